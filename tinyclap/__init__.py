@@ -1,0 +1,49 @@
+"""tinyclap: distil any CLAP into an audio encoder of a few hundred kilobytes that hears in the same space."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tinyclap.errors import GateError, TinyclapError
+
+if TYPE_CHECKING:
+    from tinyclap.bundle import FrontendSpec
+    from tinyclap.frontend import LogMel
+    from tinyclap.phinet import PhiNet, PhiNetConfig
+    from tinyclap.recipe import load_recipe
+    from tinyclap.student import Student, StudentConfig
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FrontendSpec",
+    "GateError",
+    "LogMel",
+    "PhiNet",
+    "PhiNetConfig",
+    "Student",
+    "StudentConfig",
+    "TinyclapError",
+    "__version__",
+    "load_recipe",
+]
+
+# Imported when first asked for: `import tinyclap` must stay quick and must work without torch.
+_LAZY = {
+    "FrontendSpec": "tinyclap.bundle",
+    "LogMel": "tinyclap.frontend",
+    "PhiNet": "tinyclap.phinet",
+    "PhiNetConfig": "tinyclap.phinet",
+    "Student": "tinyclap.student",
+    "StudentConfig": "tinyclap.student",
+    "load_recipe": "tinyclap.recipe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'tinyclap' has no attribute '{name}'")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

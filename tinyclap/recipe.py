@@ -1,0 +1,165 @@
+"""Recipes: find, load with overrides, check, write back. All errors at once, each with its file and line."""
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from pydantic import ValidationError
+
+from tinyclap import recipe_errors, recipe_text
+from tinyclap.errors import TinyclapError
+from tinyclap.schema.recipes import RECIPE, DistillRecipe, PretrainRecipe, Recipe
+
+__all__ = [
+    "DistillRecipe",
+    "PretrainRecipe",
+    "Recipe",
+    "RecipeError",
+    "copy_recipe",
+    "dump",
+    "load_recipe",
+    "purpose",
+    "recipe_folder",
+    "shipped_recipes",
+]
+
+Task = Literal["distill", "pretrain"]
+
+
+class RecipeError(TinyclapError):
+    """A recipe that cannot be used; `problems` holds one line for each error in it."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        heading = [f"{len(problems)} recipe errors"] if len(problems) > 1 else []
+        super().__init__("\n".join([*heading, *problems]))
+
+
+@overload
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe: ...
+@overload
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Literal["distill"]) -> DistillRecipe: ...
+@overload
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Literal["pretrain"]) -> PretrainRecipe: ...
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task | None = None) -> Recipe:
+    """The recipe in a file, or the shipped one of that name, with `key.sub=value` overrides applied.
+
+    Overrides are YAML values, in order; a number names a list's entry: `data.train.0.n_clips=10`. With `task`, a
+    recipe for the other task is an error.
+
+    Raises RecipeError with every error, each as `file:line: key: what was given, what is allowed`.
+    """
+    path = _find(source)
+    written = recipe_text.read_yaml(_read(path), str(path))
+    problems = list(written.problems)
+    recipe = None
+    if written.values is None and not problems:
+        raise RecipeError([f"{path}: the recipe is empty; start from a shipped one: tinyclap recipes ls"])
+    if written.values is not None:
+        for text in overrides:
+            recipe_text.override(written, text)
+        recipe, invalid = _validate(written)
+        problems = written.problems + invalid
+    if problems or recipe is None:
+        problems.sort(key=lambda problem: problem[0])
+        raise RecipeError([f"{place}: {message}" for place, message in problems])
+    if task not in (None, recipe.task):
+        place = written.place(("task",))
+        raise RecipeError(
+            [f'{place}: task: got "{recipe.task}", allowed: "{task}"; run: tinyclap {recipe.task} {source}']
+        )
+    return recipe
+
+
+def dump(recipe: Recipe) -> str:
+    """The whole recipe as YAML, defaults written out; loading it gives an equal recipe."""
+    return recipe_text.dump_yaml(_kind_first(RECIPE.dump_python(recipe, mode="json")))
+
+
+def recipe_folder() -> Path:
+    """Where the shipped recipes are: inside an installed wheel, or `recipes/` beside the package in a repository."""
+    packaged = Path(str(resources.files("tinyclap") / "recipes"))
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[1] / "recipes"
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name to file of every shipped recipe, sorted by name."""
+    return {path.stem: path for path in sorted(recipe_folder().glob("*.yaml"))}
+
+
+def purpose(path: Path) -> str:
+    """What a recipe is for: its second line, the first comment after the command that runs it."""
+    lines = _read(path).splitlines()
+    return lines[1].lstrip("# ") if len(lines) > 1 and lines[1].startswith("#") else ""
+
+
+def copy_recipe(name: str, destination: Path) -> Path:
+    """Copy a shipped recipe to a file, or into a folder; its first line then names the copy. Returns the new file.
+
+    Raises TinyclapError when there is no such recipe or the file exists already.
+    """
+    shipped = shipped_recipes()
+    if name.removesuffix(".yaml") not in shipped:
+        raise TinyclapError(f"no shipped recipe is called '{name}'; there are: {', '.join(shipped) or 'none'}")
+    origin = shipped[name.removesuffix(".yaml")]
+    target = destination / origin.name if destination.is_dir() else destination
+    if not target.parent.is_dir():
+        raise TinyclapError(f"cannot copy to {target}: the folder {target.parent} does not exist; create it first")
+    command, rest = origin.read_text(encoding="utf-8").split("\n", 1)
+    try:
+        with target.open("x", encoding="utf-8") as stream:
+            stream.write(f"{command.removesuffix(origin.stem)}{shlex.quote(str(target))}\n{rest}")
+    except FileExistsError as error:
+        raise TinyclapError(f"{target} exists already and is left as it is; give another name") from error
+    return target
+
+
+def _find(source: str | Path) -> Path:
+    path, shipped = Path(source), shipped_recipes()
+    if path.is_file():
+        return path
+    if path.name == os.fspath(source) and path.name.removesuffix(".yaml") in shipped:
+        return shipped[path.name.removesuffix(".yaml")]
+    reason = "it is a folder" if path.is_dir() else "there is no such file"
+    raise RecipeError(
+        [f"{source}: {reason}; give a recipe file or a shipped recipe: {', '.join(shipped) or 'none found'}"]
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError([f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error
+    except OSError as error:
+        raise RecipeError([f"{path}: cannot be read: {error.strerror}"]) from error
+
+
+def _validate(written: recipe_text.Source) -> tuple[Recipe | None, list[tuple[recipe_text.Place, str]]]:
+    if not isinstance(written.values, dict):
+        return None, [(written.place(()), "a recipe is a mapping of keys to values, for example task: distill")]
+    try:
+        # JSON mode is strict about types and still takes lists for tuples and mappings for dataclasses.
+        return RECIPE.validate_json(json.dumps(written.values)), []
+    except ValidationError as error:
+        found = recipe_errors.explain(error, written.values, _schema())
+        return None, [(written.place(path), f"{recipe_text.dotted(path)}: {message}") for path, message in found]
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return RECIPE.json_schema()
+
+
+def _kind_first(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_kind_first(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ordered = sorted(value.items(), key=lambda entry: entry[0] not in ("task", "kind"))
+    return {key: _kind_first(inner) for key, inner in ordered}

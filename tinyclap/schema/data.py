@@ -1,0 +1,91 @@
+"""Recipe sections on sound: data sets and the views taken of their clips."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from tinyclap.schema.base import Labels, Seconds, Section, Seed, Share, Text
+
+
+class DataSpec(Section):
+    """Keys that every data set takes: which classes to keep or to leave out."""
+
+    labels: Labels | None = None
+    exclude_labels: Labels | None = None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        both = sorted(set(self.labels or ()) & set(self.exclude_labels or ()))
+        if both:
+            yield "exclude_labels", f"{', '.join(both)} also stands in labels; a class is either kept or left out"
+
+
+class Esc50Data(DataSpec):
+    """ESC-50's official layout (meta/esc50.csv, audio/); `folds: null` takes all five."""
+
+    kind: Literal["esc50"]
+    root: Text = "data/ESC-50"
+    folds: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], Field(min_length=1)] | None = None
+    esc10: bool = False
+    download: bool = False
+
+
+class FolderData(DataSpec):
+    """A folder of audio files; a sub-folder's name is the label of the files in it."""
+
+    kind: Literal["folder"]
+    root: Text
+
+
+class ManifestData(DataSpec):
+    """A CSV or JSON Lines file that lists clips; relative paths start at `root`, by default the manifest's folder."""
+
+    kind: Literal["manifest"]
+    path: Text
+    root: Text | None = None
+    folds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    splits: Labels | None = None
+
+
+class ProceduralData(DataSpec):
+    """Generated everyday-like sounds; clip i depends on the seed and i alone."""
+
+    kind: Literal["procedural"]
+    n_clips: Annotated[int, Field(ge=1, le=10_000_000)] = 400
+    duration_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0
+    seed: Seed = 0
+
+
+AnyData = Annotated[Esc50Data | FolderData | ManifestData | ProceduralData, Field(discriminator="kind")]
+OneOrMore = Annotated[
+    Annotated[AnyData, Tag("one")] | Annotated[tuple[AnyData, ...], Field(min_length=1), Tag("several")],
+    Discriminator(lambda value: "several" if isinstance(value, list | tuple) else "one"),
+]
+
+
+class Data(Section):
+    """Where the sound comes from; `train` needs no labels for distillation, `test` does."""
+
+    train: OneOrMore
+    test: OneOrMore | None = None
+    max_bad_share: Share = 0.05
+    max_clip_s: Seconds = 30.0
+
+
+class Views(Section):
+    """How the stored views of a clip may differ: the fields of views.ViewSpec (a test compares them), with ranges."""
+
+    per_clip: Annotated[int, Field(ge=1, le=10_000)] = 16
+    duration_s: Seconds = 5.0
+    crop: bool = True
+    roll: bool = True
+    gain_db: Annotated[float, Field(ge=0, le=60)] = 6.0
+    mix: Share = 0.5
+    speed: Share = 0.0
+    noise_snr_db: Annotated[float, Field(ge=-20, le=30)] | None = None
+    time_mask_s: Annotated[float, Field(ge=0)] = 0.0
+    band_mask_octaves: Annotated[float, Field(ge=0, le=10)] = 0.0
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        if self.time_mask_s >= self.duration_s:
+            yield "time_mask_s", f"got {self.time_mask_s:g}, allowed: less than duration_s = {self.duration_s:g}"
