@@ -1,0 +1,54 @@
+"""Data sets: clips with what is known about them, and how to hear them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinyclap.data.base import Clip, Concat, Dataset
+from tinyclap.errors import TinyclapError
+
+if TYPE_CHECKING:
+    from tinyclap.schema.data import AnyData
+
+__all__ = ["Clip", "Concat", "Dataset", "build_dataset"]
+
+KINDS = ("esc50", "folder", "manifest", "procedural")
+FILTERS = ("folds", "splits", "labels", "exclude_labels")
+
+
+def build_dataset(spec: "AnyData | Sequence[AnyData]") -> Dataset:
+    """The data set of a recipe's data spec (`tinyclap.schema.data`); a list of specs gives one `Concat`.
+
+    The filters (folds, splits, labels, exclude_labels) choose among the clips that the spec describes, so a procedural
+    spec with labels gives fewer clips than its n_clips. Raises TinyclapError, as the data set's own module says.
+    """
+    if isinstance(spec, Sequence):
+        parts = [build_dataset(part) for part in spec]
+        return parts[0] if len(parts) == 1 else Concat(parts)
+    dataset = _unfiltered(spec)
+    asked = {key: value for key in FILTERS if (value := getattr(spec, key, None)) is not None}
+    return dataset.select(**asked) if asked else dataset
+
+
+def _unfiltered(spec: "AnyData") -> Dataset:
+    match spec.kind:
+        case "esc50":
+            from tinyclap.data.esc50 import download_esc50, esc50
+
+            if spec.download:
+                download_esc50(Path(spec.root))
+            return esc50(Path(spec.root), esc10=spec.esc10)
+        case "folder":
+            from tinyclap.data.folder import folder
+
+            return folder(Path(spec.root))
+        case "manifest":
+            from tinyclap.data.manifest import manifest
+
+            return manifest(Path(spec.path), None if spec.root is None else Path(spec.root))
+        case "procedural":
+            from tinyclap.data.procedural import Procedural
+
+            return Procedural(spec.n_clips, seed=spec.seed, duration_s=spec.duration_s)
+        case kind:
+            raise TinyclapError(f"unknown kind of data set {kind!r}: there are {', '.join(KINDS)}")

@@ -1,0 +1,225 @@
+"""What a clip and a data set are; data sets of files use `Dataset` as it is.
+
+A data set that makes its clips (`data/procedural.py`) subclasses `Dataset` and overrides the three hooks
+`_info(clip)`, `_load(clip, ...)` and `_content(clip)`. They get the clip, never its index, so that `select`
+(a shallow copy with fewer clips) works for every subclass: all that a clip needs beyond the data set's own
+settings must be recoverable from the `Clip`, e.g. its number from its name.
+"""
+
+import copy
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from tinyclap import audio
+from tinyclap.audio import AudioInfo
+from tinyclap.errors import TinyclapError
+
+DIGEST_BYTES = 16
+NAMES_SHOWN = 60  # in a list of what is known
+FAULTS_SHOWN = 5  # in a list of what is wrong
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording and what is known about it."""
+
+    name: str  # unique in its data set, e.g. the path relative to the root, "/"-separated
+    label: str | None = None  # class name as the data set writes it, underscores included
+    captions: tuple[str, ...] = ()
+    fold: int | None = None
+    split: str | None = None
+    source: str | None = None  # the recording it was cut from, for clustered confidence intervals
+    path: Path | None = None  # None: generated
+
+
+class Dataset:
+    """A named, ordered collection of clips and the way to hear them.
+
+    Raises TinyclapError when there is no clip at all or when two clips share a name.
+    """
+
+    def __init__(self, name: str, clips: Sequence[Clip]) -> None:
+        if not clips:
+            raise TinyclapError(f"data set {name}: holds no clips")
+        doubled = [clip for clip, count in Counter(clip.name for clip in clips).items() if count > 1]
+        if doubled:
+            raise TinyclapError(f"data set {name}: clip names must be unique, given twice: {shown(doubled)}")
+        self.name = name
+        self.clips = tuple(clips)
+        self._fingerprint: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, {len(self)} clips, {len(self.labels)} labels)"
+
+    @property
+    def labels(self) -> list[str]:
+        """The distinct labels, sorted; empty when no clip has one."""
+        return sorted({clip.label for clip in self.clips if clip.label is not None})
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex hash of every clip's name and content, in order: what embeddings of this data set depend on.
+
+        The same content elsewhere on the disk has the same fingerprint. Labels, captions, folds and the data set's
+        own name are left out, since no embedding changes with them. Reads every file once, then remembers.
+        """
+        if self._fingerprint is None:
+            total = hashlib.blake2b(digest_size=DIGEST_BYTES)
+            for clip in self.clips:
+                name = self._own_name(clip).encode("utf-8", "surrogateescape")  # file names need not be UTF-8
+                total.update(len(name).to_bytes(4, "big") + name + _digest(self._content(clip)))
+            self._fingerprint = total.hexdigest()
+        return self._fingerprint
+
+    def info(self, index: int) -> AudioInfo:
+        """Duration (s), sample rate (Hz) and channels of clip `index`. Raises AudioError."""
+        return self._info(self.clips[index])
+
+    def load(self, index: int, sample_rate: int, start_s: float = 0.0, duration_s: float | None = None) -> np.ndarray:
+        """Clip `index`, or `duration_s` of it from `start_s`: float32 (T,), mono. Raises AudioError."""
+        return self._load(self.clips[index], sample_rate, start_s, duration_s)
+
+    def blocks(self, index: int, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
+        """Clip `index` in consecutive float32 (T,) blocks of `block_s`, in bounded memory. Raises AudioError."""
+        return self._blocks(self.clips[index], sample_rate, block_s)
+
+    def select(
+        self,
+        *,
+        folds: Collection[int] | None = None,
+        splits: Collection[str] | None = None,
+        labels: Collection[str] | None = None,
+        exclude_labels: Collection[str] | None = None,
+    ) -> Self:
+        """The clips that meet every given condition, as a data set of the same kind and in the same order.
+
+        Raises TinyclapError for a fold, split or label that no clip has (listing those that exist), and when
+        nothing is left.
+        """
+        kept = self._matching("fold", folds) & self._matching("split", splits) & self._matching("label", labels)
+        if exclude_labels is not None:
+            kept -= self._matching("label", exclude_labels)
+        if not kept:
+            asked = {"folds": folds, "splits": splits, "labels": labels, "exclude_labels": exclude_labels}
+            given = ", ".join(f"{key}={list(value)}" for key, value in asked.items() if value is not None)
+            raise TinyclapError(f"data set {self.name}: no clip is left of {len(self)} with {given}; ask for less")
+        return self._subset([clip for index, clip in enumerate(self.clips) if index in kept])
+
+    def _matching(self, field: str, wanted: Collection[int] | Collection[str] | None) -> set[int]:
+        """The indices whose `field` is among the wanted; all of them for None."""
+        values = [getattr(clip, field) for clip in self.clips]
+        if wanted is None:
+            return set(range(len(values)))
+        known = sorted(set(values) - {None})
+        unknown = [value for value in wanted if value not in known]
+        if unknown:
+            there = f"there are {shown(known, NAMES_SHOWN)}" if known else f"its clips have no {field}"
+            raise TinyclapError(f"data set {self.name}: no clip has {field} {shown(unknown)}; {there}")
+        return {index for index, value in enumerate(values) if value in wanted}
+
+    def _subset(self, clips: Sequence[Clip]) -> Self:
+        subset = copy.copy(self)
+        subset.clips = tuple(clips)
+        subset._fingerprint = None
+        return subset
+
+    # ---- the hooks of a subclass whose clips are not files
+
+    def _info(self, clip: Clip) -> AudioInfo:
+        return audio.info(self._file(clip))
+
+    def _load(self, clip: Clip, sample_rate: int, start_s: float, duration_s: float | None) -> np.ndarray:
+        return audio.read(self._file(clip), sample_rate, start_s, duration_s)
+
+    def _content(self, clip: Clip) -> Path | bytes:
+        """What decides how the clip sounds: its file, or for a generated clip its recipe as bytes."""
+        return self._file(clip)
+
+    def _blocks(self, clip: Clip, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
+        """Needs overriding only where a clip without a file is too long to be held whole."""
+        if clip.path is not None:
+            yield from audio.blocks(clip.path, sample_rate, block_s)
+        else:
+            waveform = self._load(clip, sample_rate, 0.0, None)
+            length = max(1, round(block_s * sample_rate))
+            yield from (waveform[start : start + length] for start in range(0, len(waveform), length))
+
+    def _own_name(self, clip: Clip) -> str:
+        """The name that goes into the fingerprint."""
+        return clip.name
+
+    def _file(self, clip: Clip) -> Path:
+        if clip.path is None:
+            raise TinyclapError(f"data set {self.name}: clip {clip.name} has no file")
+        return clip.path
+
+
+class Concat(Dataset):
+    """Several data sets as one; clip names get the prefix "<data set name>/", equal names "-2", "-3", ... before it."""
+
+    def __init__(self, datasets: Sequence[Dataset]) -> None:
+        homes: dict[str, tuple[Dataset, Clip]] = {}
+        clips: list[Clip] = []
+        prefixes: list[str] = []
+        for dataset in datasets:
+            prefixes.append(_unused(dataset.name, prefixes))
+            for clip in dataset.clips:
+                clips.append(replace(clip, name=f"{prefixes[-1]}/{clip.name}"))
+                homes[clips[-1].name] = dataset, clip
+        super().__init__("+".join(prefixes) or "(none)", clips)
+        self._homes = homes
+
+    def _info(self, clip: Clip) -> AudioInfo:
+        dataset, own = self._homes[clip.name]
+        return dataset._info(own)
+
+    def _load(self, clip: Clip, sample_rate: int, start_s: float, duration_s: float | None) -> np.ndarray:
+        dataset, own = self._homes[clip.name]
+        return dataset._load(own, sample_rate, start_s, duration_s)
+
+    def _content(self, clip: Clip) -> Path | bytes:
+        dataset, own = self._homes[clip.name]
+        return dataset._content(own)
+
+    def _own_name(self, clip: Clip) -> str:
+        """Without the prefix, so that renaming a data set's folder leaves the fingerprint as it is."""
+        dataset, own = self._homes[clip.name]
+        return dataset._own_name(own)
+
+    def _blocks(self, clip: Clip, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
+        dataset, own = self._homes[clip.name]
+        return dataset._blocks(own, sample_rate, block_s)
+
+
+def shown(items: Sequence[object], most: int = FAULTS_SHOWN) -> str:
+    """The first items as a comma-separated list, with a count of those left out."""
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(str(item) for item in items[:most]) + rest
+
+
+def _digest(content: Path | bytes) -> bytes:
+    if isinstance(content, bytes):
+        return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+    try:
+        with content.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
+    except OSError:
+        # The clip is reported by name when it is loaded; once it can be read, the fingerprint is another.
+        return bytes(DIGEST_BYTES)
+
+
+def _unused(name: str, taken: Collection[str]) -> str:
+    candidate, number = name, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate

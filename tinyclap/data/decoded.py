@@ -1,0 +1,156 @@
+"""Every clip decoded once: mono waveforms at one sample rate in one memory-mapped file.
+
+Clips that cannot be used are listed by name and reason; files longer than `max_clip_s` become several windows.
+Samples are int16 scaled by each window's own peak, so the rounding error is 98 dB below that peak.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+from tqdm import tqdm
+
+from tinyclap import audio
+from tinyclap.data.base import Dataset
+from tinyclap.errors import TinyclapError
+from tinyclap.files import cache_root, whole_folder, write_json
+
+VERSION = 1
+INT16_PEAK = 32_767
+
+
+@dataclass(frozen=True)
+class Window:
+    """One decoded stretch of a clip. Level and duration are those of the file itself, whatever the decoding rate."""
+
+    name: str
+    clip: int
+    duration_s: float
+    rms: float
+    peak: float
+    offset: int
+    length: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class BadClip:
+    """A clip, or a window of a long one, that was left out."""
+
+    name: str
+    reason: str
+
+
+class Decoded:
+    """Decoded windows of a data set, read through a memory map.
+
+    Args:
+        folder: made by `decode`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self.sample_rate: int = index["sample_rate"]
+        self.fingerprint: str = index["fingerprint"]
+        self.windows = [Window(**row) for row in index["windows"]]
+        self.bad = [BadClip(**row) for row in index["bad"]]
+        self.n_clips: int = index["n_clips"]
+        self._samples = np.memmap(folder / "samples.i16", dtype=np.int16, mode="r")
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def waveform(self, index: int, start_s: float = 0.0, duration_s: float | None = None) -> np.ndarray:
+        """Samples of one window: float32 (T,) in [-1, 1]; `start_s` and `duration_s` in seconds from its beginning."""
+        window = self.windows[index]
+        start = min(round(start_s * self.sample_rate), window.length - 1)
+        stop = window.length if duration_s is None else min(window.length, start + round(duration_s * self.sample_rate))
+        samples = self._samples[window.offset + start : window.offset + stop]
+        return samples.astype(np.float32) * np.float32(window.scale)
+
+
+def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_bad_share: float = 0.05) -> Decoded:
+    """Decode a data set, or find it decoded in the cache.
+
+    Args:
+        dataset: clips to decode.
+        sample_rate: of the result, Hz.
+        max_clip_s: longer files are cut into windows of this length, seconds.
+        max_bad_share: share of unusable clips above which this raises.
+
+    Raises:
+        TinyclapError: no usable clip, or too many unusable ones; the message names them.
+    """
+    settings = f"{VERSION} {dataset.fingerprint} {sample_rate} {max_clip_s}"
+    key = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
+    folder = cache_root() / "audio" / key
+    if not (folder / "index.json").is_file():
+        with whole_folder(folder) as temporary:
+            _write(dataset, sample_rate, max_clip_s, temporary, key)
+    decoded = Decoded(folder)
+    _refuse_bad(dataset, decoded, max_bad_share)
+    return decoded
+
+
+def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, key: str) -> None:
+    windows: list[Window] = []
+    bad: list[BadClip] = []
+    offset = 0
+    with (folder / "samples.i16").open("wb") as stream:
+        for clip in tqdm(range(len(dataset)), desc=f"decode {dataset.name}", unit="clip", disable=None):
+            for name, duration_s, native in _stretches(dataset, clip, max_clip_s, bad):
+                native_rate = dataset.info(clip).sample_rate
+                samples = soxr.resample(native, native_rate, sample_rate, quality="HQ")
+                scale = max(float(np.abs(samples).max()), 1e-9) / INT16_PEAK
+                np.round(samples / scale).astype(np.int16).tofile(stream)
+                rms, peak = float(np.sqrt(np.mean(np.square(native, dtype=np.float64)))), float(np.abs(native).max())
+                windows.append(Window(name, clip, duration_s, rms, peak, offset, len(samples), scale))
+                offset += len(samples)
+    index = {
+        "fingerprint": key,
+        "sample_rate": sample_rate,
+        "n_clips": len(dataset),
+        "windows": [asdict(window) for window in windows],
+        "bad": [asdict(clip) for clip in bad],
+    }
+    write_json(folder / "index.json", index)
+
+
+def _stretches(
+    dataset: Dataset, clip: int, max_clip_s: float, bad: list[BadClip]
+) -> Iterator[tuple[str, float, np.ndarray]]:
+    """Usable stretches of one clip at its own sample rate; what is not usable goes to `bad`."""
+    name = dataset.clips[clip].name
+    try:
+        info = dataset.info(clip)
+        is_long = info.duration_s > max_clip_s
+        starts = np.arange(0.0, info.duration_s, max_clip_s) if is_long else [0.0]
+        for start_s in starts:
+            length_s = min(max_clip_s, info.duration_s - start_s)
+            label = f"{name}[{start_s:g}-{start_s + length_s:g} s]" if is_long else name
+            samples = dataset.load(clip, info.sample_rate, float(start_s), float(length_s) if is_long else None)
+            reason = audio.fault(samples, info.sample_rate)
+            if reason:
+                bad.append(BadClip(label, reason))
+            else:
+                yield label, len(samples) / info.sample_rate, samples
+    except audio.AudioError as error:
+        bad.append(BadClip(name, error.reason))
+
+
+def _refuse_bad(dataset: Dataset, decoded: Decoded, max_bad_share: float) -> None:
+    # A window of a long file counts as its share of that file: ten silent minutes are not ten bad clips.
+    lost = len(dataset) - len({window.clip for window in decoded.windows})
+    listed = "".join(f"\n  {clip.name}: {clip.reason}" for clip in decoded.bad[:10])
+    more = f"\n  ... and {len(decoded.bad) - 10} more" if len(decoded.bad) > 10 else ""
+    if not decoded.windows:
+        raise TinyclapError(f"{dataset.name}: none of its {len(dataset)} clips is usable:{listed}{more}")
+    if lost > max_bad_share * len(dataset):
+        raise TinyclapError(
+            f"{dataset.name}: {lost} of {len(dataset)} clips are unusable, more than data.max_bad_share={max_bad_share:g} "
+            f"allows; repair or remove them, or raise the share:{listed}{more}"
+        )

@@ -1,0 +1,215 @@
+"""Files from the web: resumed where they stopped, verified, and never seen half finished."""
+
+import hashlib
+import http.client
+import shutil
+import stat
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+from tqdm import tqdm
+
+from tinyclap.errors import TinyclapError
+from tinyclap.files import whole_folder
+
+CHUNK_BYTES = 2**18
+TIMEOUT_S = 30.0
+MAX_FAILURES = 6  # in a row, without getting further than ever before
+FIRST_WAIT_S = 1.0  # before trying again, doubled every time
+RANGE_NOT_SATISFIABLE = 416
+WORTH_RETRYING = (408, 425, 429, 500, 502, 503, 504)
+
+
+class _DroppedError(Exception):
+    """The transfer stopped early; trying again may help."""
+
+
+class _UnreachableError(_DroppedError):
+    """No connection at all: worth trying again only if there was one a moment ago."""
+
+
+@dataclass
+class _Transfer:
+    """What a server announced for the rest of a file."""
+
+    response: http.client.HTTPResponse
+    offset: int  # bytes of the file before it
+    total: int | None  # bytes of the whole file
+
+
+def download(
+    url: str, target: Path | str, *, sha256: str | None = None, md5: str | None = None, size: int | None = None
+) -> Path:
+    """Fetch `url` to the file `target` and return its path; a target that is already there is only verified.
+
+    Bytes go to `<target>.part`, which a later call continues (HTTP Range; from the start if the server cannot), and
+    which is renamed once it is complete and its checksums (hex) and size (bytes) are right. Dropped connections are
+    retried as long as the download advances.
+
+    Raises TinyclapError without network, for an address that does not exist, for a connection that keeps breaking
+    (what was fetched is kept), a full disk and a wrong checksum or size (what was fetched is removed).
+    """
+    target = Path(target)
+    if target.exists():
+        wrong = _mismatch(target, sha256, md5, size)
+        if wrong:
+            raise TinyclapError(f"{target} is there already, but {wrong}: remove it to download {url} anew")
+        return target
+    if not url.startswith(("https://", "http://")):
+        raise TinyclapError(f"cannot download {url}: the address must begin with https:// or http://")
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fetch_all(url, part)
+        wrong = _mismatch(part, sha256, md5, size)
+        if wrong:
+            part.unlink()
+            raise TinyclapError(f"{url}: {wrong}; the download was removed, try again or check the address")
+        part.replace(target)
+    except OSError as error:
+        raise TinyclapError(
+            f"cannot write {part}: {error.strerror or error}; free some space or choose another folder"
+        ) from error
+    return target
+
+
+def extract_zip(archive: Path | str, folder: Path | str) -> None:
+    """Unpack a zip archive as the new folder `folder`, whole or not at all.
+
+    Every member is checked before any is written: absolute paths, `..`, links and devices, encrypted members.
+    Raises TinyclapError for these, a damaged archive, too little space, and a folder that exists.
+    """
+    archive, folder = Path(archive), Path(folder)
+    if folder.exists():
+        raise TinyclapError(f"{folder} exists already: remove it, or unpack {archive} elsewhere")
+    try:
+        with zipfile.ZipFile(archive) as file:
+            for member in file.infolist():
+                reason = _unsafe(member)
+                if reason:
+                    raise TinyclapError(f"{archive}: member {member.filename!r} {reason}; nothing was unpacked")
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            needed, free = sum(member.file_size for member in file.infolist()), shutil.disk_usage(folder.parent).free
+            if needed > free:
+                raise TinyclapError(f"{archive} unpacks to {needed:,} bytes, but {folder.parent} has {free:,} left")
+            with whole_folder(folder) as temporary:
+                file.extractall(temporary)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise TinyclapError(
+            f"{archive} is damaged or no zip archive ({error}): remove it and download it again"
+        ) from error
+    except OSError as error:
+        raise TinyclapError(f"cannot unpack {archive} to {folder}: {error.strerror or error}") from error
+
+
+def _unsafe(member: zipfile.ZipInfo) -> str | None:
+    path = PureWindowsPath(member.filename)  # also splits at "/", and knows drives
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if path.drive or path.root:
+        return "has an absolute path"
+    if ".." in path.parts:
+        return "leads out of the folder"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device"
+    return "is encrypted" if member.flag_bits & 1 else None
+
+
+def _fetch_all(url: str, part: Path) -> None:
+    """Complete `part`, trying again while that makes it longer than it ever was."""
+    first = furthest = _size(part)
+    failures = 0
+    while True:
+        try:
+            _fetch(url, part)
+            return
+        except _DroppedError as error:
+            failures = 0 if _size(part) > furthest else failures + 1
+            furthest = max(furthest, _size(part))
+            kept = f"{_size(part):,} bytes are kept in {part}, the same command goes on from there"
+            if isinstance(error, _UnreachableError) and furthest == first:
+                remedy = f"; {kept}" if first else ""
+                raise TinyclapError(
+                    f"cannot reach {url}: {error}; check the network and the address{remedy}"
+                ) from error
+            if failures == MAX_FAILURES:
+                raise TinyclapError(f"{url}: the connection keeps breaking ({error}); {kept}") from error
+            time.sleep(FIRST_WAIT_S * 2**failures)
+
+
+def _fetch(url: str, part: Path) -> None:
+    """One connection: append what is missing to `part`, or begin it anew where the server cannot resume."""
+    transfer = _connect(url, _size(part))
+    if transfer is None:
+        return
+    received = transfer.offset
+    bar = tqdm(
+        desc=url.rsplit("/")[-1], initial=received, total=transfer.total, unit="B", unit_scale=True, disable=None
+    )
+    with transfer.response, bar, part.open("ab" if received else "wb") as file:
+        while received != transfer.total and (chunk := _receive(transfer.response)):
+            file.write(chunk)
+            received += len(chunk)
+            bar.update(len(chunk))
+    if transfer.total is not None and received < transfer.total:
+        raise _DroppedError(f"{received:,} of {transfer.total:,} bytes arrived")
+
+
+def _connect(url: str, offset: int) -> _Transfer | None:
+    """Ask for the bytes from `offset` on; None when there are none left."""
+    headers = {"User-Agent": "tinyclap"} | ({"Range": f"bytes={offset}-"} if offset else {})
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        with error:
+            return _refused(url, offset, error)
+    except urllib.error.URLError as error:
+        raise _UnreachableError(str(error.reason)) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _DroppedError(repr(error)) from error
+    length = int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
+    resumed = response.status == http.client.PARTIAL_CONTENT
+    if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        response.close()
+        return _connect(url, 0)
+    first = offset if resumed else 0
+    return _Transfer(response, first, None if length is None else first + length)
+
+
+def _refused(url: str, offset: int, error: urllib.error.HTTPError) -> _Transfer | None:
+    if error.code == RANGE_NOT_SATISFIABLE and offset:
+        complete = error.headers.get("Content-Range", "") == f"bytes */{offset}"
+        return None if complete else _connect(url, 0)
+    if error.code in WORTH_RETRYING:
+        raise _DroppedError(f"HTTP {error.code} {error.reason}")
+    raise TinyclapError(f"{url}: the server answers {error.code} {error.reason}; check the address")
+
+
+def _receive(response: http.client.HTTPResponse) -> bytes:
+    """The next bytes, empty at the end. Network errors are set apart from those of the disk, which are OSError too."""
+    try:
+        return response.read1(CHUNK_BYTES)  # what is there: nothing is lost when the connection breaks
+    except (OSError, http.client.HTTPException) as error:
+        raise _DroppedError(repr(error)) from error
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
+def _mismatch(path: Path, sha256: str | None, md5: str | None, size: int | None) -> str | None:
+    """How the file differs from what was announced, None if it does not."""
+    if size is not None and path.stat().st_size != size:
+        return f"size: expected {size:,} bytes, got {path.stat().st_size:,}"
+    for name, expected in (("sha256", sha256), ("md5", md5)):
+        if expected is None:
+            continue
+        with path.open("rb") as file:
+            got = hashlib.file_digest(file, name).hexdigest()
+        if got != expected.lower():
+            return f"{name}: expected {expected.lower()}, got {got}"
+    return None

@@ -1,0 +1,215 @@
+"""Random views of clips that can be replayed: the k-th view of a clip is always the same sound.
+
+A teacher embedding computed once belongs to exactly one waveform, so teacher and student hear the same view
+("consistent teaching"; stored views as in MobileCLIP's reinforced data, arXiv 2311.17049). What is random is drawn first,
+in seconds and decibels, and rendered afterwards at any sample rate: the teacher may hear 48 kHz and the student 16 kHz
+of one and the same view.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import soxr
+
+from tinyclap import audio
+from tinyclap.data.decoded import Decoded
+from tinyclap.errors import TinyclapError
+
+NOISE_RATE = 16_000
+SPEED_STEPS = 8
+MIX_SNR_DB = (0.0, 12.0)
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """What may vary between the views of one clip; with everything off, the one view is the clip itself.
+
+    Args:
+        per_clip: number of different views of each clip.
+        duration_s: length of a view; shorter clips are repeated.
+        crop: begin anywhere in clips longer than a view.
+        roll: shift circularly in time.
+        gain_db: level change, uniform in ±gain_db.
+        mix: probability of adding another clip, 0 to 12 dB below this one.
+        speed: playback speed, log-uniform between 1/(1+speed) and 1+speed (tempo and pitch change together).
+        noise_snr_db: lowest signal-to-noise ratio of added coloured noise (highest: 30 dB above); None adds none.
+        time_mask_s: longest stretch that is silenced.
+        band_mask_octaves: widest band that is removed.
+    """
+
+    per_clip: int = 16
+    duration_s: float = 5.0
+    crop: bool = True
+    roll: bool = True
+    gain_db: float = 6.0
+    mix: float = 0.5
+    speed: float = 0.0
+    noise_snr_db: float | None = None
+    time_mask_s: float = 0.0
+    band_mask_octaves: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.per_clip < 1 or not self.duration_s > 0:
+            raise TinyclapError(f"views need per_clip >= 1 and duration_s > 0, got {self.per_clip} and {self.duration_s}")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides how a view sounds (not of how many there are)."""
+        settings = {key: value for key, value in asdict(self).items() if key != "per_clip"}
+        constants = [NOISE_RATE, SPEED_STEPS, MIX_SNR_DB]
+        return hashlib.blake2b(json.dumps([settings, constants], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+FIXED = ViewSpec(per_clip=1, crop=False, roll=False, gain_db=0.0, mix=0.0)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of one clip: where it begins, how far it is rolled, how fast it is played."""
+
+    index: int
+    start_s: float
+    roll_s: float
+    speed: float
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that was drawn for one view, in units that do not depend on a sample rate."""
+
+    own: Stretch
+    other: Stretch | None
+    mix_snr_db: float
+    gain_db: float
+    noise_snr_db: float | None
+    noise_slope: float
+    noise_seed: int
+    mask_start_s: float
+    mask_s: float
+    band_hz: tuple[float, float] | None
+
+
+def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, seed: int, k: int) -> View:
+    """Draw the k-th view of clip `index`: a pure function of its arguments.
+
+    Args:
+        durations_s: duration of every clip in the data set, which mixing partners are drawn from.
+    """
+    rng = np.random.default_rng([seed, index, k])
+    own = _draw_stretch(spec, durations_s, index, rng)
+    other = None
+    if spec.mix and len(durations_s) > 1 and rng.random() < spec.mix:
+        partner = (index + 1 + int(rng.integers(len(durations_s) - 1))) % len(durations_s)
+        other = _draw_stretch(spec, durations_s, partner, rng)
+    mask_s = rng.uniform(0.0, spec.time_mask_s)
+    octaves = rng.uniform(0.0, spec.band_mask_octaves)
+    low_hz = 50.0 * 2.0 ** rng.uniform(0.0, math.log2(8000.0 / 50.0) - octaves)
+    noise_snr_db = None if spec.noise_snr_db is None else spec.noise_snr_db + rng.uniform(0.0, 30.0)
+    return View(
+        own=own,
+        other=other,
+        mix_snr_db=rng.uniform(*MIX_SNR_DB),
+        gain_db=rng.uniform(-spec.gain_db, spec.gain_db),
+        noise_snr_db=noise_snr_db,
+        noise_slope=rng.uniform(0.0, 1.0),
+        noise_seed=int(rng.integers(2**32)),
+        mask_start_s=rng.uniform(0.0, spec.duration_s - mask_s),
+        mask_s=mask_s,
+        band_hz=(low_hz, low_hz * 2.0**octaves) if spec.band_mask_octaves else None,
+    )
+
+
+def _draw_stretch(spec: ViewSpec, durations_s: Sequence[float], index: int, rng: np.random.Generator) -> Stretch:
+    speed = 1.0
+    if spec.speed:
+        # A grid of a few speeds, because building a resampling filter costs more than applying it.
+        position = int(rng.integers(-SPEED_STEPS, SPEED_STEPS + 1)) / SPEED_STEPS
+        speed = round((1.0 + spec.speed) ** position, 3)
+    spare_s = max(0.0, durations_s[index] - spec.duration_s * speed)
+    start_s = rng.uniform(0.0, spare_s) if spec.crop else 0.0
+    return Stretch(index, start_s, rng.uniform(0.0, spec.duration_s) if spec.roll else 0.0, speed)
+
+
+def render(decoded: Decoded, view: View, duration_s: float) -> np.ndarray:
+    """The waveform of a view at the rate of `decoded`: float32 (round(duration_s * sample_rate),), peak at most 1."""
+    windows, rate = decoded.windows, decoded.sample_rate
+    waveform = _render_stretch(decoded, view.own, duration_s)
+    own = windows[view.own.index]
+    peak, power = own.peak, own.rms**2
+    if view.other is not None:
+        other = windows[view.other.index]
+        ratio = own.rms / other.rms * 10.0 ** (-view.mix_snr_db / 20.0)
+        waveform = waveform + np.float32(ratio) * _render_stretch(decoded, view.other, duration_s)
+        peak, power = peak + ratio * other.peak, power + (ratio * other.rms) ** 2
+    if view.noise_snr_db is not None:
+        level = math.sqrt(power) * 10.0 ** (-view.noise_snr_db / 20.0)
+        waveform = waveform + np.float32(level) * _noise(view, duration_s, rate)
+        peak += 4.0 * level
+    if view.band_hz is not None:
+        waveform = _without_band(waveform, view.band_hz, rate)
+    # Levels come from the files, not from this rendering, so that every sample rate gets the same gain.
+    gain = min(10.0 ** (view.gain_db / 20.0), 1.0 / peak) if peak > 0 else 1.0
+    waveform = waveform * np.float32(gain)
+    if view.mask_s:
+        waveform[round(view.mask_start_s * rate) : round((view.mask_start_s + view.mask_s) * rate)] = 0.0
+    return waveform.astype(np.float32, copy=False)
+
+
+def _render_stretch(decoded: Decoded, stretch: Stretch, duration_s: float) -> np.ndarray:
+    rate = decoded.sample_rate
+    length = round(duration_s * rate)
+    waveform = decoded.waveform(stretch.index, stretch.start_s, duration_s * stretch.speed)
+    if stretch.speed != 1.0:
+        waveform = soxr.resample(waveform, stretch.speed, 1.0, quality="MQ")
+    waveform = audio.fit(waveform, length)
+    return np.roll(waveform, round(stretch.roll_s * rate)) if stretch.roll_s else waveform
+
+
+def _noise(view: View, duration_s: float, sample_rate: int) -> np.ndarray:
+    """Noise of unit power between white (slope 0) and pink (slope 1), the same at every sample rate."""
+    length = round(duration_s * NOISE_RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(view.noise_seed).standard_normal(length))
+    frequency = np.maximum(np.arange(len(spectrum)), 1.0)
+    noise = np.fft.irfft(spectrum * frequency ** (-view.noise_slope / 2.0), length)
+    noise = (noise / np.sqrt(np.mean(noise**2))).astype(np.float32)
+    return audio.fit(soxr.resample(noise, NOISE_RATE, sample_rate, quality="HQ"), round(duration_s * sample_rate))
+
+
+def _without_band(waveform: np.ndarray, band_hz: tuple[float, float], sample_rate: int) -> np.ndarray:
+    spectrum = np.fft.rfft(waveform)
+    first, last = (int(hz / sample_rate * len(waveform)) for hz in band_hz)
+    spectrum[first:last] = 0.0
+    return np.fft.irfft(spectrum, len(waveform)).astype(np.float32)
+
+
+class Views:
+    """All views of a decoded data set, by clip index and view number.
+
+    Args:
+        decoded: the clips.
+        spec: what varies.
+        seed: of the draw.
+    """
+
+    def __init__(self, decoded: Decoded, spec: ViewSpec, seed: int) -> None:
+        self.decoded, self.spec, self.seed = decoded, spec, seed
+        self._durations_s = [window.duration_s for window in decoded.windows]
+
+    def __len__(self) -> int:
+        return len(self.decoded)
+
+    def draw(self, index: int, k: int) -> View:
+        """What was drawn for view `k` of clip `index`."""
+        return draw(self.spec, self._durations_s, index, self.seed, k)
+
+    def waveform(self, index: int, k: int) -> np.ndarray:
+        """View `k` of clip `index`: float32 (T,)."""
+        return render(self.decoded, self.draw(index, k), self.spec.duration_s)
+
+    def batch(self, rows: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Views by (index, k): float32 (B, T)."""
+        return np.stack([self.waveform(index, k) for index, k in rows])
