@@ -1,0 +1,93 @@
+"""How numbers are written for people. What is missing or not a finite number is written as a dash, never guessed."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+DASH = "\N{EN DASH}"
+
+
+def known(value: Any) -> TypeGuard[float]:
+    """Whether `value` is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def percent(share: Any) -> str:
+    """0.813 -> "81.3 %"."""
+    return f"{100 * share:.1f} %" if known(share) else DASH
+
+
+def percent_interval(pair: Any) -> str:
+    """[0.74, 0.88] -> "[74.0, 88.0]"; empty without an interval."""
+    return f"[{100 * pair[0]:.1f}, {100 * pair[1]:.1f}]" if _is_interval(pair) else ""
+
+
+def points(difference: Any, pair: Any) -> str:
+    """A difference of shares and its interval: -0.072, [-0.118, 0.002] -> "-7.2 points [-11.8, +0.2]"."""
+    if not known(difference):
+        return DASH
+    ends = f" [{100 * pair[0]:+.1f}, {100 * pair[1]:+.1f}]" if _is_interval(pair) else ""
+    return f"{100 * difference:+.1f} points{ends}".replace("-", "\N{MINUS SIGN}")
+
+
+def p_value(value: Any) -> str:
+    """0.0304 -> "0.030"; below a thousandth "< 0.001"."""
+    return "< 0.001" if known(value) and value < 0.001 else decimal(value)
+
+
+def decimal(value: Any) -> str:
+    """0.83333 -> "0.833"."""
+    return f"{value:.3f}" if known(value) else DASH
+
+
+def significant(value: Any) -> str:
+    """Four significant digits: 0.00281234 -> "0.002812"; whole numbers in full."""
+    return DASH if not known(value) else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def whole(value: Any) -> str:
+    """68214 -> "68,214"."""
+    return f"{round(value):,}" if known(value) else DASH
+
+
+def scaled(value: Any) -> str:
+    """A count in thousands, millions or billions: 34215936 -> "34.2 M"."""
+    if not known(value):
+        return DASH
+    for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= 0.9995 * factor:  # 999,500 rounds to 1 M, not to 1000 k
+            digits = max(0, 2 - int(math.log10(max(1.0, abs(value) / factor))))
+            return f"{value / factor:.{digits}f} {letter}"
+    return f"{value:g}"
+
+
+def file_size(size_bytes: Any) -> str:
+    """Bytes in decimal units: 1213440 -> "1.21 MB"."""
+    if not known(size_bytes):
+        return DASH
+    return f"{scaled(size_bytes)}B" if size_bytes >= 999.5 else f"{size_bytes:g} B"
+
+
+def duration(seconds: Any) -> str:
+    """552 -> "9 min 12 s"."""
+    if not known(seconds):
+        return DASH
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def ratio(part: Any, whole_value: Any) -> str:
+    """How `part` compares with `whole_value`: 1 to 34 -> "1/34"; 3 to 2 -> "1.5 times"."""
+    if not known(part) or not known(whole_value) or part <= 0 or whole_value <= 0:
+        return DASH
+    times = whole_value / part
+    if times >= 9.5:
+        return f"1/{times:,.0f}"
+    return f"1/{times:.1f}" if times > 1.05 else f"{part / whole_value:.3g} times"
+
+
+def _is_interval(pair: Any) -> bool:
+    return isinstance(pair, Sequence) and len(pair) == 2 and all(known(end) for end in pair)

@@ -1,0 +1,245 @@
+"""The sentences, tables and charts of a report, from the contents of its result files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tinyclap import formatting
+from tinyclap.charts import Chart, line_chart
+from tinyclap.formatting import DASH, known, percent, percent_interval, ratio
+from tinyclap.results import MODELS, objects, part
+from tinyclap.zeroshot import clean_label
+
+EPOCH_ROWS = 12  # of a long training, so many epochs are tabulated
+MISTAKES = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a teacher-student table, as text; `help` explains it to a stranger."""
+
+    name: str
+    teacher: str
+    student: str
+    compared: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a confusion matrix: how many clips, and which share of its true class."""
+
+    count: int
+    share: float
+    right: bool
+
+
+def verdict(evaluation: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """The run in one sentence."""
+    ratios = {"MACs": ratio(*_comparable_macs(summary)), "parameters": ratio(*_both(summary, "parameters"))}
+    cost = next((f"{share} of the {name}" for name, share in ratios.items() if share.startswith("1/")), "")
+    if known(evaluation.get("retention")):
+        kept = f"The student keeps {percent(evaluation['retention'])} of its teacher's zero-shot accuracy"
+        return f"{kept} at {cost}." if cost else f"{kept}."
+    if evaluation:
+        model = evaluation["models"][0]
+        return f"The {model}'s zero-shot accuracy is {percent(part(evaluation.get(model)).get('accuracy'))}."
+    if cost:
+        return f"The student runs at {cost} of its teacher; its accuracy has not been measured yet."
+    return "Zero-shot accuracy has not been measured yet."
+
+
+def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
+    """Accuracy, its mean over the folds and each fold's, teacher beside student."""
+    models = [part(evaluation.get(model)) for model in MODELS]
+    folds = [part(model.get("folds")) for model in models]
+    accuracy = [_with_interval(model.get("accuracy"), model.get("ci95")) for model in models]
+    kept = _with_interval(evaluation.get("retention"), evaluation.get("retention_ci95"))
+    meaning = "share of the clips whose own class's prompt is the nearest"
+    rows = [Row("Zero-shot accuracy", accuracy[0], accuracy[1], kept, meaning)]
+    by_fold = [part(fold.get("accuracy")) for fold in folds]
+    names = list(by_fold[0] or by_fold[1])
+    if len(names) < 2:
+        return rows
+    means = [f"{percent(fold.get('mean'))} ± {percent(fold.get('sd'))}" if fold else DASH for fold in folds]
+    rows.append(Row(f"Mean over {len(names)} folds", means[0], means[1], help="± standard deviation between folds"))
+    clips = part((folds[0] or folds[1]).get("n_clips"))
+    for name in names:
+        size = f" ({clips[name]} clips)" if name in clips else ""
+        rows.append(Row(f"Fold {name}{size}", percent(by_fold[0].get(name)), percent(by_fold[1].get(name))))
+    return rows
+
+
+def closeness_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(name, value, explanation) of how closely the student follows its teacher; only what was measured."""
+    p_value, chance = evaluation.get("mcnemar_p"), evaluation.get("knn10_chance")
+    meaning = "chance may explain the difference" if known(p_value) and p_value >= 0.05 else "chance hardly explains it"
+    difference = formatting.points(evaluation.get("difference"), evaluation.get("difference_ci95"))
+    rows = [
+        ("Accuracy difference", difference, "student minus teacher on the same clips, with its 95 % interval"),
+        ("McNemar p-value", formatting.p_value(p_value), f"two-sided, exact; {meaning}"),
+        ("Agreement", percent(evaluation.get("agreement")), "share of clips given the same class, right or wrong"),
+        ("Cosine", formatting.decimal(evaluation.get("cosine")), "mean over clips of cos(student, teacher)"),
+        (
+            "Centred cosine",
+            formatting.decimal(evaluation.get("centred_cosine")),
+            "the same after subtracting the teacher's mean embedding, so that only what differs between sounds counts",
+        ),
+        (
+            "10-neighbour overlap",
+            percent(evaluation.get("knn10_overlap")),
+            f"share of the teacher's 10 nearest clips that the student finds too (chance: {percent(chance)})",
+        ),
+    ]
+    return [row for row in rows if not row[1].startswith(DASH)]
+
+
+def size_rows(summary: Mapping[str, Any]) -> list[Row]:
+    """Parameters, multiply-accumulates and file size; rows without any number are left out."""
+    macs, comparable = _both(summary, "macs"), _comparable_macs(summary)
+    rows = [
+        _size_row("Parameters", _both(summary, "parameters"), formatting.whole, "weights of the audio encoder"),
+        _size_row(
+            "of which trunk", _both(summary, "trunk_parameters"), formatting.whole, "without the projection head"
+        ),
+        _size_row("MACs of one window", macs, formatting.scaled, "multiply-accumulates of one pass"),
+        _size_row("File size", _both(summary, "size_bytes"), formatting.file_size, "weights on disk"),
+    ]
+    if comparable != macs:
+        rows[2] = replace(rows[2], compared="")
+        explanation = "compared by the second, since the windows differ in length"
+        rows.insert(3, _size_row("MACs per second of audio", comparable, formatting.scaled, explanation))
+    return [row for row in rows if (row.teacher, row.student) != (DASH, DASH)]
+
+
+def _size_row(name: str, pair: tuple[Any, Any], write: Callable[[Any], str], explanation: str) -> Row:
+    student, teacher = pair
+    compared = ratio(student, teacher)
+    return Row(name, write(teacher), write(student), "" if compared == DASH else compared, explanation)
+
+
+def _comparable_macs(summary: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Student's and teacher's MACs: of a window, or of one second where their windows differ in length."""
+    macs, windows = _both(summary, "macs"), _both(summary, "window_s")
+    if windows[0] == windows[1] or not all(known(value) and value > 0 for value in (*macs, *windows)):
+        return macs
+    return macs[0] / windows[0], macs[1] / windows[1]
+
+
+def tiles(evaluation: Mapping[str, Any], summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(figure, what it is, beside what) for the top of the page; only what was measured."""
+    teacher, student = (part(evaluation.get(model)) for model in MODELS)
+    shown, beside = student or teacher, f"teacher {percent(teacher.get('accuracy'))}"
+    if not student or not teacher:
+        beside = percent_interval(shown.get("ci95"))
+    macs, parameters = _comparable_macs(summary), _both(summary, "parameters")
+    kept = percent_interval(evaluation.get("retention_ci95"))
+    found = [
+        (percent(shown.get("accuracy")), "zero-shot accuracy", beside),
+        (percent(evaluation.get("retention")), "of the teacher's accuracy", kept),
+        (ratio(*macs), "of the MACs", " instead of ".join(map(formatting.scaled, macs))),
+        (ratio(*parameters), "of the parameters", " instead of ".join(map(formatting.scaled, parameters))),
+    ]
+    return [tile for tile in found if tile[0] != DASH]
+
+
+def class_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """label, n, and each model's accuracy per class, as in the file but for the cleaned label."""
+    return [
+        {"label": shown_label(row.get("label")), "n": row.get("n"), **{model: row.get(model) for model in MODELS}}
+        for row in objects(evaluation.get("per_class"))
+    ]
+
+
+def confusion(evaluation: Mapping[str, Any], model: str) -> list[tuple[str, list[Cell]]]:
+    """(true label, cells by predicted class) rows; empty when the matrix is missing or misshapen."""
+    labels = [shown_label(label) for label in evaluation.get("labels") or []]
+    matrix = part(evaluation.get("confusion")).get(model) or []
+    if not labels or len(matrix) != len(labels) or any(len(counts) != len(labels) for counts in matrix):
+        return []
+    return [
+        (label, [Cell(count, count / max(1, sum(counts)), i == j) for j, count in enumerate(counts)])
+        for i, (label, counts) in enumerate(zip(labels, matrix, strict=True))
+    ]
+
+
+def mistakes(rows: Sequence[tuple[str, list[Cell]]]) -> list[tuple[str, str, int, int]]:
+    """The commonest (true label, predicted label, clips, of how many)."""
+    found = [
+        (label, rows[j][0], cell.count, sum(other.count for other in cells))
+        for label, cells in rows
+        for j, cell in enumerate(cells)
+        if cell.count and not cell.right
+    ]
+    return sorted(found, key=lambda mistake: -mistake[2])[:MISTAKES]
+
+
+def shown_label(label: Any) -> str:
+    """A class name as people read it, and as it stands in the prompts."""
+    return clean_label(str(label)) or str(label)
+
+
+def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """Loss, cosine to the teacher and learning rate over the epochs; stages after the first are marked."""
+    xs, marks = _epoch_axis(epochs)
+    panels = {
+        "Loss": {"loss": "loss"},
+        "Cosine to the teacher": {"cosine": "cosine", "centred_cosine": "centred cosine"},
+        "Learning rate": {"lr": "learning rate"},
+    }
+    drawn = []
+    for title, keys in panels.items():
+        series = {
+            name: [(x, float(epoch[key])) for x, epoch in zip(xs, epochs, strict=True) if known(epoch.get(key))]
+            for key, name in keys.items()
+        }
+        chart = line_chart(title, "epoch", series, marks)
+        drawn += [chart] if chart else []
+    return drawn
+
+
+def _epoch_axis(epochs: Sequence[Mapping[str, Any]]) -> tuple[list[float], dict[str, float]]:
+    """Each record's place on the axis, counting on where a later stage starts anew, and where stages start."""
+    xs: list[float] = []
+    marks: dict[str, float] = {}
+    for number, epoch in enumerate(epochs):
+        own = epoch.get("epoch")
+        x = float(own) if known(own) else float(number + 1)
+        xs.append(x if not xs or x > xs[-1] else xs[-1] + 1)
+        if number and epoch.get("stage") != epochs[number - 1].get("stage"):
+            marks[str(epoch.get("stage"))] = xs[-1]
+    return xs, marks
+
+
+def epoch_table(epochs: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Column names and rows of the training log, thinned evenly to EPOCH_ROWS with the first and last kept."""
+    columns = list(dict.fromkeys(key for epoch in epochs for key in epoch))
+    steps = min(EPOCH_ROWS, len(epochs))
+    kept = [round(i * (len(epochs) - 1) / max(1, steps - 1)) for i in range(steps)]
+    written = [[_entry(epochs[index].get(column)) for column in columns] for index in kept]
+    return columns, written
+
+
+def time_spent(epochs: Sequence[Mapping[str, Any]]) -> str:
+    """How many epochs, how long, and which share of the time went into waiting for data."""
+    seconds = [epoch["seconds"] for epoch in epochs if known(epoch.get("seconds"))]
+    waiting = [epoch["data_seconds"] for epoch in epochs if known(epoch.get("data_seconds"))]
+    text = f"{len(epochs)} {'epoch' if len(epochs) == 1 else 'epochs'}"
+    if seconds:
+        text += f" in {formatting.duration(sum(seconds))}"
+        if len(waiting) == len(seconds) and sum(seconds) > 0:
+            text += f", of which {percent(sum(waiting) / sum(seconds))} waiting for data"
+    return text
+
+
+def _entry(value: Any) -> str:
+    return DASH if value is None else formatting.significant(value) if isinstance(value, int | float) else str(value)
+
+
+def _both(summary: Mapping[str, Any], key: str) -> tuple[Any, Any]:
+    """The student's and the teacher's figure."""
+    return part(summary.get("student")).get(key), part(summary.get("teacher")).get(key)
+
+
+def _with_interval(value: Any, pair: Any) -> str:
+    return f"{percent(value)} {percent_interval(pair)}".strip()
