@@ -1,0 +1,209 @@
+"""The `tinyclap` command: one thin command per library function. Heavy imports happen inside the commands."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyclap import __version__
+from tinyclap.failures import explain, mendable
+
+
+def _app(purpose: str) -> typer.Typer:
+    # Without rich: loading it would cost more than all the rest of `tinyclap --help`.
+    return typer.Typer(
+        help=purpose,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+app = _app("Distil any CLAP into a tiny audio encoder that hears in the same space.")
+recipes = _app("List, copy and check recipes.")
+app.add_typer(recipes, name="recipes")
+
+
+def main() -> None:
+    """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == 130:  # typer's answer to Ctrl-C, which it gives without a word
+            _complain("interrupted")
+        raise
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        sys.exit(130)
+    except mendable() as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        _complain(explained[0])
+        sys.exit(explained[1])
+
+
+def _complain(message: str) -> None:
+    typer.echo(f"error: {message}", err=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tinyclap {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or a shipped recipe's name.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. training.epochs=10")]
+RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; by default runs/<name of the recipe>.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")]
+RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder; by default the newest.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@app.command("distill")
+def distill_command(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    run: RunOption = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Distil a teacher into a student, evaluate it and write a report."""
+    from tinyclap.recipe import dump, load_recipe
+    from tinyclap.run import open_run
+
+    loaded = load_recipe(recipe, overrides or [], task="distill")
+    folder = open_run(run or _runs() / loaded.name, dump(loaded), seed=loaded.seed, resume=resume, overwrite=overwrite)
+    from tinyclap.jobs import run_distill
+
+    run_distill(loaded, folder)
+    _conclude(folder, as_json)
+
+
+@app.command("pretrain")
+def pretrain_command(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    run: RunOption = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a CLAP from scratch, to be a teacher."""
+    from tinyclap.recipe import dump, load_recipe
+    from tinyclap.run import open_run
+
+    loaded = load_recipe(recipe, overrides or [], task="pretrain")
+    folder = open_run(run or _runs() / loaded.name, dump(loaded), seed=loaded.seed, resume=resume, overwrite=overwrite)
+    from tinyclap.jobs import run_pretrain
+
+    run_pretrain(loaded, folder)
+    _conclude(folder, as_json)
+
+
+@app.command()
+def evaluate(
+    run: RunArgument = None,
+    data: Annotated[str | None, typer.Option(help="Other data: esc50, folder, manifest or procedural.")] = None,
+    root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
+    folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run's student by zero-shot accuracy beside its teacher."""
+    from tinyclap.run import find_run
+
+    folder = _say_which(find_run(run), run)
+    from tinyclap.jobs import evaluate_run
+
+    evaluate_run(folder, kind=data, root=root, folds=folds)
+    _conclude(folder, as_json, task="evaluate")
+
+
+@app.command()
+def report(run: RunArgument = None) -> None:
+    """Write report/report.html and report/report.md from a run's result files."""
+    from tinyclap.report import write_report
+    from tinyclap.run import find_run
+
+    typer.echo(str(write_report(_say_which(find_run(run), run))))
+
+
+def _runs() -> Path:
+    from tinyclap.run import RUNS
+
+    return RUNS
+
+
+def _say_which(folder: Path, asked: Path | None) -> Path:
+    if asked is None:
+        typer.echo(f"newest run: {folder}", err=True)
+    return folder
+
+
+def _conclude(folder: Path, as_json: bool, task: str | None = None) -> None:
+    """The result on stdout: a table with the next command, or one JSON object."""
+    from tinyclap.summary import as_object, as_table
+
+    typer.echo(as_object(folder) if as_json else as_table(folder, task))
+
+
+@recipes.command("ls")
+def recipes_ls() -> None:
+    """List the shipped recipes and what each is for."""
+    from tinyclap.recipe import purpose, shipped_recipes
+
+    shipped = shipped_recipes()
+    width = max(map(len, shipped), default=0)
+    for name, path in shipped.items():
+        typer.echo(f"{name:<{width}}  {purpose(path)}")
+
+
+@recipes.command("cp")
+def recipes_cp(
+    name: Annotated[str, typer.Argument(help="A shipped recipe, see `tinyclap recipes ls`.")],
+    destination: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path("."),
+) -> None:
+    """Copy a shipped recipe to edit it; an existing file is never overwritten."""
+    from tinyclap.recipe import copy_recipe
+
+    target = copy_recipe(name, destination)
+    typer.echo(str(target))
+
+
+@recipes.command("check")
+def recipes_check(
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="FILE [KEY=VALUE]", help="Recipes, and overrides to check them with.")
+    ],
+) -> None:
+    """Check recipes with their overrides: OK, or every error with its line (exit code 2)."""
+    from tinyclap.recipe import RecipeError, load_recipe
+
+    files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
+    overrides = [argument for argument in arguments if argument not in files]
+    if not files:
+        raise typer.BadParameter("give at least one recipe file or shipped recipe")
+    problems: list[str] = []
+    for file in files:
+        try:
+            recipe = load_recipe(file, overrides)
+        except RecipeError as error:
+            problems += error.problems
+        else:
+            typer.echo(f"{file}: OK ({recipe.task})")
+    if problems:
+        raise RecipeError(problems)

@@ -1,0 +1,62 @@
+"""From a feature map to an embedding: pooling, the two heads, unit norm."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+POOLINGS = ("mean", "mean_max", "mels")
+
+
+def pool(feature_map: Tensor, pooling: str) -> Tensor:
+    """Pool a map (B, C, h, w), h frames by w mel rows, to (B, C), or with "mels" to (B, C·w).
+
+    "mean": over the map. "mean_max": mean over the mel rows, then mean + max over time (as CNN14 does). "mels": mean
+    over time with the mel rows kept apart, so that a head can tell low sounds from high ones.
+    """
+    if pooling == "mels":
+        return feature_map.mean(2).flatten(1)
+    if pooling == "mean_max":
+        over_time = feature_map.mean(3)
+        return over_time.mean(2) + over_time.amax(2)
+    return feature_map.mean((2, 3))
+
+
+def unit_norm(embeddings: Tensor) -> Tensor:
+    """Rows scaled to length 1, in plain arithmetic: `functional.normalize` upsets ONNX Runtime's quantiser."""
+    return embeddings * torch.rsqrt(embeddings.square().sum(-1, keepdim=True).clamp_min(1e-24))
+
+
+class LinearHead(nn.Linear):
+    """W·x + b: (B, in_features) to (B, embed_dim).
+
+    A rotation R of the space folds into it exactly, as (R·W)·x + R·b, and so does leaving out dimensions: the bias,
+    which CLAP's narrow cone asks for, costs nothing in pruning.
+    """
+
+    def __init__(self, in_features: int, embed_dim: int, dropout: float = 0.0) -> None:
+        super().__init__(in_features, embed_dim)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.drop(x))
+
+
+class Projection(nn.Module):
+    """The head of the CLAPs of Microsoft and of tinyCLAP: (B, in_features) to (B, embed_dim).
+
+    LayerNorm(e1 + dropout(W2·gelu(e1))) with e1 = W1·x, the exact GELU and no biases.
+    """
+
+    def __init__(self, in_features: int, embed_dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(in_features, embed_dim, bias=False)
+        self.linear2 = nn.Linear(embed_dim, embed_dim, bias=False)
+        self.layer_norm = nn.LayerNorm(embed_dim)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.linear1(x)
+        return self.layer_norm(first + self.drop(self.linear2(functional.gelu(first))))
+
+
+HEADS: dict[str, type[LinearHead] | type[Projection]] = {"linear": LinearHead, "projection": Projection}

@@ -1,0 +1,257 @@
+"""Contrastive language-audio pretraining from scratch: it makes the teachers that are not downloaded.
+
+Symmetric InfoNCE with a learnable, clamped temperature. Clips that share a label or caption are not each other's
+negatives; a view that mixes two clips matches the captions of both, by their share of the amplitude.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from tqdm import tqdm
+
+from tinyclap import training
+from tinyclap.data.base import Clip
+from tinyclap.distill import build_accelerator
+from tinyclap.errors import TinyclapError
+from tinyclap.losses import soft_info_nce
+from tinyclap.teachers.base import Teacher
+from tinyclap.training import Checkpoint, Ema
+from tinyclap.views import Views
+from tinyclap.zeroshot import clean_label
+
+STUCK_SHARE = 0.97
+COLLAPSED_COSINE = 0.98
+WATCHED_EPOCHS = 5
+
+
+@dataclass(frozen=True)
+class PretrainOptions(training.Options):
+    """A pretraining recipe's `training` section.
+
+    Args:
+        text_lr: learning rate of the text tower, where it is not frozen.
+        logit_scale_max: the temperature's clamp (CLIP's 100).
+        hard_negatives: weight of hard negatives, see `losses.soft_info_nce`.
+    """
+
+    text_lr: float = 0.0005
+    logit_scale_max: float = 100.0
+    hard_negatives: float = 0.0
+
+
+class Captions:
+    """What is said of each decoded clip: a caption drawn per epoch, and the group within which none is a negative.
+
+    Args:
+        clips: one per decoded window.
+        templates: with `{}`, for clips that have a label but no caption.
+
+    Raises:
+        TinyclapError: clips with neither label nor caption.
+    """
+
+    def __init__(self, clips: Sequence[Clip], templates: Sequence[str]) -> None:
+        silent = [clip.name for clip in clips if not clip.captions and clip.label is None]
+        if silent:
+            raise TinyclapError(
+                f"pretraining needs a label or a caption for every clip; {len(silent)} have neither, e.g. {silent[0]}"
+            )
+        labels = [None if clip.label is None else clean_label(clip.label) for clip in clips]
+        self.choices = [
+            tuple(dict.fromkeys([*clip.captions, *([template.format(label) for template in templates] if label else [])]))
+            for clip, label in zip(clips, labels, strict=True)
+        ]
+        names = [label or clip.captions[0] for clip, label in zip(clips, labels, strict=True)]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        self.groups = np.array([numbers[name] for name in names])
+
+    def draw(self, index: int, seed: int, epoch: int) -> str:
+        """The caption of clip `index` in an epoch."""
+        choices = self.choices[index]
+        return choices[int(np.random.default_rng([seed, index, epoch, 1]).integers(len(choices)))]
+
+
+def pretrain(
+    teacher: Teacher,
+    views: Views,
+    captions: Captions,
+    options: PretrainOptions,
+    run: Path,
+    *,
+    seed: int = 0,
+    accelerator: Accelerator | None = None,
+) -> Teacher:
+    """Train both towers of a teacher contrastively; goes on from `run`'s checkpoint if there is one.
+
+    Args:
+        teacher: to train (towers that are frozen stay so).
+        views: at the teacher's sample rate; every epoch hears new ones.
+        captions: of the same clips.
+        options: how to train.
+        run: folder for `metrics.jsonl` and `checkpoints/`.
+        seed: of order, captions and dropout.
+        accelerator: device and processes; found by itself if not given.
+
+    Returns:
+        The teacher with averaged weights, frozen, on the CPU.
+    """
+    accelerator = accelerator or build_accelerator(options.precision)
+    checkpoint = Checkpoint(run)
+    state = checkpoint.load()
+    first_epoch = state["epoch"] if state else 0
+    checkpoint.keep_metrics(first_epoch)
+    if state:
+        teacher.load_state_dict(state["model"])
+    text = {id(parameter) for parameter in teacher.text_parameters()}
+    audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
+    optimizer = training.build_optimizer(
+        [(audio, options.lr), (teacher.text_parameters(), options.text_lr)], options
+    )
+    ema = Ema(teacher, options.ema) if options.ema else None
+    if state:
+        optimizer.load_state_dict(state["optimizer"])
+        if ema:
+            ema.model.load_state_dict(state["ema"])
+    teacher.to(accelerator.device, memory_format=torch.channels_last)
+    optimizer = accelerator.prepare(optimizer)
+    for epoch in tqdm(range(first_epoch, options.epochs), desc="pretrain", unit="epoch", disable=None):
+        teacher.train()
+        row = _run_epoch(teacher, optimizer, ema, views, captions, options, accelerator, seed, epoch)
+        checkpoint.add_metrics({"epoch": epoch + 1, "stage": "contrastive", **row})
+        if epoch < WATCHED_EPOCHS:
+            _warn_if_stuck(row, epoch)
+        if (epoch + 1) % options.checkpoint_every == 0 or epoch + 1 == options.epochs:
+            checkpoint.save(
+                {
+                    "epoch": epoch + 1,
+                    "model": teacher.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "ema": ema.model.state_dict() if ema else None,
+                }
+            )
+    if ema:
+        teacher.load_state_dict(ema.model.state_dict())
+    teacher.requires_grad_(False)
+    return teacher.cpu().eval()
+
+
+def _run_epoch(
+    teacher: Teacher,
+    optimizer: torch.optim.Optimizer,
+    ema: Ema | None,
+    views: Views,
+    captions: Captions,
+    options: PretrainOptions,
+    accelerator: Accelerator,
+    seed: int,
+    epoch: int,
+) -> dict[str, float]:
+    """One pass over all clips; returns the epoch's means and what tells a stuck training."""
+    began, data_seconds = time.perf_counter(), 0.0
+    batches = training.epoch_batches(len(views), options.batch_size, seed, epoch)
+    rows = []
+    for number, batch in enumerate(batches):
+        step = epoch * len(batches) + number
+        lr = training.set_learning_rate(optimizer, step, options.epochs * len(batches), options)
+        training.seed_step(seed, step)
+        started = time.perf_counter()
+        waveforms = torch.from_numpy(views.batch([(int(index), epoch) for index in batch])).to(accelerator.device)
+        matches = matching(views, captions.groups, batch, epoch).to(accelerator.device)
+        data_seconds += time.perf_counter() - started
+        with accelerator.autocast():
+            audio = teacher.encode_audio(waveforms)
+            text = teacher.encode_text([captions.draw(int(index), seed, epoch) for index in batch])
+        scale = teacher.log_scale.exp()
+        loss = soft_info_nce(audio.float(), text.float(), scale, matches, options.hard_negatives)
+        accelerator.backward(loss)
+        if options.clip_norm:
+            accelerator.clip_grad_norm_(teacher.parameters(), options.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            teacher.log_scale.clamp_(max=math.log(options.logit_scale_max))
+        if ema:
+            ema.update(teacher, step)
+        rows.append([loss.item(), floor(matches), len(batch), *_spread(audio, text, scale)])
+    means = np.mean(rows, axis=0)
+    if not np.isfinite(means[0]):
+        raise TinyclapError(f"the loss is {means[0]} in epoch {epoch + 1}; lower training.lr or set training.precision=no")
+    names = ("loss", "loss_floor", "batch", "logit_sd", "audio_cosine", "text_cosine")
+    measured = dict(zip(names, means.tolist(), strict=True))
+    return measured | {
+        "logit_scale": teacher.logit_scale,
+        "lr": lr,
+        "seconds": time.perf_counter() - began,
+        "data_seconds": data_seconds,
+    }
+
+
+def matching(views: Views, groups: np.ndarray, batch: np.ndarray, k: int) -> Tensor:
+    """How much each sound of a batch matches each caption of the batch: float32 (B, B), every row summing to 1."""
+    same = groups[batch][:, None] == groups[batch][None, :]
+    matches = same / same.sum(1, keepdims=True)
+    for row, index in enumerate(batch):
+        view = views.draw(int(index), k)
+        if view.other is None:
+            continue
+        others = groups[batch] == groups[view.other.index]
+        if others.any():
+            amplitude = 10.0 ** (-view.mix_snr_db / 20.0)
+            share = amplitude / (1.0 + amplitude)
+            matches[row] = (1.0 - share) * matches[row] + share * others / others.sum()
+    return torch.from_numpy(matches.astype(np.float32))
+
+
+def floor(matches: Tensor) -> float:
+    """The lowest loss that these matches allow: the mean entropy of their rows and columns."""
+    by_text = matches.T / matches.T.sum(1, keepdim=True)
+    entropies = [-(rows * rows.clamp_min(1e-12).log()).sum(1).mean() for rows in (matches, by_text)]
+    return float((entropies[0] + entropies[1]) / 2)
+
+
+@torch.no_grad()
+def _spread(audio: Tensor, text: Tensor, scale: Tensor) -> tuple[float, float, float]:
+    """Standard deviation of the logits, and the mean cosine between different sounds and between different texts."""
+    logit_sd = (scale * audio @ text.T).float().std().item()
+    apart = ~torch.eye(len(audio), dtype=torch.bool, device=audio.device)
+    return logit_sd, (audio @ audio.T)[apart].mean().item(), (text @ text.T)[apart].mean().item()
+
+
+def _warn_if_stuck(row: dict[str, float], epoch: int) -> None:
+    diagnosis = diagnose(row)
+    if diagnosis:
+        warnings.warn(f"epoch {epoch + 1}: {diagnosis}", stacklevel=3)
+
+
+def diagnose(row: dict[str, float]) -> str | None:
+    """Why a contrastive loss sits at ln(batch), the loss of guessing; None while it does not.
+
+    Args:
+        row: one epoch's metrics: loss, batch, logit_sd, audio_cosine, text_cosine, logit_scale.
+    """
+    chance = math.log(row["batch"])
+    if row["loss"] < STUCK_SHARE * chance:
+        return None
+    told = f"the loss {row['loss']:.3f} sits at ln(batch) = {chance:.3f}, the loss of guessing: "
+    collapsed = [name for name in ("audio", "text") if row[f"{name}_cosine"] > COLLAPSED_COSINE]
+    if collapsed:
+        return told + (
+            f"the {' and '.join(collapsed)} tower gives every input the same embedding (mean cosine "
+            f"{max(row[f'{name}_cosine'] for name in collapsed):.3f}); lower its learning rate, lengthen "
+            "training.warmup_share, or check that its inputs differ"
+        )
+    if row["logit_sd"] < 0.5:
+        return told + (
+            f"the logits hardly differ (standard deviation {row['logit_sd']:.2f}), so softmax is uniform; raise "
+            f"training.logit_scale_init (the scale is {row['logit_scale']:.1f}; CLIP starts at 14.3)"
+        )
+    return told + "the towers have not met yet; if this lasts, raise training.lr or check that captions belong to their clips"
+

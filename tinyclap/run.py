@@ -1,0 +1,114 @@
+"""Run folders: one folder holds all that one command made, and says how."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tinyclap.errors import TinyclapError
+from tinyclap.files import write_json, write_text
+
+RUNS = Path("runs")
+
+
+def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, overwrite: bool = False) -> Path:
+    """Make a run folder with `recipe.yaml` and `env.json`, or take an interrupted one up again.
+
+    Args:
+        folder: of the run.
+        recipe: resolved recipe as YAML.
+        seed: recorded in `env.json`.
+        resume: go on in a folder that was made from the same recipe.
+        overwrite: delete what is there.
+
+    Raises:
+        TinyclapError: the folder holds something and neither is asked for, or its recipe is another one.
+    """
+    written = folder / "recipe.yaml"
+    if resume and written.is_file():
+        if written.read_text(encoding="utf-8") != recipe:
+            raise TinyclapError(
+                f"{written} differs from the recipe given now; resume with the same recipe and overrides, "
+                "or start another run with --run DIR"
+            )
+        return folder
+    if folder.is_dir() and any(folder.iterdir()):
+        if not overwrite:
+            hint = "" if written.is_file() else " (it holds no recipe.yaml, so it is not a run)"
+            raise TinyclapError(
+                f"run folder {folder} is not empty{hint}; continue it with --resume, replace it with --overwrite, "
+                "or choose another one with --run DIR"
+            )
+        if not written.is_file():
+            raise TinyclapError(f"{folder} is not a run folder (no recipe.yaml) and will not be deleted; choose another")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "env.json", environment(seed))
+    write_text(written, recipe)
+    return folder
+
+
+def find_run(folder: Path | None = None) -> Path:
+    """The given run, or the newest one under `runs/`.
+
+    Raises:
+        TinyclapError: there is none.
+    """
+    if folder is not None:
+        if not (folder / "recipe.yaml").is_file():
+            raise TinyclapError(f"{folder} is not a run folder (no recipe.yaml); known runs: {_known()}")
+        return folder
+    runs = [path.parent for path in RUNS.glob("*/recipe.yaml")]
+    if not runs:
+        raise TinyclapError(f"no run in {RUNS.absolute()}; make one with `tinyclap distill quickstart`")
+    return max(runs, key=lambda run: read_json(run / "env.json").get("started", ""))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, or {} if the file is missing."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}  # type: ignore[no-any-return]
+
+
+def _known() -> str:
+    return ", ".join(sorted(str(path.parent) for path in RUNS.glob("*/recipe.yaml"))) or "none"
+
+
+def environment(seed: int) -> dict[str, Any]:
+    """Versions, machine, commit and seed: what a result depends on besides the recipe."""
+    import torch
+
+    packages = ("tinyclap", "torch", "transformers", "accelerate", "numpy", "soxr", "soundfile")
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "seed": seed,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in packages},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "commit": _commit(),
+        "command": " ".join(["tinyclap", *sys.argv[1:]]),
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores"
+
+
+def _commit() -> str | None:
+    """The commit of the source checkout, if tinyclap is run from one."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,256 @@
+"""The student: log-mel front end, PhiNet trunk, pooling and head make a unit-norm embedding in the teacher's space."""
+
+import dataclasses
+import functools
+import pickle
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tinyclap import pretrained
+from tinyclap.bundle import FrontendSpec, is_count, is_number, require
+from tinyclap.errors import TinyclapError
+from tinyclap.frontend import LogMel
+from tinyclap.heads import HEADS, POOLINGS, pool, unit_norm
+from tinyclap.phinet import ACTIVATIONS, PhiNet, PhiNetConfig, map_size, reference_names
+from tinyclap.windows import embed_clips, repeat_pad
+
+FORMAT, FORMAT_VERSION = "tinyclap-student", 1
+WINDOWS_AT_ONCE = 32  # bounds the memory of embed_audio
+
+
+@dataclass(frozen=True)
+class StudentConfig:
+    """All that is needed to build a student; its config.json.
+
+    Attributes:
+        frontend: of the log-mel spectrogram.
+        phinet: shape of the trunk.
+        head: "linear", a matrix and a bias, or "projection", the paper's two layers (see `heads`).
+        embed_dim: size of the embedding, the teacher's.
+        features: width of the 1x1 convolution between trunk and pooling; 0 for none.
+        pooling: "mean", "mean_max" or "mels", see `heads.pool`.
+        dropout: in the head, while training.
+        window_s: longer audio is embedded in windows of this length, shorter audio is repeated up to it.
+
+    Raises:
+        TinyclapError: naming the first bad field, its value and what is allowed.
+    """
+
+    frontend: FrontendSpec = field(default_factory=FrontendSpec)
+    phinet: PhiNetConfig = field(default_factory=PhiNetConfig)
+    head: str = "linear"
+    embed_dim: int = 512
+    features: int = 512
+    pooling: str = "mean"
+    dropout: float = 0.0
+    window_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        require(self, "student", "head", self.head in HEADS, f"one of {', '.join(HEADS)}")
+        require(self, "student", "pooling", self.pooling in POOLINGS, f"one of {', '.join(POOLINGS)}")
+        require(self, "student", "embed_dim", is_count(self.embed_dim), "a whole number above 0")
+        require(self, "student", "features", is_count(self.features, 0), "a whole number; 0 for none")
+        share = is_number(self.dropout) and 0 <= self.dropout < 1
+        require(self, "student", "dropout", share, "at least 0 and below 1")
+        shortest = (self.frontend.n_fft // 2 + 1) / self.frontend.sample_rate
+        lasting = is_number(self.window_s) and self.window_s >= shortest
+        require(self, "student", "window_s", lasting, f"at least {shortest:g} seconds")
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in one window of `window_s`."""
+        return round(self.window_s * self.frontend.sample_rate)
+
+    @property
+    def pooled_features(self) -> int:
+        """Width of the pooled vector that the head reads."""
+        width = self.features or self.phinet.out_channels
+        if self.pooling != "mels":
+            return width
+        rows = map_size(self.phinet, 2, self.frontend.n_mels)[1]
+        strided = self.phinet.compatibility and self.features > 0
+        return width * ((rows + 1) // 2 if strided else rows)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "StudentConfig":
+        """The inverse of `dataclasses.asdict`; unknown and missing keys are a TinyclapError."""
+        nested = {"frontend": FrontendSpec, "phinet": PhiNetConfig}
+        own = pretrained.fields(values, cls, "the student")
+        parts = {name: kind(**pretrained.fields(own[name], kind, name)) for name, kind in nested.items()}
+        return cls(**{**own, **parts})
+
+
+REFERENCE = StudentConfig(
+    frontend=FrontendSpec(sample_rate=44_100, n_fft=1024, win_length=1024, f_max=14_000.0),
+    phinet=PhiNetConfig(alpha=1.5, beta=0.75, t0=6.0, depth=7, compatibility=True),
+    head="projection",
+    embed_dim=1024,
+    features=2048,
+    dropout=0.5,
+)
+"""The published tinyCLAP student (arXiv 2311.14517): 4,434,547 parameters."""
+
+
+class Student(nn.Module):
+    """A small audio encoder: waveforms (B, T) in [-1, 1] at `sample_rate` to unit-norm embeddings (B, embed_dim)."""
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_dim = config.embed_dim
+        self.sample_rate = config.frontend.sample_rate
+        self.frontend = LogMel(config.frontend)
+        self.norm = nn.BatchNorm2d(config.frontend.n_mels)  # of every mel band over batch and time
+        self.trunk = PhiNet(config.phinet)
+        self.last_conv = _last_conv(config.phinet, config.features) if config.features else nn.Identity()
+        self.head = HEADS[config.head](config.pooled_features, config.embed_dim, config.dropout)
+
+    def features(self, logmel: Tensor) -> Tensor:
+        """What the head reads: decibels (B, 1, frames, n_mels) to (B, config.pooled_features)."""
+        normed = self.norm(logmel.transpose(1, 3)).transpose(1, 3)
+        return pool(self.last_conv(self.trunk(normed)), self.config.pooling)
+
+    def encode(self, logmel: Tensor) -> Tensor:
+        """Decibels (B, 1, frames, n_mels) to unit-norm (B, embed_dim), float32."""
+        return unit_norm(self.head(self.features(logmel)).float())
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Waveforms (B, T) to unit-norm (B, embed_dim), float32."""
+        return self.encode(self.frontend(waveforms))
+
+    def head_parameters(self) -> list[nn.Parameter]:
+        """The parameters of the head, for a stage that trains it alone."""
+        return list(self.head.parameters())
+
+    @torch.no_grad()
+    def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Embed clips of any length, as a teacher does (see `windows.embed_clips`).
+
+        Args:
+            waveforms: float32 (B, T) in [-1, 1]; beyond `lengths` anything.
+            lengths: int (B,), samples of each clip; None means T for all.
+
+        Returns:
+            Unit-norm (B, embed_dim).
+
+        Raises:
+            TinyclapError: in training mode, or shapes and lengths that do not fit.
+        """
+        if self.training:
+            raise TinyclapError("Student.embed_audio works in evaluation mode only; call student.eval() first")
+        window = self.config.window_samples
+        pad = functools.partial(repeat_pad, length=window)
+        waveforms = waveforms.to(self.frontend.window.device)
+        return embed_clips(waveforms, lengths, self, window=window, pad=pad, batch_size=WINDOWS_AT_ONCE)
+
+    def save_pretrained(self, folder: str | Path, card: str | None = None, *, overwrite: bool = False) -> None:
+        """Write config.json, model.safetensors and README.md, whole or not at all.
+
+        Args:
+            folder: new or empty; with `overwrite` it may hold a saved model.
+            card: the model card; None writes a minimal one.
+            overwrite: replace the model in the folder.
+
+        Raises:
+            TinyclapError: the folder is taken or cannot be written.
+        """
+        config = {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self.config)}
+        text = _minimal_card(self) if card is None else card
+        pretrained.save(Path(folder), config, self.state_dict(), text, overwrite=overwrite)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> "Student":
+        """Load a saved student in evaluation mode.
+
+        Args:
+            source: a local folder or the id of a Hugging Face repository.
+
+        Raises:
+            TinyclapError: nothing there, an unknown format or version, or weights that do not fit.
+        """
+        config, weights, place = pretrained.load(source)
+        name, version = config.pop("format", None), config.pop("format_version", None)
+        if name != FORMAT:
+            raise TinyclapError(f"{place} holds no student: format is {name!r} in config.json, expected {FORMAT!r}")
+        if version != FORMAT_VERSION:
+            raise TinyclapError(
+                f"{place}: format_version is {version!r}, this tinyclap reads {FORMAT_VERSION}; "
+                "update tinyclap, or save the student again"
+            )
+        try:
+            student = cls(StudentConfig.from_dict(config))
+        except TinyclapError as error:
+            raise TinyclapError(f"{place}/config.json: {error}") from error
+        pretrained.fill(student, weights, place)
+        return student.eval()
+
+    def push_to_hub(self, repo_id: str, card: str | None = None, *, private: bool = False) -> str:
+        """Upload to the Hugging Face Hub (created if need be) and return the address. Raises TinyclapError."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, card)
+            return pretrained.push(Path(folder), repo_id, private=private)
+
+
+def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Student:
+    """Load a checkpoint of the original tinyCLAP code (a state dict; the published one has 156 tensors).
+
+    Args:
+        path: of the file that torch.save wrote.
+        config: the shape it was trained with.
+
+    Returns:
+        The student in evaluation mode.
+
+    Raises:
+        TinyclapError: not such a file, or tensors missing, unknown or of another shape.
+    """
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise TinyclapError(f"{path} cannot be read as a PyTorch checkpoint: {str(error).splitlines()[0]}") from error
+    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise TinyclapError(f"{path} holds no state dict of tensors; give the audio student's checkpoint")
+    modules = {f"base.{theirs}": f"trunk.{ours}" for theirs, ours in reference_names(config.phinet).items()}
+    modules |= {"base.bn0": "norm", "base.pn_block": "last_conv"}
+    modules |= {f"projection.{part}": f"head.{part}" for part in ("linear1", "linear2", "layer_norm")}
+    student = Student(config)
+    names = {
+        f"{theirs}.{tensor}": f"{ours}.{tensor}"
+        for theirs, ours in modules.items()
+        for tensor in student.get_submodule(ours).state_dict()
+    }
+    pretrained.fill(student, weights, str(path), names)
+    return student.eval()
+
+
+def _last_conv(config: PhiNetConfig, width: int) -> nn.Module:
+    if config.compatibility:  # strided, with a bias, neither normalised nor activated
+        return nn.Conv2d(config.out_channels, width, 1, stride=2)
+    activation = ACTIVATIONS[str(config.activation)]()
+    return nn.Sequential(nn.Conv2d(config.out_channels, width, 1, bias=False), nn.BatchNorm2d(width), activation)
+
+
+def _minimal_card(student: Student) -> str:
+    total = sum(parameter.numel() for parameter in student.parameters())
+    return f"""---
+library_name: tinyclap
+pipeline_tag: feature-extraction
+tags: [audio, clap]
+---
+# A tinyclap student
+
+An audio encoder of {total:,} parameters: {student.sample_rate} Hz mono audio to {student.embed_dim} dimensions.
+
+```python
+from tinyclap.student import Student
+
+student = Student.from_pretrained("path/or/hub-id")
+embeddings = student.embed_audio(waveforms)  # float32 (batch, samples) -> (batch, {student.embed_dim}), unit norm
+```
+"""

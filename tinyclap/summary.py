@@ -1,0 +1,73 @@
+"""What a command says at its end: the run's numbers in a small table, and the command to run next."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, scaled
+from tinyclap.run import read_json
+
+
+def as_object(run: Path) -> str:
+    """The run's newest evaluation and its summary as one JSON object."""
+    return json.dumps({"run": str(run), **_newest_evaluation(run), "summary": read_json(run / "summary.json")})
+
+
+def as_table(run: Path, task: str | None = None) -> str:
+    """The run's numbers as text; `task` is that of the run's summary if not given."""
+    summary, evaluation = read_json(run / "summary.json"), _newest_evaluation(run)
+    models = [name for name in ("teacher", "student") if name in summary]
+    rows = [("", *models), *_cost_rows(summary, models), *_accuracy_rows(evaluation, models)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(models) + 1)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if len(models) == 2 and evaluation:
+        lines += ["", *_agreement_lines(evaluation)]
+    if summary.get("bad_clips"):
+        lines += ["", f"{len(summary['bad_clips'])} unusable clips were left out; report/report.md names them"]
+    told = [f"run      {run}", f"report   {run / 'report' / 'report.html'}"]
+    if task is None:
+        told.append(f"took     {duration(summary.get('wall_s'))}")
+    return "\n".join([*lines, "", *told, f"next     {_next_command(summary.get('task'), task, run)}"])
+
+
+def _newest_evaluation(run: Path) -> dict[str, Any]:
+    path = run / "evaluation.json"
+    evaluations = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return evaluations[0] if evaluations else {}  # type: ignore[no-any-return]
+
+
+def _cost_rows(summary: dict[str, Any], models: list[str]) -> list[tuple[str, ...]]:
+    shown = {"parameters": scaled, "macs": scaled, "size_bytes": file_size}
+    names = {"parameters": "audio parameters", "macs": "MACs per window", "size_bytes": "size (float32)"}
+    return [
+        (names[key], *(write(summary[model].get(key)) for model in models))
+        for key, write in shown.items()
+        if any(key in summary[model] for model in models)
+    ]
+
+
+def _accuracy_rows(evaluation: dict[str, Any], models: list[str]) -> list[tuple[str, ...]]:
+    if not evaluation:
+        return []
+    scores = {"teacher": evaluation} if "accuracy" in evaluation else evaluation
+    cells = [
+        f"{percent(scores[model]['accuracy'])} {percent_interval(scores[model]['ci95'])}" if model in scores else ""
+        for model in models
+    ]
+    return [(f"zero-shot accuracy, {evaluation['n_clips']} clips", *cells)]
+
+
+def _agreement_lines(evaluation: dict[str, Any]) -> list[str]:
+    return [
+        f"retention {percent(evaluation['retention'])}, agreement {percent(evaluation['agreement'])}",
+        f"cosine {decimal(evaluation['cosine'])}, centred cosine {decimal(evaluation['centred_cosine'])}, "
+        f"10-NN overlap {decimal(evaluation['knn10_overlap'])} (chance {decimal(evaluation['knn10_chance'])})",
+    ]
+
+
+def _next_command(made: str | None, task: str | None, run: Path) -> str:
+    if task == "evaluate":
+        return f"tinyclap report {run}"
+    if made == "pretrain":
+        return f"tinyclap distill RECIPE teacher.source={run / 'teacher'}"
+    return f"tinyclap evaluate {run} --data folder --root YOUR_SOUNDS"

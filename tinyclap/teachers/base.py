@@ -1,0 +1,122 @@
+"""What a teacher is: a frozen CLAP, audio tower and text tower in one shared space.
+
+Deterministic: the same file always gives the same vector, bit for bit. Long clips are embedded as averaged fixed windows,
+never as random crops; short ones are padded as the original does.
+"""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tinyclap.frontend import LogMel
+from tinyclap.windows import embed_clips
+
+TEXT_BATCH = 64
+
+
+class Teacher(nn.Module, ABC):
+    """An audio tower and a text tower in one space, trainable through `encode_*` and frozen through `embed_*`.
+
+    Attributes:
+        name: what a report calls it (hub id or folder name).
+        sample_rate: of the waveforms, Hz.
+        embed_dim: size D of the shared space.
+        window_s: the fixed stretch that the audio tower hears at once, seconds.
+        prompts: templates with `{}` that its authors evaluate with.
+        licence: of the weights, which a student inherits.
+    """
+
+    name: str
+    sample_rate: int
+    embed_dim: int
+    window_s: float
+    prompts: tuple[str, ...]
+    licence: str
+    _fingerprint: str | None = None
+
+    frontend: LogMel
+
+    @abstractmethod
+    def encode_logmel(self, logmel: Tensor) -> Tensor:
+        """Log-mel windows (B, 1, frames, mels) of `frontend` -> unit-norm (B, D), with gradients."""
+
+    def encode_audio(self, waveforms: Tensor) -> Tensor:
+        """Windows (B, round(window_s * sample_rate)) -> unit-norm (B, D), with gradients."""
+        return self.encode_logmel(self.frontend(waveforms))
+
+    @abstractmethod
+    def encode_text(self, texts: list[str]) -> Tensor:
+        """N texts -> unit-norm (N, D), with gradients."""
+
+    @abstractmethod
+    def pad(self, waveform: Tensor) -> Tensor:
+        """A clip (t,) shorter than a window -> one window, as the original code does it."""
+
+    @abstractmethod
+    def preprocessing(self) -> dict[str, Any]:
+        """Everything besides the weights that changes an embedding, for the fingerprint (JSON-ready)."""
+
+    @property
+    @abstractmethod
+    def log_scale(self) -> nn.Parameter:
+        """The learnable logarithm of `logit_scale`."""
+
+    @abstractmethod
+    def text_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the text side, which may train at a rate of its own."""
+
+    def audio_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the audio side: all but the text side's and the scalars."""
+        text = {id(parameter) for parameter in self.text_parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in text and parameter.ndim]
+
+    @abstractmethod
+    def save_pretrained(self, folder: Path, card: str) -> None:
+        """Write the teacher and its model card into a new folder."""
+
+    @property
+    def logit_scale(self) -> float:
+        """The factor between cosine similarity and logits."""
+        return self.log_scale.exp().item()
+
+    @property
+    def window(self) -> int:
+        """Samples in one window."""
+        return round(self.window_s * self.sample_rate)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex hash of weights and preprocessing: two teachers with the same one give the same embeddings."""
+        if self._fingerprint is None:
+            total = hashlib.blake2b(json.dumps(self.preprocessing(), sort_keys=True).encode(), digest_size=16)
+            for name, tensor in sorted(self.state_dict().items()):
+                total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+                total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+            self._fingerprint = total.hexdigest()
+        return self._fingerprint
+
+    @torch.no_grad()
+    def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Embed clips of any length.
+
+        Args:
+            waveforms: float32 (B, T) in [-1, 1] at `sample_rate`.
+            lengths: samples of each clip, int (B,); None means T for all.
+
+        Returns:
+            Unit-norm (B, D).
+        """
+        self.eval()
+        return embed_clips(waveforms, lengths, self.encode_audio, window=self.window, pad=self.pad)
+
+    @torch.no_grad()
+    def embed_text(self, texts: list[str]) -> Tensor:
+        """Embed N texts: unit-norm (N, D)."""
+        self.eval()
+        batches = [self.encode_text(texts[first : first + TEXT_BATCH]) for first in range(0, len(texts), TEXT_BATCH)]
+        return torch.cat(batches)

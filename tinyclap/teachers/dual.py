@@ -1,0 +1,220 @@
+"""A CLAP made here from two towers: an audio encoder and any text encoder of `transformers`.
+
+On disk: `config.json`, `audio/` (a Student folder, or CNN14 weights), `text/` (a Hugging Face folder with its tokenizer)
+and `shared.safetensors` (text projection and temperature).
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from tinyclap.bundle import FrontendSpec
+from tinyclap.errors import TinyclapError
+from tinyclap.files import whole_folder, write_json, write_text
+from tinyclap.frontend import LogMel
+from tinyclap.student import Student
+from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.cnn14 import Cnn14
+from tinyclap.windows import repeat_pad
+
+FORMAT = "tinyclap-dual-1"
+REMEMBERED_TEXTS = 50_000
+
+
+class Cnn14Tower(nn.Module):
+    """CNN14 and a linear projection, with the front end that it hears through."""
+
+    def __init__(self, frontend: FrontendSpec, width: float, embed_dim: int) -> None:
+        super().__init__()
+        self.settings = {"width": width, "embed_dim": embed_dim}
+        self.sample_rate = frontend.sample_rate
+        self.spec = frontend
+        self.frontend = LogMel(frontend)
+        self.base = Cnn14(n_mels=frontend.n_mels, width=width)
+        self.projection = nn.Linear(self.base.out_channels, embed_dim, bias=False)
+
+    def encode(self, logmel: Tensor) -> Tensor:
+        """(B, 1, frames, mels) -> unit-norm (B, embed_dim)."""
+        return F.normalize(self.projection(self.base(logmel)), dim=-1)
+
+
+class TextTower(nn.Module):
+    """A text encoder, mean pooling over its tokens, and a linear map into the shared space.
+
+    Args:
+        encoder: any `transformers` encoder.
+        tokenizer: its tokenizer.
+        embed_dim: of the shared space; the map is the identity if a frozen encoder already has this width.
+        frozen: encoder weights stay as they are.
+    """
+
+    def __init__(
+        self, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, embed_dim: int, *, frozen: bool
+    ) -> None:
+        super().__init__()
+        self.encoder, self.tokenizer, self.frozen = encoder, tokenizer, frozen
+        width = encoder.config.hidden_size
+        is_identity = frozen and width == embed_dim
+        self.projection = nn.Identity() if is_identity else nn.Linear(width, embed_dim, bias=False)
+        self.max_tokens = min(128, int(getattr(encoder.config, "max_position_embeddings", 128)) - 2)
+        self._memory: dict[str, Tensor] = {}
+        if frozen:
+            encoder.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "TextTower":
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()  # a frozen tower has no dropout either
+        return self
+
+    def forward(self, texts: list[str]) -> Tensor:
+        pooled = torch.cat([self._remembered(text) for text in texts]) if self.frozen else self._pooled(texts)
+        return F.normalize(self.projection(pooled), dim=-1)
+
+    def _remembered(self, text: str) -> Tensor:
+        """A frozen encoder's output for one text, (1, width); computed alone, so that no batch changes its last bits."""
+        if text not in self._memory:
+            if len(self._memory) >= REMEMBERED_TEXTS:
+                self._memory.clear()
+            with torch.no_grad():
+                self._memory[text] = self._pooled([text]).cpu()
+        return self._memory[text].to(self.encoder.device)
+
+    def _pooled(self, texts: list[str]) -> Tensor:
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
+        tokens = tokens.to(self.encoder.device)
+        hidden = self.encoder(**tokens).last_hidden_state
+        weights = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1)
+
+
+class DualTeacher(Teacher):
+    """An audio tower and a text tower.
+
+    Args:
+        audio: `Student` or `Cnn14Tower`.
+        text: maps N texts to unit-norm (N, D).
+        window_s: stretch that the audio tower is trained on, seconds.
+        prompts: templates to evaluate with.
+        logit_scale: initial factor between cosine and logits.
+    """
+
+    def __init__(
+        self,
+        audio: Student | Cnn14Tower,
+        text: TextTower,
+        *,
+        window_s: float,
+        prompts: tuple[str, ...],
+        logit_scale: float = 1 / 0.07,
+        name: str = "dual",
+        licence: str = "unknown",
+    ) -> None:
+        super().__init__()
+        self.audio, self.text, self.frontend = audio, text, audio.frontend
+        self.log_logit_scale = nn.Parameter(torch.tensor(math.log(logit_scale)))
+        self.sample_rate, self.window_s = audio.sample_rate, window_s
+        self.prompts, self.name, self.licence = prompts, name, licence
+        self.embed_dim = audio.embed_dim if isinstance(audio, Student) else audio.settings["embed_dim"]
+
+    @property
+    def log_scale(self) -> nn.Parameter:
+        return self.log_logit_scale
+
+    def text_parameters(self) -> list[nn.Parameter]:
+        return list(self.text.parameters())
+
+    def encode_logmel(self, logmel: Tensor) -> Tensor:
+        return self.audio.encode(logmel)
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        return self.text(texts)
+
+    def pad(self, waveform: Tensor) -> Tensor:
+        return repeat_pad(waveform, self.window)
+
+    def preprocessing(self) -> dict[str, Any]:
+        return {"window_s": self.window_s, "frontend": self.audio.frontend.spec.__dict__, "format": FORMAT}
+
+    def save_pretrained(self, folder: Path, card: str) -> None:
+        with whole_folder(folder) as temporary:
+            self._write(temporary)
+            write_text(temporary / "README.md", card)
+
+    def _write(self, folder: Path) -> None:
+        self.text.encoder.save_pretrained(folder / "text")
+        self.text.tokenizer.save_pretrained(folder / "text")
+        if isinstance(self.audio, Student):
+            audio = {"kind": "phinet"}
+            self.audio.save_pretrained(folder / "audio")
+        else:
+            audio = {"kind": "cnn14", "frontend": self.audio.spec.__dict__, **self.audio.settings}
+            save_file(self.audio.state_dict(), folder / "cnn14.safetensors")
+        shared = {f"projection.{key}": value for key, value in self.text.projection.state_dict().items()}
+        save_file(shared | {"log_logit_scale": self.log_logit_scale.detach()}, folder / "shared.safetensors")
+        config = {
+            "format": FORMAT,
+            "name": self.name,
+            "licence": self.licence,
+            "embed_dim": self.embed_dim,
+            "window_s": self.window_s,
+            "prompts": list(self.prompts),
+            "audio": audio,
+            "text": {"frozen": self.text.frozen},
+        }
+        write_json(folder / "config.json", config)
+
+
+def load_dual(source: str) -> DualTeacher:
+    """Load a teacher that `tinyclap pretrain` made.
+
+    Raises:
+        TinyclapError: no such folder, another format, or weights that do not fit.
+    """
+    folder = Path(source)
+    if not (folder / "config.json").is_file():
+        raise TinyclapError(
+            f"teacher.source: no teacher in {folder} (config.json is missing); make one with `tinyclap pretrain RECIPE` "
+            "and give the folder `teacher` of its run"
+        )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config.get("format") != FORMAT:
+        hint = "; it looks like a ClapModel: use teacher.kind=hf" if config.get("model_type") == "clap" else ""
+        raise TinyclapError(f"teacher {folder}: format is {config.get('format')!r}, expected {FORMAT!r}{hint}")
+    try:
+        shared = load_file(folder / "shared.safetensors")
+        audio = _load_audio(folder, config["audio"])
+        encoder = AutoModel.from_pretrained(folder / "text", dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(folder / "text")
+        text = TextTower(encoder, tokenizer, config["embed_dim"], frozen=config["text"]["frozen"])
+        text.projection.load_state_dict(
+            {key.removeprefix("projection."): value for key, value in shared.items() if key.startswith("projection.")}
+        )
+    except (OSError, KeyError, RuntimeError) as error:
+        raise TinyclapError(f"teacher {folder}: damaged or incomplete: {error}") from error
+    teacher = DualTeacher(
+        audio,
+        text,
+        window_s=config["window_s"],
+        prompts=tuple(config["prompts"]),
+        logit_scale=shared["log_logit_scale"].exp().item(),
+        name=config["name"],
+        licence=config["licence"],
+    )
+    teacher.requires_grad_(False)
+    return teacher.eval()  # type: ignore[no-any-return]
+
+
+def _load_audio(folder: Path, config: dict[str, Any]) -> Student | Cnn14Tower:
+    if config["kind"] == "phinet":
+        return Student.from_pretrained(folder / "audio")
+    tower = Cnn14Tower(FrontendSpec(**config["frontend"]), config["width"], config["embed_dim"])
+    tower.load_state_dict(load_file(folder / "cnn14.safetensors"))
+    return tower

@@ -1,0 +1,183 @@
+"""Any CLAP in Hugging Face's `ClapModel` format: LAION's unfused checkpoints, the demo teacher, our own.
+
+Preprocessing is that of `ClapFeatureExtractor` (rand_trunc: Slaney mel filters and norm), computed here in torch, with
+one difference: long clips become averaged fixed windows where the original takes a random crop.
+
+LayerNorm epsilon: the text towers were trained as RoBERTa, whose epsilon is 1e-5, but the published configurations omit
+`layer_norm_eps` and transformers then fills in 1e-12. A configuration that omits it is therefore read as 1e-5, which is
+what the weights were trained with; one that states a value keeps it. (The difference moves a text embedding by 7e-5.)
+"""
+
+import warnings
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from huggingface_hub import try_to_load_from_cache
+from torch import Tensor, nn
+from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
+
+from tinyclap.bundle import FrontendSpec
+from tinyclap.errors import TinyclapError
+from tinyclap.files import whole_folder, write_text
+from tinyclap.frontend import LogMel
+from tinyclap.teachers.base import Teacher
+from tinyclap.windows import repeat_pad
+
+ROBERTA_LAYER_NORM_EPS = 1e-5
+MAX_TOKENS = 77  # LAION trained on captions of at most 77 tokens
+LAION_PROMPTS = ("This is a sound of {}.",)
+HARMLESS_EXTRA_KEYS = ("position_ids", "relative_position_index")
+
+
+class HFTeacher(Teacher):
+    """A `ClapModel` with its tokenizer and front end.
+
+    Args:
+        model: without feature fusion.
+        tokenizer: of its text tower.
+        extractor: `ClapFeatureExtractor` that states the front end.
+        name: for reports.
+        licence: of the weights.
+    """
+
+    def __init__(
+        self,
+        model: ClapModel,
+        tokenizer: PreTrainedTokenizerBase,
+        extractor: ClapFeatureExtractor,
+        *,
+        name: str,
+        licence: str = "unknown",
+    ) -> None:
+        super().__init__()
+        if model.config.audio_config.enable_fusion or extractor.truncation == "fusion":
+            raise TinyclapError(
+                f"teacher {name} uses feature fusion, which picks random crops of long clips and is not supported; "
+                "use an unfused checkpoint such as laion/clap-htsat-unfused or laion/larger_clap_general"
+            )
+        self.model, self.tokenizer, self.extractor = model, tokenizer, extractor
+        self.name, self.licence = name, licence
+        self.sample_rate = extractor.sampling_rate
+        self.embed_dim = model.config.projection_dim
+        self.window_s = extractor.nb_max_samples / extractor.sampling_rate
+        self.prompts = LAION_PROMPTS
+        self.frontend = LogMel(
+            FrontendSpec(
+                sample_rate=extractor.sampling_rate,
+                n_fft=extractor.fft_window_size,
+                win_length=extractor.fft_window_size,
+                hop_length=extractor.hop_length,
+                n_mels=extractor.feature_size,
+                f_min=extractor.frequency_min,
+                f_max=extractor.frequency_max,
+            )
+        )
+
+    @property
+    def log_scale(self) -> nn.Parameter:
+        return self.model.logit_scale_a
+
+    def text_parameters(self) -> list[nn.Parameter]:
+        return [*self.model.text_model.parameters(), *self.model.text_projection.parameters()]
+
+    def encode_logmel(self, logmel: Tensor) -> Tensor:
+        return F.normalize(self.model.get_audio_features(input_features=logmel).pooler_output, dim=-1)
+
+    def encode_text(self, texts: list[str]) -> Tensor:
+        counts = [len(ids) for ids in self.tokenizer(texts)["input_ids"]]
+        if max(counts) > MAX_TOKENS:
+            warnings.warn(f"{self.name}: a caption of {max(counts)} tokens is cut to {MAX_TOKENS}", stacklevel=3)
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        features = self.model.get_text_features(
+            input_ids=tokens["input_ids"].to(self.model.device),
+            attention_mask=tokens["attention_mask"].to(self.model.device),
+        )
+        return F.normalize(features.pooler_output, dim=-1)
+
+    def pad(self, waveform: Tensor) -> Tensor:
+        if self.extractor.padding == "repeat":
+            return repeat_pad(waveform, self.window)
+        if self.extractor.padding == "repeatpad":  # whole repetitions, then silence
+            waveform = waveform.repeat(self.window // len(waveform))
+        return F.pad(waveform, (0, self.window - len(waveform)))
+
+    def preprocessing(self) -> dict[str, Any]:
+        extractor = {key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)}
+        return {"extractor": extractor, "text_layer_norm_eps": self.model.config.text_config.layer_norm_eps}
+
+    def save_pretrained(self, folder: Path, card: str) -> None:
+        with torch.no_grad():
+            self.model.logit_scale_t.copy_(self.model.logit_scale_a)  # only one of the two is trained here
+        with whole_folder(folder) as temporary:
+            self.model.save_pretrained(temporary)
+            self.tokenizer.save_pretrained(temporary)
+            self.extractor.save_pretrained(temporary)
+            write_text(temporary / "README.md", card)
+
+
+def load_hf(source: str, revision: str | None = None) -> HFTeacher:
+    """Load a teacher in `ClapModel` format.
+
+    Args:
+        source: `demo` (the teacher shipped with tinyclap), a hub id, or a local folder.
+        revision: of the hub id.
+
+    Raises:
+        TinyclapError: not found, not in the cache without a network, fused, or weights that do not fit the configuration.
+    """
+    name = source
+    if source == "demo":
+        name, source = "tinyclap demo teacher", str(resources.files("tinyclap") / "assets" / "demo_teacher")
+    try:
+        written, _ = ClapConfig.get_config_dict(source, revision=revision)
+        if written.get("model_type") != "clap":
+            raise TinyclapError(
+                f"teacher {name}: model_type is {written.get('model_type')!r}, but kind: hf loads a 'clap' model"
+            )
+        config = ClapConfig.from_dict(written)
+        if "layer_norm_eps" not in written.get("text_config", {}):
+            config.text_config.layer_norm_eps = ROBERTA_LAYER_NORM_EPS
+        model, report = ClapModel.from_pretrained(
+            source, config=config, revision=revision, dtype=torch.float32, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        extractor = ClapFeatureExtractor.from_pretrained(source, revision=revision)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise TinyclapError(_not_loaded(name, source, error)) from error
+    _refuse_misfit(name, report)
+    return HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source)).requires_grad_(False).eval()
+
+
+def _not_loaded(name: str, source: str, error: Exception) -> str:
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if Path(source).is_dir():
+        return f"teacher {name}: the folder cannot be loaded as a ClapModel: {first_line}"
+    return (
+        f"teacher {name}: neither a local folder nor in the Hugging Face cache, and the hub did not provide it "
+        f"({first_line}). Connect once, or fetch it elsewhere with `hf download {name}`, copy the folder here and set "
+        "teacher.source to its path"
+    )
+
+
+def _refuse_misfit(name: str, report: dict[str, Any]) -> None:
+    extra = [key for key in report["unexpected_keys"] if not key.endswith(HARMLESS_EXTRA_KEYS)]
+    faults = {"missing": list(report["missing_keys"]), "of another shape": list(report["mismatched_keys"]), "unknown": extra}
+    told = [f"{len(keys)} {what} (e.g. {keys[0]})" for what, keys in faults.items() if keys]
+    if told:
+        raise TinyclapError(f"teacher {name}: the weights do not fit the configuration: {'; '.join(told)}")
+
+
+def _licence(source: str) -> str:
+    """The licence that the model card's front matter states; "unknown" without a card."""
+    card = Path(source) / "README.md"
+    if not card.parent.is_dir():
+        cached = try_to_load_from_cache(source, "README.md")
+        card = Path(cached) if isinstance(cached, str) else card
+    if card.is_file():
+        for line in card.read_text(encoding="utf-8").splitlines()[:40]:
+            if line.startswith("license:"):
+                return line.removeprefix("license:").strip()
+    return "unknown"

@@ -1,0 +1,65 @@
+"""One embedding per clip of any length: fixed windows, averaged, made unit norm again."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tinyclap.errors import TinyclapError
+
+Encode = Callable[[Tensor], Tensor]
+
+
+def embed_clips(
+    waveforms: Tensor, lengths: Tensor | None, encode: Encode, *, window: int, pad: Encode, batch_size: int = 8
+) -> Tensor:
+    """Embed clips of any length with an encoder of fixed windows.
+
+    A clip longer than a window is cut into consecutive windows, the last one aligned to the clip's end so that none
+    holds padding; their embeddings are averaged and normalised. A shorter clip is padded by `pad`. Every window is
+    encoded on its own terms, so a result does not depend on the neighbours in the batch.
+
+    Args:
+        waveforms: float32 (B, T) in [-1, 1]; beyond `lengths` anything.
+        lengths: int (B,), samples of each clip; None means T for all.
+        encode: (n, window) -> unit-norm (n, D).
+        window: samples in a window.
+        pad: (t,) with t < window -> (window,).
+        batch_size: windows encoded at a time; bounds memory on long clips.
+
+    Returns:
+        Unit-norm embeddings (B, D).
+
+    Raises:
+        TinyclapError: wrong shapes, or an empty clip.
+    """
+    if waveforms.ndim != 2 or (lengths is not None and lengths.shape != waveforms.shape[:1]):
+        got = tuple(waveforms.shape), None if lengths is None else tuple(lengths.shape)
+        raise TinyclapError(f"expected waveforms (B, T) and lengths (B,), got {got[0]} and {got[1]}")
+    sizes = [waveforms.shape[1]] * len(waveforms) if lengths is None else [int(length) for length in lengths]
+    if not sizes or min(sizes) < 1 or max(sizes) > waveforms.shape[1]:
+        raise TinyclapError(f"clip lengths must lie in 1..{waveforms.shape[1]} samples, got {sizes}")
+    places = [(clip, start) for clip, size in enumerate(sizes) for start in _starts(size, window)]
+    sums: Tensor | None = None
+    for first in range(0, len(places), batch_size):
+        chunk = places[first : first + batch_size]
+        cut = [waveforms[clip, start : min(start + window, sizes[clip])] for clip, start in chunk]
+        embeddings = encode(torch.stack([piece if len(piece) == window else pad(piece) for piece in cut]))
+        if sums is None:
+            sums = embeddings.new_zeros(len(sizes), embeddings.shape[1])
+        sums.index_add_(0, torch.tensor([clip for clip, _ in chunk], device=sums.device), embeddings)
+    assert sums is not None
+    return F.normalize(sums, dim=-1)
+
+
+def repeat_pad(waveform: Tensor, length: int) -> Tensor:
+    """Repeat (t,) whole and truncate to exactly (length,)."""
+    return waveform.repeat(-(-length // len(waveform)))[:length]
+
+
+def _starts(size: int, window: int) -> list[int]:
+    starts = list(range(0, max(1, size - window + 1), window))
+    if size > window and starts[-1] + window < size:
+        starts.append(size - window)
+    return starts
