@@ -18,7 +18,19 @@ COUNTED = {"conv", "linear", "matmul", "addmm", "bmm", "einsum"}
 LEFT_OUT = {"batch_norm", "layer_norm", "adaptive_avg_pool2d", "upsample_bicubic2d"}
 ELEMENT_WISE = {
     *("add", "add_", "sub", "mul", "div", "neg", "pow", "square", "rsqrt", "sqrt", "ne", "gt", "lt", "abs", "exp"),
-    *("hardswish", "hardswish_", "hardtanh", "hardtanh_", "relu", "relu_", "gelu", "sigmoid", "silu", "softmax", "tanh"),
+    *(
+        "hardswish",
+        "hardswish_",
+        "hardtanh",
+        "hardtanh_",
+        "relu",
+        "relu_",
+        "gelu",
+        "sigmoid",
+        "silu",
+        "softmax",
+        "tanh",
+    ),
     *("mean", "sum", "amax", "max", "clamp", "clamp_min", "expand_as", "linalg_vector_norm", "pad", "constant_pad_nd"),
     *("adaptive_avg_pool1d", "avg_pool2d", "upsample_bicubic2d", "zeros", "ones", "full", "copy_", "rsub", "fill_"),
     *("masked_fill", "repeat", "roll", "where", "index_add_", "cat", "stack"),
@@ -59,5 +71,7 @@ def count_macs(owner: nn.Module, function: Callable[[Tensor], Tensor], example: 
         unknown = {name.removeprefix("aten::") for name in analysis.unsupported_ops()} - ELEMENT_WISE
     unknown |= set(counted) - COUNTED - LEFT_OUT
     if unknown:
-        raise TinyclapError(f"cannot count the MACs of {', '.join(sorted(unknown))}; add them to costs.py, counted or left out")
+        raise TinyclapError(
+            f"cannot count the MACs of {', '.join(sorted(unknown))}; add them to costs.py, counted or left out"
+        )
     return int(sum(value for name, value in counted.items() if name in COUNTED))

@@ -181,7 +181,9 @@ def _run_epoch(
             ema.update(accelerator.unwrap_model(model), step)
     loss_mean, cosine_mean, centred_mean = (accelerator.reduce(sums, reduction="mean") / len(batches)).tolist()
     if not np.isfinite(loss_mean):
-        raise TinyclapError(f"the loss is {loss_mean} in epoch {epoch + 1}; lower training.lr or set training.precision=no")
+        raise TinyclapError(
+            f"the loss is {loss_mean} in epoch {epoch + 1}; lower training.lr or set training.precision=no"
+        )
     return {
         "loss": loss_mean,
         "cosine": cosine_mean,

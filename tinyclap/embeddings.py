@@ -62,7 +62,9 @@ def teacher_embeddings(teacher: Teacher, views: Views, device: str | torch.devic
         TinyclapError: the views' sample rate is not the teacher's, or an embedding is not finite.
     """
     if views.decoded.sample_rate != teacher.sample_rate:
-        raise TinyclapError(f"views at {views.decoded.sample_rate} Hz for a teacher that hears {teacher.sample_rate} Hz")
+        raise TinyclapError(
+            f"views at {views.decoded.sample_rate} Hz for a teacher that hears {teacher.sample_rate} Hz"
+        )
     folder = cache_root() / "embeddings" / store_key(teacher, views)
     folder.mkdir(parents=True, exist_ok=True)
     shape = (len(views), views.spec.per_clip, teacher.embed_dim)

@@ -42,8 +42,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
     temporary.chmod(0o755)
     try:
         yield temporary
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+        if path.exists():  # set aside first, so that a kill in between loses nothing
+            former = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-former-"))
+            os.replace(path, former / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(former)
+        else:
+            os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -27,6 +27,7 @@ class LogMel(nn.Module):
         self.register_buffer("filterbank", torch.from_numpy(spec.mel_filterbank()), persistent=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
+        """Waveforms (B, T) to decibels (B, 1, frames, n_mels)."""
         shortest = self.spec.n_fft // 2 + 1
         if waveforms.dim() != 2 or waveforms.shape[1] < shortest:
             raise TinyclapError(

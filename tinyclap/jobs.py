@@ -193,7 +193,9 @@ def evaluate_run(run: Path, *, kind: str | None = None, root: str | None = None,
     """
     recipe = load_recipe(run / "recipe.yaml")
     if not (run / "summary.json").is_file():
-        raise TinyclapError(f"{run} is not finished; go on with `tinyclap {recipe.task} {run}/recipe.yaml --run {run} --resume`")
+        raise TinyclapError(
+            f"{run} is not finished; go on with `tinyclap {recipe.task} {run}/recipe.yaml --run {run} --resume`"
+        )
     spec = recipe.data.test if kind is None else other_data(kind, root, folds)
     if spec is None:
         raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
@@ -218,7 +220,9 @@ def other_data(kind: str, root: str | None, folds: str | None) -> Any:
     try:
         return TypeAdapter(AnyData).validate_python(given, strict=False)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc'][1:])) or 'kind'}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'][1:])) or 'kind'}: {fault['msg']}" for fault in error.errors()
+        )
         raise TinyclapError(f"--data {kind} --root {root} --folds {folds}: {faults}") from error
 
 
@@ -322,4 +326,3 @@ def _grouping(dataset: Dataset, usable: Sequence[int]) -> dict[str, Any]:
 
 def _class_matrix(teacher: Teacher, dataset: Dataset, templates: Sequence[str]) -> np.ndarray:
     return zeroshot.class_matrix(lambda texts: teacher_texts(teacher, texts), dataset.labels, templates)
-

@@ -185,6 +185,7 @@ class PhiNet(nn.Module):
         self.blocks = nn.Sequential(*(_Block(config, shape) for shape in block_shapes(config)))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, frames, n_mels) to (B, config.out_channels, h, w)."""
         return self.blocks(self.stem(x))
 
 

@@ -27,8 +27,10 @@ from tinyclap.training import Checkpoint, Ema
 from tinyclap.views import Views
 from tinyclap.zeroshot import clean_label
 
-STUCK_SHARE = 0.97
+STUCK_SHARE = 0.03
 COLLAPSED_COSINE = 0.98
+UNIFORM_LOGIT_SD = 0.5
+PATIENT_STEPS = 100
 WATCHED_EPOCHS = 5
 
 
@@ -66,7 +68,9 @@ class Captions:
             )
         labels = [None if clip.label is None else clean_label(clip.label) for clip in clips]
         self.choices = [
-            tuple(dict.fromkeys([*clip.captions, *([template.format(label) for template in templates] if label else [])]))
+            tuple(
+                dict.fromkeys([*clip.captions, *([template.format(label) for template in templates] if label else [])])
+            )
             for clip, label in zip(clips, labels, strict=True)
         ]
         names = [label or clip.captions[0] for clip, label in zip(clips, labels, strict=True)]
@@ -112,9 +116,7 @@ def pretrain(
         teacher.load_state_dict(state["model"])
     text = {id(parameter) for parameter in teacher.text_parameters()}
     audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
-    optimizer = training.build_optimizer(
-        [(audio, options.lr), (teacher.text_parameters(), options.text_lr)], options
-    )
+    optimizer = training.build_optimizer([(audio, options.lr), (teacher.text_parameters(), options.text_lr)], options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
         optimizer.load_state_dict(state["optimizer"])
@@ -126,8 +128,9 @@ def pretrain(
         teacher.train()
         row = _run_epoch(teacher, optimizer, ema, views, captions, options, accelerator, seed, epoch)
         checkpoint.add_metrics({"epoch": epoch + 1, "stage": "contrastive", **row})
-        if epoch < WATCHED_EPOCHS:
-            _warn_if_stuck(row, epoch)
+        diagnosis = diagnose(row) if epoch < WATCHED_EPOCHS else None
+        if diagnosis:
+            warnings.warn(f"epoch {epoch + 1}: {diagnosis}", stacklevel=2)
         if (epoch + 1) % options.checkpoint_every == 0 or epoch + 1 == options.epochs:
             checkpoint.save(
                 {
@@ -183,10 +186,13 @@ def _run_epoch(
         rows.append([loss.item(), floor(matches), len(batch), *_spread(audio, text, scale)])
     means = np.mean(rows, axis=0)
     if not np.isfinite(means[0]):
-        raise TinyclapError(f"the loss is {means[0]} in epoch {epoch + 1}; lower training.lr or set training.precision=no")
+        raise TinyclapError(
+            f"the loss is {means[0]} in epoch {epoch + 1}; lower training.lr or set training.precision=no"
+        )
     names = ("loss", "loss_floor", "batch", "logit_sd", "audio_cosine", "text_cosine")
     measured = dict(zip(names, means.tolist(), strict=True))
     return measured | {
+        "steps": (epoch + 1) * len(batches),
         "logit_scale": teacher.logit_scale,
         "lr": lr,
         "seconds": time.perf_counter() - began,
@@ -225,20 +231,14 @@ def _spread(audio: Tensor, text: Tensor, scale: Tensor) -> tuple[float, float, f
     return logit_sd, (audio @ audio.T)[apart].mean().item(), (text @ text.T)[apart].mean().item()
 
 
-def _warn_if_stuck(row: dict[str, float], epoch: int) -> None:
-    diagnosis = diagnose(row)
-    if diagnosis:
-        warnings.warn(f"epoch {epoch + 1}: {diagnosis}", stacklevel=3)
-
-
 def diagnose(row: dict[str, float]) -> str | None:
     """Why a contrastive loss sits at ln(batch), the loss of guessing; None while it does not.
 
     Args:
-        row: one epoch's metrics: loss, batch, logit_sd, audio_cosine, text_cosine, logit_scale.
+        row: one epoch's metrics: loss, batch, steps, logit_sd, audio_cosine, text_cosine, logit_scale.
     """
     chance = math.log(row["batch"])
-    if row["loss"] < STUCK_SHARE * chance:
+    if abs(row["loss"] / chance - 1.0) > STUCK_SHARE:
         return None
     told = f"the loss {row['loss']:.3f} sits at ln(batch) = {chance:.3f}, the loss of guessing: "
     collapsed = [name for name in ("audio", "text") if row[f"{name}_cosine"] > COLLAPSED_COSINE]
@@ -248,10 +248,13 @@ def diagnose(row: dict[str, float]) -> str | None:
             f"{max(row[f'{name}_cosine'] for name in collapsed):.3f}); lower its learning rate, lengthen "
             "training.warmup_share, or check that its inputs differ"
         )
-    if row["logit_sd"] < 0.5:
+    if row["logit_sd"] < UNIFORM_LOGIT_SD:
         return told + (
             f"the logits hardly differ (standard deviation {row['logit_sd']:.2f}), so softmax is uniform; raise "
             f"training.logit_scale_init (the scale is {row['logit_scale']:.1f}; CLIP starts at 14.3)"
         )
-    return told + "the towers have not met yet; if this lasts, raise training.lr or check that captions belong to their clips"
-
+    if row["steps"] < PATIENT_STEPS:
+        return None
+    return (
+        told + "the towers have not met; if this lasts, raise training.lr or check that captions belong to their clips"
+    )

@@ -46,7 +46,9 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
                 "or choose another one with --run DIR"
             )
         if not written.is_file():
-            raise TinyclapError(f"{folder} is not a run folder (no recipe.yaml) and will not be deleted; choose another")
+            raise TinyclapError(
+                f"{folder} is not a run folder (no recipe.yaml) and will not be deleted; choose another"
+            )
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "env.json", environment(seed))

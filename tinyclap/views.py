@@ -54,7 +54,9 @@ class ViewSpec:
 
     def __post_init__(self) -> None:
         if self.per_clip < 1 or not self.duration_s > 0:
-            raise TinyclapError(f"views need per_clip >= 1 and duration_s > 0, got {self.per_clip} and {self.duration_s}")
+            raise TinyclapError(
+                f"views need per_clip >= 1 and duration_s > 0, got {self.per_clip} and {self.duration_s}"
+            )
 
     @property
     def fingerprint(self) -> str:

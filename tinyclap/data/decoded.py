@@ -1,7 +1,7 @@
 """Every clip decoded once: mono waveforms at one sample rate in one memory-mapped file.
 
 Clips that cannot be used are listed by name and reason; files longer than `max_clip_s` become several windows.
-Samples are int16 scaled by each window's own peak, so the rounding error is 98 dB below that peak.
+Samples are int16 scaled by each window's own peak, so no sample is off by more than 96 dB below that peak.
 """
 
 import hashlib
@@ -59,7 +59,8 @@ class Decoded:
         self.windows = [Window(**row) for row in index["windows"]]
         self.bad = [BadClip(**row) for row in index["bad"]]
         self.n_clips: int = index["n_clips"]
-        self._samples = np.memmap(folder / "samples.i16", dtype=np.int16, mode="r")
+        # An empty file cannot be mapped.
+        self._samples = np.memmap(folder / "samples.i16", np.int16, "r") if self.windows else np.empty(0, np.int16)
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -102,12 +103,12 @@ def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, 
     offset = 0
     with (folder / "samples.i16").open("wb") as stream:
         for clip in tqdm(range(len(dataset)), desc=f"decode {dataset.name}", unit="clip", disable=None):
-            for name, duration_s, native in _stretches(dataset, clip, max_clip_s, bad):
-                native_rate = dataset.info(clip).sample_rate
+            for name, native, native_rate in _stretches(dataset, clip, max_clip_s, bad):
                 samples = soxr.resample(native, native_rate, sample_rate, quality="HQ")
                 scale = max(float(np.abs(samples).max()), 1e-9) / INT16_PEAK
-                np.round(samples / scale).astype(np.int16).tofile(stream)
+                stream.write(np.round(samples / scale).astype(np.int16).data)  # tofile may not notice a full disk
                 rms, peak = float(np.sqrt(np.mean(np.square(native, dtype=np.float64)))), float(np.abs(native).max())
+                duration_s = len(native) / native_rate
                 windows.append(Window(name, clip, duration_s, rms, peak, offset, len(samples), scale))
                 offset += len(samples)
     index = {
@@ -122,13 +123,14 @@ def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, 
 
 def _stretches(
     dataset: Dataset, clip: int, max_clip_s: float, bad: list[BadClip]
-) -> Iterator[tuple[str, float, np.ndarray]]:
-    """Usable stretches of one clip at its own sample rate; what is not usable goes to `bad`."""
+) -> Iterator[tuple[str, np.ndarray, int]]:
+    """Usable stretches of one clip: name, samples and their own rate, Hz; what is not usable goes to `bad`."""
     name = dataset.clips[clip].name
     try:
         info = dataset.info(clip)
         is_long = info.duration_s > max_clip_s
-        starts = np.arange(0.0, info.duration_s, max_clip_s) if is_long else [0.0]
+        # A rest too short to be heard is no window, and nothing to complain of.
+        starts = np.arange(0.0, info.duration_s - audio.SHORTEST_MS / 1000, max_clip_s) if is_long else [0.0]
         for start_s in starts:
             length_s = min(max_clip_s, info.duration_s - start_s)
             label = f"{name}[{start_s:g}-{start_s + length_s:g} s]" if is_long else name
@@ -137,7 +139,7 @@ def _stretches(
             if reason:
                 bad.append(BadClip(label, reason))
             else:
-                yield label, len(samples) / info.sample_rate, samples
+                yield label, samples, info.sample_rate
     except audio.AudioError as error:
         bad.append(BadClip(name, error.reason))
 

@@ -43,6 +43,7 @@ class Cnn14(nn.Module):
         self.dropout = nn.Dropout(0.5)
 
     def forward(self, logmel: Tensor) -> Tensor:
+        """Decibels (B, 1, frames, n_mels) to (B, out_channels)."""
         if logmel.shape[2] < SMALLEST_INPUT:
             raise TinyclapError(f"cnn14: {logmel.shape[2]} frames; it needs at least {SMALLEST_INPUT}: pad the audio")
         x = self.bn0(logmel.transpose(1, 3)).transpose(1, 3)

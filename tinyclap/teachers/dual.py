@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -197,7 +198,7 @@ def load_dual(source: str) -> DualTeacher:
         text.projection.load_state_dict(
             {key.removeprefix("projection."): value for key, value in shared.items() if key.startswith("projection.")}
         )
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
         raise TinyclapError(f"teacher {folder}: damaged or incomplete: {error}") from error
     teacher = DualTeacher(
         audio,

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from huggingface_hub import try_to_load_from_cache
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 
@@ -105,7 +106,9 @@ class HFTeacher(Teacher):
         return F.pad(waveform, (0, self.window - len(waveform)))
 
     def preprocessing(self) -> dict[str, Any]:
-        extractor = {key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)}
+        extractor = {
+            key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)
+        }
         return {"extractor": extractor, "text_layer_norm_eps": self.model.config.text_config.layer_norm_eps}
 
     def save_pretrained(self, folder: Path, card: str) -> None:
@@ -145,7 +148,7 @@ def load_hf(source: str, revision: str | None = None) -> HFTeacher:
         )
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         extractor = ClapFeatureExtractor.from_pretrained(source, revision=revision)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise TinyclapError(_not_loaded(name, source, error)) from error
     _refuse_misfit(name, report)
     return HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source)).requires_grad_(False).eval()
@@ -164,7 +167,11 @@ def _not_loaded(name: str, source: str, error: Exception) -> str:
 
 def _refuse_misfit(name: str, report: dict[str, Any]) -> None:
     extra = [key for key in report["unexpected_keys"] if not key.endswith(HARMLESS_EXTRA_KEYS)]
-    faults = {"missing": list(report["missing_keys"]), "of another shape": list(report["mismatched_keys"]), "unknown": extra}
+    faults = {
+        "missing": list(report["missing_keys"]),
+        "of another shape": list(report["mismatched_keys"]),
+        "unknown": extra,
+    }
     told = [f"{len(keys)} {what} (e.g. {keys[0]})" for what, keys in faults.items() if keys]
     if told:
         raise TinyclapError(f"teacher {name}: the weights do not fit the configuration: {'; '.join(told)}")

@@ -96,7 +96,9 @@ def new_clap(
         projection_dim=embed_dim,
         logit_scale_init_value=logit_scale,
     )
-    extractor = ClapFeatureExtractor(truncation="rand_trunc", padding="repeatpad", frequency_min=50, frequency_max=14_000)
+    extractor = ClapFeatureExtractor(
+        truncation="rand_trunc", padding="repeatpad", frequency_min=50, frequency_max=14_000
+    )
     return HFTeacher(ClapModel(config), tokenizer, extractor, name=name)
 
 

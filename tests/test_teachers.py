@@ -1,0 +1,265 @@
+"""What every teacher promises, and what is particular to each kind."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
+
+from tinyclap.bundle import FrontendSpec
+from tinyclap.errors import TinyclapError
+from tinyclap.phinet import PhiNetConfig
+from tinyclap.student import StudentConfig
+from tinyclap.teachers import load_teacher, scratch
+from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.dual import load_dual
+from tinyclap.teachers.hf import HFTeacher, load_hf
+
+CAPTIONS = ["a dog barking", "rain on a roof", "a siren in the distance", "someone knocks on a door"]
+CARD = "---\nlicense: cc-by-4.0\n---\n# a teacher for tests\n"
+TEXT = {"vocab_size": 300, "hidden_size": 32, "layers": 1, "heads": 2}
+SPEC = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=256, n_mels=32, f_max=4000)
+
+
+def make_hf() -> HFTeacher:
+    torch.manual_seed(0)
+    sizes = {"text_hidden_size": 32, "text_layers": 1, "text_heads": 2, "vocab_size": 300}
+    towers = {"depths": (1, 1), "heads": (1, 2), "patch_embeds_hidden_size": 8}
+    return scratch.new_clap(CAPTIONS, embed_dim=24, logit_scale=14.0, name="tiny", **sizes, **towers).eval()
+
+
+def make_dual(audio: StudentConfig | tuple[FrontendSpec, float], text: object = None) -> Teacher:
+    torch.manual_seed(0)
+    tower = text or scratch.new_text(CAPTIONS, 24, **TEXT)
+    settings = {"embed_dim": 24, "window_s": 2.0, "prompts": ("a {}.",), "logit_scale": 14.0, "name": "pair"}
+    return scratch.new_dual(audio, tower, **settings).eval()
+
+
+PHINET = StudentConfig(SPEC, PhiNetConfig(alpha=0.2), embed_dim=24, features=32, window_s=2.0)
+
+
+class TeacherContract:
+    """Inherited by each kind's tests, which say how to make one and where it is loaded from."""
+
+    kind: str
+
+    @classmethod
+    def make(cls) -> Teacher:
+        raise AssertionError("each kind makes its own")
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def teacher(cls) -> Teacher:
+        return cls.make()
+
+    def clip(self, teacher: Teacher, seconds: float, seed: int = 0) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return 0.3 * torch.randn(1, round(seconds * teacher.sample_rate), generator=generator)
+
+    def test_embeddings_are_unit_vectors_of_one_space(self, teacher: Teacher) -> None:
+        audio, text = teacher.embed_audio(self.clip(teacher, 1.0)), teacher.embed_text(CAPTIONS)
+        assert audio.shape == (1, teacher.embed_dim)
+        assert text.shape == (len(CAPTIONS), teacher.embed_dim)
+        torch.testing.assert_close(torch.cat([audio, text]).norm(dim=-1), torch.ones(5), atol=1e-5, rtol=0)
+
+    def test_same_clip_same_vector_bit_for_bit(self, teacher: Teacher) -> None:
+        long = self.clip(teacher, 2.5 * teacher.window_s)  # where others take a random crop
+        torch.manual_seed(1)
+        first = teacher.embed_audio(long)
+        torch.manual_seed(2)
+        assert torch.equal(first, teacher.embed_audio(long))
+
+    def test_independent_of_batch_and_neighbours(self, teacher: Teacher) -> None:
+        seconds = (0.4, teacher.window_s, 1.7 * teacher.window_s)
+        clips = [self.clip(teacher, length, seed)[0] for seed, length in enumerate(seconds)]
+        batch = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True, padding_value=9.9)
+        together = teacher.embed_audio(batch, torch.tensor([len(clip) for clip in clips]))
+        alone = torch.cat([teacher.embed_audio(clip[None]) for clip in clips])
+        torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
+
+    def test_long_clip_is_the_average_of_its_windows(self, teacher: Teacher) -> None:
+        clip = self.clip(teacher, 3.5 * teacher.window_s)
+        size = teacher.window
+        starts = [0, size, 2 * size, clip.shape[1] - size]
+        windows = teacher.embed_audio(torch.cat([clip[:, start : start + size] for start in starts]))
+        expected = torch.nn.functional.normalize(windows.mean(0, keepdim=True), dim=-1)
+        torch.testing.assert_close(teacher.embed_audio(clip), expected, atol=1e-6, rtol=0)
+
+    def test_text_is_independent_of_its_neighbours(self, teacher: Teacher) -> None:
+        alone = torch.cat([teacher.embed_text([caption]) for caption in CAPTIONS])
+        torch.testing.assert_close(teacher.embed_text(CAPTIONS), alone, atol=1e-6, rtol=0)
+
+    def test_fingerprint_follows_weights_and_nothing_else(self) -> None:
+        teacher, other = self.make(), self.make()
+        assert teacher.fingerprint == other.fingerprint
+        with torch.no_grad():
+            other.audio_parameters()[0].view(-1)[0] += 1e-3
+        other._fingerprint = None
+        assert teacher.fingerprint != other.fingerprint
+
+    def test_saved_and_loaded_it_is_the_same(self, teacher: Teacher, tmp_path: Path) -> None:
+        teacher.save_pretrained(tmp_path / "saved", CARD)
+        loaded = load_teacher(self.kind, str(tmp_path / "saved"))
+        clip = self.clip(teacher, 1.3 * teacher.window_s)
+        assert torch.equal(loaded.embed_audio(clip), teacher.embed_audio(clip))
+        assert torch.equal(loaded.embed_text(CAPTIONS), teacher.embed_text(CAPTIONS))
+        assert loaded.logit_scale == pytest.approx(teacher.logit_scale)
+        assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+class TestHF(TeacherContract):
+    kind = "hf"
+
+    @classmethod
+    def make(cls) -> Teacher:
+        return make_hf()
+
+
+class TestDualPhiNet(TeacherContract):
+    kind = "dual"
+
+    @classmethod
+    def make(cls) -> Teacher:
+        return make_dual(PHINET)
+
+
+class TestDualCnn14(TeacherContract):
+    kind = "dual"
+
+    @classmethod
+    def make(cls) -> Teacher:
+        return make_dual((SPEC, 1 / 16))
+
+
+class TestDualFrozenText(TeacherContract):
+    """A frozen encoder of the shared space's own width is used as it is."""
+
+    kind = "dual"
+
+    @classmethod
+    def make(cls) -> Teacher:
+        torch.manual_seed(0)
+        text = scratch.new_text(CAPTIONS, 24, **{**TEXT, "hidden_size": 24})
+        return make_dual(PHINET, type(text)(text.encoder, text.tokenizer, 24, frozen=True))
+
+
+class TestDemo(TeacherContract):
+    kind = "hf"
+
+    @classmethod
+    def make(cls) -> Teacher:
+        return load_hf("demo")
+
+    def test_it_is_small_and_as_wide_as_laions(self, teacher: Teacher) -> None:
+        from importlib import resources
+
+        folder = Path(str(resources.files("tinyclap") / "assets" / "demo_teacher"))
+        assert sum(file.stat().st_size for file in folder.iterdir()) <= 4e6
+        assert (teacher.embed_dim, teacher.sample_rate, teacher.window_s) == (512, 48_000, 10.0)
+        assert teacher.licence == "apache-2.0"
+
+
+@pytest.mark.parametrize("padding", ["repeat", "repeatpad", "pad"])
+def test_front_end_is_clap_feature_extractors(padding: str) -> None:
+    teacher = make_hf()
+    teacher.extractor.padding = padding
+    rng = np.random.default_rng(0)
+    for seconds in (0.7, 4.0, 5.0, 10.0):
+        clip = (0.2 * rng.standard_normal(round(48_000 * seconds))).astype(np.float32)
+        theirs = teacher.extractor(clip, sampling_rate=48_000, return_tensors="pt")["input_features"]
+        padded = torch.from_numpy(clip)
+        mine = teacher.frontend((padded if len(padded) == teacher.window else teacher.pad(padded))[None])
+        audible = theirs > -60  # below, in the frames that touch padded silence, float32 rounds both at will
+        assert audible.float().mean() > 0.05
+        torch.testing.assert_close(mine[audible], theirs[audible], atol=1e-3, rtol=0)
+
+
+def test_omitted_layer_norm_eps_is_robertas(tmp_path: Path) -> None:
+    make_hf().save_pretrained(tmp_path / "stated", CARD)
+    assert load_hf(str(tmp_path / "stated")).model.text_model.embeddings.LayerNorm.eps == 1e-5
+    config = json.loads((tmp_path / "stated" / "config.json").read_text())
+    for written, expected in (({}, 1e-5), ({"layer_norm_eps": 1e-12}, 1e-12)):
+        config["text_config"].pop("layer_norm_eps", None)
+        config["text_config"].update(written)
+        (tmp_path / "stated" / "config.json").write_text(json.dumps(config))
+        assert load_hf(str(tmp_path / "stated")).model.text_model.embeddings.LayerNorm.eps == expected
+
+
+def test_fusion_is_refused(tmp_path: Path) -> None:
+    teacher = make_hf()
+    teacher.extractor.truncation = "fusion"
+    teacher.save_pretrained(tmp_path / "fused", CARD)
+    with pytest.raises(TinyclapError, match="feature fusion"):
+        load_hf(str(tmp_path / "fused"))
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    make_hf().save_pretrained(tmp_path / "deep", CARD)
+    config = json.loads((tmp_path / "deep" / "config.json").read_text())
+    config["audio_config"]["depths"] = [1, 2]  # as the converter that lost six blocks, LAION-AI/CLAP#126
+    (tmp_path / "deep" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(TinyclapError, match="missing"):
+        load_hf(str(tmp_path / "deep"))
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TinyclapError, match=r"laion/clap-htsat-unfused.*hf download"):
+        load_hf("laion/clap-htsat-unfused")  # the tests are offline
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(TinyclapError, match="model_type is 'bert'"):
+        load_hf(str(tmp_path))
+    with pytest.raises(TinyclapError, match="tinyclap pretrain"):
+        load_dual(str(tmp_path / "nothing"))
+    with pytest.raises(TinyclapError, match="format is None"):
+        load_dual(str(tmp_path))
+
+
+def test_a_damaged_pair_is_refused(tmp_path: Path) -> None:
+    make_dual((SPEC, 1 / 16)).save_pretrained(tmp_path / "pair", CARD)
+    weights = tmp_path / "pair" / "cnn14.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(TinyclapError, match="damaged or incomplete"):
+        load_dual(str(tmp_path / "pair"))
+
+
+def test_over_long_captions_are_cut_with_a_warning() -> None:
+    with pytest.warns(UserWarning, match="cut to 77"):
+        make_hf().embed_text(["rain " * 200])
+
+
+def test_tokenizer_spells_any_text() -> None:
+    tokenizer = scratch.train_tokenizer(CAPTIONS, 300)
+    assert tokenizer.decode(tokenizer("Ein Übungs-Satz 你好")["input_ids"], skip_special_tokens=True).strip() == (
+        "ein übungs-satz 你好"
+    )
+    with pytest.raises(TinyclapError, match="at least 261"):
+        scratch.train_tokenizer(CAPTIONS, 100)
+
+
+@pytest.mark.slow
+def test_full_size_laion_layout(laion_config_root: Path, tmp_path: Path) -> None:
+    """The published configuration with random weights: ours equals transformers' own preprocessing and towers."""
+    torch.manual_seed(0)
+    written = json.loads((laion_config_root / "config.json").read_text())
+    tokenizer = scratch.train_tokenizer(CAPTIONS, 400)
+    extractor = ClapFeatureExtractor.from_pretrained(laion_config_root)
+    model = ClapModel(ClapConfig.from_dict(written)).eval()
+    ClapProcessor(extractor, tokenizer).save_pretrained(tmp_path)
+    extractor.save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text((laion_config_root / "config.json").read_text())
+    teacher = load_hf(str(tmp_path))
+    clip = (0.1 * np.random.default_rng(0).standard_normal(5 * 48_000)).astype(np.float32)
+    features = extractor(clip, sampling_rate=48_000, return_tensors="pt")
+    with torch.no_grad():
+        theirs = model.get_audio_features(**features).pooler_output
+        tokens = tokenizer(CAPTIONS, padding=True, return_tensors="pt")
+        for module in model.text_model.modules():
+            if isinstance(module, torch.nn.LayerNorm):
+                module.eps = 1e-5
+        text = model.get_text_features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+    assert teacher.embed_dim == 512
+    torch.testing.assert_close(teacher.embed_audio(torch.from_numpy(clip)[None]), theirs, atol=1e-5, rtol=0)
+    torch.testing.assert_close(teacher.embed_text(CAPTIONS), text.pooler_output, atol=1e-5, rtol=0)
