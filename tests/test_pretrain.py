@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,7 @@ def make_teacher(captions: Captions, kind: str) -> Teacher:
     phinet = StudentConfig(spec, PhiNetConfig(alpha=0.3), embed_dim=32, features=64, window_s=1.0)
     text = scratch.new_text(texts, 32, vocab_size=300, hidden_size=32, layers=1, heads=2)
     audio = phinet if kind == "phinet" else (spec, 1 / 16)
-    names = {"prompts": TEMPLATES[:1], "logit_scale": 14.0, "name": kind}
-    return scratch.new_dual(audio, text, embed_dim=32, window_s=1.0, **names)
+    return scratch.new_dual(audio, text, embed_dim=32, window_s=1.0, prompts=TEMPLATES[:1], logit_scale=14.0, name=kind)
 
 
 @pytest.mark.parametrize("kind", ["phinet", "cnn14"])
@@ -65,11 +65,12 @@ def test_it_learns_to_tell_sounds_apart(kind: str, tmp_path: Path) -> None:
 def test_interrupted_it_ends_the_same(tmp_path: Path) -> None:
     views, captions = make_views()
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir(), broken.mkdir()
+    whole.mkdir()
+    broken.mkdir()
     expected = pretrain(make_teacher(captions, "phinet"), views, captions, OPTIONS, whole)
 
     class Interrupted(Views):
-        def batch(self, rows: list[tuple[int, int]]) -> np.ndarray:
+        def batch(self, rows: Sequence[tuple[int, int]]) -> np.ndarray:
             if rows[0][1] == 3:  # the fourth epoch
                 raise KeyboardInterrupt
             return super().batch(rows)
@@ -112,7 +113,7 @@ def test_captions_come_from_labels_and_captions() -> None:
     assert captions.choices[1] == ("rain falls",)
     assert captions.groups.tolist() == [0, 1, 0]
     assert {captions.draw(0, seed=0, epoch=epoch) for epoch in range(20)} == set(captions.choices[0])
-    with pytest.raises(TinyclapError, match="1 have neither, e.g. d"):
+    with pytest.raises(TinyclapError, match=r"1 have neither, e\.g\. d"):
         Captions([*clips, Clip("d")], TEMPLATES)
 
 

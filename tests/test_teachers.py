@@ -14,7 +14,7 @@ from tinyclap.phinet import PhiNetConfig
 from tinyclap.student import StudentConfig
 from tinyclap.teachers import load_teacher, scratch
 from tinyclap.teachers.base import Teacher
-from tinyclap.teachers.dual import load_dual
+from tinyclap.teachers.dual import TextTower, load_dual
 from tinyclap.teachers.hf import HFTeacher, load_hf
 
 CAPTIONS = ["a dog barking", "rain on a roof", "a siren in the distance", "someone knocks on a door"]
@@ -25,16 +25,27 @@ SPEC = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=256,
 
 def make_hf() -> HFTeacher:
     torch.manual_seed(0)
-    sizes = {"text_hidden_size": 32, "text_layers": 1, "text_heads": 2, "vocab_size": 300}
-    towers = {"depths": (1, 1), "heads": (1, 2), "patch_embeds_hidden_size": 8}
-    return scratch.new_clap(CAPTIONS, embed_dim=24, logit_scale=14.0, name="tiny", **sizes, **towers).eval()
+    return scratch.new_clap(
+        CAPTIONS,
+        embed_dim=24,
+        vocab_size=300,
+        text_hidden_size=32,
+        text_layers=1,
+        text_heads=2,
+        depths=(1, 1),
+        heads=(1, 2),
+        patch_embeds_hidden_size=8,
+        logit_scale=14.0,
+        name="tiny",
+    ).eval()
 
 
-def make_dual(audio: StudentConfig | tuple[FrontendSpec, float], text: object = None) -> Teacher:
+def make_dual(audio: StudentConfig | tuple[FrontendSpec, float], text: TextTower | None = None) -> Teacher:
     torch.manual_seed(0)
     tower = text or scratch.new_text(CAPTIONS, 24, **TEXT)
-    settings = {"embed_dim": 24, "window_s": 2.0, "prompts": ("a {}.",), "logit_scale": 14.0, "name": "pair"}
-    return scratch.new_dual(audio, tower, **settings).eval()
+    return scratch.new_dual(
+        audio, tower, embed_dim=24, window_s=2.0, prompts=("a {}.",), logit_scale=14.0, name="pair"
+    ).eval()
 
 
 PHINET = StudentConfig(SPEC, PhiNetConfig(alpha=0.2), embed_dim=24, features=32, window_s=2.0)
@@ -231,9 +242,8 @@ def test_over_long_captions_are_cut_with_a_warning() -> None:
 
 def test_tokenizer_spells_any_text() -> None:
     tokenizer = scratch.train_tokenizer(CAPTIONS, 300)
-    assert tokenizer.decode(tokenizer("Ein Übungs-Satz 你好")["input_ids"], skip_special_tokens=True).strip() == (
-        "ein übungs-satz 你好"
-    )
+    spelled = tokenizer.decode(tokenizer("Ein Übungs-Satz 你好")["input_ids"], skip_special_tokens=True)
+    assert str(spelled).strip() == "ein übungs-satz 你好"
     with pytest.raises(TinyclapError, match="at least 261"):
         scratch.train_tokenizer(CAPTIONS, 100)
 

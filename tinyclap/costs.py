@@ -1,8 +1,9 @@
 """What a network costs: parameters and multiply-accumulates (MACs).
 
-Convention: one MAC is one multiplication with its addition, counted for convolutions, linear layers and matrix products as
-fvcore counts them. Normalisation, activations, pooling and other element-wise work is left out; an operator that is in
-neither list is an error, because fvcore would count it as zero without a word. The log-mel front end is not included.
+Convention: one MAC is one multiplication with its addition, counted for convolutions, linear layers and matrix
+products as fvcore counts them. Normalisation, activations, pooling and other element-wise work is left out; an operator
+that is in neither list is an error, because fvcore would count it as zero without a word. The log-mel front end is not
+included.
 """
 
 import logging

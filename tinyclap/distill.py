@@ -3,9 +3,9 @@
 Reads from top to bottom: `distill` is the loop. Every random choice is a function of (seed, epoch or step), so a run
 killed at any moment and taken up again ends with the same weights, bit for bit on a CPU.
 
-Several processes (`accelerate launch -m tinyclap distill ...`) share each batch's micro-batches and average gradients; the
-losses equal those of one process that accumulates the same micro-batches. BatchNorm normalises by each micro-batch; its
-running statistics are averaged over the processes at the end of every epoch (on CUDA, SyncBatchNorm shares them at once).
+Several processes (`accelerate launch -m tinyclap distill ...`) share each batch's micro-batches and average gradients;
+the losses equal those of one process that accumulates the same micro-batches. BatchNorm normalises by each micro-batch;
+its running statistics are averaged over the processes at the end of every epoch.
 """
 
 import time
@@ -239,5 +239,5 @@ def _refuse_mismatch(student: Student, targets: np.ndarray, views: Views) -> Non
         raise TinyclapError(f"targets have shape {targets.shape}, but clips, views and student's width make {wanted}")
     if views.decoded.sample_rate != student.sample_rate:
         raise TinyclapError(
-            f"views at {views.decoded.sample_rate} Hz for a student that hears {student.sample_rate} Hz; decode them anew"
+            f"views at {views.decoded.sample_rate} Hz for a student that hears {student.sample_rate} Hz"
         )

@@ -1,8 +1,8 @@
 """Embeddings of every view and every clip, computed once and kept.
 
-A store of views is a memory-mapped float16 array (clips, views, D), named by a hash of all that it depends on: teacher weights and
-preprocessing, decoded audio, view settings, seed. It is filled in blocks of fixed rows; a block is marked done after its
-bytes are written, so a killed run goes on where it stopped and ends with the same bytes.
+A store of views is a memory-mapped float16 array (clips, views, D), named by a hash of all that it depends on: teacher
+weights and preprocessing, decoded audio, view settings, seed. It is filled in blocks of fixed rows; a block is marked
+done after its bytes are written, so a killed run goes on where it stopped and ends with the same bytes.
 """
 
 import hashlib
@@ -160,4 +160,4 @@ def _remember(parts: list[str], compute: Callable[[], np.ndarray]) -> np.ndarray
     if not (folder / "embeddings.npy").is_file():
         with whole_folder(folder) as temporary:
             np.save(temporary / "embeddings.npy", compute())
-    return np.load(folder / "embeddings.npy")  # type: ignore[no-any-return]
+    return np.load(folder / "embeddings.npy")

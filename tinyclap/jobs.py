@@ -124,7 +124,11 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
 
     texts = sorted({text for choices in captions.choices for text in choices})
     audio, text = recipe.audio, recipe.text
-    common = {"embed_dim": recipe.embed_dim, "logit_scale": recipe.training.logit_scale_init, "name": recipe.name}
+    common: dict[str, Any] = {
+        "embed_dim": recipe.embed_dim,
+        "logit_scale": recipe.training.logit_scale_init,
+        "name": recipe.name,
+    }
     if isinstance(audio, HtsatTower):
         assert isinstance(text, ScratchText)
         return scratch.new_clap(
@@ -291,8 +295,8 @@ def _labelled(spec: Any) -> Dataset:
     unlabelled = [clip.name for clip in test.clips if clip.label is None]
     if unlabelled:
         raise TinyclapError(
-            f"data.test: zero-shot evaluation needs a label for every clip; {len(unlabelled)} of {len(test)} have none, "
-            f"e.g. {unlabelled[0]}"
+            f"data.test: zero-shot evaluation needs a label for every clip; {len(unlabelled)} of {len(test)} "
+            f"have none, e.g. {unlabelled[0]}"
         )
     return test
 

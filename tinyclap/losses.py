@@ -16,8 +16,8 @@ class CosineLoss(nn.Module):
 class CentredCosineLoss(nn.Module):
     """1 - cos(student - mean, teacher - mean), plus a share of the plain cosine loss.
 
-    CLAP embeddings lie in a narrow cone, so a plain cosine is high for free; without the mean, the loss is spent on what
-    differs between sounds.
+    CLAP embeddings lie in a narrow cone, so a plain cosine is high for free; without the mean, the loss is spent on
+    what differs between sounds.
 
     Args:
         mean: the teacher's mean embedding over the training views, (D,).
@@ -41,8 +41,8 @@ class CentredCosineLoss(nn.Module):
 def soft_info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, matches: Tensor, hardness: float = 0.0) -> Tensor:
     """Symmetric InfoNCE in which one sound may match several texts, and one text several sounds.
 
-    With `matches` the identity this is CLIP's and CLAP's loss (arXiv 2206.04769, Eq. 3). Clips that share a caption match
-    each other's texts and so are not negatives; a mixture matches the captions of both its parts.
+    With `matches` the identity this is CLIP's and CLAP's loss (arXiv 2206.04769, Eq. 3). Clips that share a caption
+    match each other's texts and so are not negatives; a mixture matches the captions of both its parts.
 
     Args:
         audio, text: unit-norm (B, D).

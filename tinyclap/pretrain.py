@@ -122,7 +122,7 @@ def pretrain(
         optimizer.load_state_dict(state["optimizer"])
         if ema:
             ema.model.load_state_dict(state["ema"])
-    teacher.to(accelerator.device, memory_format=torch.channels_last)
+    teacher.to(accelerator.device)
     optimizer = accelerator.prepare(optimizer)
     for epoch in tqdm(range(first_epoch, options.epochs), desc="pretrain", unit="epoch", disable=None):
         teacher.train()

@@ -74,7 +74,7 @@ def find_run(folder: Path | None = None) -> Path:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, or {} if the file is missing."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}  # type: ignore[no-any-return]
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _known() -> str:

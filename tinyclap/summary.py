@@ -1,6 +1,7 @@
 """What a command says at its end: the run's numbers in a small table, and the command to run next."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,10 @@ def as_table(run: Path, task: str | None = None) -> str:
 def _newest_evaluation(run: Path) -> dict[str, Any]:
     path = run / "evaluation.json"
     evaluations = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    return evaluations[0] if evaluations else {}  # type: ignore[no-any-return]
+    return evaluations[0] if evaluations else {}
 
 
-def _cost_rows(summary: dict[str, Any], models: list[str]) -> list[tuple[str, ...]]:
+def _cost_rows(summary: dict[str, Any], models: Sequence[str]) -> list[tuple[str, ...]]:
     shown = {"parameters": scaled, "macs": scaled, "size_bytes": file_size}
     names = {"parameters": "audio parameters", "macs": "MACs per window", "size_bytes": "size (float32)"}
     return [
@@ -46,7 +47,7 @@ def _cost_rows(summary: dict[str, Any], models: list[str]) -> list[tuple[str, ..
     ]
 
 
-def _accuracy_rows(evaluation: dict[str, Any], models: list[str]) -> list[tuple[str, ...]]:
+def _accuracy_rows(evaluation: dict[str, Any], models: Sequence[str]) -> list[tuple[str, ...]]:
     if not evaluation:
         return []
     scores = {"teacher": evaluation} if "accuracy" in evaluation else evaluation

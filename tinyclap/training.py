@@ -67,7 +67,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total: int, o
 
 
 def epoch_batches(n: int, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Full batches of a fresh order of range(n); a data set smaller than a batch is one batch, repeated to full size."""
+    """Full batches of a fresh order of range(n); fewer clips than a batch are repeated to fill one."""
     order = np.random.default_rng([seed, epoch]).permutation(n)
     if n < batch_size:
         order = np.resize(order, batch_size)
@@ -128,7 +128,7 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+            return torch.load(self.path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError) as error:
             raise TinyclapError(f"{self.path} is damaged ({error}); start again with --overwrite") from error
 

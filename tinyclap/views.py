@@ -1,9 +1,9 @@
 """Random views of clips that can be replayed: the k-th view of a clip is always the same sound.
 
 A teacher embedding computed once belongs to exactly one waveform, so teacher and student hear the same view
-("consistent teaching"; stored views as in MobileCLIP's reinforced data, arXiv 2311.17049). What is random is drawn first,
-in seconds and decibels, and rendered afterwards at any sample rate: the teacher may hear 48 kHz and the student 16 kHz
-of one and the same view.
+("consistent teaching"; stored views as in MobileCLIP's reinforced data, arXiv 2311.17049). What is random is drawn
+first, in seconds and decibels, and rendered afterwards at any sample rate: the teacher may hear 48 kHz and the student
+16 kHz of one and the same view.
 """
 
 import hashlib

@@ -153,6 +153,6 @@ def _refuse_bad(dataset: Dataset, decoded: Decoded, max_bad_share: float) -> Non
         raise TinyclapError(f"{dataset.name}: none of its {len(dataset)} clips is usable:{listed}{more}")
     if lost > max_bad_share * len(dataset):
         raise TinyclapError(
-            f"{dataset.name}: {lost} of {len(dataset)} clips are unusable, more than data.max_bad_share={max_bad_share:g} "
-            f"allows; repair or remove them, or raise the share:{listed}{more}"
+            f"{dataset.name}: {lost} of {len(dataset)} clips are unusable, more than "
+            f"data.max_bad_share={max_bad_share:g} allows; repair or remove them, or raise the share:{listed}{more}"
         )

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from tinyclap.teachers.base import Teacher
 
 
-def load_teacher(kind: str, source: str, revision: str | None = None) -> "Teacher":
+def load_teacher(kind: str, source: str) -> "Teacher":
     """Load a teacher by kind: `hf` (any ClapModel: hub id, folder, or `demo`) or `dual` (a folder made by pretrain).
 
     Raises:
@@ -15,7 +15,7 @@ def load_teacher(kind: str, source: str, revision: str | None = None) -> "Teache
     if kind == "hf":
         from tinyclap.teachers.hf import load_hf
 
-        return load_hf(source, revision)
+        return load_hf(source)
     from tinyclap.teachers.dual import load_dual
 
     return load_dual(source)

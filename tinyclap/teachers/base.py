@@ -1,7 +1,7 @@
 """What a teacher is: a frozen CLAP, audio tower and text tower in one shared space.
 
-Deterministic: the same file always gives the same vector, bit for bit. Long clips are embedded as averaged fixed windows,
-never as random crops; short ones are padded as the original does.
+Deterministic: the same file always gives the same vector, bit for bit. Long clips are embedded as averaged fixed
+windows, never as random crops; short ones are padded as the original does.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """A CLAP made here from two towers: an audio encoder and any text encoder of `transformers`.
 
-On disk: `config.json`, `audio/` (a Student folder, or CNN14 weights), `text/` (a Hugging Face folder with its tokenizer)
-and `shared.safetensors` (text projection and temperature).
+On disk: `config.json`, `audio/` (a Student folder, or CNN14 weights), `text/` (a Hugging Face folder with its
+tokenizer) and `shared.safetensors` (text projection and temperature).
 """
 
 import json
@@ -34,7 +34,7 @@ class Cnn14Tower(nn.Module):
 
     def __init__(self, frontend: FrontendSpec, width: float, embed_dim: int) -> None:
         super().__init__()
-        self.settings = {"width": width, "embed_dim": embed_dim}
+        self.width, self.embed_dim = width, embed_dim
         self.sample_rate = frontend.sample_rate
         self.spec = frontend
         self.frontend = LogMel(frontend)
@@ -80,7 +80,7 @@ class TextTower(nn.Module):
         return F.normalize(self.projection(pooled), dim=-1)
 
     def _remembered(self, text: str) -> Tensor:
-        """A frozen encoder's output for one text, (1, width); computed alone, so that no batch changes its last bits."""
+        """A frozen encoder's output for one text, (1, width); computed alone, so no batch changes its last bits."""
         if text not in self._memory:
             if len(self._memory) >= REMEMBERED_TEXTS:
                 self._memory.clear()
@@ -123,7 +123,7 @@ class DualTeacher(Teacher):
         self.log_logit_scale = nn.Parameter(torch.tensor(math.log(logit_scale)))
         self.sample_rate, self.window_s = audio.sample_rate, window_s
         self.prompts, self.name, self.licence = prompts, name, licence
-        self.embed_dim = audio.embed_dim if isinstance(audio, Student) else audio.settings["embed_dim"]
+        self.embed_dim = audio.embed_dim
 
     @property
     def log_scale(self) -> nn.Parameter:
@@ -153,10 +153,10 @@ class DualTeacher(Teacher):
         self.text.encoder.save_pretrained(folder / "text")
         self.text.tokenizer.save_pretrained(folder / "text")
         if isinstance(self.audio, Student):
-            audio = {"kind": "phinet"}
+            audio: dict[str, Any] = {"kind": "phinet"}
             self.audio.save_pretrained(folder / "audio")
         else:
-            audio = {"kind": "cnn14", "frontend": self.audio.spec.__dict__, **self.audio.settings}
+            audio = {"kind": "cnn14", "frontend": self.audio.spec.__dict__, "width": self.audio.width}
             save_file(self.audio.state_dict(), folder / "cnn14.safetensors")
         shared = {f"projection.{key}": value for key, value in self.text.projection.state_dict().items()}
         save_file(shared | {"log_logit_scale": self.log_logit_scale.detach()}, folder / "shared.safetensors")
@@ -182,8 +182,8 @@ def load_dual(source: str) -> DualTeacher:
     folder = Path(source)
     if not (folder / "config.json").is_file():
         raise TinyclapError(
-            f"teacher.source: no teacher in {folder} (config.json is missing); make one with `tinyclap pretrain RECIPE` "
-            "and give the folder `teacher` of its run"
+            f"teacher.source: no teacher in {folder} (config.json is missing); make one with "
+            "`tinyclap pretrain RECIPE` and give the folder `teacher` of its run"
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("format") != FORMAT:
@@ -210,7 +210,7 @@ def load_dual(source: str) -> DualTeacher:
         licence=config["licence"],
     )
     teacher.requires_grad_(False)
-    return teacher.eval()  # type: ignore[no-any-return]
+    return teacher.eval()
 
 
 def _load_audio(folder: Path, config: dict[str, Any]) -> Student | Cnn14Tower:

@@ -54,7 +54,8 @@ class HFTeacher(Teacher):
         licence: str = "unknown",
     ) -> None:
         super().__init__()
-        if model.config.audio_config.enable_fusion or extractor.truncation == "fusion":
+        config: Any = model.config
+        if config.audio_config.enable_fusion or extractor.truncation == "fusion":
             raise TinyclapError(
                 f"teacher {name} uses feature fusion, which picks random crops of long clips and is not supported; "
                 "use an unfused checkpoint such as laion/clap-htsat-unfused or laion/larger_clap_general"
@@ -62,7 +63,7 @@ class HFTeacher(Teacher):
         self.model, self.tokenizer, self.extractor = model, tokenizer, extractor
         self.name, self.licence = name, licence
         self.sample_rate = extractor.sampling_rate
-        self.embed_dim = model.config.projection_dim
+        self.embed_dim = config.projection_dim
         self.window_s = extractor.nb_max_samples / extractor.sampling_rate
         self.prompts = LAION_PROMPTS
         self.frontend = LogMel(
@@ -109,7 +110,8 @@ class HFTeacher(Teacher):
         extractor = {
             key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)
         }
-        return {"extractor": extractor, "text_layer_norm_eps": self.model.config.text_config.layer_norm_eps}
+        config: Any = self.model.config
+        return {"extractor": extractor, "text_layer_norm_eps": config.text_config.layer_norm_eps}
 
     def save_pretrained(self, folder: Path, card: str) -> None:
         with torch.no_grad():
@@ -121,35 +123,33 @@ class HFTeacher(Teacher):
             write_text(temporary / "README.md", card)
 
 
-def load_hf(source: str, revision: str | None = None) -> HFTeacher:
+def load_hf(source: str) -> HFTeacher:
     """Load a teacher in `ClapModel` format.
 
     Args:
         source: `demo` (the teacher shipped with tinyclap), a hub id, or a local folder.
-        revision: of the hub id.
 
     Raises:
-        TinyclapError: not found, not in the cache without a network, fused, or weights that do not fit the configuration.
+        TinyclapError: not found, not in the cache without a network, fused, or weights that do not fit.
     """
     name = source
     if source == "demo":
         name, source = "tinyclap demo teacher", str(resources.files("tinyclap") / "assets" / "demo_teacher")
     try:
-        written, _ = ClapConfig.get_config_dict(source, revision=revision)
+        written, _ = ClapConfig.get_config_dict(source)
         if written.get("model_type") != "clap":
             raise TinyclapError(
                 f"teacher {name}: model_type is {written.get('model_type')!r}, but kind: hf loads a 'clap' model"
             )
-        config = ClapConfig.from_dict(written)
+        config: Any = ClapConfig.from_dict(written)
         if "layer_norm_eps" not in written.get("text_config", {}):
             config.text_config.layer_norm_eps = ROBERTA_LAYER_NORM_EPS
-        model, report = ClapModel.from_pretrained(
-            source, config=config, revision=revision, dtype=torch.float32, output_loading_info=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-        extractor = ClapFeatureExtractor.from_pretrained(source, revision=revision)
+        loaded: Any = ClapModel.from_pretrained(source, config=config, dtype=torch.float32, output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        extractor = ClapFeatureExtractor.from_pretrained(source)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise TinyclapError(_not_loaded(name, source, error)) from error
+    model, report = loaded
     _refuse_misfit(name, report)
     return HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source)).requires_grad_(False).eval()
 

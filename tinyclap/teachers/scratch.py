@@ -128,7 +128,7 @@ def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
     except (OSError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise TinyclapError(
-            f"text.source {source}: not a local folder with a transformers encoder, nor to be had from the hub: {first_line}"
+            f"text.source {source}: neither a folder with a transformers encoder nor on the hub: {first_line}"
         ) from error
     return TextTower(encoder, tokenizer, embed_dim, frozen=frozen)
 
