@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +18,26 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.distill import DistillOptions, distill, teacher_mean, view_number
 from tinyclap.errors import TinyclapError
+from tinyclap.frontend import LogMel
+from tinyclap.logmels import LogMelViews
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.student import Student, StudentConfig
 from tinyclap.views import Views, ViewSpec
 
 DIM = 16
+FRONTEND = FrontendSpec(sample_rate=8000, n_fft=256, win_length=256, hop_length=160, n_mels=24, f_max=4000)
 SPEC = ViewSpec(per_clip=2, duration_s=1.0)
 OPTIONS = DistillOptions(epochs=4, batch_size=8, lr=0.005, ema=0.9, head_epochs=2)
 
 
-def make_views(n_clips: int = 16) -> Views:
-    return Views(decode(Procedural(n_clips, duration_s=1.0), 8000), SPEC, seed=3)
+def make_views(n_clips: int = 16) -> LogMelViews:
+    return LogMelViews(Views(decode(Procedural(n_clips, duration_s=1.0), 8000), SPEC, seed=3), LogMel(FRONTEND))
 
 
 def make_student(seed: int = 0) -> Student:
     torch.manual_seed(seed)
-    frontend = FrontendSpec(sample_rate=8000, n_fft=256, win_length=256, hop_length=160, n_mels=24, f_max=4000)
     config = StudentConfig(
-        frontend, PhiNetConfig(alpha=0.2, dropout=0.1), embed_dim=DIM, features=32, window_s=1.0, head="projection"
+        FRONTEND, PhiNetConfig(alpha=0.2, dropout=0.1), embed_dim=DIM, features=32, window_s=1.0, head="projection"
     )
     return Student(config)
 
@@ -156,7 +159,17 @@ def test_mismatches_are_named(tmp_path: Path) -> None:
         distill(make_student(), np.zeros((16, 3, DIM), np.float16), make_views(), OPTIONS, tmp_path)
     other = Views(decode(Procedural(16, duration_s=1.0), 16_000), SPEC, seed=3)
     with pytest.raises(TinyclapError, match="16000 Hz for a student that hears 8000 Hz"):
-        distill(make_student(), make_targets(), other, OPTIONS, tmp_path)
+        LogMelViews(other, LogMel(FRONTEND))
+    coarser = LogMelViews(make_views().views, LogMel(replace(FRONTEND, n_mels=16)), keep=False)
+    with pytest.raises(TinyclapError, match="another front end"):
+        distill(make_student(), make_targets(), coarser, OPTIONS, tmp_path)
+
+
+def test_kept_spectrograms_are_the_rendered_ones() -> None:
+    kept = make_views()
+    rendered = LogMelViews(kept.views, kept.frontend, keep=False)
+    rows = [(3, 1), (0, 0), (15, 1)]
+    torch.testing.assert_close(kept.batch(rows), rendered.batch(rows), atol=0.0051, rtol=0)
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_remedy(tmp_path: Path) -> None:

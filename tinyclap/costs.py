@@ -17,26 +17,12 @@ from tinyclap.errors import TinyclapError
 
 COUNTED = {"conv", "linear", "matmul", "addmm", "bmm", "einsum"}
 LEFT_OUT = {"batch_norm", "layer_norm", "adaptive_avg_pool2d", "upsample_bicubic2d"}
-ELEMENT_WISE = {
-    *("add", "add_", "sub", "mul", "div", "neg", "pow", "square", "rsqrt", "sqrt", "ne", "gt", "lt", "abs", "exp"),
-    *(
-        "hardswish",
-        "hardswish_",
-        "hardtanh",
-        "hardtanh_",
-        "relu",
-        "relu_",
-        "gelu",
-        "sigmoid",
-        "silu",
-        "softmax",
-        "tanh",
-    ),
-    *("mean", "sum", "amax", "max", "clamp", "clamp_min", "expand_as", "linalg_vector_norm", "pad", "constant_pad_nd"),
-    *("adaptive_avg_pool1d", "avg_pool2d", "upsample_bicubic2d", "zeros", "ones", "full", "copy_", "rsub", "fill_"),
-    *("masked_fill", "repeat", "roll", "where", "index_add_", "cat", "stack"),
-    *("dropout", "feature_dropout"),
-}
+ELEMENT_WISE = set(
+    "add add_ sub rsub mul div neg pow square rsqrt sqrt ne gt lt abs exp clamp clamp_min where masked_fill "
+    "relu relu_ hardtanh hardtanh_ hardswish hardswish_ gelu silu sigmoid tanh softmax dropout feature_dropout "
+    "mean sum max amax linalg_vector_norm adaptive_avg_pool1d avg_pool2d upsample_bicubic2d "
+    "zeros ones full fill_ copy_ index_add_ expand_as repeat roll cat stack pad constant_pad_nd".split()
+)
 
 
 def n_parameters(module: nn.Module) -> int:
@@ -54,7 +40,7 @@ class _Call(nn.Module):
 
 
 def count_macs(owner: nn.Module, function: Callable[[Tensor], Tensor], example: Tensor) -> int:
-    """MACs of `function(example)`.
+    """MACs of `function(example)` in evaluation mode.
 
     Args:
         owner: the module whose weights `function` uses.
@@ -64,12 +50,15 @@ def count_macs(owner: nn.Module, function: Callable[[Tensor], Tensor], example: 
     Raises:
         TinyclapError: an operator that is neither counted nor known to be element-wise.
     """
+    modes = {module: module.training for module in owner.modules()}
     analysis = FlopCountAnalysis(_Call(owner.eval(), function), example)
     analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False).tracer_warnings("none")
     logging.getLogger("fvcore").setLevel(logging.ERROR)
     with torch.no_grad():
         counted = analysis.by_operator()
         unknown = {name.removeprefix("aten::") for name in analysis.unsupported_ops()} - ELEMENT_WISE
+    for module, training in modes.items():
+        module.training = training
     unknown |= set(counted) - COUNTED - LEFT_OUT
     if unknown:
         raise TinyclapError(

@@ -24,10 +24,10 @@ from tqdm import tqdm
 
 from tinyclap import training
 from tinyclap.errors import TinyclapError
+from tinyclap.logmels import LogMelViews
 from tinyclap.losses import CentredCosineLoss, CosineLoss
 from tinyclap.student import Student
 from tinyclap.training import Checkpoint, Ema
-from tinyclap.views import Views
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def build_accelerator(precision: str, device: str | None = None) -> Accelerator:
 def distill(
     student: Student,
     targets: np.ndarray,
-    views: Views,
+    views: LogMelViews,
     options: DistillOptions,
     run: Path,
     *,
@@ -71,7 +71,7 @@ def distill(
     Args:
         student: to train.
         targets: teacher embeddings of every view, unit norm, (clips, views, D).
-        views: the same views at the student's sample rate.
+        views: spectrograms of the same views by the student's front end.
         options: how to train.
         run: folder for `metrics.jsonl` and `checkpoints/`.
         seed: of order and dropout.
@@ -104,7 +104,7 @@ def distill(
             optimizer.load_state_dict(state["optimizer"])
             if ema:
                 ema.model.load_state_dict(state["ema"])
-        model, prepared = accelerator.prepare(student, optimizer)
+        model, prepared = accelerator.prepare(_Encoder(student), optimizer)
         if ema:
             ema.model.to(accelerator.device)
         for epoch in range(max(begin, first_epoch), end):
@@ -141,7 +141,7 @@ def _run_epoch(
     ema: Ema | None,
     criterion: Callable[[Tensor, Tensor], Tensor],
     targets: np.ndarray,
-    views: Views,
+    views: LogMelViews,
     options: DistillOptions,
     accelerator: Accelerator,
     seed: int,
@@ -161,12 +161,12 @@ def _run_epoch(
             place = position * accelerator.num_processes + accelerator.process_index
             training.seed_step(seed, epoch * len(batches) + number, place)
             started = time.perf_counter()
-            rows = [(int(index), view_number(int(index), epoch, views.spec.per_clip)) for index in part]
-            waveforms = torch.from_numpy(views.batch(rows)).to(accelerator.device)
+            rows = [(int(index), view_number(int(index), epoch, views.per_clip)) for index in part]
+            logmels = views.batch(rows).to(accelerator.device)
             wanted = torch.from_numpy(np.stack([targets[row] for row in rows])).to(accelerator.device).float()
             data_seconds += time.perf_counter() - started
             with accelerator.no_sync(model) if position + 1 < len(parts) else nullcontext():
-                embeddings = model(waveforms)
+                embeddings = model(logmels)
                 loss = criterion(embeddings.float(), wanted)
                 accelerator.backward(loss / len(parts))
             with torch.no_grad():
@@ -178,7 +178,7 @@ def _run_epoch(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if ema:
-            ema.update(accelerator.unwrap_model(model), step)
+            ema.update(accelerator.unwrap_model(model).student, step)
     loss_mean, cosine_mean, centred_mean = (accelerator.reduce(sums, reduction="mean") / len(batches)).tolist()
     if not np.isfinite(loss_mean):
         raise TinyclapError(
@@ -233,11 +233,20 @@ def _bar(accelerator: Accelerator) -> bool | None:
     return None if accelerator.is_local_main_process else True
 
 
-def _refuse_mismatch(student: Student, targets: np.ndarray, views: Views) -> None:
-    wanted = (len(views), views.spec.per_clip, student.embed_dim)
+class _Encoder(nn.Module):
+    """The student from spectrograms on, in the form that `accelerate` distributes."""
+
+    def __init__(self, student: Student) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, logmel: Tensor) -> Tensor:
+        return self.student.encode(logmel)
+
+
+def _refuse_mismatch(student: Student, targets: np.ndarray, views: LogMelViews) -> None:
+    wanted = (len(views), views.per_clip, student.embed_dim)
     if targets.shape != wanted:
         raise TinyclapError(f"targets have shape {targets.shape}, but clips, views and student's width make {wanted}")
-    if views.decoded.sample_rate != student.sample_rate:
-        raise TinyclapError(
-            f"views at {views.decoded.sample_rate} Hz for a student that hears {student.sample_rate} Hz"
-        )
+    if views.frontend.spec != student.config.frontend:
+        raise TinyclapError("the spectrograms were made by another front end than the student's")

@@ -51,3 +51,20 @@ def whole_folder(path: Path) -> Iterator[Path]:
             os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def cached_folder(path: Path) -> Iterator[Path]:
+    """As `whole_folder`, for content that its name decides: where another process was faster, its folder stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        try:
+            temporary.rename(path)  # fails if there is a folder that is not empty
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -22,6 +22,7 @@ from tinyclap.distill import DistillOptions, build_accelerator, distill, teacher
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_embeddings, teacher_texts
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_json
+from tinyclap.logmels import LogMelViews
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.pretrain import Captions, PretrainOptions, pretrain
 from tinyclap.recipe import load_recipe
@@ -49,8 +50,9 @@ def run_distill(recipe: DistillRecipe, run: Path) -> dict[str, Any]:
     with accelerator.main_process_first():  # the first process decodes and lets the teacher listen, the others read
         heard = Views(_decode(train, teacher.sample_rate, recipe.data), spec, recipe.seed)
         stored = teacher_embeddings(teacher, heard, accelerator.device)
-        views = Views(_decode(train, student.sample_rate, recipe.data), spec, recipe.seed)
-    options = DistillOptions(**recipe.training.model_dump())
+        decoded = _decode(train, student.sample_rate, recipe.data)
+        views = LogMelViews(Views(decoded, spec, recipe.seed), student.frontend, keep=recipe.training.keep_logmels)
+    options = DistillOptions(**recipe.training.model_dump(exclude={"keep_logmels"}))
     student = distill(student, stored.embeddings, views, options, run, seed=recipe.seed, accelerator=accelerator)
     if not accelerator.is_main_process:
         return {}
@@ -58,8 +60,8 @@ def run_distill(recipe: DistillRecipe, run: Path) -> dict[str, Any]:
     summary = {
         "task": "distill",
         **described,
-        "clips": len({window.clip for window in views.decoded.windows}),
-        "bad_clips": [dataclasses.asdict(clip) for clip in views.decoded.bad],
+        "clips": len({window.clip for window in decoded.windows}),
+        "bad_clips": [dataclasses.asdict(clip) for clip in decoded.bad],
         "views": spec.per_clip,
         "teacher_forwards": stored.teacher_forwards,
         "store": str(stored.folder),

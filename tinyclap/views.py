@@ -16,12 +16,14 @@ import numpy as np
 import soxr
 
 from tinyclap import audio
+from tinyclap.bundle import is_count, is_number, require
 from tinyclap.data.decoded import Decoded
-from tinyclap.errors import TinyclapError
 
-NOISE_RATE = 16_000
+GRID_S = 0.01  # of times within clips: whole samples at every common rate, so that none hears another offset
+NOISE_RATE = 32_000
 SPEED_STEPS = 8
 MIX_SNR_DB = (0.0, 12.0)
+BAND_HZ = (50.0, 8_000.0)  # where bands are removed
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class ViewSpec:
         noise_snr_db: lowest signal-to-noise ratio of added coloured noise (highest: 30 dB above); None adds none.
         time_mask_s: longest stretch that is silenced.
         band_mask_octaves: widest band that is removed.
+
+    Raises:
+        TinyclapError: naming the first bad field, its value and what is allowed.
     """
 
     per_clip: int = 16
@@ -53,16 +58,23 @@ class ViewSpec:
     band_mask_octaves: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.per_clip < 1 or not self.duration_s > 0:
-            raise TinyclapError(
-                f"views need per_clip >= 1 and duration_s > 0, got {self.per_clip} and {self.duration_s}"
-            )
+        require(self, "views", "per_clip", is_count(self.per_clip), "a whole number above 0")
+        require(self, "views", "duration_s", is_number(self.duration_s) and self.duration_s > 0, "above 0 seconds")
+        require(self, "views", "mix", is_number(self.mix) and 0 <= self.mix <= 1, "a probability, 0 to 1")
+        require(self, "views", "speed", is_number(self.speed) and 0 <= self.speed <= 1, "0 to 1")
+        for name in ("gain_db", "time_mask_s", "band_mask_octaves"):
+            value = getattr(self, name)
+            require(self, "views", name, is_number(value) and value >= 0, "0 or more")
+        noisy = self.noise_snr_db is None or is_number(self.noise_snr_db)
+        require(self, "views", "noise_snr_db", noisy, "a number of decibels, or None")
+        shorter = self.time_mask_s < self.duration_s
+        require(self, "views", "time_mask_s", shorter, f"less than duration_s = {self.duration_s:g}")
 
     @property
     def fingerprint(self) -> str:
         """Hash of everything that decides how a view sounds (not of how many there are)."""
         settings = {key: value for key, value in asdict(self).items() if key != "per_clip"}
-        constants = [NOISE_RATE, SPEED_STEPS, MIX_SNR_DB]
+        constants = [GRID_S, NOISE_RATE, SPEED_STEPS, MIX_SNR_DB, BAND_HZ]
         return hashlib.blake2b(json.dumps([settings, constants], sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
@@ -109,7 +121,7 @@ def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, seed: int, k:
         other = _draw_stretch(spec, durations_s, partner, rng)
     mask_s = rng.uniform(0.0, spec.time_mask_s)
     octaves = rng.uniform(0.0, spec.band_mask_octaves)
-    low_hz = 50.0 * 2.0 ** rng.uniform(0.0, math.log2(8000.0 / 50.0) - octaves)
+    low_hz = BAND_HZ[0] * 2.0 ** rng.uniform(0.0, max(0.0, math.log2(BAND_HZ[1] / BAND_HZ[0]) - octaves))
     noise_snr_db = None if spec.noise_snr_db is None else spec.noise_snr_db + rng.uniform(0.0, 30.0)
     return View(
         own=own,
@@ -132,12 +144,21 @@ def _draw_stretch(spec: ViewSpec, durations_s: Sequence[float], index: int, rng:
         position = int(rng.integers(-SPEED_STEPS, SPEED_STEPS + 1)) / SPEED_STEPS
         speed = round((1.0 + spec.speed) ** position, 3)
     spare_s = max(0.0, durations_s[index] - spec.duration_s * speed)
-    start_s = rng.uniform(0.0, spare_s) if spec.crop else 0.0
-    return Stretch(index, start_s, rng.uniform(0.0, spec.duration_s) if spec.roll else 0.0, speed)
+    start_s = _on_grid(rng.uniform(0.0, spare_s)) if spec.crop else 0.0
+    roll_s = _on_grid(rng.uniform(0.0, spec.duration_s)) if spec.roll else 0.0
+    return Stretch(index, start_s, roll_s, speed)
+
+
+def _on_grid(time_s: float) -> float:
+    return math.floor(time_s / GRID_S) * GRID_S
 
 
 def render(decoded: Decoded, view: View, duration_s: float) -> np.ndarray:
-    """The waveform of a view at the rate of `decoded`: float32 (round(duration_s * sample_rate),), peak at most 1."""
+    """The waveform of a view at the rate of `decoded`: float32 (round(duration_s * sample_rate),).
+
+    The peaks of the files bound its own to 1; resampling may reach between their samples and overshoot by some 10 %.
+    Rates agree on what is below both their Nyquist frequencies; at a speed below 1, below that fraction of them.
+    """
     windows, rate = decoded.windows, decoded.sample_rate
     waveform = _render_stretch(decoded, view.own, duration_s)
     own = windows[view.own.index]
@@ -166,6 +187,8 @@ def _render_stretch(decoded: Decoded, stretch: Stretch, duration_s: float) -> np
     length = round(duration_s * rate)
     waveform = decoded.waveform(stretch.index, stretch.start_s, duration_s * stretch.speed)
     if stretch.speed != 1.0:
+        # Repeated before it is resampled: rates would round the length of a short clip differently at every repetition.
+        waveform = audio.fit(waveform, round(duration_s * stretch.speed * rate))
         waveform = soxr.resample(waveform, stretch.speed, 1.0, quality="MQ")
     waveform = audio.fit(waveform, length)
     return np.roll(waveform, round(stretch.roll_s * rate)) if stretch.roll_s else waveform

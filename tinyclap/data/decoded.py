@@ -17,7 +17,7 @@ from tqdm import tqdm
 from tinyclap import audio
 from tinyclap.data.base import Dataset
 from tinyclap.errors import TinyclapError
-from tinyclap.files import cache_root, whole_folder, write_json
+from tinyclap.files import cache_root, cached_folder, write_json
 
 VERSION = 1
 INT16_PEAK = 32_767
@@ -90,7 +90,7 @@ def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_
     key = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
     folder = cache_root() / "audio" / key
     if not (folder / "index.json").is_file():
-        with whole_folder(folder) as temporary:
+        with cached_folder(folder) as temporary:
             _write(dataset, sample_rate, max_clip_s, temporary, key)
     decoded = Decoded(folder)
     _refuse_bad(dataset, decoded, max_bad_share)

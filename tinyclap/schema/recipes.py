@@ -34,11 +34,15 @@ class Training(Section):
 
 
 class DistillTraining(Training):
-    """Loss and second stage (the head alone) of a distillation; `micro_batches` accumulates gradients."""
+    """Loss and second stage (the head alone) of a distillation; `micro_batches` accumulates gradients.
+
+    `keep_logmels` stores the student's spectrogram of every view; turn it off where they do not fit on the disk.
+    """
 
     loss: Literal["cosine", "centred_cosine"] = "centred_cosine"
     plain_weight: Annotated[float, Field(ge=0, le=10)] = 0.2
     micro_batches: Count = 1
+    keep_logmels: bool = True
     head_epochs: Annotated[int, Field(ge=0, le=100_000)] = 0
     head_lr: Rate = 0.004
 
@@ -70,7 +74,7 @@ class Evaluate(Section):
     """Zero-shot evaluation; `prompts: null` takes the teacher's own."""
 
     prompts: Templates | None = None
-    bootstrap: Annotated[int, Field(ge=0, le=1_000_000)] = 2000
+    bootstrap: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
 
 
 class DistillRecipe(Section):

@@ -1,0 +1,261 @@
+"""The real-audio pair on ESC-10: teachers and students by cross-validation, written to benchmarks/results/.
+
+    python benchmarks/esc10.py --root data/ESC-50 [--folds 1 2 3 5] [--seeds 0 1 2]
+
+For every fold: a teacher is pretrained on the other folds (recipe esc10_teacher); students are distilled from it on the
+same clips (recipe esc10) in three arms: `views`, `fixed` (every clip heard as it is, nothing else changed) and `unseen`
+(views, with two classes left out of the student's training), which measures how well a student tracks its teacher on
+sounds that it was never trained on. Every run is a folder under --work; what is finished is not repeated, so the script
+can be killed.
+"""
+
+import argparse
+import csv
+import itertools
+import json
+import statistics as plain_statistics
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap import zeroshot
+from tinyclap.data.decoded import decode
+from tinyclap.data.esc50 import esc50
+from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
+from tinyclap.files import write_json, write_text
+from tinyclap.jobs import run_distill, run_pretrain
+from tinyclap.recipe import dump, load_recipe
+from tinyclap.run import environment, open_run, read_json
+from tinyclap.statistics import bootstrap_sums, interval, recording_ids
+from tinyclap.student import Student
+from tinyclap.teachers import load_teacher
+
+RESULTS = Path(__file__).parent / "results"
+N_BOOTSTRAP = 2000
+FIXED = [
+    "per_clip=1",
+    "crop=false",
+    "roll=false",
+    "gain_db=0",
+    "mix=0",
+    "speed=0",
+    "time_mask_s=0",
+    "band_mask_octaves=0",
+]
+ARMS = {"views": [], "fixed": [f"views.{setting}" for setting in FIXED], "unseen": []}
+# Two classes a fold, so that all but the last two of ESC-10's are left out once.
+LEFT_OUT = {
+    1: ("dog", "rain"),
+    2: ("sea_waves", "rooster"),
+    3: ("clock_tick", "helicopter"),
+    5: ("chainsaw", "sneezing"),
+}
+
+
+def main() -> None:
+    arguments = parse()
+    rows, tracking, clips = [], [], []
+    for fold in arguments.folds:
+        teacher_run = train_teacher(arguments, fold)
+        for arm, seed in itertools.product(arguments.arms, arguments.seeds):
+            run = train_student(arguments, fold, teacher_run, arm, seed)
+            if arm == "unseen":
+                tracking.append(track(arguments, fold, seed, teacher_run, run))
+            else:
+                row, correct = score(arguments, fold, seed, arm, teacher_run, run)
+                rows.append(row)
+                clips += correct
+            write_results(arguments, rows, tracking, clips)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="folder in ESC-50's layout")
+    parser.add_argument("--text", default="sentence-transformers/all-MiniLM-L6-v2", help="hub id or folder")
+    parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 5])
+    parser.add_argument("--all-folds", type=int, nargs="+", default=[1, 2, 3, 5], help="folds that there are")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--work", type=Path, default=Path("runs/esc10_benchmark"))
+    parser.add_argument("--name", default="esc10", help="of the result files")
+    return parser.parse_args()
+
+
+def data_overrides(arguments: argparse.Namespace, fold: int) -> list[str]:
+    train = [other for other in arguments.all_folds if other != fold]
+    roots = [f"data.train.root={arguments.root}", f"data.test.root={arguments.root}"]
+    return [*roots, f"data.train.folds={train}", f"data.test.folds=[{fold}]"]
+
+
+def train_teacher(arguments: argparse.Namespace, fold: int) -> Path:
+    overrides = [*data_overrides(arguments, fold), f"text.source={arguments.text}"]
+    recipe = load_recipe("esc10_teacher", overrides, task="pretrain")
+    run = arguments.work / f"fold{fold}" / "teacher"
+    if not (run / "evaluation.json").is_file():
+        run_pretrain(recipe, open_run(run, dump(recipe), seed=recipe.seed, resume=run.is_dir()))
+    return run
+
+
+def train_student(arguments: argparse.Namespace, fold: int, teacher_run: Path, arm: str, seed: int) -> Path:
+    overrides = [*data_overrides(arguments, fold), *ARMS[arm], f"seed={seed}", f"teacher.source={teacher_run}/teacher"]
+    if arm == "unseen":
+        overrides.append(f"data.train.exclude_labels=[{', '.join(LEFT_OUT[fold])}]")
+    recipe = load_recipe("esc10", overrides, task="distill")
+    run = arguments.work / f"fold{fold}" / f"{arm}-{seed}"
+    if not (run / "evaluation.json").is_file():
+        run_distill(recipe, open_run(run, dump(recipe), seed=seed, resume=run.is_dir()))
+    return run
+
+
+def embed(arguments: argparse.Namespace, teacher_run: Path, run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All clips of the data set: teacher (N, D), student (N, D), and the class matrix (C, D)."""
+    dataset = esc50(arguments.root, esc10=True)
+    teacher, student = load_teacher("dual", str(teacher_run / "teacher")), Student.from_pretrained(run / "student")
+    theirs = teacher_clips(teacher, decode(dataset, teacher.sample_rate))
+    mine = clip_embeddings(student.embed_audio, decode(dataset, student.sample_rate), progress="student listens")
+    classes = zeroshot.class_matrix(lambda texts: teacher_texts(teacher, texts), dataset.labels, teacher.prompts)
+    return theirs, mine, classes
+
+
+def score(
+    arguments: argparse.Namespace, fold: int, seed: int, arm: str, teacher_run: Path, run: Path
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """One student on its test fold: its row of results, and each clip's outcome."""
+    dataset = esc50(arguments.root, esc10=True)
+    theirs, mine, classes = embed(arguments, teacher_run, run)
+    test = [index for index, clip in enumerate(dataset.clips) if clip.fold == fold]
+    targets = [dataset.labels.index(str(dataset.clips[index].label)) for index in test]
+    by_teacher = zeroshot.predict(theirs[test], classes) == targets
+    by_student = zeroshot.predict(mine[test], classes) == targets
+    evaluation = json.loads((run / "evaluation.json").read_text())[0]
+    summary, taught = read_json(run / "summary.json"), read_json(teacher_run / "summary.json")
+    row = {
+        "fold": fold,
+        "arm": arm,
+        "seed": seed,
+        "n_clips": len(test),
+        "teacher_accuracy": float(np.mean(by_teacher)),
+        "student_accuracy": float(np.mean(by_student)),
+        **{key: evaluation[key] for key in ("agreement", "cosine", "centred_cosine", "knn10_overlap", "knn10_chance")},
+        "trunk_parameters": summary["student"]["trunk_parameters"],
+        "student_parameters": summary["student"]["parameters"],
+        "teacher_parameters": summary["teacher"]["parameters"],
+        "student_macs": summary["student"]["macs"],
+        "teacher_macs": summary["teacher"]["macs"],
+        "student_wall_s": summary["wall_s"],
+        "teacher_wall_s": taught["wall_s"],
+        "data_share": data_share(run),
+    }
+    outcomes = zip(test, by_teacher.tolist(), by_student.tolist(), strict=True)
+    return row, [
+        {
+            "arm": arm,
+            "seed": seed,
+            "clip": index,
+            "source": dataset.clips[index].source,
+            "teacher": theirs,
+            "student": ours,
+        }
+        for index, theirs, ours in outcomes
+    ]
+
+
+def data_share(run: Path) -> float:
+    """Share of the training time that was spent on loading data."""
+    epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return sum(epoch["data_seconds"] for epoch in epochs) / sum(epoch["seconds"] for epoch in epochs)
+
+
+def track(arguments: argparse.Namespace, fold: int, seed: int, teacher_run: Path, run: Path) -> dict[str, Any]:
+    """How a student tracks its teacher on the two classes it was not trained on, in the gallery of all clips."""
+    dataset = esc50(arguments.root, esc10=True)
+    theirs, mine, _ = embed(arguments, teacher_run, run)
+    left_out = [index for index, clip in enumerate(dataset.clips) if clip.label in LEFT_OUT[fold]]
+    in_test = [index for index in left_out if dataset.clips[index].fold == fold]
+    mean = np.load(run / "teacher_mean.npy")
+    row: dict[str, Any] = {"fold": fold, "seed": seed, "classes": list(LEFT_OUT[fold]), "gallery": len(dataset)}
+    for name, queries in (("all_folds", left_out), ("test_fold", in_test)):
+        row[name] = {
+            "n_clips": len(queries),
+            "teacher_heard": "their class"
+            if name == "test_fold"
+            else "their class, and the clips of its training folds",
+            "cosine": zeroshot.mean_cosine(mine[queries], theirs[queries]),
+            "centred_cosine": zeroshot.centred_cosine(mine[queries], theirs[queries], mean),
+            "knn10_overlap": zeroshot.knn_overlap(mine, theirs, np.array(queries)),
+            "knn10_chance": zeroshot.knn_chance(len(dataset)),
+        }
+    return row
+
+
+def write_results(
+    arguments: argparse.Namespace,
+    rows: list[dict[str, Any]],
+    tracking: list[dict[str, Any]],
+    clips: list[dict[str, Any]],
+) -> None:
+    result = {
+        "command": "python benchmarks/esc10.py",
+        "environment": environment(seed=arguments.seeds[0]),
+        "folds": arguments.folds,
+        "seeds": arguments.seeds,
+        "arms": {arm: summarise(arm, rows, clips) for arm in arguments.arms if any(row["arm"] == arm for row in rows)},
+        "unseen_classes": summarise_tracking(tracking),
+        "runs": rows,
+        "tracking_runs": tracking,
+    }
+    write_json(RESULTS / f"{arguments.name}.json", result)
+    if rows:
+        path = RESULTS / f"{arguments.name}.csv"
+        lines = [",".join(rows[0]), *(",".join(str(row[key]) for key in rows[0]) for row in rows)]
+        write_text(path, "\n".join(lines) + "\n")
+        assert len(list(csv.reader(path.open()))) == len(rows) + 1
+
+
+def summarise(arm: str, rows: list[dict[str, Any]], clips: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over folds and seeds, and intervals in which recordings are drawn again as wholes."""
+    mine = [row for row in rows if row["arm"] == arm]
+    outcomes = [clip for clip in clips if clip["arm"] == arm]
+    recordings = recording_ids([clip["source"] for clip in outcomes], len(outcomes))
+    columns = np.array([[1.0, clip["teacher"], clip["student"]] for clip in outcomes])
+    n, teacher, student = bootstrap_sums(columns, recordings, N_BOOTSTRAP, 0).T
+    totals = columns.mean(0)
+    by_fold = {
+        fold: [row["student_accuracy"] for row in mine if row["fold"] == fold] for fold in {r["fold"] for r in mine}
+    }
+    fold_means = [plain_statistics.mean(values) for values in by_fold.values()]
+    return {
+        "n_clips": len({clip["clip"] for clip in outcomes}),
+        "n_recordings": int(recordings.max()) + 1,
+        "n_runs": len(mine),
+        "teacher_accuracy": float(totals[1]),
+        "teacher_ci95": interval(float(totals[1]), teacher / n, 0.0, (0.0, 1.0)),
+        "student_accuracy": float(totals[2]),
+        "student_ci95": interval(float(totals[2]), student / n, 0.0, (0.0, 1.0)),
+        "retention": float(totals[2] / totals[1]),
+        "retention_ci95": interval(float(totals[2] / totals[1]), student / teacher, 0.0, (0.0, 2.0)),
+        "student_fold_means": {str(fold): plain_statistics.mean(values) for fold, values in sorted(by_fold.items())},
+        "student_fold_sd": plain_statistics.stdev(fold_means) if len(fold_means) > 1 else None,
+        **{
+            key: plain_statistics.mean(row[key] for row in mine)
+            for key in ("cosine", "centred_cosine", "knn10_overlap")
+        },
+        "longest_student_wall_s": max(row["student_wall_s"] for row in mine),
+        "longest_teacher_wall_s": max(row["teacher_wall_s"] for row in mine),
+        "data_share": plain_statistics.mean(row["data_share"] for row in mine),
+    }
+
+
+def summarise_tracking(tracking: list[dict[str, Any]]) -> dict[str, Any]:
+    keys = ("cosine", "centred_cosine", "knn10_overlap", "knn10_chance")
+    return {
+        name: {key: plain_statistics.mean(row[name][key] for row in tracking) for key in keys}
+        | {"n_runs": len(tracking)}
+        for name in ("all_folds", "test_fold")
+        if tracking
+    }
+
+
+if __name__ == "__main__":
+    main()

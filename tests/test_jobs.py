@@ -1,0 +1,215 @@
+"""From a recipe to a finished run, through the command line's own functions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from typer.testing import CliRunner
+
+from tinyclap import cli
+from tinyclap.data.procedural import Procedural
+from tinyclap.errors import TinyclapError
+from tinyclap.failures import explain
+from tinyclap.student import Student
+from tinyclap.teachers import scratch
+from tinyclap.teachers.base import Teacher
+
+ASKED_KEYS = {"retention", "agreement", "cosine", "centred_cosine", "knn10_overlap", "n_clips", "prompts"}
+LABELS = "[church_bell, dog_bark, rain, siren]"
+
+
+@pytest.fixture(scope="module")
+def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained teacher in LAION's format: what is tested here is the way, not the accuracy."""
+    torch.manual_seed(0)
+    teacher = scratch.new_clap(
+        ["a dog barking", "rain falls"],
+        embed_dim=16,
+        vocab_size=300,
+        text_hidden_size=16,
+        text_layers=1,
+        text_heads=2,
+        depths=(1, 1),
+        heads=(1, 2),
+        patch_embeds_hidden_size=8,
+        logit_scale=14.0,
+        name="untrained",
+    )
+    folder = tmp_path_factory.mktemp("teacher") / "clap"
+    teacher.save_pretrained(folder, "---\nlicense: cc-by-4.0\n---\n# untrained\n")
+    return folder
+
+
+@pytest.fixture
+def recipe(teacher_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recipe of seconds, in a working folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    text = f"""
+task: distill
+name: small
+teacher: {{kind: hf, source: {teacher_folder}}}
+data:
+  train: {{kind: procedural, n_clips: 96, duration_s: 1.0, labels: {LABELS}}}
+  test: {{kind: procedural, n_clips: 168, duration_s: 1.0, seed: 1, labels: {LABELS}}}
+views: {{per_clip: 2, duration_s: 1.0}}
+student:
+  frontend: {{sample_rate: 8000, n_fft: 256, win_length: 256, hop_length: 160, n_mels: 24, f_max: 4000}}
+  phinet: {{alpha: 0.2}}
+  features: 32
+training: {{epochs: 2, batch_size: 4}}
+evaluate: {{bootstrap: 200}}
+"""
+    (tmp_path / "small.yaml").write_text(text)
+    return tmp_path / "small.yaml"
+
+
+def run(*arguments: str) -> str:
+    """Standard output of a command that must succeed."""
+    result = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def failure(*arguments: str) -> tuple[str, int]:
+    """Message and exit code of a command that must fail."""
+    with pytest.raises(TinyclapError) as caught:
+        CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+    explained = explain(caught.value)
+    assert explained is not None
+    return explained
+
+
+def test_from_a_recipe_to_a_report(recipe: Path, tmp_path: Path) -> None:
+    told = run("distill", str(recipe))
+    folder = tmp_path / "runs" / "small"
+    for name in ("recipe.yaml", "env.json", "metrics.jsonl", "summary.json", "evaluation.json", "teacher_mean.npy"):
+        assert (folder / name).is_file(), name
+    assert (folder / "report" / "report.html").is_file()
+    assert (folder / "report" / "report.md").is_file()
+    assert "zero-shot accuracy" in told
+    assert "next     tinyclap evaluate runs/small" in told
+    student = Student.from_pretrained(folder / "student")
+    card = (folder / "student" / "README.md").read_text()
+    assert "cc-by-4.0" in card, "the student inherits its teacher's licence"
+    assert student.embed_audio(torch.zeros(1, 8000) + 0.1).shape == (1, 16)
+
+    told = json.loads(run("evaluate", "--json"))
+    assert told.keys() >= ASKED_KEYS
+    assert {"accuracy", "ci95"} <= told["teacher"].keys() & told["student"].keys()
+    assert "report.html" in run("report")
+
+
+def test_second_distillation_hears_no_teacher(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("distill", str(recipe), "--run", "first")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the teacher was run")
+
+    for name in ("encode_audio", "encode_text", "embed_audio", "embed_text"):
+        monkeypatch.setattr(Teacher, name, refuse)
+    run("distill", str(recipe), "training.lr=0.001", "--run", "second")
+    assert json.loads(Path("second/summary.json").read_text())["teacher_forwards"] == 0
+    assert json.loads(Path("first/summary.json").read_text())["teacher_forwards"] > 0
+
+
+def test_bad_clips_are_named_and_left_out(recipe: Path, tmp_path: Path) -> None:
+    clips = Procedural(8, duration_s=1.0)
+    for index in range(8):
+        soundfile.write(tmp_path / f"clip{index}.wav", clips.load(index, 8000), 8000)
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    for path in tmp_path.glob("clip*.wav"):
+        path.rename(sounds / path.name)
+    (sounds / "corrupt.wav").write_bytes(b"RIFF of no use")
+    (sounds / "empty.ogg").write_bytes(b"")
+    soundfile.write(sounds / "silent.wav", np.zeros(8000), 8000)
+    soundfile.write(sounds / "nan.wav", np.full(8000, np.nan, np.float32), 8000, subtype="FLOAT")
+    soundfile.write(sounds / "blip.wav", np.ones(1), 8000)
+    overrides = (f"data.train={{kind: folder, root: {sounds}}}", "data.max_bad_share=0.5")
+    assert "5 unusable clips were left out" in run("distill", str(recipe), *overrides)
+    summary = json.loads(Path("runs/small/summary.json").read_text())
+    assert summary["clips"] == 8
+    assert {Path(clip["name"]).name for clip in summary["bad_clips"]} == {
+        "corrupt.wav",
+        "empty.ogg",
+        "silent.wav",
+        "nan.wav",
+        "blip.wav",
+    }
+    message, code = failure("distill", str(recipe), *overrides[:1], "--run", "strict")
+    assert code == 2
+    assert "5 of 13 clips are unusable" in message
+    assert "nan.wav: NaN or infinite samples" in message
+
+
+def test_runs_are_never_overwritten_unasked(recipe: Path) -> None:
+    run("distill", str(recipe))
+    before = Path("runs/small/student/model.safetensors").read_bytes()
+    message, code = failure("distill", str(recipe))
+    assert (code, "--resume" in message, "--overwrite" in message) == (2, True, True)
+    message, _ = failure("distill", str(recipe), "training.epochs=3", "--resume")
+    assert "differs from the recipe" in message
+    assert Path("runs/small/student/model.safetensors").read_bytes() == before
+    run("distill", str(recipe), "training.epochs=3", "--overwrite")
+    assert Path("runs/small/student/model.safetensors").read_bytes() != before
+
+
+def test_evaluate_on_other_data(recipe: Path, tmp_path: Path) -> None:
+    run("distill", str(recipe))
+    clips = Procedural(84, seed=5, duration_s=1.0)
+    for index in range(84):
+        label = str(clips.clips[index].label)
+        if label in LABELS:
+            (tmp_path / "other" / label).mkdir(parents=True, exist_ok=True)
+            soundfile.write(tmp_path / "other" / label / f"{index}.flac", clips.load(index, 16_000), 16_000)
+    told = json.loads(run("evaluate", "--data", "folder", "--root", "other", "--json"))
+    assert told["n_clips"] == 8
+    evaluations = json.loads(Path("runs/small/evaluation.json").read_text())
+    assert evaluations[0]["data"] == "kind=folder root=other"
+    assert len(evaluations) == 2
+    message, code = failure("evaluate", "--data", "folder", "--root", "nowhere")
+    assert code == 2
+    assert "nowhere" in message
+    message, _ = failure("evaluate", "--data", "tapes", "--root", "other")
+    assert "kind" in message
+
+
+def test_what_cannot_be_done_is_said_first(recipe: Path, tmp_path: Path) -> None:
+    message, _ = failure("evaluate")
+    assert "no run in" in message
+    message, _ = failure("distill", str(recipe), "teacher.source=laion/clap-htsat-unfused")
+    assert "hf download" in message
+    (tmp_path / "flat").mkdir()
+    soundfile.write(tmp_path / "flat" / "a.wav", np.random.default_rng(0).standard_normal(8000) * 0.1, 8000)
+    message, _ = failure("distill", str(recipe), "data.test={kind: folder, root: flat}", "--run", "unlabelled")
+    assert "needs a label for every clip" in message
+    message, _ = failure("evaluate", "unlabelled")
+    assert "is not finished; go on with" in message
+
+
+def test_pretrain_makes_a_teacher_that_distils(recipe: Path, tmp_path: Path) -> None:
+    text = f"""
+task: pretrain
+name: own
+data:
+  train: {{kind: procedural, n_clips: 96, duration_s: 1.0, labels: {LABELS}}}
+  test: {{kind: procedural, n_clips: 96, duration_s: 1.0, seed: 1, labels: {LABELS}}}
+views: {{duration_s: 1.0}}
+audio:
+  kind: phinet
+  frontend: {{sample_rate: 8000, n_fft: 256, win_length: 256, hop_length: 160, n_mels: 24, f_max: 4000}}
+  phinet: {{alpha: 0.2}}
+  features: 32
+text: {{kind: scratch, vocab_size: 300, hidden_size: 16, layers: 1, heads: 2}}
+embed_dim: 16
+training: {{epochs: 2, batch_size: 4}}
+evaluate: {{bootstrap: 200}}
+"""
+    (tmp_path / "own.yaml").write_text(text)
+    assert "next     tinyclap distill RECIPE teacher.source=runs/own/teacher" in run("pretrain", "own.yaml")
+    assert json.loads(run("evaluate", "--json"))["n_clips"] == 9
+    told = run("distill", str(recipe), "teacher={kind: dual, source: runs/own/teacher}")
+    assert "zero-shot accuracy" in told

@@ -1,0 +1,95 @@
+"""One embedding per clip: a brute-force reference, and independence of batch size and neighbours."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tinyclap.errors import TinyclapError
+from tinyclap.windows import embed_clips, repeat_pad
+
+WINDOW = 10
+MATRIX = torch.randn(WINDOW, 6, generator=torch.Generator().manual_seed(1))
+
+
+def encode(windows: Tensor) -> Tensor:
+    assert windows.shape[1] == WINDOW
+    return F.normalize(torch.tanh(windows @ MATRIX), dim=-1)
+
+
+def pad(waveform: Tensor) -> Tensor:
+    assert 0 < len(waveform) < WINDOW
+    return repeat_pad(waveform, WINDOW)
+
+
+def embed(waveforms: Tensor, lengths: Tensor | None = None, batch_size: int = 8) -> Tensor:
+    return embed_clips(waveforms, lengths, encode, window=WINDOW, pad=pad, batch_size=batch_size)
+
+
+def reference(waveform: Tensor) -> Tensor:
+    """One clip, window by window."""
+    if len(waveform) < WINDOW:
+        return encode(torch.stack([waveform[i % len(waveform)] for i in range(WINDOW)])[None])[0]
+    starts = [*range(0, len(waveform) - WINDOW, WINDOW), len(waveform) - WINDOW]
+    total = sum(encode(waveform[start : start + WINDOW][None])[0] for start in starts)
+    assert isinstance(total, Tensor)
+    return total / total.norm()
+
+
+@pytest.mark.parametrize("length", [1, 3, 9, 10, 11, 19, 20, 21, 30, 37, 100])
+def test_a_clip_of_any_length_as_window_by_window(length: int) -> None:
+    clip = torch.randn(1, length, generator=torch.Generator().manual_seed(length))
+    torch.testing.assert_close(embed(clip)[0], reference(clip[0]), atol=1e-6, rtol=0)
+
+
+def batch() -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([37, 1, 10, 20, 9, 11, 37])
+    waveforms = torch.randn(7, 37, generator=torch.Generator().manual_seed(0))
+    for row, length in enumerate(lengths):
+        waveforms[row, length:] = torch.nan  # beyond its length a clip may hold anything
+    return waveforms, lengths
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 1000])
+def test_independent_of_batch_size_and_neighbours(batch_size: int) -> None:
+    waveforms, lengths = batch()
+    expected = torch.stack([reference(row[:length]) for row, length in zip(waveforms, lengths, strict=True)])
+    torch.testing.assert_close(embed(waveforms, lengths, batch_size), expected, atol=1e-6, rtol=0)
+    backwards = embed(waveforms.flip(0), lengths.flip(0), batch_size).flip(0)
+    torch.testing.assert_close(backwards, expected, atol=1e-6, rtol=0)
+
+
+def test_at_most_a_batch_of_windows_at_once() -> None:
+    sizes: list[int] = []
+
+    def counting(windows: Tensor) -> Tensor:
+        sizes.append(len(windows))
+        return encode(windows)
+
+    embed_clips(torch.randn(3, 95), None, counting, window=WINDOW, pad=pad, batch_size=4)
+    assert sizes == [4] * 7 + [2]  # 3 clips of 10 windows
+
+
+def test_embeddings_are_unit_vectors() -> None:
+    torch.testing.assert_close(embed(*batch()).norm(dim=-1), torch.ones(7))
+
+
+@pytest.mark.parametrize("lengths", [[37, 0], [38, 5], [-1, 5]])
+def test_impossible_lengths_are_refused(lengths: list[int]) -> None:
+    with pytest.raises(TinyclapError, match=r"clip lengths must lie in 1\.\.37 samples, got \["):
+        embed(torch.zeros(2, 37), torch.tensor(lengths))
+
+
+@pytest.mark.parametrize(
+    ("shape", "lengths"),
+    [((37,), None), ((2, 1, 37), None), ((2, 37), torch.tensor([37])), ((2, 37), torch.tensor(37))],
+)
+def test_wrong_shapes_are_refused(shape: tuple[int, ...], lengths: Tensor | None) -> None:
+    with pytest.raises(TinyclapError, match=r"expected waveforms \(B, T\) and lengths \(B,\), got \("):
+        embed(torch.zeros(shape), lengths)
+
+
+@pytest.mark.parametrize("shape", [(0, 37), (2, 0)])
+def test_nothing_to_embed_is_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(TinyclapError, match="clip lengths must lie in"):
+        embed(torch.zeros(shape))

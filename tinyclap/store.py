@@ -1,0 +1,97 @@
+"""Rows computed once and kept: a memory-mapped array in the cache, filled block by block.
+
+A block is marked done after its bytes are written, so a killed run goes on where it stopped and ends with the same
+bytes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from tinyclap.files import cached_folder
+
+BLOCK_ROWS = 16
+BLOCK = np.dtype([("done", np.uint8), ("rounding_error", np.float32)])
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A filled store.
+
+    Attributes:
+        rows: the stored array, memory-mapped, read-only.
+        folder: where it is kept.
+        computed: rows that were computed in this call; 0 when all were stored already.
+        rounding_error: largest absolute difference between a computed value and what its stored one stands for.
+    """
+
+    rows: np.ndarray
+    folder: Path
+    computed: int
+    rounding_error: float
+
+
+def fill(
+    folder: Path,
+    shape: tuple[int, ...],
+    dtype: type,
+    prepare: Callable[[range], Any],
+    compute: Callable[[range, Any], np.ndarray],
+    *,
+    scale: float = 1.0,
+    progress: str,
+) -> Filled:
+    """Open a store and compute the rows that it lacks.
+
+    Args:
+        folder: named by everything that the rows depend on.
+        shape: of the array; its first axis is the rows.
+        dtype: of the stored values: a float, or an integer of `scale` each.
+        prepare: what a block of rows is computed from; runs in a thread of its own, ahead of `compute`.
+        compute: a block of rows and what was prepared for it -> float (block, *shape[1:]).
+        scale: what one unit of a stored value stands for.
+        progress: what the progress bar says.
+    """
+    if not folder.is_dir():
+        with cached_folder(folder) as temporary:
+            open_memmap(temporary / "rows.npy", "w+", dtype, shape)
+            open_memmap(temporary / "blocks.npy", "w+", BLOCK, (-(-shape[0] // BLOCK_ROWS),))
+    missing = np.flatnonzero(np.load(folder / "blocks.npy")["done"] == 0).tolist()
+    blocks = [range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, shape[0])) for block in missing]
+    ahead = prepared_ahead(prepare, blocks)
+    for block, rows, prepared in tqdm(
+        zip(missing, blocks, ahead, strict=True), progress, len(blocks), unit="block", disable=None if blocks else True
+    ):
+        exact = compute(rows, prepared)
+        stored: np.ndarray = (np.rint(exact / scale) if np.issubdtype(dtype, np.integer) else exact).astype(dtype)
+        error = np.abs(exact - stored * np.float32(scale)).max()
+        _overwrite(folder / "rows.npy", rows.start, stored)
+        _overwrite(folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
+    worst = float(np.load(folder / "blocks.npy")["rounding_error"].max())
+    return Filled(np.load(folder / "rows.npy", mmap_mode="r"), folder, sum(map(len, blocks)), worst)
+
+
+def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """`prepare(item)` for every item, in order, each made in a thread while the one before it is used."""
+    futures: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(1) as worker:
+        for item in items:
+            futures.append(worker.submit(prepare, item))
+            if len(futures) > 1:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()
+
+
+def _overwrite(path: Path, first: int, rows: np.ndarray) -> None:
+    """Overwrite rows of a .npy file. On a full disk this raises; writing to a memory map would end the process."""
+    with path.open("r+b") as stream:
+        stream.seek(np.load(path, mmap_mode="r").offset + first * rows[0].nbytes)
+        stream.write(rows.tobytes())
