@@ -61,7 +61,7 @@ class Unlisted(nn.Module):
 
 
 def test_an_operator_nobody_decided_on_is_an_error() -> None:
-    with pytest.raises(TinyclapError, match="cannot count the MACs of cumsum, erf; add them to costs.py"):
+    with pytest.raises(TinyclapError, match=r"cannot count the MACs of cumsum, erf; add them to costs\.py"):
         macs(Unlisted(), 1, 8)
 
 

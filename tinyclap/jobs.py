@@ -25,8 +25,8 @@ from tinyclap.files import write_json
 from tinyclap.logmels import LogMelViews
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.pretrain import Captions, PretrainOptions, pretrain
-from tinyclap.recipe import load_recipe
-from tinyclap.report import model_card, write_report
+from tinyclap.recipe import dump, load_recipe
+from tinyclap.report import model_card, teacher_card, write_report
 from tinyclap.schema.data import AnyData, Data
 from tinyclap.schema.networks import Cnn14Tower, HtsatTower, PhiNetTower, ScratchText
 from tinyclap.schema.networks import Student as StudentSection
@@ -85,12 +85,15 @@ def run_pretrain(recipe: PretrainRecipe, run: Path) -> dict[str, Any]:
     torch.manual_seed(recipe.seed)
     captions = _captions(train, range(len(train)), recipe.templates)
     teacher = new_teacher(recipe, captions)
+    teacher.licence = recipe.licence
     decoded = _decode(train, teacher.sample_rate, recipe.data)
     captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
     views = Views(decoded, ViewSpec(**recipe.views.model_dump()), recipe.seed)
     options = recipe.training.model_dump()
     options.pop("logit_scale_init")
     pretrain(teacher, views, captions, PretrainOptions(**options), run, seed=recipe.seed)
+    if recipe.weights == "float16":
+        teacher.half().float()  # what is evaluated is what is saved
     summary = {
         "task": "pretrain",
         "teacher": describe_teacher(teacher),
@@ -99,9 +102,12 @@ def run_pretrain(recipe: PretrainRecipe, run: Path) -> dict[str, Any]:
         "wall_s": time.perf_counter() - began,
     }
     write_json(run / "summary.json", summary)
-    teacher.save_pretrained(run / "teacher", f"---\nlicense: {teacher.licence}\n---\n# {recipe.name}\n")
+    evaluation = None
     if test is not None:
-        write_evaluation(run, evaluate_teacher(teacher, test, recipe), _describe_data(recipe.data.test))
+        evaluation = evaluate_teacher(teacher, test, recipe)
+        write_evaluation(run, evaluation, _describe_data(recipe.data.test))
+    card = teacher_card(summary, evaluation, dump(recipe), _teacher_kind(recipe))
+    teacher.save_pretrained(run / "teacher", card, half=recipe.weights == "float16")
     write_report(run)
     return summary
 
@@ -248,7 +254,11 @@ def write_evaluation(run: Path, evaluation: dict[str, Any], data: str) -> None:
 
 def load_trained(run: Path, recipe: PretrainRecipe) -> Teacher:
     """The teacher that a pretraining run made."""
-    return load_teacher("hf" if isinstance(recipe.audio, HtsatTower) else "dual", str(run / "teacher"))
+    return load_teacher(_teacher_kind(recipe), str(run / "teacher"))
+
+
+def _teacher_kind(recipe: PretrainRecipe) -> str:
+    return "hf" if isinstance(recipe.audio, HtsatTower) else "dual"
 
 
 def evaluate_student(

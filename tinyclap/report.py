@@ -62,6 +62,20 @@ def model_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None)
     return _environment().get_template("model_card.md.j2").render(context)
 
 
+def teacher_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None, recipe: str, kind: str) -> str:
+    """A pretrained teacher's README.md; `recipe` as YAML, `kind` as a recipe's teacher section names its format."""
+    licence = str(part(summary.get("teacher")).get("licence") or "unknown")
+    context = {
+        "summary": summary,
+        "evaluation": evaluation,
+        "recipe": recipe,
+        "kind": kind,
+        "licence": licence,
+        "hub_licence": licence.lower() if licence.lower() in HUB_LICENCES else "other",
+    }
+    return _environment().get_template("teacher_card.md.j2").render(context)
+
+
 def _context(run: Run) -> dict[str, Any]:
     where = shlex.quote(_shown_path(run.folder))
     task = "pretrain" if run.settings.get("task") == "pretrain" else "distill"

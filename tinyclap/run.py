@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-import time
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import write_json, write_text
 
 RUNS = Path("runs")
+NO_RUN = "is not a run folder (it holds no recipe.yaml and env.json)"
 
 
 def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, overwrite: bool = False) -> Path:
@@ -31,7 +32,9 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
         TinyclapError: the folder holds something and neither is asked for, or its recipe is another one.
     """
     written = folder / "recipe.yaml"
-    if resume and written.is_file():
+    if folder.exists() and not folder.is_dir():
+        raise TinyclapError(f"run folder {folder} is a file; choose another one with --run DIR")
+    if resume and _is_run(folder):
         if written.read_text(encoding="utf-8") != recipe:
             raise TinyclapError(
                 f"{written} differs from the recipe given now; resume with the same recipe and overrides, "
@@ -39,15 +42,14 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
             )
         return folder
     if folder.is_dir() and any(folder.iterdir()):
-        if not overwrite:
-            hint = "" if written.is_file() else " (it holds no recipe.yaml, so it is not a run)"
+        if not _is_run(folder):
             raise TinyclapError(
-                f"run folder {folder} is not empty{hint}; continue it with --resume, replace it with --overwrite, "
-                "or choose another one with --run DIR"
+                f"run folder {folder} is not empty and {NO_RUN}, so it is left alone; choose another one with --run DIR"
             )
-        if not written.is_file():
+        if not overwrite:
             raise TinyclapError(
-                f"{folder} is not a run folder (no recipe.yaml) and will not be deleted; choose another"
+                f"run folder {folder} is not empty; continue it with --resume, replace it with --overwrite, "
+                "or choose another one with --run DIR"
             )
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,23 +64,25 @@ def find_run(folder: Path | None = None) -> Path:
     Raises:
         TinyclapError: there is none.
     """
+    known = [path.parent for path in sorted(RUNS.glob("*/recipe.yaml")) if _is_run(path.parent)]
     if folder is not None:
-        if not (folder / "recipe.yaml").is_file():
-            raise TinyclapError(f"{folder} is not a run folder (no recipe.yaml); known runs: {_known()}")
+        if not _is_run(folder):
+            listed = ", ".join(map(str, known)) or "none"
+            raise TinyclapError(f"{folder} {NO_RUN}; known runs: {listed}")
         return folder
-    runs = [path.parent for path in RUNS.glob("*/recipe.yaml")]
-    if not runs:
+    if not known:
         raise TinyclapError(f"no run in {RUNS.absolute()}; make one with `tinyclap distill quickstart`")
-    return max(runs, key=lambda run: read_json(run / "env.json").get("started", ""))
+    return max(known, key=lambda run: datetime.fromisoformat(read_json(run / "env.json")["started"]))
+
+
+def _is_run(folder: Path) -> bool:
+    """Both files, because only run folders are ever deleted and `recipe.yaml` alone is anybody's file name."""
+    return (folder / "recipe.yaml").is_file() and (folder / "env.json").is_file()
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object, or {} if the file is missing."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _known() -> str:
-    return ", ".join(sorted(str(path.parent) for path in RUNS.glob("*/recipe.yaml"))) or "none"
 
 
 def environment(seed: int) -> dict[str, Any]:
@@ -87,7 +91,7 @@ def environment(seed: int) -> dict[str, Any]:
 
     packages = ("tinyclap", "torch", "transformers", "accelerate", "numpy", "soxr", "soundfile")
     return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "started": datetime.now().astimezone().isoformat(timespec="milliseconds"),
         "seed": seed,
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in packages},
@@ -109,8 +113,11 @@ def _cpu() -> str:
 
 def _commit() -> str | None:
     """The commit of the source checkout, if tinyclap is run from one."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():  # an installed package may lie in somebody else's checkout
+        return None
     try:
-        command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import os
+import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,8 +130,9 @@ class Checkpoint:
             return None
         try:
             return torch.load(self.path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError) as error:
-            raise TinyclapError(f"{self.path} is damaged ({error}); start again with --overwrite") from error
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise TinyclapError(f"{self.path} is damaged ({reason}); start again with --overwrite") from error
 
     def keep_metrics(self, epochs: int) -> None:
         """Drop the metrics of epochs that are going to be run again."""
@@ -144,6 +146,12 @@ class Checkpoint:
 
 
 def micro_batches(batch: np.ndarray, count: int, accelerator: Accelerator) -> Sequence[np.ndarray]:
-    """This process's share of a batch: `count` equal micro-batches dealt out to the processes in turn."""
-    parts = np.split(batch, max(count, accelerator.num_processes))
-    return parts[accelerator.process_index :: accelerator.num_processes]
+    """This process's share of a batch: `count` equal micro-batches (or one for each process) dealt out in turn."""
+    processes = accelerator.num_processes
+    count = max(count, processes)
+    if count % processes or len(batch) % count:
+        raise TinyclapError(
+            f"{len(batch)} clips in {count} micro-batches cannot be dealt out evenly to {processes} processes; make "
+            f"training.micro_batches a multiple of {processes}, and training.batch_size one of training.micro_batches"
+        )
+    return np.split(batch, count)[accelerator.process_index :: processes]

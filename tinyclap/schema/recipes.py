@@ -95,11 +95,16 @@ class DistillRecipe(Section):
 
 
 class PretrainRecipe(Section):
-    """A CLAP from scratch: an audio and a text tower learn one space."""
+    """A CLAP from scratch: an audio and a text tower learn one space.
+
+    `licence` is what its model card states; `weights: float16` halves the files of an htsat teacher.
+    """
 
     task: Literal["pretrain"]
     name: Name
     seed: Seed = 0
+    licence: Text = "unknown"
+    weights: Literal["float32", "float16"] = "float32"
     data: Data
     views: Views = Views()
     audio: Annotated[PhiNetTower | Cnn14Tower | HtsatTower, Field(discriminator="kind")]
@@ -117,6 +122,8 @@ class PretrainRecipe(Section):
                 "text.kind",
                 f'got "{self.text.kind}", allowed: "scratch" with audio.kind: htsat (they make one ClapModel)',
             )
+        if self.weights == "float16" and self.audio.kind != "htsat":
+            yield "weights", 'got "float16", allowed: "float32" unless audio.kind is htsat'
 
 
 def _view_conflicts(views: Views, data: Data) -> Iterator[tuple[str, str]]:

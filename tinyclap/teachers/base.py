@@ -76,8 +76,8 @@ class Teacher(nn.Module, ABC):
         return [parameter for parameter in self.parameters() if id(parameter) not in text and parameter.ndim]
 
     @abstractmethod
-    def save_pretrained(self, folder: Path, card: str) -> None:
-        """Write the teacher and its model card into a new folder."""
+    def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
+        """Write the teacher and its model card into a new folder; `half` writes the weights as float16."""
 
     @property
     def logit_scale(self) -> float:

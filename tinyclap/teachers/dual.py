@@ -144,7 +144,9 @@ class DualTeacher(Teacher):
     def preprocessing(self) -> dict[str, Any]:
         return {"window_s": self.window_s, "frontend": self.audio.frontend.spec.__dict__, "format": FORMAT}
 
-    def save_pretrained(self, folder: Path, card: str) -> None:
+    def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
+        if half:
+            raise TinyclapError("float16 weights are for teachers in ClapModel format")
         with whole_folder(folder) as temporary:
             self._write(temporary)
             write_text(temporary / "README.md", card)

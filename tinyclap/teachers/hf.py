@@ -8,6 +8,7 @@ LayerNorm epsilon: the text towers were trained as RoBERTa, whose epsilon is 1e-
 what the weights were trained with; one that states a value keeps it. (The difference moves a text embedding by 7e-5.)
 """
 
+import copy
 import warnings
 from importlib import resources
 from pathlib import Path
@@ -113,11 +114,11 @@ class HFTeacher(Teacher):
         config: Any = self.model.config
         return {"extractor": extractor, "text_layer_norm_eps": config.text_config.layer_norm_eps}
 
-    def save_pretrained(self, folder: Path, card: str) -> None:
+    def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         with torch.no_grad():
             self.model.logit_scale_t.copy_(self.model.logit_scale_a)  # only one of the two is trained here
         with whole_folder(folder) as temporary:
-            self.model.save_pretrained(temporary)
+            (copy.deepcopy(self.model).half() if half else self.model).save_pretrained(temporary)
             self.tokenizer.save_pretrained(temporary)
             self.extractor.save_pretrained(temporary)
             write_text(temporary / "README.md", card)

@@ -1,0 +1,77 @@
+"""What the README's first command takes, measured as a new user meets it; writes benchmarks/results/quickstart.json.
+
+    python benchmarks/quickstart.py
+
+Runs `tinyclap distill quickstart` twice in an empty folder with an empty cache (the second time with another learning
+rate, so the teacher's embeddings are there already), and times `tinyclap --help`.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tinyclap.files import write_json
+from tinyclap.run import environment
+
+RESULT = Path(__file__).parent / "results" / "quickstart.json"
+HELP_RUNS = 9
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        surroundings = {**os.environ, "TINYCLAP_CACHE": f"{folder}/cache", "HF_HUB_OFFLINE": "1"}
+        first = distill(folder, surroundings, "--run", "first")
+        second = distill(folder, surroundings, "--run", "second", "training.lr=0.002")
+    write_json(
+        RESULT,
+        {
+            "command": "python benchmarks/quickstart.py",
+            "environment": environment(seed=0),
+            "help_s": statistics.median(timed(["--help"])["wall_s"] for _ in range(HELP_RUNS)),
+            "peak_rss_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+            "first": first,
+            "second_with_the_same_teacher_and_data": second,
+        },
+    )
+    sys.stdout.write(RESULT.read_text(encoding="utf-8"))
+
+
+def timed(arguments: list[str], **options: Any) -> dict[str, Any]:
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "tinyclap", *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options)
+    return {"wall_s": time.perf_counter() - began, "stdout": done.stdout}
+
+
+def distill(folder: str, surroundings: dict[str, str], *arguments: str) -> dict[str, Any]:
+    """One distillation: what it took and what it reached."""
+    done = timed(["distill", "quickstart", "--json", *arguments], cwd=folder, env=surroundings)
+    told = json.loads(done["stdout"])
+    epochs = [json.loads(line) for line in (Path(folder) / told["run"] / "metrics.jsonl").read_text().splitlines()]
+    models = {name: told["summary"][name] for name in ("teacher", "student")}
+    return {
+        "wall_s": done["wall_s"],
+        "teacher_accuracy": told["teacher"]["accuracy"],
+        "teacher_ci95": told["teacher"]["ci95"],
+        "student_accuracy": told["student"]["accuracy"],
+        "student_ci95": told["student"]["ci95"],
+        "retention": told["retention"],
+        "n_clips": told["n_clips"],
+        "centred_cosine": told["centred_cosine"],
+        "teacher_forwards": told["summary"]["teacher_forwards"],
+        "data_share": sum(row["data_seconds"] for row in epochs) / sum(row["seconds"] for row in epochs),
+        **{f"{name}_macs": model["macs"] for name, model in models.items()},
+        **{f"{name}_parameters": model["parameters"] for name, model in models.items()},
+        "student_size_bytes": models["student"]["size_bytes"],
+    }
+
+
+if __name__ == "__main__":
+    main()
