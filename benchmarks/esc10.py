@@ -43,7 +43,14 @@ FIXED = [
     "time_mask_s=0",
     "band_mask_octaves=0",
 ]
-ARMS = {"views": [], "fixed": [f"views.{setting}" for setting in FIXED], "unseen": []}
+ARMS = {
+    "views": [],
+    "fixed": [f"views.{setting}" for setting in FIXED],
+    "unseen": [],
+    # For choosing defaults, on inner folds: --all-folds 1 2 3 --folds 1 2 3 --name esc10_choices
+    "cosine": ["training.loss=cosine"],
+    "projection": ["student.head=projection"],
+}
 # Two classes a fold, so that all but the last two of ESC-10's are left out once.
 LEFT_OUT = {
     1: ("dog", "rain"),
@@ -76,7 +83,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 5])
     parser.add_argument("--all-folds", type=int, nargs="+", default=[1, 2, 3, 5], help="folds that there are")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--arms", nargs="+", default=["views", "fixed", "unseen"], choices=list(ARMS))
     parser.add_argument("--work", type=Path, default=Path("runs/esc10_benchmark"))
     parser.add_argument("--name", default="esc10", help="of the result files")
     return parser.parse_args()

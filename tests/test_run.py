@@ -80,8 +80,19 @@ def test_a_folder_that_is_no_run_is_left_alone(name: str, option: dict[str, bool
     Path("work").mkdir()
     Path("work", name).write_text(RECIPE)
     with pytest.raises(TinyclapError, match=r"run folder work is not empty and is not a run folder .* left alone"):
-        open_run(Path("work"), RECIPE, seed=3, **option)  # type: ignore[arg-type]
+        open_run(Path("work"), RECIPE, seed=3, **option)
     assert contents(Path("work")) == {name: RECIPE.encode()}
+
+
+def test_of_several_processes_only_the_first_makes_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert open_run(Path("runs/a"), RECIPE, seed=3) == Path("runs/a")
+    assert not Path("runs").exists()
+    monkeypatch.setenv("RANK", "0")
+    before = contents(make_run())
+    monkeypatch.setenv("RANK", "1")
+    open_run(Path("runs/a"), RECIPE, seed=3, overwrite=True)
+    assert contents(Path("runs/a")) == before
 
 
 def test_a_file_in_the_way_is_one_message() -> None:

@@ -148,6 +148,8 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
             depths=audio.depths,
             heads=audio.num_attention_heads,
             patch_embeds_hidden_size=audio.patch_embeds_hidden_size,
+            patch_size=audio.patch_size,
+            dropout=audio.dropout,
             **common,
         )
     if isinstance(text, ScratchText):

@@ -21,6 +21,8 @@ NO_RUN = "is not a run folder (it holds no recipe.yaml and env.json)"
 def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, overwrite: bool = False) -> Path:
     """Make a run folder with `recipe.yaml` and `env.json`, or take an interrupted one up again.
 
+    Of several processes (`accelerate launch`) only the first does so; the others meet it when they join their group.
+
     Args:
         folder: of the run.
         recipe: resolved recipe as YAML.
@@ -31,6 +33,8 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
     Raises:
         TinyclapError: the folder holds something and neither is asked for, or its recipe is another one.
     """
+    if os.environ.get("RANK", "0") != "0":
+        return folder
     written = folder / "recipe.yaml"
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"run folder {folder} is a file; choose another one with --run DIR")

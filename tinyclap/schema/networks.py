@@ -91,9 +91,11 @@ class HtsatTower(Section):
     """HTSAT, the audio tower of a transformers ClapModel, with LAION's front end; names as in ClapAudioConfig."""
 
     kind: Literal["htsat"]
+    patch_size: Literal[4, 8, 16] = 4
     patch_embeds_hidden_size: Width = 96
     depths: Annotated[tuple[Count, ...], Field(min_length=1)] = (2, 2, 6, 2)
     num_attention_heads: Annotated[tuple[Count, ...], Field(min_length=1)] = (4, 8, 16, 32)
+    dropout: Dropout = 0.1
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Heads that do not match the stages."""

@@ -64,6 +64,8 @@ def new_clap(
     depths: Sequence[int],
     heads: Sequence[int],
     patch_embeds_hidden_size: int,
+    patch_size: int = 4,
+    dropout: float = 0.1,
     logit_scale: float,
     name: str,
 ) -> HFTeacher:
@@ -88,6 +90,9 @@ def new_clap(
         patch_embeds_hidden_size=patch_embeds_hidden_size,
         hidden_size=patch_embeds_hidden_size * 2 ** (len(depths) - 1),
         num_hidden_layers=len(depths),
+        patch_size=patch_size,
+        patch_stride=[patch_size, patch_size],
+        hidden_dropout_prob=dropout,
         projection_dim=embed_dim,
     )
     config = ClapConfig(
