@@ -25,8 +25,8 @@ from tinyclap.data.esc50 import esc50
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
 from tinyclap.files import write_json, write_text
 from tinyclap.jobs import run_distill, run_pretrain
-from tinyclap.recipe import dump, load_recipe
-from tinyclap.run import environment, open_run, read_json
+from tinyclap.recipe import load_recipe
+from tinyclap.run import environment, read_json
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
@@ -100,7 +100,7 @@ def train_teacher(arguments: argparse.Namespace, fold: int) -> Path:
     recipe = load_recipe("esc10_teacher", overrides, task="pretrain")
     run = arguments.work / f"fold{fold}" / "teacher"
     if not (run / "evaluation.json").is_file():
-        run_pretrain(recipe, open_run(run, dump(recipe), seed=recipe.seed, resume=run.is_dir()))
+        run_pretrain(recipe, run, resume=True)
     return run
 
 
@@ -111,7 +111,7 @@ def train_student(arguments: argparse.Namespace, fold: int, teacher_run: Path, a
     recipe = load_recipe("esc10", overrides, task="distill")
     run = arguments.work / f"fold{fold}" / f"{arm}-{seed}"
     if not (run / "evaluation.json").is_file():
-        run_distill(recipe, open_run(run, dump(recipe), seed=seed, resume=run.is_dir()))
+        run_distill(recipe, run, resume=True)
     return run
 
 

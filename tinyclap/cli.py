@@ -83,15 +83,14 @@ def distill_command(
     as_json: AsJson = False,
 ) -> None:
     """Distil a teacher into a student, evaluate it and write a report."""
-    from tinyclap.recipe import dump, load_recipe
-    from tinyclap.run import open_run
+    from tinyclap.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or [], task="distill")
-    folder = open_run(run or _runs() / loaded.name, dump(loaded), seed=loaded.seed, resume=resume, overwrite=overwrite)
     from tinyclap.jobs import run_distill
 
-    run_distill(loaded, folder)
-    _conclude(folder, as_json)
+    folder = run or _runs() / loaded.name
+    if run_distill(loaded, folder, resume=resume, overwrite=overwrite):
+        _conclude(folder, as_json)
 
 
 @app.command("pretrain")
@@ -104,14 +103,13 @@ def pretrain_command(
     as_json: AsJson = False,
 ) -> None:
     """Train a CLAP from scratch, to be a teacher."""
-    from tinyclap.recipe import dump, load_recipe
-    from tinyclap.run import open_run
+    from tinyclap.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or [], task="pretrain")
-    folder = open_run(run or _runs() / loaded.name, dump(loaded), seed=loaded.seed, resume=resume, overwrite=overwrite)
     from tinyclap.jobs import run_pretrain
 
-    run_pretrain(loaded, folder)
+    folder = run or _runs() / loaded.name
+    run_pretrain(loaded, folder, resume=resume, overwrite=overwrite)
     _conclude(folder, as_json)
 
 

@@ -9,7 +9,6 @@ its running statistics are averaged over the processes at the end of every epoch
 """
 
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +48,7 @@ class DistillOptions(training.Options):
 
 def build_accelerator(precision: str, device: str | None = None) -> Accelerator:
     """Device, mixed precision and processes as `accelerate` finds them (`device="cpu"` forces the CPU)."""
-    # Statistics are averaged once an epoch by training.average_statistics, not overwritten by the first process's.
+    # Statistics are averaged once an epoch by training.average_over_processes, not overwritten by the first process's.
     kwargs = DistributedDataParallelKwargs(broadcast_buffers=False)
     return Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[kwargs])
 
@@ -85,7 +84,9 @@ def distill(
     """
     _refuse_mismatch(student, targets, views)
     accelerator = accelerator or build_accelerator(options.precision)
-    criterion = _build_loss(targets, options).to(accelerator.device)
+    mean = torch.from_numpy(teacher_mean(targets)).to(accelerator.device)
+    criterion = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(mean, options.plain_weight)
+    material = Material(targets, views, mean, criterion, seed)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0
@@ -93,41 +94,33 @@ def distill(
         checkpoint.keep_metrics(first_epoch)
     if state:
         student.load_state_dict(state["model"])
-    stages = [("all", 0, options.epochs), ("head", options.epochs, options.epochs + options.head_epochs)]
-    bar = tqdm(total=stages[-1][2], initial=first_epoch, desc="distil", unit="epoch", disable=_bar(accelerator))
-    for stage, begin, end in stages:
-        if first_epoch >= end:
+    student.to(accelerator.device)
+    stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
+    silent = None if accelerator.is_local_main_process else True
+    bar = tqdm(total=stages[-1].end, initial=first_epoch, desc="distil", unit="epoch", disable=silent)
+    for stage in stages:
+        if first_epoch >= stage.end:
             continue
-        optimizer = _enter_stage(student, stage, options)
+        optimizer = _enter(stage, student, options)
         ema = Ema(student, options.ema) if options.ema else None
-        if state and state["epoch"] > begin:
+        if state and state["epoch"] > stage.begin:
             optimizer.load_state_dict(state["optimizer"])
             if ema:
-                ema.model.load_state_dict(state["ema"])
+                ema.load(state["ema"])
         model, prepared = accelerator.prepare(_Encoder(student), optimizer)
-        if ema:
-            ema.model.to(accelerator.device)
-        for epoch in range(max(begin, first_epoch), end):
-            _set_mode(student, stage)
-            row = _run_epoch(
-                model, prepared, ema, criterion, targets, views, options, accelerator, seed, (begin, epoch, end)
-            )
-            for averaged in (student, ema.model) if ema else (student,):
-                training.average_statistics(averaged, accelerator)
-            is_last = epoch + 1 == end
+        for epoch in range(max(stage.begin, first_epoch), stage.end):
+            # In the second stage the trunk is a fixed feature extractor: no dropout, no new statistics.
+            student.train(stage.name == "all")
+            student.head.train()
+            row = _run_epoch(model, prepared, ema, material, options, accelerator, stage, epoch)
+            training.average_over_processes([*student.buffers(), *(ema.state.values() if ema else ())], accelerator)
+            is_last = epoch + 1 == stage.end
             if is_last and ema:
-                student.load_state_dict(ema.model.state_dict())
+                ema.write_into(student)
             if accelerator.is_main_process:
-                checkpoint.add_metrics({"epoch": epoch + 1, "stage": stage, **row})
+                checkpoint.add_metrics({"epoch": epoch + 1, "stage": stage.name, **row})
                 if is_last or (epoch + 1) % options.checkpoint_every == 0:
-                    checkpoint.save(
-                        {
-                            "epoch": epoch + 1,
-                            "model": student.state_dict(),
-                            "optimizer": prepared.state_dict(),
-                            "ema": ema.model.state_dict() if ema else None,
-                        }
-                    )
+                    checkpoint.save(training.snapshot(epoch + 1, student.state_dict(), prepared, ema))
             bar.update()
             bar.set_postfix(loss=f"{row['loss']:.3f}", centred_cosine=f"{row['centred_cosine']:.3f}")
         accelerator.free_memory(model, prepared)
@@ -135,43 +128,63 @@ def distill(
     return student.requires_grad_(True).cpu().eval()
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of epochs with an optimiser and a schedule of its own."""
+
+    name: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learned from: targets (clips, views, D) for spectrograms of the same views, and the loss between them."""
+
+    targets: np.ndarray
+    views: LogMelViews
+    mean: Tensor
+    criterion: nn.Module
+    seed: int
+
+    def batch(self, indices: np.ndarray, epoch: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Spectrograms (B, 1, frames, mels) and teacher embeddings (B, D) of an epoch's views of some clips."""
+        rows = [(int(index), view_number(int(index), epoch, self.views.per_clip)) for index in indices]
+        wanted = torch.from_numpy(np.stack([self.targets[row] for row in rows])).float()
+        return self.views.batch(rows).to(device), wanted.to(device)
+
+
 def _run_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     ema: Ema | None,
-    criterion: Callable[[Tensor, Tensor], Tensor],
-    targets: np.ndarray,
-    views: LogMelViews,
+    material: Material,
     options: DistillOptions,
     accelerator: Accelerator,
-    seed: int,
-    span: tuple[int, int, int],
+    stage: Stage,
+    epoch: int,
 ) -> dict[str, float]:
     """One pass over all clips, one view of each; returns the epoch's means."""
-    begin, epoch, end = span
     began, data_seconds = time.perf_counter(), 0.0
-    batches = training.epoch_batches(len(views), options.batch_size, seed, epoch)
+    batches = training.epoch_batches(len(material.views), options.batch_size, material.seed, epoch)
     sums = torch.zeros(3, device=accelerator.device)
-    mean = torch.from_numpy(teacher_mean(targets)).to(accelerator.device)
     for number, batch in enumerate(batches):
-        step = (epoch - begin) * len(batches) + number
-        lr = training.set_learning_rate(optimizer, step, (end - begin) * len(batches), options)
+        step = (epoch - stage.begin) * len(batches) + number
+        lr = training.set_learning_rate(optimizer, step, (stage.end - stage.begin) * len(batches), options)
         parts = training.micro_batches(batch, options.micro_batches, accelerator)
         for position, part in enumerate(parts):
             place = position * accelerator.num_processes + accelerator.process_index
-            training.seed_step(seed, epoch * len(batches) + number, place)
+            training.seed_step(material.seed, epoch * len(batches) + number, place)
             started = time.perf_counter()
-            rows = [(int(index), view_number(int(index), epoch, views.per_clip)) for index in part]
-            logmels = views.batch(rows).to(accelerator.device)
-            wanted = torch.from_numpy(np.stack([targets[row] for row in rows])).to(accelerator.device).float()
+            logmels, wanted = material.batch(part, epoch, accelerator.device)
             data_seconds += time.perf_counter() - started
             with accelerator.no_sync(model) if position + 1 < len(parts) else nullcontext():
-                embeddings = model(logmels)
-                loss = criterion(embeddings.float(), wanted)
+                embeddings = model(logmels).float()
+                loss = material.criterion(embeddings, wanted)
                 accelerator.backward(loss / len(parts))
             with torch.no_grad():
                 cosine = (embeddings * wanted).sum(-1).mean()
-                centred = F.cosine_similarity(embeddings - mean, wanted - mean, dim=-1).mean()
+                centred = F.cosine_similarity(embeddings - material.mean, wanted - material.mean, dim=-1).mean()
                 sums += torch.stack([loss.detach(), cosine, centred]) / len(parts)
         if options.clip_norm:
             accelerator.clip_grad_norm_(model.parameters(), options.clip_norm)
@@ -181,9 +194,7 @@ def _run_epoch(
             ema.update(accelerator.unwrap_model(model).student, step)
     loss_mean, cosine_mean, centred_mean = (accelerator.reduce(sums, reduction="mean") / len(batches)).tolist()
     if not np.isfinite(loss_mean):
-        raise TinyclapError(
-            f"the loss is {loss_mean} in epoch {epoch + 1}; lower training.lr or set training.precision=no"
-        )
+        raise TinyclapError(training.NOT_FINITE.format(loss=loss_mean, epoch=epoch + 1))
     return {
         "loss": loss_mean,
         "cosine": cosine_mean,
@@ -208,29 +219,12 @@ def teacher_mean(targets: np.ndarray) -> np.ndarray:
     return (total / len(flat)).astype(np.float32)
 
 
-def _build_loss(targets: np.ndarray, options: DistillOptions) -> nn.Module:
-    if options.loss == "cosine":
-        return CosineLoss()
-    return CentredCosineLoss(torch.from_numpy(teacher_mean(targets)), options.plain_weight)
-
-
-def _enter_stage(student: Student, stage: str, options: DistillOptions) -> torch.optim.Optimizer:
-    if stage == "all":
+def _enter(stage: Stage, student: Student, options: DistillOptions) -> torch.optim.Optimizer:
+    if stage.name == "all":
         return training.build_optimizer([(student.parameters(), options.lr)], options)
     student.requires_grad_(False)
-    for parameter in student.head_parameters():
-        parameter.requires_grad_(True)
-    return training.build_optimizer([(student.head_parameters(), options.head_lr)], options)
-
-
-def _set_mode(student: Student, stage: str) -> None:
-    """In the second stage the trunk is a fixed feature extractor: no dropout, no new statistics."""
-    student.train(stage == "all")
-    student.head.train()
-
-
-def _bar(accelerator: Accelerator) -> bool | None:
-    return None if accelerator.is_local_main_process else True
+    student.head.requires_grad_(True)
+    return training.build_optimizer([(student.head.parameters(), options.head_lr)], options)
 
 
 class _Encoder(nn.Module):

@@ -27,6 +27,7 @@ from tinyclap.phinet import PhiNetConfig
 from tinyclap.pretrain import Captions, PretrainOptions, pretrain
 from tinyclap.recipe import dump, load_recipe
 from tinyclap.report import model_card, teacher_card, write_report
+from tinyclap.run import check_run, open_run
 from tinyclap.schema.data import AnyData, Data
 from tinyclap.schema.networks import Cnn14Tower, HtsatTower, PhiNetTower, ScratchText
 from tinyclap.schema.networks import Student as StudentSection
@@ -37,9 +38,13 @@ from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views, ViewSpec
 
 
-def run_distill(recipe: DistillRecipe, run: Path) -> dict[str, Any]:
-    """Distil, save the student, evaluate it beside its teacher, write the report; returns the run's summary."""
+def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
+    """Distil, save the student, evaluate it beside its teacher, write the report; returns the run's summary.
+
+    The run folder is touched only after teacher and data are there; `resume` and `overwrite` as in `open_run`.
+    """
     began = time.perf_counter()
+    check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
     accelerator = build_accelerator(recipe.training.precision)
     train, test = build_dataset(recipe.data.train), _test_set(recipe.data)
     teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
@@ -53,6 +58,7 @@ def run_distill(recipe: DistillRecipe, run: Path) -> dict[str, Any]:
         decoded = _decode(train, student.sample_rate, recipe.data)
         views = LogMelViews(Views(decoded, spec, recipe.seed), student.frontend, keep=recipe.training.keep_logmels)
     options = DistillOptions(**recipe.training.model_dump(exclude={"keep_logmels"}))
+    open_run(run, dump(recipe), seed=recipe.seed, resume=resume, overwrite=overwrite)
     student = distill(student, stored.embeddings, views, options, run, seed=recipe.seed, accelerator=accelerator)
     if not accelerator.is_main_process:
         return {}
@@ -78,9 +84,10 @@ def run_distill(recipe: DistillRecipe, run: Path) -> dict[str, Any]:
     return summary
 
 
-def run_pretrain(recipe: PretrainRecipe, run: Path) -> dict[str, Any]:
-    """Pretrain a teacher, save it, evaluate it; returns the run's summary."""
+def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
+    """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `run_distill`."""
     began = time.perf_counter()
+    check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
     train, test = build_dataset(recipe.data.train), _test_set(recipe.data)
     torch.manual_seed(recipe.seed)
     captions = _captions(train, range(len(train)), recipe.templates)
@@ -91,6 +98,7 @@ def run_pretrain(recipe: PretrainRecipe, run: Path) -> dict[str, Any]:
     views = Views(decoded, ViewSpec(**recipe.views.model_dump()), recipe.seed)
     options = recipe.training.model_dump()
     options.pop("logit_scale_init")
+    open_run(run, dump(recipe), seed=recipe.seed, resume=resume, overwrite=overwrite)
     pretrain(teacher, views, captions, PretrainOptions(**options), run, seed=recipe.seed)
     if recipe.weights == "float16":
         teacher.half().float()  # what is evaluated is what is saved

@@ -113,7 +113,7 @@ def pretrain(
     first_epoch = state["epoch"] if state else 0
     checkpoint.keep_metrics(first_epoch)
     if state:
-        teacher.load_state_dict(state["model"])
+        training.load_trained_state(teacher, state["model"])
     text = {id(parameter) for parameter in teacher.text_parameters()}
     audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
     optimizer = training.build_optimizer([(audio, options.lr), (teacher.text_parameters(), options.text_lr)], options)
@@ -121,7 +121,7 @@ def pretrain(
     if state:
         optimizer.load_state_dict(state["optimizer"])
         if ema:
-            ema.model.load_state_dict(state["ema"])
+            ema.load(state["ema"])
     teacher.to(accelerator.device)
     optimizer = accelerator.prepare(optimizer)
     for epoch in tqdm(range(first_epoch, options.epochs), desc="pretrain", unit="epoch", disable=None):
@@ -132,16 +132,9 @@ def pretrain(
         if diagnosis:
             warnings.warn(f"epoch {epoch + 1}: {diagnosis}", stacklevel=2)
         if (epoch + 1) % options.checkpoint_every == 0 or epoch + 1 == options.epochs:
-            checkpoint.save(
-                {
-                    "epoch": epoch + 1,
-                    "model": teacher.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "ema": ema.model.state_dict() if ema else None,
-                }
-            )
+            checkpoint.save(training.snapshot(epoch + 1, training.trained_state(teacher), optimizer, ema))
     if ema:
-        teacher.load_state_dict(ema.model.state_dict())
+        ema.write_into(teacher)
     teacher.requires_grad_(False)
     return teacher.cpu().eval()
 
@@ -186,9 +179,7 @@ def _run_epoch(
         rows.append([loss.item(), floor(matches), len(batch), *_spread(audio, text, scale)])
     means = np.mean(rows, axis=0)
     if not np.isfinite(means[0]):
-        raise TinyclapError(
-            f"the loss is {means[0]} in epoch {epoch + 1}; lower training.lr or set training.precision=no"
-        )
+        raise TinyclapError(training.NOT_FINITE.format(loss=means[0], epoch=epoch + 1))
     names = ("loss", "loss_floor", "batch", "logit_sd", "audio_cosine", "text_cosine")
     measured = dict(zip(names, means.tolist(), strict=True))
     return measured | {

@@ -33,8 +33,18 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
     Raises:
         TinyclapError: the folder holds something and neither is asked for, or its recipe is another one.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if os.environ.get("RANK", "0") != "0" or check_run(folder, recipe, resume=resume, overwrite=overwrite):
         return folder
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    write_json(folder / "env.json", environment(seed))
+    write_text(folder / "recipe.yaml", recipe)
+    return folder
+
+
+def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: bool = False) -> bool:
+    """Whether `open_run` would take an interrupted run up again; raises as it does, and touches nothing."""
     written = folder / "recipe.yaml"
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"run folder {folder} is a file; choose another one with --run DIR")
@@ -44,7 +54,7 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
                 f"{written} differs from the recipe given now; resume with the same recipe and overrides, "
                 "or start another run with --run DIR"
             )
-        return folder
+        return True
     if folder.is_dir() and any(folder.iterdir()):
         if not _is_run(folder):
             raise TinyclapError(
@@ -55,11 +65,7 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
                 f"run folder {folder} is not empty; continue it with --resume, replace it with --overwrite, "
                 "or choose another one with --run DIR"
             )
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "env.json", environment(seed))
-    write_text(written, recipe)
-    return folder
+    return False
 
 
 def find_run(folder: Path | None = None) -> Path:

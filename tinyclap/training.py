@@ -1,11 +1,10 @@
 """What both training loops need: schedule, optimiser, weight averaging, checkpoints, metrics, merged statistics."""
 
-import copy
 import json
 import math
 import os
 import pickle
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_text
+
+NOT_FINITE = "the loss is {loss} in epoch {epoch}; lower training.lr or set training.precision=no"
 
 
 @dataclass(frozen=True)
@@ -80,31 +81,60 @@ def seed_step(seed: int, step: int, part: int = 0) -> None:
     torch.manual_seed(int(np.random.SeedSequence([seed, step, part]).generate_state(1, np.uint64)[0] >> 1))
 
 
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """The part of a model's state that training changes: all but its frozen parameters."""
+    frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
+def load_trained_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put a `trained_state` back; its keys must be exactly those that training changes."""
+    model.load_state_dict({**model.state_dict(), **state})
+
+
 class Ema:
-    """Exponential moving average of a model's weights and statistics, with a decay that warms up."""
+    """Exponential moving average of the weights and statistics that training changes; its decay warms up."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model = copy.deepcopy(model).requires_grad_(False).eval()
+        self.state = {name: tensor.clone() for name, tensor in trained_state(model).items()}
         self.decay = decay
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move towards `model` after step `step` (from 0)."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for mine, theirs in zip(self.model.state_dict().values(), model.state_dict().values(), strict=True):
-            if mine.dtype.is_floating_point:
-                mine.lerp_(theirs, 1.0 - decay)
+        current = model.state_dict()
+        for name, average in self.state.items():
+            if average.dtype.is_floating_point:
+                average.lerp_(current[name], 1.0 - decay)
             else:
-                mine.copy_(theirs)
+                average.copy_(current[name])
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a saved `state`."""
+        for name, average in self.state.items():
+            average.copy_(state[name])
+
+    def write_into(self, model: nn.Module) -> None:
+        """Give the model the averaged weights."""
+        load_trained_state(model, self.state)
 
 
-def average_statistics(model: nn.Module, accelerator: Accelerator) -> None:
-    """Average the BatchNorm running statistics of all processes (on CPU each process gathers its own)."""
+def average_over_processes(tensors: Iterable[Tensor], accelerator: Accelerator) -> None:
+    """Average BatchNorm's running statistics, which each process gathered from its own micro-batches."""
     if accelerator.num_processes == 1:
         return
-    for buffer in model.buffers():
-        if buffer.dtype.is_floating_point:
-            buffer.copy_(accelerator.reduce(buffer, reduction="mean"))
+    for tensor in tensors:
+        if tensor.dtype.is_floating_point:
+            tensor.copy_(accelerator.reduce(tensor, reduction="mean"))
+
+
+def snapshot(
+    epoch: int, model: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, ema: Ema | None
+) -> dict[str, Any]:
+    """All that a training needs to go on after `epoch` epochs."""
+    averages = ema.state if ema else None
+    return {"epoch": epoch, "model": dict(model), "optimizer": optimizer.state_dict(), "ema": averages}
 
 
 class Checkpoint:
