@@ -87,7 +87,7 @@ def test_interrupted_it_ends_the_same(tmp_path: Path) -> None:
 def test_matches_without_mixing_are_the_label_groups() -> None:
     views, captions = make_views(mix=0.0)
     batch = np.arange(8)  # four labels in turn: each is there twice
-    matches = matching(views, captions.groups, batch, k=0)
+    matches = matching(views, captions, batch, k=0)
     same = captions.groups[batch][:, None] == captions.groups[batch][None, :]
     np.testing.assert_allclose(matches, same / 2)
     assert floor(matches) == pytest.approx(math.log(2), abs=1e-6)
@@ -96,7 +96,7 @@ def test_matches_without_mixing_are_the_label_groups() -> None:
 def test_a_mixture_matches_both_its_parts_by_amplitude() -> None:
     views, captions = make_views(mix=1.0)
     batch = np.arange(8)
-    matches = matching(views, captions.groups, batch, k=5).numpy()
+    matches = matching(views, captions, batch, k=5).numpy()
     np.testing.assert_allclose(matches.sum(1), 1.0, atol=1e-6)
     view = views.draw(0, 5)
     assert view.other is not None

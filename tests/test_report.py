@@ -425,7 +425,7 @@ class TestModelCard:
         snippet = re.search(r"```python\n(.*?)```", card, flags=re.DOTALL)
         assert snippet is not None
         calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(snippet[1])) if isinstance(node, ast.Call)}
-        assert {"Student.from_pretrained", "read", "student"} <= calls
+        assert {"Student.from_pretrained", "read", "student.embed_audio"} <= calls
 
     def test_hostile_teacher_name_stays_text(self) -> None:
         summary = {"teacher": {"name": TestHostileNames.NAME, "licence": "x\n---\nlicense: mit"}}

@@ -42,11 +42,15 @@ class PretrainOptions(training.Options):
         text_lr: learning rate of the text tower, where it is not frozen.
         logit_scale_max: the temperature's clamp (CLIP's 100).
         hard_negatives: weight of hard negatives, see `losses.soft_info_nce`.
+        text_epochs: epochs in which the text tower alone learns to tell captions apart, before the audio tower joins.
+            A text tower from scratch puts every caption in one narrow cone, and two towers that both have to leave
+            it take long to meet.
     """
 
     text_lr: float = 0.0005
     logit_scale_max: float = 100.0
     hard_negatives: float = 0.0
+    text_epochs: int = 0
 
 
 class Captions:
@@ -77,10 +81,14 @@ class Captions:
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         self.groups = np.array([numbers[name] for name in names])
 
-    def draw(self, index: int, seed: int, epoch: int) -> str:
-        """The caption of clip `index` in an epoch."""
+    def draw(self, index: int, seed: int, epoch: int, stream: int = 1) -> str:
+        """The caption of clip `index` in an epoch; streams draw independently."""
         choices = self.choices[index]
-        return choices[int(np.random.default_rng([seed, index, epoch, 1]).integers(len(choices)))]
+        return choices[int(np.random.default_rng([seed, index, epoch, stream]).integers(len(choices)))]
+
+    def alike(self, batch: np.ndarray) -> np.ndarray:
+        """Which clips of a batch belong to the same group: bool (B, B)."""
+        return self.groups[batch][:, None] == self.groups[batch][None, :]
 
 
 def pretrain(
@@ -114,6 +122,8 @@ def pretrain(
     checkpoint.keep_metrics(first_epoch)
     if state:
         training.load_trained_state(teacher, state["model"])
+    elif options.text_epochs:
+        _part_captions(teacher.to(accelerator.device), captions, options, seed)
     text = {id(parameter) for parameter in teacher.text_parameters()}
     audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
     optimizer = training.build_optimizer([(audio, options.lr), (teacher.text_parameters(), options.text_lr)], options)
@@ -139,6 +149,26 @@ def pretrain(
     return teacher.cpu().eval()
 
 
+def _part_captions(teacher: Teacher, captions: Captions, options: PretrainOptions, seed: int) -> None:
+    """Train the text tower alone: captions of one group meet, those of different groups part (supervised contrast)."""
+    optimizer = training.build_optimizer([(teacher.text_parameters(), options.text_lr)], options)
+    teacher.train()
+    for epoch in tqdm(range(options.text_epochs), desc="part captions", unit="epoch", disable=None):
+        batches = training.epoch_batches(len(captions.groups), options.batch_size, seed, epoch)
+        for number, batch in enumerate(batches):
+            step = epoch * len(batches) + number
+            training.set_learning_rate(optimizer, step, options.text_epochs * len(batches), options)
+            training.seed_step(seed, step, part=1)
+            one, other = (
+                teacher.encode_text([captions.draw(int(index), seed, epoch, stream) for index in batch])
+                for stream in (2, 3)
+            )
+            matches = torch.from_numpy(captions.alike(batch).astype(np.float32)).to(one.device)
+            soft_info_nce(one, other, teacher.log_scale.detach().exp(), matches).backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+
 def _run_epoch(
     teacher: Teacher,
     optimizer: torch.optim.Optimizer,
@@ -160,7 +190,7 @@ def _run_epoch(
         training.seed_step(seed, step)
         started = time.perf_counter()
         waveforms = torch.from_numpy(views.batch([(int(index), epoch) for index in batch])).to(accelerator.device)
-        matches = matching(views, captions.groups, batch, epoch).to(accelerator.device)
+        matches = matching(views, captions, batch, epoch).to(accelerator.device)
         data_seconds += time.perf_counter() - started
         with accelerator.autocast():
             audio = teacher.encode_audio(waveforms)
@@ -191,9 +221,9 @@ def _run_epoch(
     }
 
 
-def matching(views: Views, groups: np.ndarray, batch: np.ndarray, k: int) -> Tensor:
+def matching(views: Views, captions: Captions, batch: np.ndarray, k: int) -> Tensor:
     """How much each sound of a batch matches each caption of the batch: float32 (B, B), every row summing to 1."""
-    same = groups[batch][:, None] == groups[batch][None, :]
+    same, groups = captions.alike(batch), captions.groups
     matches = same / same.sum(1, keepdims=True)
     for row, index in enumerate(batch):
         view = views.draw(int(index), k)

@@ -99,7 +99,7 @@ def new_clap(
         text_config=text.to_dict(),
         audio_config=audio.to_dict(),
         projection_dim=embed_dim,
-        logit_scale_init_value=logit_scale,
+        logit_scale_init_value=float(logit_scale),
     )
     extractor = ClapFeatureExtractor(
         truncation="rand_trunc", padding="repeatpad", frequency_min=50, frequency_max=14_000
