@@ -45,12 +45,15 @@ class PretrainOptions(training.Options):
         text_epochs: epochs in which the text tower alone learns to tell captions apart, before the audio tower joins.
             A text tower from scratch puts every caption in one narrow cone, and two towers that both have to leave
             it take long to meet.
+        lock_text: leave the text tower as it is from then on, as in locked tuning (LiT, arXiv 2111.07991), so that an
+            audio tower that cannot tell sounds apart yet does not draw the captions together again.
     """
 
     text_lr: float = 0.0005
     logit_scale_max: float = 100.0
     hard_negatives: float = 0.0
     text_epochs: int = 0
+    lock_text: bool = False
 
 
 class Captions:
@@ -126,7 +129,8 @@ def pretrain(
         _part_captions(teacher.to(accelerator.device), captions, options, seed)
     text = {id(parameter) for parameter in teacher.text_parameters()}
     audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
-    optimizer = training.build_optimizer([(audio, options.lr), (teacher.text_parameters(), options.text_lr)], options)
+    groups = [(audio, options.lr), *([] if options.lock_text else [(teacher.text_parameters(), options.text_lr)])]
+    optimizer = training.build_optimizer(groups, options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
         optimizer.load_state_dict(state["optimizer"])
@@ -165,6 +169,7 @@ def _part_captions(teacher: Teacher, captions: Captions, options: PretrainOption
             )
             matches = torch.from_numpy(captions.alike(batch).astype(np.float32)).to(one.device)
             soft_info_nce(one, other, teacher.log_scale.detach().exp(), matches).backward()
+            torch.nn.utils.clip_grad_norm_(teacher.text_parameters(), options.clip_norm or torch.inf)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
@@ -194,6 +199,7 @@ def _run_epoch(
         data_seconds += time.perf_counter() - started
         with accelerator.autocast():
             audio = teacher.encode_audio(waveforms)
+        with accelerator.autocast(), torch.set_grad_enabled(not options.lock_text):
             text = teacher.encode_text([captions.draw(int(index), seed, epoch) for index in batch])
         scale = teacher.log_scale.exp()
         loss = soft_info_nce(audio.float(), text.float(), scale, matches, options.hard_negatives)

@@ -62,6 +62,7 @@ class PretrainTraining(Training):
     logit_scale_max: Annotated[float, Field(gt=0, le=1000)] = 100.0
     hard_negatives: Annotated[float, Field(ge=0, le=10)] = 0.0
     text_epochs: Annotated[int, Field(ge=0, le=100_000)] = 0
+    lock_text: bool = False
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         if self.logit_scale_init > self.logit_scale_max:
