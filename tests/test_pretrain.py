@@ -84,6 +84,31 @@ def test_interrupted_it_ends_the_same(tmp_path: Path) -> None:
     )
 
 
+def test_captions_part_before_the_sounds_join_and_stay_apart(tmp_path: Path) -> None:
+    views, captions = make_views(mix=0.0)
+    teacher = make_teacher(captions, "phinet")
+    texts = [f"This is a sound of {label.replace('_', ' ')}." for label in LABELS]
+    apart = ~torch.eye(len(texts), dtype=torch.bool)
+
+    def likeness() -> float:
+        embedded = teacher.embed_text(texts)
+        return float((embedded @ embedded.T)[apart].max())
+
+    before = likeness()
+    options = PretrainOptions(1, 8, 0.003, text_lr=0.002, ema=0.0, text_epochs=30, lock_text=True)
+    pretrain(teacher, views, captions, options, tmp_path)
+    assert before > 0.8
+    assert likeness() < 0.5
+
+
+def test_a_locked_text_tower_is_left_as_it_is(tmp_path: Path) -> None:
+    views, captions = make_views(mix=0.0)
+    teacher = make_teacher(captions, "phinet")
+    before = [parameter.detach().clone() for parameter in teacher.text_parameters()]
+    pretrain(teacher, views, captions, PretrainOptions(1, 8, 0.003, ema=0.5, lock_text=True), tmp_path)
+    assert all(torch.equal(old, new) for old, new in zip(before, teacher.text_parameters(), strict=True))
+
+
 def test_matches_without_mixing_are_the_label_groups() -> None:
     views, captions = make_views(mix=0.0)
     batch = np.arange(8)  # four labels in turn: each is there twice

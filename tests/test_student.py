@@ -170,9 +170,6 @@ class TestEmbedding:
         assert torch.equal(pool(feature_map, "mean_max"), torch.tensor([[5.5 + 9.5, 17.5 + 21.5]]))
         assert torch.equal(pool(feature_map, "mels"), torch.tensor([[4.0, 5, 6, 7, 16, 17, 18, 19]]))
 
-    def test_head_parameters_are_the_heads(self, student: Student) -> None:
-        assert [tuple(p.shape) for p in student.head_parameters()] == [(24, 32), (24,)]
-
     def test_a_rotation_folds_into_the_linear_head(self) -> None:
         torch.manual_seed(0)
         head, x = LinearHead(16, 8).eval(), noise(5, 16)

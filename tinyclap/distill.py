@@ -5,7 +5,7 @@ killed at any moment and taken up again ends with the same weights, bit for bit 
 
 Several processes (`accelerate launch -m tinyclap distill ...`) share each batch's micro-batches and average gradients;
 the losses equal those of one process that accumulates the same micro-batches. BatchNorm normalises by each micro-batch;
-its running statistics are averaged over the processes at the end of every epoch.
+its running statistics are averaged over the processes at the end of every epoch (on CUDA, SyncBatchNorm shares them).
 """
 
 import time
@@ -94,6 +94,8 @@ def distill(
         checkpoint.keep_metrics(first_epoch)
     if state:
         student.load_state_dict(state["model"])
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(student)
     student.to(accelerator.device)
     stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
     silent = None if accelerator.is_local_main_process else True

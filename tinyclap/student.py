@@ -126,10 +126,6 @@ class Student(nn.Module):
         """Waveforms (B, T) to unit-norm (B, embed_dim), float32."""
         return self.encode(self.frontend(waveforms))
 
-    def head_parameters(self) -> list[nn.Parameter]:
-        """The parameters of the head, for a stage that trains it alone."""
-        return list(self.head.parameters())
-
     @torch.no_grad()
     def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Embed clips of any length, as a teacher does (see `windows.embed_clips`).
