@@ -86,10 +86,10 @@ def distill_command(
     from tinyclap.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or [], task="distill")
-    from tinyclap.jobs import run_distill
+    from tinyclap.jobs import run_distill  # loads torch, which a mistake in the recipe need not wait for
 
     folder = run or _runs() / loaded.name
-    if run_distill(loaded, folder, resume=resume, overwrite=overwrite):
+    if run_distill(loaded, folder, resume=resume, overwrite=overwrite):  # in other processes than the first: nothing
         _conclude(folder, as_json)
 
 
@@ -125,7 +125,7 @@ def evaluate(
     from tinyclap.run import find_run
 
     folder = _say_which(find_run(run), run)
-    from tinyclap.jobs import evaluate_run
+    from tinyclap.evaluation import evaluate_run
 
     evaluate_run(folder, kind=data, root=root, folds=folds)
     _conclude(folder, as_json, task="evaluate")

@@ -119,6 +119,10 @@ def pretrain(
         The teacher with averaged weights, frozen, on the CPU.
     """
     accelerator = accelerator or build_accelerator(options.precision)
+    if accelerator.num_processes > 1:
+        raise TinyclapError(
+            "pretraining contrasts the clips of one batch and runs in one process; start it without launch"
+        )
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0

@@ -1,0 +1,105 @@
+"""From sections of a recipe to the objects they describe, and what these cost."""
+
+from typing import Any
+
+import torch
+
+from tinyclap import costs
+from tinyclap.bundle import FrontendSpec
+from tinyclap.phinet import PhiNetConfig
+from tinyclap.pretrain import Captions
+from tinyclap.schema.networks import Cnn14Tower, HtsatTower, PhiNetTower, ScratchText
+from tinyclap.schema.networks import Student as StudentSection
+from tinyclap.schema.recipes import PretrainRecipe
+from tinyclap.student import Student, StudentConfig
+from tinyclap.teachers import scratch
+from tinyclap.teachers.base import Teacher
+
+
+def student_config(section: StudentSection | PhiNetTower, embed_dim: int, window_s: float) -> StudentConfig:
+    """The student that a recipe's section describes."""
+    return StudentConfig(
+        frontend=section.frontend,
+        phinet=PhiNetConfig(**section.phinet.model_dump()),
+        head=section.head,
+        embed_dim=embed_dim,
+        features=section.features,
+        pooling=section.pooling,
+        dropout=section.dropout,
+        window_s=window_s,
+    )
+
+
+def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
+    """The untrained teacher that a recipe describes."""
+    texts = sorted({text for choices in captions.choices for text in choices})
+    audio, text = recipe.audio, recipe.text
+    common: dict[str, Any] = {
+        "embed_dim": recipe.embed_dim,
+        "logit_scale": recipe.training.logit_scale_init,
+        "name": recipe.name,
+    }
+    if isinstance(audio, HtsatTower):
+        assert isinstance(text, ScratchText)
+        return scratch.new_clap(
+            texts,
+            vocab_size=text.vocab_size,
+            text_hidden_size=text.hidden_size,
+            text_layers=text.layers,
+            text_heads=text.heads,
+            depths=audio.depths,
+            heads=audio.num_attention_heads,
+            patch_embeds_hidden_size=audio.patch_embeds_hidden_size,
+            patch_size=audio.patch_size,
+            dropout=audio.dropout,
+            **common,
+        )
+    if isinstance(text, ScratchText):
+        sizes = text.model_dump(exclude={"kind"})
+        tower = scratch.new_text(texts, recipe.embed_dim, **sizes)
+    else:
+        tower = scratch.pretrained_text(text.source, recipe.embed_dim, frozen=text.freeze)
+    window_s = recipe.views.duration_s
+    encoder: StudentConfig | tuple[FrontendSpec, float]
+    if isinstance(audio, Cnn14Tower):
+        encoder = (audio.frontend, audio.width)
+    else:
+        encoder = student_config(audio, recipe.embed_dim, window_s)
+    return scratch.new_dual(encoder, tower, window_s=window_s, prompts=recipe.templates[:1], **common)
+
+
+def describe_teacher(teacher: Teacher) -> dict[str, Any]:
+    """Name, licence, size and cost of a teacher, for reports; MACs are those of one window."""
+    spec = teacher.frontend.spec
+    logmel = torch.zeros(1, 1, spec.n_frames(teacher.window), spec.n_mels)
+    return {
+        "name": teacher.name,
+        "licence": teacher.licence,
+        "fingerprint": teacher.fingerprint,
+        "embed_dim": teacher.embed_dim,
+        "window_s": teacher.window_s,
+        "sample_rate": teacher.sample_rate,
+        "parameters": sum(parameter.numel() for parameter in teacher.audio_parameters()),
+        "macs": costs.count_macs(teacher.cpu(), teacher.encode_logmel, logmel),
+    }
+
+
+def describe_student(student: Student) -> dict[str, Any]:
+    """Size and cost of a student, for reports; MACs are those of one window."""
+    config = student.config
+    frames = config.frontend.n_frames(config.window_samples)
+    parameters = costs.n_parameters(student)
+    return {
+        "embed_dim": student.embed_dim,
+        "window_s": config.window_s,
+        "sample_rate": student.sample_rate,
+        "parameters": parameters,
+        "trunk_parameters": costs.n_parameters(student.trunk),
+        "size_bytes": 4 * sum(tensor.numel() for tensor in student.state_dict().values()),
+        "macs": costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, config.frontend.n_mels)),
+    }
+
+
+def teacher_kind(recipe: PretrainRecipe) -> str:
+    """The kind by which a recipe names the teacher that this one makes."""
+    return "hf" if isinstance(recipe.audio, HtsatTower) else "dual"
