@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no test reaches the network
+
 SHARED = Path(os.environ.get("TINYCLAP_SHARED", Path(__file__).parents[2] / "shared"))
 
 
@@ -39,6 +41,5 @@ def minilm_root() -> Path:
 
 @pytest.fixture(autouse=True)
 def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test has a cache of its own and never reaches the network."""
+    """Each test has a cache of its own."""
     monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

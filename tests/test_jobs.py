@@ -186,8 +186,21 @@ def test_what_cannot_be_done_is_said_first(recipe: Path, tmp_path: Path) -> None
     soundfile.write(tmp_path / "flat" / "a.wav", np.random.default_rng(0).standard_normal(8000) * 0.1, 8000)
     message, _ = failure("distill", str(recipe), "data.test={kind: folder, root: flat}", "--run", "unlabelled")
     assert "needs a label for every clip" in message
-    message, _ = failure("evaluate", "unlabelled")
-    assert "is not finished; go on with" in message
+    assert not Path("unlabelled").exists(), "a run folder is made only when data and teacher are there"
+
+
+def test_an_interrupted_run_says_how_to_go_on(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tinyclap.jobs.distill", interrupt)
+        assert CliRunner().invoke(cli.app, ["distill", str(recipe)]).exit_code == 130
+    message, code = failure("evaluate")
+    assert code == 2
+    assert "tinyclap distill runs/small/recipe.yaml --run runs/small --resume" in message
+    run("distill", "runs/small/recipe.yaml", "--run", "runs/small", "--resume")
+    assert Path("runs/small/student/model.safetensors").is_file()
 
 
 def test_pretrain_makes_a_teacher_that_distils(recipe: Path, tmp_path: Path) -> None:
