@@ -203,6 +203,17 @@ def test_an_interrupted_run_says_how_to_go_on(recipe: Path, monkeypatch: pytest.
     assert Path("runs/small/student/model.safetensors").is_file()
 
 
+def test_real_audio_in_the_official_layout(recipe: Path, esc10_root: Path) -> None:
+    some = "labels: [dog, rain, rooster]"
+    train = f"data.train={{kind: esc50, root: {esc10_root}, esc10: true, folds: [1], {some}}}"
+    test = f"data.test={{kind: esc50, root: {esc10_root}, esc10: true, folds: [5], {some}}}"
+    told = json.loads(run("distill", str(recipe), train, test, "views.duration_s=5", "--json"))
+    assert told["n_clips"] == 24
+    assert told["clustered"], "several clips are cut from one recording"
+    assert told["n_recordings"] < 24
+    assert told["summary"]["clips"] == 24
+
+
 def test_pretrain_makes_a_teacher_that_distils(recipe: Path, tmp_path: Path) -> None:
     text = f"""
 task: pretrain

@@ -240,6 +240,21 @@ def test_over_long_captions_are_cut_with_a_warning() -> None:
         make_hf().embed_text(["rain " * 200])
 
 
+def test_a_sentence_encoder_serves_as_it_is(minilm_root: Path) -> None:
+    """Frozen and of the shared space's width: sentence-transformers' own vectors, mean-pooled and unit norm."""
+    from transformers import AutoModel, AutoTokenizer
+
+    tower = scratch.pretrained_text(str(minilm_root), 384, frozen=True)
+    mine = tower(CAPTIONS)
+    encoder, tokenizer = AutoModel.from_pretrained(minilm_root), AutoTokenizer.from_pretrained(minilm_root)
+    with torch.no_grad():
+        pooled = [encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state.mean(1)[0] for text in CAPTIONS]
+    theirs = torch.nn.functional.normalize(torch.stack(pooled), dim=-1)
+    torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=0)
+    dog, puppy, rain = tower(["a dog barks", "a puppy is barking", "heavy rain"])
+    assert dog @ puppy > 0.6 > 0.4 > dog @ rain
+
+
 def test_tokenizer_spells_any_text() -> None:
     tokenizer = scratch.train_tokenizer(CAPTIONS, 300)
     spelled = tokenizer.decode(tokenizer("Ein Übungs-Satz 你好")["input_ids"], skip_special_tokens=True)

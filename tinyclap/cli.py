@@ -9,6 +9,8 @@ import typer
 from tinyclap import __version__
 from tinyclap.failures import explain, mendable
 
+INTERRUPTED = "interrupted; nothing finished is lost: a training goes on with the same command and --resume"
+
 
 def _app(purpose: str) -> typer.Typer:
     # Without rich: loading it would cost more than all the rest of `tinyclap --help`.
@@ -32,10 +34,10 @@ def main() -> None:
         app()
     except SystemExit as end:
         if end.code == 130:  # typer's answer to Ctrl-C, which it gives without a word
-            _complain("interrupted")
+            _complain(INTERRUPTED)
         raise
     except KeyboardInterrupt:
-        _complain("interrupted")
+        _complain(INTERRUPTED)
         sys.exit(130)
     except mendable() as error:
         explained = explain(error)
