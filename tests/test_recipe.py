@@ -184,7 +184,7 @@ def test_an_unusable_value_is_named_with_what_is_allowed(write: Write, override:
         ),
         (
             "teacher={kind: hf, source: demo}",
-            "teacher: unknown key, allowed here: task, name, seed, data, views, audio",
+            "teacher: unknown key, allowed here: task, name, seed, licence, weights, data, views, audio",
         ),
     ],
 )

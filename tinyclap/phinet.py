@@ -38,9 +38,9 @@ class PhiNetConfig:
         TinyclapError: naming the first bad field, its value and what is allowed.
     """
 
-    alpha: float = 0.35
+    alpha: float = 0.334
     beta: float = 1.0
-    t0: float = 4.0
+    t0: float = 5.0
     depth: int = 7
     squeeze_excite: bool | None = None
     activation: str | None = None

@@ -34,9 +34,9 @@ class PhiNet(Section):
     The fields of phinet.PhiNetConfig, listed a second time because that module needs torch; a test compares the two.
     """
 
-    alpha: Annotated[float, Field(gt=0, le=10)] = 0.35
+    alpha: Annotated[float, Field(gt=0, le=10)] = 0.334
     beta: Annotated[float, Field(gt=0, le=10)] = 1.0
-    t0: Annotated[float, Field(gt=0, le=20)] = 4.0
+    t0: Annotated[float, Field(gt=0, le=20)] = 5.0
     depth: Annotated[int, Field(ge=3, le=30)] = 7
     squeeze_excite: bool | None = None
     activation: Activation | None = None
