@@ -131,7 +131,7 @@ def test_recipes_check_reports_every_file(run: Run, tmp_path: Path, monkeypatch:
             1,
             "disk full while writing runs/x/metrics.jsonl; free some space and run the command again",
         ),
-        (OSError(errno.ENOSPC, "No space left on device"), 1, "disk full while writing; free some space"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "disk full in the run folder or the cache"),
         (
             PermissionError(errno.EACCES, "Permission denied", "/runs"),
             2,

@@ -4,6 +4,7 @@ import errno
 import sys
 
 from tinyclap.errors import TinyclapError
+from tinyclap.files import cache_root
 
 TRAIN_PACKAGES = {
     "accelerate",
@@ -70,7 +71,9 @@ def _missing_package(error: ModuleNotFoundError) -> tuple[str, int] | None:
 def _refused_file(error: OSError) -> tuple[str, int] | None:
     what = error.filename2 or error.filename
     if error.errno in _FULL:
-        place = f" while writing {what}" if what else " while writing"
+        place = (
+            f" while writing {what}" if what else f" in the run folder or the cache {cache_root()} ($TINYCLAP_CACHE)"
+        )
         return f"{_FULL[error.errno]}{place}; free some space and run the command again", 1
     if error.errno in _FORBIDDEN and what:
         return f"{what}: {error.strerror}; check its permissions or choose another folder", 2
