@@ -1,5 +1,6 @@
 """The `tinyclap` command: one thin command per library function. Heavy imports happen inside the commands."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,8 @@ app.add_typer(recipes, name="recipes")
 
 def main() -> None:
     """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
+    if not sys.stderr.isatty():  # other libraries' progress bars would fill a log file
+        os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         app()
     except SystemExit as end:
