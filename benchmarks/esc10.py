@@ -14,6 +14,7 @@ import csv
 import itertools
 import json
 import statistics as plain_statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,7 @@ def write_results(
     clips: list[dict[str, Any]],
 ) -> None:
     result = {
-        "command": "python benchmarks/esc10.py",
+        "command": " ".join(["python", *sys.argv]),
         "environment": environment(seed=arguments.seeds[0]),
         "folds": arguments.folds,
         "seeds": arguments.seeds,

@@ -233,7 +233,9 @@ training: {{epochs: 2, batch_size: 4}}
 evaluate: {{bootstrap: 200}}
 """
     (tmp_path / "own.yaml").write_text(text)
-    assert "next     tinyclap distill RECIPE teacher.source=runs/own/teacher" in run("pretrain", "own.yaml")
+    assert "next     tinyclap distill RECIPE teacher.kind=dual teacher.source=runs/own/teacher" in run(
+        "pretrain", "own.yaml"
+    )
     assert json.loads(run("evaluate", "--json"))["n_clips"] == 9
     told = run("distill", str(recipe), "teacher={kind: dual, source: runs/own/teacher}")
     assert "zero-shot accuracy" in told

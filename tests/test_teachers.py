@@ -116,6 +116,7 @@ class TeacherContract:
         clip = self.clip(teacher, 1.3 * teacher.window_s)
         assert torch.equal(loaded.embed_audio(clip), teacher.embed_audio(clip))
         assert torch.equal(loaded.embed_text(CAPTIONS), teacher.embed_text(CAPTIONS))
+        assert loaded.fingerprint == teacher.fingerprint
         assert loaded.logit_scale == pytest.approx(teacher.logit_scale)
         assert not any(parameter.requires_grad for parameter in loaded.parameters())
 

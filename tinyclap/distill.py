@@ -11,13 +11,14 @@ its running statistics are averaged over the processes at the end of every epoch
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -49,8 +50,13 @@ class DistillOptions(training.Options):
 def build_accelerator(precision: str, device: str | None = None) -> Accelerator:
     """Device, mixed precision and processes as `accelerate` finds them (`device="cpu"` forces the CPU)."""
     # Statistics are averaged once an epoch by training.average_over_processes, not overwritten by the first process's.
-    kwargs = DistributedDataParallelKwargs(broadcast_buffers=False)
-    return Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[kwargs])
+    buffers = DistributedDataParallelKwargs(broadcast_buffers=False)
+    # The others wait while the first process decodes and lets a big teacher listen, which may take hours.
+    patience = InitProcessGroupKwargs(timeout=timedelta(days=7))
+    accelerator = Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[buffers, patience])
+    if precision == "fp16" and accelerator.device.type == "cpu":
+        raise TinyclapError("training.precision=fp16 needs a GPU; set training.precision to no or bf16")
+    return accelerator
 
 
 def distill(
@@ -115,7 +121,8 @@ def distill(
             student.train(stage.name == "all")
             student.head.train()
             row = _run_epoch(model, prepared, ema, material, options, accelerator, stage, epoch)
-            training.average_over_processes([*student.buffers(), *(ema.state.values() if ema else ())], accelerator)
+            statistics = [buffer for name, buffer in student.named_buffers() if ".running_" in name]
+            training.average_over_processes([*statistics, *(ema.state.values() if ema else ())], accelerator)
             is_last = epoch + 1 == stage.end
             if is_last and ema:
                 ema.write_into(student)
@@ -166,7 +173,7 @@ def _run_epoch(
     stage: Stage,
     epoch: int,
 ) -> dict[str, float]:
-    """One pass over all clips, one view of each; returns the epoch's means."""
+    """One view of every clip but a rest smaller than a batch, which other epochs hear; returns the epoch's means."""
     began, data_seconds = time.perf_counter(), 0.0
     batches = training.epoch_batches(len(material.views), options.batch_size, material.seed, epoch)
     sums = torch.zeros(3, device=accelerator.device)

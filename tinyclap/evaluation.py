@@ -73,11 +73,13 @@ def describe_data(spec: Any) -> str:
     return "; ".join(" ".join(f"{key}={value}" for key, value in one.items()) for one in told)
 
 
-def write_evaluation(run: Path, evaluation: dict[str, Any], data: str) -> None:
-    """Put an evaluation first in `evaluation.json`, in place of an older one on the same data."""
+def write_evaluation(run: Path, evaluation: dict[str, Any], data: str) -> dict[str, Any]:
+    """Put an evaluation first in `evaluation.json`, in place of one on the same data; returns it with `data`."""
     path = run / "evaluation.json"
     older = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    write_json(path, [{"data": data, **evaluation}, *(entry for entry in older if entry.get("data") != data)])
+    named = {"data": data, **evaluation}
+    write_json(path, [named, *(entry for entry in older if entry.get("data") != data)])
+    return named
 
 
 def evaluate_student(

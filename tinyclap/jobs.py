@@ -25,6 +25,7 @@ from tinyclap.evaluation import (
     write_evaluation,
 )
 from tinyclap.files import write_json
+from tinyclap.frontend import LogMel
 from tinyclap.logmels import LogMelViews
 from tinyclap.pretrain import Captions, PretrainOptions, pretrain
 from tinyclap.recipe import dump
@@ -55,15 +56,20 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         heard = Views(decode_set(train, teacher.sample_rate, recipe.data), spec, recipe.seed)
         stored = teacher_embeddings(teacher, heard, accelerator.device)
         decoded = decode_set(train, student.sample_rate, recipe.data)
-        views = LogMelViews(Views(decoded, spec, recipe.seed), student.frontend, keep=recipe.training.keep_logmels)
+        views = LogMelViews(
+            Views(decoded, spec, recipe.seed), LogMel(student.config.frontend), keep=recipe.training.keep_logmels
+        )
     options = DistillOptions(**recipe.training.model_dump(exclude={"keep_logmels"}))
     open_run(run, dump(recipe), seed=recipe.seed, resume=resume, overwrite=overwrite)
+    accelerator.wait_for_everyone()
     student = distill(student, stored.embeddings, views, options, run, seed=recipe.seed, accelerator=accelerator)
     if not accelerator.is_main_process:
         return {}
     np.save(run / "teacher_mean.npy", teacher_mean(stored.embeddings))
     summary = {
         "task": "distill",
+        "name": recipe.name,
+        "data": describe_data(recipe.data.train),
         **described,
         "clips": len({window.clip for window in decoded.windows}),
         "bad_clips": [dataclasses.asdict(clip) for clip in decoded.bad],
@@ -73,12 +79,12 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         "store_rounding_error": stored.rounding_error,
         "wall_s": time.perf_counter() - began,
     }
-    write_json(run / "summary.json", summary)
     evaluation = None
     if test is not None:
         evaluation = evaluate_student(teacher, student, test, recipe, mean=np.load(run / "teacher_mean.npy"))
-        write_evaluation(run, evaluation, describe_data(recipe.data.test))
+        evaluation = write_evaluation(run, evaluation, describe_data(recipe.data.test))
     student.save_pretrained(run / "student", model_card(summary, evaluation), overwrite=True)
+    write_json(run / "summary.json", summary)  # last but the report: it is what marks a finished run
     write_report(run)
     return summary
 
@@ -92,6 +98,7 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     captions = _captions(train, range(len(train)), recipe.templates)
     teacher = new_teacher(recipe, captions)
     teacher.licence = recipe.licence
+    describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
     decoded = decode_set(train, teacher.sample_rate, recipe.data)
     captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
     views = Views(decoded, ViewSpec(**recipe.views.model_dump()), recipe.seed)
@@ -100,7 +107,7 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     open_run(run, dump(recipe), seed=recipe.seed, resume=resume, overwrite=overwrite)
     pretrain(teacher, views, captions, PretrainOptions(**options), run, seed=recipe.seed)
     if recipe.weights == "float16":
-        teacher.half().float()  # what is evaluated is what is saved
+        teacher.round_to_half()  # what is evaluated is what is saved
     summary = {
         "task": "pretrain",
         "teacher": describe_teacher(teacher),
@@ -108,13 +115,13 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
         "bad_clips": [dataclasses.asdict(clip) for clip in decoded.bad],
         "wall_s": time.perf_counter() - began,
     }
-    write_json(run / "summary.json", summary)
     evaluation = None
     if test is not None:
         evaluation = evaluate_teacher(teacher, test, recipe)
-        write_evaluation(run, evaluation, describe_data(recipe.data.test))
+        evaluation = write_evaluation(run, evaluation, describe_data(recipe.data.test))
     card = teacher_card(summary, evaluation, dump(recipe), teacher_kind(recipe))
     teacher.save_pretrained(run / "teacher", card, half=recipe.weights == "float16")
+    write_json(run / "summary.json", summary)
     write_report(run)
     return summary
 

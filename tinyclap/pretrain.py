@@ -127,10 +127,11 @@ def pretrain(
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0
     checkpoint.keep_metrics(first_epoch)
+    teacher.to(accelerator.device)
     if state:
         training.load_trained_state(teacher, state["model"])
     elif options.text_epochs:
-        _part_captions(teacher.to(accelerator.device), captions, options, seed)
+        _part_captions(teacher, captions, options, seed)
     text = {id(parameter) for parameter in teacher.text_parameters()}
     audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
     groups = [(audio, options.lr), *([] if options.lock_text else [(teacher.text_parameters(), options.text_lr)])]
@@ -140,7 +141,6 @@ def pretrain(
         optimizer.load_state_dict(state["optimizer"])
         if ema:
             ema.load(state["ema"])
-    teacher.to(accelerator.device)
     optimizer = accelerator.prepare(optimizer)
     for epoch in tqdm(range(first_epoch, options.epochs), desc="pretrain", unit="epoch", disable=None):
         teacher.train()
@@ -153,6 +153,7 @@ def pretrain(
             checkpoint.save(training.snapshot(epoch + 1, training.trained_state(teacher), optimizer, ema))
     if ema:
         ema.write_into(teacher)
+    teacher._fingerprint = None
     teacher.requires_grad_(False)
     return teacher.cpu().eval()
 
@@ -189,7 +190,7 @@ def _run_epoch(
     seed: int,
     epoch: int,
 ) -> dict[str, float]:
-    """One pass over all clips; returns the epoch's means and what tells a stuck training."""
+    """Every clip but a rest smaller than a batch; returns the epoch's means and what tells a stuck training."""
     began, data_seconds = time.perf_counter(), 0.0
     batches = training.epoch_batches(len(views), options.batch_size, seed, epoch)
     rows = []

@@ -46,6 +46,8 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
 def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: bool = False) -> bool:
     """Whether `open_run` would take an interrupted run up again; raises as it does, and touches nothing."""
     written = folder / "recipe.yaml"
+    if resume and overwrite:
+        raise TinyclapError("--resume goes on with a run and --overwrite replaces it; give one of them")
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"run folder {folder} is a file; choose another one with --run DIR")
     if resume and _is_run(folder):

@@ -70,5 +70,6 @@ def _next_command(made: str | None, task: str | None, run: Path) -> str:
     if task == "evaluate":
         return f"tinyclap report {run}"
     if made == "pretrain":
-        return f"tinyclap distill RECIPE teacher.source={run / 'teacher'}"
+        kind = "hf" if (run / "teacher" / "model.safetensors").is_file() else "dual"
+        return f"tinyclap distill RECIPE teacher.kind={kind} teacher.source={run / 'teacher'}"
     return f"tinyclap evaluate {run} --data folder --root YOUR_SOUNDS"

@@ -9,6 +9,8 @@ from tinyclap.schema.base import Count, Epochs, Name, Rate, Section, Seed, Share
 from tinyclap.schema.data import Data, Views
 from tinyclap.schema.networks import Cnn14Tower, HtsatTower, PhiNetTower, ScratchText, Student, TransformersText
 
+HTSAT_WINDOW_S = 10.0  # LAION's front end
+
 
 class Teacher(Section):
     """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `dual` our own pair."""
@@ -123,6 +125,11 @@ class PretrainRecipe(Section):
             yield (
                 "text.kind",
                 f'got "{self.text.kind}", allowed: "scratch" with audio.kind: htsat (they make one ClapModel)',
+            )
+        if self.audio.kind == "htsat" and self.views.duration_s != HTSAT_WINDOW_S:
+            yield (
+                "views.duration_s",
+                f"got {self.views.duration_s:g}, allowed: {HTSAT_WINDOW_S:g} with audio.kind: htsat",
             )
         if self.weights == "float16" and self.audio.kind != "htsat":
             yield "weights", 'got "float16", allowed: "float32" unless audio.kind is htsat'

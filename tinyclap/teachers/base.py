@@ -19,6 +19,12 @@ from tinyclap.windows import embed_clips
 TEXT_BATCH = 64
 
 
+def tokenizer_text(tokenizer: Any) -> str:
+    """All that a tokenizer does, as text for a fingerprint."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    return fast.to_str() if fast is not None else repr(sorted(tokenizer.get_vocab().items()))
+
+
 class Teacher(nn.Module, ABC):
     """An audio tower and a text tower in one space, trainable through `encode_*` and frozen through `embed_*`.
 
@@ -83,6 +89,14 @@ class Teacher(nn.Module, ABC):
     def logit_scale(self) -> float:
         """The factor between cosine similarity and logits."""
         return self.log_scale.exp().item()
+
+    @torch.no_grad()
+    def round_to_half(self) -> None:
+        """Round the weights, not the front end's constants, to what float16 holds."""
+        for tensor in self.state_dict().values():
+            if tensor.dtype.is_floating_point:
+                tensor.copy_(tensor.half())
+        self._fingerprint = None
 
     @property
     def window(self) -> int:

@@ -6,6 +6,7 @@ tokenizer) and `shared.safetensors` (text projection and temperature).
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder, write_json, write_text
 from tinyclap.frontend import LogMel
 from tinyclap.student import Student
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import Teacher, tokenizer_text
 from tinyclap.teachers.cnn14 import Cnn14
 from tinyclap.windows import repeat_pad
 
@@ -142,7 +143,9 @@ class DualTeacher(Teacher):
         return repeat_pad(waveform, self.window)
 
     def preprocessing(self) -> dict[str, Any]:
-        return {"window_s": self.window_s, "frontend": self.audio.frontend.spec.__dict__, "format": FORMAT}
+        audio = asdict(self.audio.config) if isinstance(self.audio, Student) else self.audio.spec.__dict__
+        text = {"config": self.text.encoder.config.to_dict(), "tokenizer": tokenizer_text(self.text.tokenizer)}
+        return {"window_s": self.window_s, "audio": audio, "text": text, "format": FORMAT}
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         if half:
@@ -158,7 +161,12 @@ class DualTeacher(Teacher):
             audio: dict[str, Any] = {"kind": "phinet"}
             self.audio.save_pretrained(folder / "audio")
         else:
-            audio = {"kind": "cnn14", "frontend": self.audio.spec.__dict__, "width": self.audio.width}
+            audio = {
+                "kind": "cnn14",
+                "frontend": self.audio.spec.__dict__,
+                "width": self.audio.width,
+                "embed_dim": self.embed_dim,
+            }
             save_file(self.audio.state_dict(), folder / "cnn14.safetensors")
         shared = {f"projection.{key}": value for key, value in self.text.projection.state_dict().items()}
         save_file(shared | {"log_logit_scale": self.log_logit_scale.detach()}, folder / "shared.safetensors")
@@ -187,7 +195,10 @@ def load_dual(source: str) -> DualTeacher:
             f"teacher.source: no teacher in {folder} (config.json is missing); make one with "
             "`tinyclap pretrain RECIPE` and give the folder `teacher` of its run"
         )
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TinyclapError(f"teacher {folder}: config.json is damaged: {error}") from error
     if config.get("format") != FORMAT:
         hint = "; it looks like a ClapModel: use teacher.kind=hf" if config.get("model_type") == "clap" else ""
         raise TinyclapError(f"teacher {folder}: format is {config.get('format')!r}, expected {FORMAT!r}{hint}")
@@ -200,17 +211,17 @@ def load_dual(source: str) -> DualTeacher:
         text.projection.load_state_dict(
             {key.removeprefix("projection."): value for key, value in shared.items() if key.startswith("projection.")}
         )
-    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        teacher = DualTeacher(
+            audio,
+            text,
+            window_s=config["window_s"],
+            prompts=tuple(config["prompts"]),
+            logit_scale=shared["log_logit_scale"].exp().item(),
+            name=config["name"],
+            licence=config["licence"],
+        )
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise TinyclapError(f"teacher {folder}: damaged or incomplete: {error}") from error
-    teacher = DualTeacher(
-        audio,
-        text,
-        window_s=config["window_s"],
-        prompts=tuple(config["prompts"]),
-        logit_scale=shared["log_logit_scale"].exp().item(),
-        name=config["name"],
-        licence=config["licence"],
-    )
     teacher.requires_grad_(False)
     return teacher.eval()
 

@@ -10,28 +10,31 @@ what the weights were trained with; one that states a value keeps it. (The diffe
 
 import copy
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import try_to_load_from_cache
+from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder, write_text
 from tinyclap.frontend import LogMel
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import Teacher, tokenizer_text
 from tinyclap.windows import repeat_pad
 
 ROBERTA_LAYER_NORM_EPS = 1e-5
 MAX_TOKENS = 77  # LAION trained on captions of at most 77 tokens
 LAION_PROMPTS = ("This is a sound of {}.",)
-HARMLESS_EXTRA_KEYS = ("position_ids", "relative_position_index")
+CONSTANTS = ("position_ids", "relative_position_index")  # follow from the configuration; may be there or not
 
 
 class HFTeacher(Teacher):
@@ -111,14 +114,16 @@ class HFTeacher(Teacher):
         extractor = {
             key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)
         }
-        config: Any = self.model.config
-        return {"extractor": extractor, "text_layer_norm_eps": config.text_config.layer_norm_eps}
+        config = {key: value for key, value in self.model.config.to_dict().items() if not key.startswith("_")}
+        return {"extractor": extractor, "config": config, "tokenizer": tokenizer_text(self.tokenizer)}
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         with torch.no_grad():
             self.model.logit_scale_t.copy_(self.model.logit_scale_a)  # only one of the two is trained here
         with whole_folder(folder) as temporary:
-            (copy.deepcopy(self.model).half() if half else self.model).save_pretrained(temporary)
+            model = copy.deepcopy(self.model).half() if half else self.model
+            kept = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(CONSTANTS)}
+            model.save_pretrained(temporary, state_dict=kept)
             self.tokenizer.save_pretrained(temporary)
             self.extractor.save_pretrained(temporary)
             write_text(temporary / "README.md", card)
@@ -139,20 +144,36 @@ def load_hf(source: str) -> HFTeacher:
     try:
         written, _ = ClapConfig.get_config_dict(source)
         if written.get("model_type") != "clap":
+            hint = (
+                "; it looks like a teacher of tinyclap pretrain: use teacher.kind=dual" if "format" in written else ""
+            )
             raise TinyclapError(
-                f"teacher {name}: model_type is {written.get('model_type')!r}, but kind: hf loads a 'clap' model"
+                f"teacher {name}: model_type is {written.get('model_type')!r}, but kind: hf loads a 'clap' model{hint}"
             )
         config: Any = ClapConfig.from_dict(written)
         if "layer_norm_eps" not in written.get("text_config", {}):
             config.text_config.layer_norm_eps = ROBERTA_LAYER_NORM_EPS
-        loaded: Any = ClapModel.from_pretrained(source, config=config, dtype=torch.float32, output_loading_info=True)
+        with _quiet():  # its report of keys is checked below
+            loaded: Any = ClapModel.from_pretrained(
+                source, config=config, dtype=torch.float32, output_loading_info=True
+            )
         tokenizer = AutoTokenizer.from_pretrained(source)
         extractor = ClapFeatureExtractor.from_pretrained(source)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise TinyclapError(_not_loaded(name, source, error)) from error
     model, report = loaded
     _refuse_misfit(name, report)
     return HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source)).requires_grad_(False).eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _not_loaded(name: str, source: str, error: Exception) -> str:
@@ -167,9 +188,10 @@ def _not_loaded(name: str, source: str, error: Exception) -> str:
 
 
 def _refuse_misfit(name: str, report: dict[str, Any]) -> None:
-    extra = [key for key in report["unexpected_keys"] if not key.endswith(HARMLESS_EXTRA_KEYS)]
+    extra = [key for key in report["unexpected_keys"] if not key.endswith(CONSTANTS)]
+    missing = [key for key in report["missing_keys"] if not key.endswith(CONSTANTS)]
     faults = {
-        "missing": list(report["missing_keys"]),
+        "missing": missing,
         "of another shape": list(report["mismatched_keys"]),
         "unknown": extra,
     }
@@ -182,8 +204,10 @@ def _licence(source: str) -> str:
     """The licence that the model card's front matter states; "unknown" without a card."""
     card = Path(source) / "README.md"
     if not card.parent.is_dir():
-        cached = try_to_load_from_cache(source, "README.md")
-        card = Path(cached) if isinstance(cached, str) else card
+        try:
+            card = Path(hf_hub_download(source, "README.md"))
+        except OSError:  # offline with only the weights in the cache
+            return "unknown"
     if card.is_file():
         for line in card.read_text(encoding="utf-8").splitlines()[:40]:
             if line.startswith("license:"):

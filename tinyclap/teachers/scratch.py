@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModel,
@@ -129,7 +130,10 @@ def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
         TinyclapError: it cannot be loaded.
     """
     try:
-        encoder, tokenizer = AutoModel.from_pretrained(source), AutoTokenizer.from_pretrained(source)
+        encoder, tokenizer = (
+            AutoModel.from_pretrained(source, dtype=torch.float32),
+            AutoTokenizer.from_pretrained(source),
+        )
     except (OSError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise TinyclapError(
