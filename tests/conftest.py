@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are too small for more threads to help
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no test reaches the network
 
 SHARED = Path(os.environ.get("TINYCLAP_SHARED", Path(__file__).parents[2] / "shared"))

@@ -92,7 +92,7 @@ def test_student_learns_its_teacher(tmp_path: Path) -> None:
     student = distill(make_student(), make_targets(), make_views(), DistillOptions(30, 8, 0.01, ema=0.9), tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == list(range(1, 31))
-    assert rows[-1]["centred_cosine"] > 0.3 > 0.1 > rows[0]["centred_cosine"]
+    assert rows[-1]["centred_cosine"] > rows[0]["centred_cosine"] + 0.15
     assert not student.training
     assert not torch.equal(weights(before), weights(student))
 

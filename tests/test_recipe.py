@@ -36,6 +36,7 @@ data: {train: {kind: procedural}}
 audio: {kind: htsat, depths: [1, 1], num_attention_heads: [2, 4], patch_embeds_hidden_size: 16}
 text: {kind: scratch, vocab_size: 300}
 templates: ["This is a sound of {}."]
+views: {duration_s: 10}
 """
 
 Write = Callable[[str], Path]

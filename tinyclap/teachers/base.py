@@ -17,6 +17,17 @@ from tinyclap.frontend import LogMel
 from tinyclap.windows import embed_clips
 
 TEXT_BATCH = 64
+BOOKKEEPING = ("dtype", "torch_dtype", "_name_or_path", "transformers_version", "architectures")
+
+
+def config_values(config: Any) -> dict[str, Any]:
+    """A transformers configuration without what changes no embedding: where and in what precision it was stored."""
+
+    def told(values: dict[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in values.items() if key not in BOOKKEEPING}
+        return {key: told(value) if isinstance(value, dict) else value for key, value in kept.items()}
+
+    return told(config.to_dict())
 
 
 def tokenizer_text(tokenizer: Any) -> str:

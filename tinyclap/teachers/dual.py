@@ -22,7 +22,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder, write_json, write_text
 from tinyclap.frontend import LogMel
 from tinyclap.student import Student
-from tinyclap.teachers.base import Teacher, tokenizer_text
+from tinyclap.teachers.base import Teacher, config_values, tokenizer_text
 from tinyclap.teachers.cnn14 import Cnn14
 from tinyclap.windows import repeat_pad
 
@@ -144,7 +144,7 @@ class DualTeacher(Teacher):
 
     def preprocessing(self) -> dict[str, Any]:
         audio = asdict(self.audio.config) if isinstance(self.audio, Student) else self.audio.spec.__dict__
-        text = {"config": self.text.encoder.config.to_dict(), "tokenizer": tokenizer_text(self.text.tokenizer)}
+        text = {"config": config_values(self.text.encoder.config), "tokenizer": tokenizer_text(self.text.tokenizer)}
         return {"window_s": self.window_s, "audio": audio, "text": text, "format": FORMAT}
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:

@@ -28,7 +28,7 @@ from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder, write_text
 from tinyclap.frontend import LogMel
-from tinyclap.teachers.base import Teacher, tokenizer_text
+from tinyclap.teachers.base import Teacher, config_values, tokenizer_text
 from tinyclap.windows import repeat_pad
 
 ROBERTA_LAYER_NORM_EPS = 1e-5
@@ -114,8 +114,8 @@ class HFTeacher(Teacher):
         extractor = {
             key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)
         }
-        config = {key: value for key, value in self.model.config.to_dict().items() if not key.startswith("_")}
-        return {"extractor": extractor, "config": config, "tokenizer": tokenizer_text(self.tokenizer)}
+        config, tokenizer = config_values(self.model.config), tokenizer_text(self.tokenizer)
+        return {"extractor": extractor, "config": config, "tokenizer": tokenizer}
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         with torch.no_grad():
