@@ -14,7 +14,6 @@ import csv
 import itertools
 import json
 import statistics as plain_statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +202,10 @@ def write_results(
     tracking: list[dict[str, Any]],
     clips: list[dict[str, Any]],
 ) -> None:
+    asked = {"folds": arguments.folds, "seeds": arguments.seeds, "arms": arguments.arms, "name": [arguments.name]}
+    given = " ".join(f"--{key} {' '.join(map(str, values))}" for key, values in asked.items())
     result = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": f"python benchmarks/esc10.py {given}",
         "environment": environment(seed=arguments.seeds[0]),
         "folds": arguments.folds,
         "seeds": arguments.seeds,

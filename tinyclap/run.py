@@ -38,7 +38,7 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
     if folder.is_dir():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    write_json(folder / "env.json", environment(seed))
+    write_json(folder / "env.json", environment(seed) | {"command": " ".join(["tinyclap", *sys.argv[1:]])})
     write_text(folder / "recipe.yaml", recipe)
     return folder
 
@@ -112,7 +112,6 @@ def environment(seed: int) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "commit": _commit(),
-        "command": " ".join(["tinyclap", *sys.argv[1:]]),
     }
 
 
