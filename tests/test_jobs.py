@@ -173,6 +173,8 @@ def test_evaluate_on_other_data(recipe: Path, tmp_path: Path) -> None:
     message, code = failure("evaluate", "--data", "folder", "--root", "nowhere")
     assert code == 2
     assert "nowhere" in message
+    message, _ = failure("evaluate", "--root", "other")
+    assert "--data KIND" in message
     message, _ = failure("evaluate", "--data", "tapes", "--root", "other")
     assert "kind" in message
 

@@ -36,6 +36,8 @@ def evaluate_run(run: Path, *, kind: str | None = None, root: str | None = None,
         raise TinyclapError(
             f"{run} is not finished; go on with `tinyclap {recipe.task} {run}/recipe.yaml --run {run} --resume`"
         )
+    if kind is None and (root is not None or folds is not None):
+        raise TinyclapError("--root and --folds belong to other data; say of which kind with --data KIND")
     spec = recipe.data.test if kind is None else other_data(kind, root, folds)
     if spec is None:
         raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
