@@ -35,12 +35,21 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `path` only if the block ends without an error."""
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A temporary folder on the same file system as `path`; removed at the end if it still has its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
     temporary.chmod(0o755)
     try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `path` only if the block ends without an error."""
+    with _folder_beside(path) as temporary:
         yield temporary
         if path.exists():  # set aside first, so that a kill in between loses nothing
             former = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-former-"))
@@ -49,22 +58,15 @@ def whole_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(former)
         else:
             os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
 def cached_folder(path: Path) -> Iterator[Path]:
     """As `whole_folder`, for content that its name decides: where another process was faster, its folder stays."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
-    temporary.chmod(0o755)
-    try:
+    with _folder_beside(path) as temporary:
         yield temporary
         try:
             temporary.rename(path)  # fails if there is a folder that is not empty
         except OSError:
             if not path.is_dir():
                 raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
