@@ -14,6 +14,7 @@ import csv
 import itertools
 import json
 import statistics as plain_statistics
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +24,22 @@ from tinyclap import zeroshot
 from tinyclap.data.decoded import decode
 from tinyclap.data.esc50 import esc50
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
-from tinyclap.files import write_json, write_text
+from tinyclap.files import read_json, write_json, write_text
 from tinyclap.jobs import run_distill, run_pretrain
 from tinyclap.recipe import load_recipe
-from tinyclap.run import environment, read_json
+from tinyclap.run import environment
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
+from tinyclap.views import FIXED
 
 RESULTS = Path(__file__).parent / "results"
 N_BOOTSTRAP = 2000
-FIXED = [
-    "per_clip=1",
-    "crop=false",
-    "roll=false",
-    "gain_db=0",
-    "mix=0",
-    "speed=0",
-    "time_mask_s=0",
-    "band_mask_octaves=0",
-]
 ARMS = {
     "views": [],
-    "fixed": [f"views.{setting}" for setting in FIXED],
+    "fixed": [
+        f"views.{key}={value}" for key, value in asdict(FIXED).items() if key not in ("duration_s", "noise_snr_db")
+    ],
     "unseen": [],
     # For choosing defaults, on inner folds: --all-folds 1 2 3 --folds 1 2 3 --name esc10_choices
     "cosine": ["training.loss=cosine"],
@@ -135,8 +129,8 @@ def score(
     targets = [dataset.labels.index(str(dataset.clips[index].label)) for index in test]
     by_teacher = zeroshot.predict(theirs[test], classes) == targets
     by_student = zeroshot.predict(mine[test], classes) == targets
-    evaluation = json.loads((run / "evaluation.json").read_text())[0]
-    summary, taught = read_json(run / "summary.json"), read_json(teacher_run / "summary.json")
+    evaluation = read_json(run / "evaluation.json", [])[0]
+    summary, taught = read_json(run / "summary.json", {}), read_json(teacher_run / "summary.json", {})
     row = {
         "fold": fold,
         "arm": arm,

@@ -112,9 +112,6 @@ class DatasetContract:
             assert waveform.ndim == 1
             assert len(waveform) == round(dataset.info(index).duration_s * RATE)
             np.testing.assert_allclose(dataset.load(index, RATE, 0.1, 0.2), waveform[1600:4800], atol=2e-6)
-            parts = list(dataset.blocks(index, RATE, 0.15))
-            assert {len(part) for part in parts[:-1]} == {2400}
-            np.testing.assert_allclose(np.concatenate(parts), waveform, atol=1e-6)
 
     def test_a_selection_is_the_same_kind_and_sounds_the_same(self, dataset: Dataset) -> None:
         label = dataset.labels[0]

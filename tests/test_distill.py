@@ -49,6 +49,9 @@ def make_targets(n_clips: int = 16) -> np.ndarray:
     return (raw / np.linalg.norm(raw, axis=-1, keepdims=True)).astype(np.float16)
 
 
+MEAN = teacher_mean(make_targets())
+
+
 def losses(run: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 
@@ -63,12 +66,12 @@ import sys, torch
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_distill as t
-from tinyclap.distill import build_accelerator
+from tinyclap.training import build_accelerator
 from dataclasses import replace
 torch.set_num_threads(1)
 run = Path(sys.argv[1]); run.mkdir(exist_ok=True)
 options = replace(t.OPTIONS, {changes})
-student = t.distill(t.make_student(), t.make_targets(), t.make_views(), options, run, seed=1,
+student = t.distill(t.make_student(), t.make_targets(), t.MEAN, t.make_views(), options, run, seed=1,
                     accelerator=build_accelerator("no", "cpu"))
 if build_accelerator("no", "cpu").is_main_process:
     torch.save(t.weights(student), run / "weights.pt")
@@ -89,7 +92,9 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 
 def test_student_learns_its_teacher(tmp_path: Path) -> None:
     before = make_student()
-    student = distill(make_student(), make_targets(), make_views(), DistillOptions(30, 8, 0.01, ema=0.9), tmp_path)
+    student = distill(
+        make_student(), make_targets(), MEAN, make_views(), DistillOptions(30, 8, 0.01, ema=0.9), tmp_path
+    )
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == list(range(1, 31))
     assert rows[-1]["centred_cosine"] > rows[0]["centred_cosine"] + 0.15
@@ -101,8 +106,8 @@ def test_second_stage_moves_the_head_alone(tmp_path: Path) -> None:
     first, both = tmp_path / "first", tmp_path / "both"
     first.mkdir()
     both.mkdir()
-    one = distill(make_student(), make_targets(), make_views(), DistillOptions(2, 8, 0.01), first)
-    two = distill(make_student(), make_targets(), make_views(), DistillOptions(2, 8, 0.01, head_epochs=2), both)
+    one = distill(make_student(), make_targets(), MEAN, make_views(), DistillOptions(2, 8, 0.01), first)
+    two = distill(make_student(), make_targets(), MEAN, make_views(), DistillOptions(2, 8, 0.01, head_epochs=2), both)
     trunks = [{k: v for k, v in s.state_dict().items() if not k.startswith("head.")} for s in (one, two)]
     assert all(torch.equal(trunks[0][key], trunks[1][key]) for key in trunks[0])
     assert not torch.equal(*(s.state_dict()["head.linear1.weight"] for s in (one, two)))
@@ -157,13 +162,13 @@ def free_port() -> int:
 
 def test_mismatches_are_named(tmp_path: Path) -> None:
     with pytest.raises(TinyclapError, match=r"shape \(16, 3, 16\)"):
-        distill(make_student(), np.zeros((16, 3, DIM), np.float16), make_views(), OPTIONS, tmp_path)
+        distill(make_student(), np.zeros((16, 3, DIM), np.float16), MEAN, make_views(), OPTIONS, tmp_path)
     other = Views(decode(Procedural(16, duration_s=1.0), 16_000), SPEC, seed=3)
     with pytest.raises(TinyclapError, match="16000 Hz for a student that hears 8000 Hz"):
         LogMelViews(other, LogMel(FRONTEND))
     coarser = LogMelViews(make_views().views, LogMel(replace(FRONTEND, n_mels=16)), keep=False)
     with pytest.raises(TinyclapError, match="another front end"):
-        distill(make_student(), make_targets(), coarser, OPTIONS, tmp_path)
+        distill(make_student(), make_targets(), MEAN, coarser, OPTIONS, tmp_path)
 
 
 def test_kept_spectrograms_are_the_rendered_ones() -> None:
@@ -177,4 +182,4 @@ def test_a_loss_that_is_not_finite_stops_with_a_remedy(tmp_path: Path) -> None:
     targets = make_targets()
     targets[0] = np.nan
     with pytest.raises(TinyclapError, match=r"training\.lr"):
-        distill(make_student(), targets, make_views(), OPTIONS, tmp_path)
+        distill(make_student(), targets, MEAN, make_views(), OPTIONS, tmp_path)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import platform
 import resource
 import signal
 import stat
@@ -10,9 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tinyclap.files import cache_root, cached_folder, whole_folder, write_json, write_text
+from tinyclap.errors import TinyclapError
+from tinyclap.files import (
+    cache_root,
+    cached_folder,
+    read_json,
+    whole_folder,
+    write_json,
+    write_text,
+)
+from tinyclap.store import write_array
 
 Folder = Callable[[Path], AbstractContextManager[Path]]
 
@@ -81,7 +92,40 @@ def test_interrupted_before_the_rename_the_old_file_stays(tmp_path: Path, monkey
     assert names(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.parametrize("content", ["", "{", '{"a": 1', "[1]", "null"])
+def test_damaged_json_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(TinyclapError, match=r"a\.json is damaged .*; remove it and run the command"):
+        read_json(tmp_path / "a.json", {})
+    assert read_json(tmp_path / "none.json", {}) == {}
+
+
+def test_arrays_are_whole_or_not_there(tmp_path: Path) -> None:
+    write_array(tmp_path / "a.npy", np.arange(5))
+    assert np.load(tmp_path / "a.npy").tolist() == [0, 1, 2, 3, 4]
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        write_array(tmp_path / "a.npy", np.zeros(1000))
+    assert np.load(tmp_path / "a.npy").tolist() == [0, 1, 2, 3, 4]
+    assert names(tmp_path) == ["a.npy"]
+
+
 # ---- folders
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        with cached_folder(tmp_path / "store") as temporary:
+            (temporary / "half").write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert len(names(tmp_path)) == 1
+    mine = tmp_path / f".store-{platform.node()}-{os.getpid()}-alive"
+    mine.mkdir()
+    (tmp_path / ".store-elsewhere-1-x").mkdir()
+    with cached_folder(tmp_path / "store"):
+        pass
+    assert names(tmp_path) == sorted([".store-elsewhere-1-x", mine.name, "store"])
 
 
 @pytest.mark.parametrize("make", [whole_folder, cached_folder])

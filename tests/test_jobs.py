@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tiny import tiny_clap
 from typer.testing import CliRunner
 
 from tinyclap import cli
@@ -14,7 +15,6 @@ from tinyclap.data.procedural import Procedural
 from tinyclap.errors import TinyclapError
 from tinyclap.failures import explain
 from tinyclap.student import Student
-from tinyclap.teachers import scratch
 from tinyclap.teachers.base import Teacher
 
 ASKED_KEYS = {"retention", "agreement", "cosine", "centred_cosine", "knn10_overlap", "n_clips", "prompts"}
@@ -24,20 +24,7 @@ LABELS = "[church_bell, dog_bark, rain, siren]"
 @pytest.fixture(scope="module")
 def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained teacher in LAION's format: what is tested here is the way, not the accuracy."""
-    torch.manual_seed(0)
-    teacher = scratch.new_clap(
-        ["a dog barking", "rain falls"],
-        embed_dim=16,
-        vocab_size=300,
-        text_hidden_size=16,
-        text_layers=1,
-        text_heads=2,
-        depths=(1, 1),
-        heads=(1, 2),
-        patch_embeds_hidden_size=8,
-        logit_scale=14.0,
-        name="untrained",
-    )
+    teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
     folder = tmp_path_factory.mktemp("teacher") / "clap"
     teacher.save_pretrained(folder, "---\nlicense: cc-by-4.0\n---\n# untrained\n")
     return folder
@@ -129,7 +116,7 @@ def test_bad_clips_are_named_and_left_out(recipe: Path, tmp_path: Path) -> None:
     soundfile.write(sounds / "nan.wav", np.full(8000, np.nan, np.float32), 8000, subtype="FLOAT")
     soundfile.write(sounds / "blip.wav", np.ones(1), 8000)
     overrides = (f"data.train={{kind: folder, root: {sounds}}}", "data.max_bad_share=0.5")
-    assert "5 unusable clips were left out" in run("distill", str(recipe), *overrides)
+    assert "5 unusable training clips were left out" in run("distill", str(recipe), *overrides)
     summary = json.loads(Path("runs/small/summary.json").read_text())
     assert summary["clips"] == 8
     assert {Path(clip["name"]).name for clip in summary["bad_clips"]} == {
@@ -143,6 +130,38 @@ def test_bad_clips_are_named_and_left_out(recipe: Path, tmp_path: Path) -> None:
     assert code == 2
     assert "5 of 13 clips are unusable" in message
     assert "nan.wav: NaN or infinite samples" in message
+
+
+def test_bad_test_clips_are_named_in_the_evaluation(recipe: Path, tmp_path: Path) -> None:
+    clips = Procedural(84, seed=5, duration_s=1.0)
+    for index in range(84):
+        label = str(clips.clips[index].label)
+        if label in LABELS:
+            (tmp_path / "test" / label).mkdir(parents=True, exist_ok=True)
+            soundfile.write(tmp_path / "test" / label / f"{index}.flac", clips.load(index, 16_000), 16_000)
+    soundfile.write(tmp_path / "test" / "rain" / "silent.wav", np.zeros(8000), 8000)
+    overrides = (f"data.test={{kind: folder, root: {tmp_path / 'test'}}}", "data.max_bad_share=0.5")
+    assert "1 unusable test clips were left out" in run("distill", str(recipe), *overrides)
+    evaluation = json.loads(Path("runs/small/evaluation.json").read_text())[0]
+    assert evaluation["n_clips"] == 8
+    assert evaluation["bad_clips"] == [{"name": "rain/silent.wav", "reason": "silent"}]
+    assert "rain/silent.wav: silent" in Path("runs/small/report/report.md").read_text()
+    assert "rain/silent.wav: silent" in Path("runs/small/report/report.html").read_text()
+
+
+def test_what_is_wrong_with_the_test_clips_is_said_before_the_training(recipe: Path, tmp_path: Path) -> None:
+    for label in ("dog_bark", "DogBark"):
+        (tmp_path / "same" / label).mkdir(parents=True)
+        soundfile.write(tmp_path / "same" / label / "a.wav", Procedural(1, duration_s=1.0).load(0, 8000), 8000)
+    message, _ = failure("distill", str(recipe), "data.test={kind: folder, root: same}")
+    assert "both read 'dog bark'" in message
+    soundfile.write(tmp_path / "same" / "DogBark" / "a.wav", np.zeros(8000), 8000)
+    (tmp_path / "same" / "DogBark").rename(tmp_path / "same" / "cat")
+    message, _ = failure("distill", str(recipe), "data.test={kind: folder, root: same}")
+    assert "1 of 2 clips are unusable" in message
+    message, _ = failure("distill", str(recipe), f"data.test={{kind: procedural, n_clips: 84, labels: {LABELS}}}")
+    assert "sounds of seed 0, which are those of train" in message
+    assert not Path("runs").exists()
 
 
 def test_runs_are_never_overwritten_unasked(recipe: Path) -> None:
@@ -177,6 +196,41 @@ def test_evaluate_on_other_data(recipe: Path, tmp_path: Path) -> None:
     assert "--data KIND" in message
     message, _ = failure("evaluate", "--data", "tapes", "--root", "other")
     assert "kind" in message
+    message, _ = failure("evaluate", "--data", "procedural", "--set", "n_clips=84")
+    assert "sounds of seed 0, which are those of train" in message
+    unheard = ("--set", "n_clips=84", "--set", "duration_s=1", "--set", "seed=9", "--set", f"labels={LABELS}")
+    assert json.loads(run("evaluate", "--data", "procedural", *unheard, "--json"))["n_clips"] == 8
+    message, _ = failure("evaluate", "--data", "procedural", "--set", "clips=9")
+    assert "clips" in message
+    message, _ = failure("evaluate", "--data", "procedural", "--set", "seed")
+    assert "expected KEY=VALUE" in message
+
+
+def test_a_damaged_run_says_what_is_damaged(recipe: Path) -> None:
+    run("distill", str(recipe))
+    folder = Path("runs/small")
+    (folder / "teacher_mean.npy").write_bytes(b"")
+    message, _ = failure("evaluate")
+    assert "teacher_mean.npy" in message
+    assert "--resume` writes it again" in message
+    run("distill", str(recipe), "--resume")
+    (folder / "evaluation.json").write_text("[{")
+    message, _ = failure("evaluate")
+    assert "evaluation.json is damaged" in message
+
+
+def test_the_time_of_an_interrupted_run_counts(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tinyclap.jobs.grade", interrupt)
+        assert CliRunner().invoke(cli.app, ["distill", str(recipe)]).exit_code == 130
+    rows = [json.loads(line) for line in Path("runs/small/metrics.jsonl").read_text().splitlines()]
+    metrics = "".join(json.dumps(row | {"seconds": 1000.0}) + "\n" for row in rows)
+    Path("runs/small/metrics.jsonl").write_text(metrics + '{"epoch": 3, "sec')
+    run("distill", str(recipe), "--resume")
+    assert 2000 < json.loads(Path("runs/small/summary.json").read_text())["wall_s"] < 2100
 
 
 def test_what_cannot_be_done_is_said_first(recipe: Path, tmp_path: Path) -> None:

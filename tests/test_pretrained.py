@@ -203,7 +203,9 @@ class TestHub:
         monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
         assert student.push_to_hub("me/student", card="mine", private=True) == "https://hub/me/student"
         assert (tmp_path / "me/student/README.md").read_text() == "mine"
-        Student.from_pretrained(tmp_path / "me/student")
+        loaded = Student.from_pretrained(tmp_path / "me/student")
+        loaded.push_to_hub("you/student", private=True)
+        assert (tmp_path / "you/student/README.md").read_text() == "mine", "a card goes with its model"
 
     def test_a_refused_upload_is_one_message(self, student: Student, monkeypatch: pytest.MonkeyPatch) -> None:
         class Hub:

@@ -141,12 +141,6 @@ print(total.hexdigest(), clips.fingerprint)
         assert np.array_equal(clips.load(0, 8_000, start_s=0.5, duration_s=0.25), whole[4_000:6_000])
         assert np.array_equal(clips.load(0, 8_000, start_s=1.9, duration_s=9), whole[15_200:])
 
-    def test_blocks_join_to_the_whole(self) -> None:
-        clips = Procedural(2, duration_s=2)
-        blocks = list(clips.blocks(1, 16_000, block_s=0.6))
-        assert [len(block) for block in blocks] == [9_600, 9_600, 9_600, 3_200]
-        assert np.array_equal(np.concatenate(blocks), clips.load(1, 16_000))
-
 
 class TestDataset:
     def test_labels_go_round_and_folds_hold_every_class_equally(self) -> None:

@@ -22,7 +22,7 @@ data:
     - {kind: procedural, n_clips: 8}
     - kind: folder
       root: sounds
-  test: {kind: procedural}
+  test: {kind: procedural, seed: 1}
 student:
   phinet: {depth: 5, time_strides: [1, 3], mel_strides: [1, 3]}
 training:

@@ -274,8 +274,10 @@ class TestFullRun:
             assert wanted in markdown
         assert "### my_sounds" in markdown
 
-    def test_a_single_models_score_is_reported_as_the_teachers(self, run: Callable[..., Path]) -> None:
-        score = zeroshot.score(np.eye(3), np.eye(3)[:2], [0, 1, 1], ["dog", "rain"], templates=["a {}"], n_bootstrap=50)
+    def test_a_teacher_alone_has_no_students_column(self, run: Callable[..., Path]) -> None:
+        score = zeroshot.compare(
+            np.eye(3), None, np.eye(3)[:2], [0, 1, 1], ["dog", "rain"], templates=["a {}"], n_bootstrap=50
+        )
         summary = {"teacher": {"name": "esc10_teacher", "parameters": 1000}, "clips": 3}
         page, markdown = pages(run(evaluation=score, summary=summary, recipe="task: pretrain\n"))
         assert "The teacher's zero-shot accuracy is 66.7 %." in text_of(page)

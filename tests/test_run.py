@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tinyclap.errors import TinyclapError
-from tinyclap.run import find_run, open_run, read_json
+from tinyclap.run import find_run, open_run
 
 RECIPE = "task: distill\nseed: 3\n"
 
@@ -148,5 +148,12 @@ def test_without_any_run_the_message_says_how_to_make_one(tmp_path: Path) -> Non
         find_run(Path("x"))
 
 
-def test_a_missing_result_is_empty() -> None:
-    assert read_json(Path("missing.json")) == {}
+def test_a_run_that_does_not_say_when_it_started_is_named() -> None:
+    run = make_run()
+    (run / "env.json").write_text("{}")
+    with pytest.raises(TinyclapError, match=r"runs/a/env\.json does not say when"):
+        find_run()
+    (run / "env.json").write_text('{"started": ')
+    with pytest.raises(TinyclapError, match=r"runs/a/env\.json is damaged"):
+        find_run()
+    assert find_run(run) == run

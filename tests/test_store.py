@@ -6,10 +6,12 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tinyclap.errors import TinyclapError
 from tinyclap.store import BLOCK_ROWS, Filled, fill, prepared_ahead
 
 N_ROWS, WIDTH = 55, 64  # the last block is not full
@@ -56,6 +58,14 @@ def test_integers_stand_for_multiples_of_the_scale(tmp_path: Path) -> None:
     np.testing.assert_array_equal(filled.rows, np.round(ROWS / 0.01))
     assert filled.rounding_error == pytest.approx(np.abs(filled.rows * 0.01 - ROWS).max(), abs=1e-6)
     assert filled.rounding_error < 0.005 + 1e-6
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill_with(tmp_path / "store", copy)
+    monkeypatch.setattr("tinyclap.store.shutil.disk_usage", lambda _: SimpleNamespace(free=N_ROWS * WIDTH * 2 - 1))
+    with pytest.raises(TinyclapError, match=r"test: .* GB are needed in .*other.*TINYCLAP_CACHE.*views\.per_clip"):
+        fill_with(tmp_path / "other", refuse)
+    assert fill_with(tmp_path / "store", refuse).computed == 0, "what is stored needs no more room"
 
 
 def test_what_is_stored_is_read_only_and_not_computed_again(tmp_path: Path) -> None:

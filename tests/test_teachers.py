@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import tiny_clap
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
 
 from tinyclap.bundle import FrontendSpec
@@ -24,20 +25,7 @@ SPEC = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=256,
 
 
 def make_hf() -> HFTeacher:
-    torch.manual_seed(0)
-    return scratch.new_clap(
-        CAPTIONS,
-        embed_dim=24,
-        vocab_size=300,
-        text_hidden_size=32,
-        text_layers=1,
-        text_heads=2,
-        depths=(1, 1),
-        heads=(1, 2),
-        patch_embeds_hidden_size=8,
-        logit_scale=14.0,
-        name="tiny",
-    ).eval()
+    return tiny_clap(CAPTIONS, embed_dim=24)
 
 
 def make_dual(audio: StudentConfig | tuple[FrontendSpec, float], text: TextTower | None = None) -> Teacher:
@@ -254,6 +242,21 @@ def test_a_sentence_encoder_serves_as_it_is(minilm_root: Path) -> None:
     torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=0)
     dog, puppy, rain = tower(["a dog barks", "a puppy is barking", "heavy rain"])
     assert dog @ puppy > 0.6 > 0.4 > dog @ rain
+
+
+def test_an_encoder_whose_tokenizer_cannot_pad_is_refused(tmp_path: Path) -> None:
+    tower = scratch.new_text(CAPTIONS, 24, **TEXT)
+    tower.encoder.save_pretrained(tmp_path / "text")
+    tower.tokenizer.pad_token = None
+    tower.tokenizer.save_pretrained(tmp_path / "text")
+    with pytest.raises(TinyclapError, match=r"text\.source .*text: its tokenizer has no padding token"):
+        scratch.pretrained_text(str(tmp_path / "text"), 24, frozen=True)
+
+
+def test_a_damaged_installation_of_the_demo_teacher_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyclap.teachers.hf.resources.files", lambda _: tmp_path)
+    with pytest.raises(TinyclapError, match="the installation is damaged, install tinyclap again"):
+        load_hf("demo")
 
 
 def test_tokenizer_spells_any_text() -> None:

@@ -136,6 +136,19 @@ class TestCompare:
         assert result["agreement"] == np.mean(zeroshot.predict(teacher, classes) == zeroshot.predict(student, classes))
         assert (result["n_clips"], result["n_recordings"], result["clustered"]) == (60, 20, True)
 
+    def test_a_teacher_alone_has_the_same_figures_under_the_same_keys(self, case: Case) -> None:
+        teacher, student, classes, targets, labels = case
+        both = zeroshot.compare(teacher, student, classes, targets, labels)
+        alone = zeroshot.compare(teacher, None, classes, targets, labels)
+        assert alone["teacher"] == both["teacher"]
+        assert alone["confusion"] == {"teacher": both["confusion"]["teacher"]}
+        assert [row["teacher"] for row in alone["per_class"]] == [row["teacher"] for row in both["per_class"]]
+        assert both.keys() - alone.keys() == {
+            "student",
+            *("retention", "retention_ci95", "difference", "difference_ci95", "mcnemar_p", "agreement"),
+            *("cosine", "centred_cosine", "knn10_overlap", "knn10_chance"),
+        }
+
     def test_same_seed_same_result_other_seed_other_interval(self, case: Case) -> None:
         teacher, student, classes, targets, labels = case
         first, again = (zeroshot.compare(teacher, student, classes, targets, labels, seed=1) for _ in range(2))

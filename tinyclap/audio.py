@@ -1,7 +1,7 @@
 """Audio files in, mono float32 waveforms out: read, resample, check and cut to length. No torch.
 
 libsndfile decodes (wav, flac, ogg, mp3, opus, ...), channels are mixed down by their mean, soxr ("HQ") resamples.
-A piece of a file, the same span of the whole file and the same span of its blocks are the same samples (to 1e-6).
+A piece of a file and the same span of the whole file are the same samples (to 1e-6).
 """
 
 import math
@@ -86,25 +86,6 @@ def read(path: Path | str, sample_rate: int, start_s: float = 0.0, duration_s: f
     return waveform[offset:] if length is None else waveform[offset : offset + length]
 
 
-def blocks(path: Path | str, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
-    """The whole file as consecutive float32 (T,) blocks of `block_s` (the last may be shorter), without seams.
-
-    Memory does not grow with the length of the file. Raises as `read` does, for a damaged file only once the damage
-    is reached.
-    """
-    _check_positive(sample_rate=sample_rate, block_s=block_s)
-    length = max(1, round(block_s * sample_rate))
-    pending = np.zeros(0, np.float32)
-    with _opened(path) as file:
-        for chunk in _resampled(file, sample_rate):
-            pending = np.concatenate([pending, chunk])
-            while len(pending) >= length:
-                yield pending[:length]
-                pending = pending[length:]
-    if len(pending):
-        yield pending
-
-
 def fault(waveform: np.ndarray, sample_rate: int) -> str | None:
     """Why a waveform (T,) carries no sound: empty, shorter than 10 ms, NaN or infinite samples, silent; else None.
 
@@ -130,17 +111,6 @@ def repeat_pad(waveform: np.ndarray, length: int) -> np.ndarray:
 def fit(waveform: np.ndarray, length: int) -> np.ndarray:
     """The waveform (T,) cut or repeat-padded to exactly `length` samples."""
     return repeat_pad(waveform[:length], length)
-
-
-def windows(waveform: np.ndarray, length: int) -> np.ndarray:
-    """The waveform (T,) as consecutive windows (n, length), n = ceil(T / length), none of which holds padding.
-
-    The last window is aligned to the end and overlaps its neighbour; a shorter waveform is repeat-padded to one window.
-    """
-    if len(waveform) <= length:
-        return fit(waveform, length)[None]
-    starts = np.append(np.arange(0, len(waveform) - length, length), len(waveform) - length)
-    return np.stack([waveform[start : start + length] for start in starts])
 
 
 class _Forward(soundfile.SoundFile):
@@ -201,17 +171,6 @@ def _decoded(file: soundfile.SoundFile, first: int, last: int) -> Iterator[np.nd
             raise AudioError(str(file.name), f"truncated or damaged: {found} of {file.frames} frames can be decoded")
         with np.errstate(invalid="ignore", over="ignore"):  # infinite samples are reported by `fault`
             yield chunk[max(0, first - start) :].mean(axis=1)
-
-
-def _resampled(file: soundfile.SoundFile, sample_rate: int) -> Iterator[np.ndarray]:
-    chunks = _decoded(file, 0, file.frames)
-    if file.samplerate == sample_rate:
-        yield from chunks
-        return
-    stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32", quality="HQ")
-    for chunk in chunks:
-        yield stream.resample_chunk(chunk)
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _check_positive(**settings: float | None) -> None:

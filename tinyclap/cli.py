@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -46,7 +46,9 @@ def main() -> None:
         explained = explain(error)
         if explained is None:
             raise
-        _complain(explained[0])
+        # Wrong usage is the same in every process of `accelerate launch`, and said by the first.
+        if explained[1] != 2 or os.environ.get("RANK", "0") == "0":
+            _complain(explained[0])
         sys.exit(explained[1])
 
 
@@ -88,14 +90,7 @@ def distill_command(
     as_json: AsJson = False,
 ) -> None:
     """Distil a teacher into a student, evaluate it and write a report."""
-    from tinyclap.recipe import load_recipe
-
-    loaded = load_recipe(recipe, overrides or [], task="distill")
-    from tinyclap.jobs import run_distill  # loads torch, which a mistake in the recipe need not wait for
-
-    folder = run or _runs() / loaded.name
-    if run_distill(loaded, folder, resume=resume, overwrite=overwrite):  # in other processes than the first: nothing
-        _conclude(folder, as_json)
+    _train("distill", recipe, overrides, run, resume=resume, overwrite=overwrite, as_json=as_json)
 
 
 @app.command("pretrain")
@@ -108,14 +103,28 @@ def pretrain_command(
     as_json: AsJson = False,
 ) -> None:
     """Train a CLAP from scratch, to be a teacher."""
+    _train("pretrain", recipe, overrides, run, resume=resume, overwrite=overwrite, as_json=as_json)
+
+
+def _train(
+    task: Literal["distill", "pretrain"],
+    recipe: str,
+    overrides: list[str] | None,
+    run: Path | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Run a recipe for `task` and say what came of it."""
     from tinyclap.recipe import load_recipe
 
-    loaded = load_recipe(recipe, overrides or [], task="pretrain")
-    from tinyclap.jobs import run_pretrain
+    loaded = load_recipe(recipe, overrides or [], task=task)
+    from tinyclap.jobs import run_recipe  # loads torch, which a mistake in the recipe need not wait for
 
     folder = run or _runs() / loaded.name
-    run_pretrain(loaded, folder, resume=resume, overwrite=overwrite)
-    _conclude(folder, as_json)
+    if run_recipe(loaded, folder, resume=resume, overwrite=overwrite):  # in other processes than the first: nothing
+        _conclude(folder, as_json)
 
 
 @app.command()
@@ -124,6 +133,9 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="Other data: esc50, folder, manifest or procedural.")] = None,
     root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of it, e.g. esc10=true.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's student by zero-shot accuracy beside its teacher."""
@@ -132,7 +144,7 @@ def evaluate(
     folder = _say_which(find_run(run), run)
     from tinyclap.evaluation import evaluate_run
 
-    evaluate_run(folder, kind=data, root=root, folds=folds)
+    evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
     _conclude(folder, as_json, task="evaluate")
 
 

@@ -11,14 +11,12 @@ its running statistics are averaged over the processes at the end of every epoch
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -47,21 +45,10 @@ class DistillOptions(training.Options):
     head_lr: float = 0.004
 
 
-def build_accelerator(precision: str, device: str | None = None) -> Accelerator:
-    """Device, mixed precision and processes as `accelerate` finds them (`device="cpu"` forces the CPU)."""
-    # Statistics are averaged once an epoch by training.average_over_processes, not overwritten by the first process's.
-    buffers = DistributedDataParallelKwargs(broadcast_buffers=False)
-    # The others wait while the first process decodes and lets a big teacher listen, which may take hours.
-    patience = InitProcessGroupKwargs(timeout=timedelta(days=7))
-    accelerator = Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[buffers, patience])
-    if precision == "fp16" and accelerator.device.type == "cpu":
-        raise TinyclapError("training.precision=fp16 needs a GPU; set training.precision to no or bf16")
-    return accelerator
-
-
 def distill(
     student: Student,
     targets: np.ndarray,
+    mean: np.ndarray,
     views: LogMelViews,
     options: DistillOptions,
     run: Path,
@@ -76,6 +63,7 @@ def distill(
     Args:
         student: to train.
         targets: teacher embeddings of every view, unit norm, (clips, views, D).
+        mean: of these embeddings (`teacher_mean`), (D,).
         views: spectrograms of the same views by the student's front end.
         options: how to train.
         run: folder for `metrics.jsonl` and `checkpoints/`.
@@ -89,10 +77,10 @@ def distill(
         TinyclapError: shapes or sample rates that do not belong together, or a loss that is not finite.
     """
     _refuse_mismatch(student, targets, views)
-    accelerator = accelerator or build_accelerator(options.precision)
-    mean = torch.from_numpy(teacher_mean(targets)).to(accelerator.device)
-    criterion = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(mean, options.plain_weight)
-    material = Material(targets, views, mean, criterion, seed)
+    accelerator = accelerator or training.build_accelerator(options.precision)
+    centre = torch.from_numpy(mean).to(accelerator.device)
+    criterion = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(centre, options.plain_weight)
+    material = Material(targets, views, centre, criterion, seed)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0
@@ -112,9 +100,7 @@ def distill(
         optimizer = _enter(stage, student, options)
         ema = Ema(student, options.ema) if options.ema else None
         if state and state["epoch"] > stage.begin:
-            optimizer.load_state_dict(state["optimizer"])
-            if ema:
-                ema.load(state["ema"])
+            training.restore(state, optimizer, ema, accelerator.scaler)
         model, prepared = accelerator.prepare(_Encoder(student), optimizer)
         for epoch in range(max(stage.begin, first_epoch), stage.end):
             # In the second stage the trunk is a fixed feature extractor: no dropout, no new statistics.
@@ -129,7 +115,9 @@ def distill(
             if accelerator.is_main_process:
                 checkpoint.add_metrics({"epoch": epoch + 1, "stage": stage.name, **row})
                 if is_last or (epoch + 1) % options.checkpoint_every == 0:
-                    checkpoint.save(training.snapshot(epoch + 1, student.state_dict(), prepared, ema))
+                    checkpoint.save(
+                        training.snapshot(epoch + 1, student.state_dict(), prepared, ema, accelerator.scaler)
+                    )
             bar.update()
             bar.set_postfix(loss=f"{row['loss']:.3f}", centred_cosine=f"{row['centred_cosine']:.3f}")
         accelerator.free_memory(model, prepared)

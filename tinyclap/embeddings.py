@@ -5,7 +5,6 @@ preprocessing, decoded audio, view settings, seed. See `store` for how it is fil
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from tqdm import tqdm
 from tinyclap.data.decoded import Decoded
 from tinyclap.errors import TinyclapError
 from tinyclap.files import cache_root, cached_folder
-from tinyclap.store import BLOCK_ROWS, fill
+from tinyclap.store import BLOCK_ROWS, fill, write_array
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views
 
@@ -144,8 +143,6 @@ def _remember(parts: list[str], compute: Callable[[], np.ndarray], who: str) -> 
         embeddings = compute()
         if not np.isfinite(embeddings).all():
             raise TinyclapError(f"{who}: an embedding of its {parts[0]} is not finite")
-        content = io.BytesIO()  # written to a file of its own, np.save may not notice a full disk
-        np.save(content, embeddings)
         with cached_folder(folder) as temporary:
-            (temporary / "embeddings.npy").write_bytes(content.getbuffer())
+            write_array(temporary / "embeddings.npy", embeddings)
     return np.load(folder / "embeddings.npy")

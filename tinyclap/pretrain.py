@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from tinyclap import training
 from tinyclap.data.base import Clip
-from tinyclap.distill import build_accelerator
 from tinyclap.errors import TinyclapError
 from tinyclap.losses import soft_info_nce
 from tinyclap.teachers.base import Teacher
@@ -118,7 +117,7 @@ def pretrain(
     Returns:
         The teacher with averaged weights, frozen, on the CPU.
     """
-    accelerator = accelerator or build_accelerator(options.precision)
+    accelerator = accelerator or training.build_accelerator(options.precision)
     if accelerator.num_processes > 1:
         raise TinyclapError(
             "pretraining contrasts the clips of one batch and runs in one process; start it without launch"
@@ -138,9 +137,7 @@ def pretrain(
     optimizer = training.build_optimizer(groups, options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
-        optimizer.load_state_dict(state["optimizer"])
-        if ema:
-            ema.load(state["ema"])
+        training.restore(state, optimizer, ema, accelerator.scaler)
     optimizer = accelerator.prepare(optimizer)
     for epoch in tqdm(range(first_epoch, options.epochs), desc="pretrain", unit="epoch", disable=None):
         teacher.train()
@@ -150,7 +147,9 @@ def pretrain(
         if diagnosis:
             warnings.warn(f"epoch {epoch + 1}: {diagnosis}", stacklevel=2)
         if (epoch + 1) % options.checkpoint_every == 0 or epoch + 1 == options.epochs:
-            checkpoint.save(training.snapshot(epoch + 1, training.trained_state(teacher), optimizer, ema))
+            checkpoint.save(
+                training.snapshot(epoch + 1, training.trained_state(teacher), optimizer, ema, accelerator.scaler)
+            )
     if ema:
         ema.write_into(teacher)
     teacher._fingerprint = None

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,18 @@ def save(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor],
         raise TinyclapError(f"cannot save a model to {folder}: {reason}; check the path and the free space") from error
 
 
-def load(source: str | Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
-    """The configuration, the weights and the place (for messages) of a saved model.
+@dataclass(frozen=True)
+class Saved:
+    """What a saved model's folder holds; `place` is for messages, `card` None where there is no README.md."""
+
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+    card: str | None
+    place: str
+
+
+def load(source: str | Path) -> Saved:
+    """Read a saved model.
 
     Args:
         source: a local folder or the id of a Hugging Face repository.
@@ -66,7 +77,8 @@ def load(source: str | Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
         weights = safetensors.torch.load_file(folder / WEIGHTS)
     except (safetensors.SafetensorError, OSError) as error:
         raise TinyclapError(f"{folder / WEIGHTS} is damaged ({error}); save or download the model again") from error
-    return config, weights, str(folder)
+    card = (folder / CARD).read_text(encoding="utf-8", errors="replace") if (folder / CARD).is_file() else None
+    return Saved(config, weights, card, str(folder))
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], place: str, names: Mapping[str, str] | None = None) -> None:

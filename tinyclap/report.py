@@ -58,6 +58,7 @@ def model_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None)
         "hub_licence": licence.lower() if licence.lower() in HUB_LICENCES else "other",
         "evaluations": evaluations,
         "sizes": tables.size_rows(summary),
+        "bad_clips": objects(summary.get("bad_clips")),
     }
     return _environment().get_template("model_card.md.j2").render(context)
 

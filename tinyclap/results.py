@@ -49,20 +49,12 @@ def read_run(folder: Path) -> Run:
 def evaluations_of(content: Any) -> list[dict[str, Any]]:
     """The evaluations in evaluation.json, one or a list, each as `zeroshot.compare` writes it.
 
-    One of a single model (`zeroshot.score`) is put under "teacher". "models" lists the models there are. ValueError
-    for anything else.
+    "models" lists the models there are. ValueError for anything else.
     """
     evaluations = []
     for entry in content if isinstance(content, list) else [content]:
         if not isinstance(entry, dict):
             raise ValueError(f"expected an object per evaluation, got {type(entry).__name__}")
-        if "accuracy" in entry:
-            entry = {
-                **entry,
-                "teacher": {key: entry.get(key) for key in ("accuracy", "ci95", "folds")},
-                "per_class": [{**row, "teacher": row.get("accuracy")} for row in objects(entry.get("per_class"))],
-                "confusion": {"teacher": entry.get("confusion")},
-            }
         models = [model for model in MODELS if isinstance(entry.get(model), dict)]
         if not models:
             raise ValueError("an evaluation holds neither a teacher's nor a student's result")

@@ -1,9 +1,7 @@
 """Run folders: one folder holds all that one command made, and says how."""
 
-import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.errors import TinyclapError
-from tinyclap.files import write_json, write_text
+from tinyclap.files import read_json, whole_folder, write_json, write_text
 
 RUNS = Path("runs")
 NO_RUN = "is not a run folder (it holds no recipe.yaml and env.json)"
@@ -35,11 +33,9 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
     """
     if os.environ.get("RANK", "0") != "0" or check_run(folder, recipe, resume=resume, overwrite=overwrite):
         return folder
-    if folder.is_dir():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    write_json(folder / "env.json", environment(seed) | {"command": " ".join(["tinyclap", *sys.argv[1:]])})
-    write_text(folder / "recipe.yaml", recipe)
+    with whole_folder(folder) as new:
+        write_json(new / "env.json", environment(seed) | {"command": " ".join(["tinyclap", *sys.argv[1:]])})
+        write_text(new / "recipe.yaml", recipe)
     return folder
 
 
@@ -84,17 +80,20 @@ def find_run(folder: Path | None = None) -> Path:
         return folder
     if not known:
         raise TinyclapError(f"no run in {RUNS.absolute()}; make one with `tinyclap distill quickstart`")
-    return max(known, key=lambda run: datetime.fromisoformat(read_json(run / "env.json")["started"]))
+    return max(known, key=_started)
+
+
+def _started(run: Path) -> datetime:
+    started = read_json(run / "env.json", {}).get("started")
+    try:
+        return datetime.fromisoformat(started)
+    except (TypeError, ValueError) as error:
+        raise TinyclapError(f"{run}/env.json does not say when the run started ({started!r}); name a run") from error
 
 
 def _is_run(folder: Path) -> bool:
     """Both files, because only run folders are ever deleted and `recipe.yaml` alone is anybody's file name."""
     return (folder / "recipe.yaml").is_file() and (folder / "env.json").is_file()
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object, or {} if the file is missing."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def environment(seed: int) -> dict[str, Any]:

@@ -4,6 +4,9 @@ A block is marked done after its bytes are written, so a killed run goes on wher
 bytes.
 """
 
+import io
+import math
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +18,8 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from tinyclap.files import cached_folder
+from tinyclap.errors import TinyclapError
+from tinyclap.files import cached_folder, write_bytes
 
 BLOCK_ROWS = 16
 BLOCK = np.dtype([("done", np.uint8), ("rounding_error", np.float32)])
@@ -58,6 +62,9 @@ def fill(
         compute: a block of rows and what was prepared for it -> float (block, *shape[1:]).
         scale: what one unit of a stored value stands for.
         progress: what the progress bar says.
+
+    Raises:
+        TinyclapError: the missing rows do not fit on the disk.
     """
     if not folder.is_dir():
         with cached_folder(folder) as temporary:
@@ -65,6 +72,7 @@ def fill(
             open_memmap(temporary / "blocks.npy", "w+", BLOCK, (-(-shape[0] // BLOCK_ROWS),))
     missing = np.flatnonzero(np.load(folder / "blocks.npy")["done"] == 0).tolist()
     blocks = [range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, shape[0])) for block in missing]
+    _refuse_small_disk(folder, sum(map(len, blocks)) * math.prod(shape[1:]) * np.dtype(dtype).itemsize, progress)
     ahead = prepared_ahead(prepare, blocks)
     for block, rows, prepared in tqdm(
         zip(missing, blocks, ahead, strict=True), progress, len(blocks), unit="block", disable=None if blocks else True
@@ -88,6 +96,23 @@ def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any]) -> Itera
                 yield futures.popleft().result()
         while futures:
             yield futures.popleft().result()
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write a .npy file whole or not at all."""
+    content = io.BytesIO()  # written to a file of its own, np.save may not notice a full disk
+    np.save(content, array)
+    write_bytes(path, content.getbuffer())
+
+
+def _refuse_small_disk(folder: Path, needed: int, what: str) -> None:
+    """The file is sparse until it is filled, so a disk that is too small would show only after hours."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise TinyclapError(
+            f"{what}: {needed / 1e9:.3g} GB are needed in {folder}, and {free / 1e9:.3g} GB are free; free some space, "
+            "set TINYCLAP_CACHE to a folder on a larger disk, or lower views.per_clip"
+        )
 
 
 def _overwrite(path: Path, first: int, rows: np.ndarray) -> None:

@@ -103,6 +103,7 @@ class Student(nn.Module):
     def __init__(self, config: StudentConfig) -> None:
         super().__init__()
         self.config = config
+        self.card: str | None = None
         self.embed_dim = config.embed_dim
         self.sample_rate = config.frontend.sample_rate
         self.frontend = LogMel(config.frontend)
@@ -152,14 +153,14 @@ class Student(nn.Module):
 
         Args:
             folder: new or empty; with `overwrite` it may hold a saved model.
-            card: the model card; None writes a minimal one.
+            card: the model card; None writes the one it was loaded with, or else a minimal one.
             overwrite: replace the model in the folder.
 
         Raises:
             TinyclapError: the folder is taken or cannot be written.
         """
         config = {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self.config)}
-        text = _minimal_card(self) if card is None else card
+        text = card or self.card or _minimal_card(self)
         pretrained.save(Path(folder), config, self.state_dict(), text, overwrite=overwrite)
 
     @classmethod
@@ -172,7 +173,8 @@ class Student(nn.Module):
         Raises:
             TinyclapError: nothing there, an unknown format or version, or weights that do not fit.
         """
-        config, weights, place = pretrained.load(source)
+        saved = pretrained.load(source)
+        config, place = saved.config, saved.place
         name, version = config.pop("format", None), config.pop("format_version", None)
         if name != FORMAT:
             raise TinyclapError(f"{place} holds no student: format is {name!r} in config.json, expected {FORMAT!r}")
@@ -185,7 +187,8 @@ class Student(nn.Module):
             student = cls(StudentConfig.from_dict(config))
         except TinyclapError as error:
             raise TinyclapError(f"{place}/config.json: {error}") from error
-        pretrained.fill(student, weights, place)
+        pretrained.fill(student, saved.weights, place)
+        student.card = saved.card
         return student.eval()
 
     def push_to_hub(self, repo_id: str, card: str | None = None, *, private: bool = False) -> str:

@@ -5,26 +5,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tinyclap.files import read_json
 from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, scaled
-from tinyclap.run import read_json
 
 
 def as_object(run: Path) -> str:
     """The run's newest evaluation and its summary as one JSON object."""
-    return json.dumps({"run": str(run), **_newest_evaluation(run), "summary": read_json(run / "summary.json")})
+    return json.dumps({"run": str(run), **_newest_evaluation(run), "summary": read_json(run / "summary.json", {})})
 
 
 def as_table(run: Path, task: str | None = None) -> str:
     """The run's numbers as text; `task` is that of the run's summary if not given."""
-    summary, evaluation = read_json(run / "summary.json"), _newest_evaluation(run)
+    summary, evaluation = read_json(run / "summary.json", {}), _newest_evaluation(run)
     models = [name for name in ("teacher", "student") if name in summary]
     rows = [("", *models), *_cost_rows(summary, models), *_accuracy_rows(evaluation, models)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(models) + 1)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if len(models) == 2 and evaluation:
         lines += ["", *_agreement_lines(evaluation)]
-    if summary.get("bad_clips"):
-        lines += ["", f"{len(summary['bad_clips'])} unusable clips were left out; report/report.md names them"]
+    for what, told in (("training", summary), ("test", evaluation)):
+        if told.get("bad_clips"):
+            lines += ["", f"{len(told['bad_clips'])} unusable {what} clips were left out; report/report.md names them"]
     told = [f"run      {run}", f"report   {run / 'report' / 'report.html'}"]
     if task is None:
         told.append(f"took     {duration(summary.get('wall_s'))}")
@@ -32,8 +33,7 @@ def as_table(run: Path, task: str | None = None) -> str:
 
 
 def _newest_evaluation(run: Path) -> dict[str, Any]:
-    path = run / "evaluation.json"
-    evaluations = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    evaluations = read_json(run / "evaluation.json", [])
     return evaluations[0] if evaluations else {}
 
 
@@ -50,10 +50,8 @@ def _cost_rows(summary: dict[str, Any], models: Sequence[str]) -> list[tuple[str
 def _accuracy_rows(evaluation: dict[str, Any], models: Sequence[str]) -> list[tuple[str, ...]]:
     if not evaluation:
         return []
-    scores = {"teacher": evaluation} if "accuracy" in evaluation else evaluation
     cells = [
-        f"{percent(scores[model]['accuracy'])} {percent_interval(scores[model]['ci95'])}" if model in scores else ""
-        for model in models
+        f"{percent(evaluation[model]['accuracy'])} {percent_interval(evaluation[model]['ci95'])}" for model in models
     ]
     return [(f"zero-shot accuracy, {evaluation['n_clips']} clips", *cells)]
 

@@ -6,13 +6,15 @@ import os
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from torch import GradScaler, Tensor, nn
 
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_text
@@ -36,6 +38,18 @@ class Options:
     clip_norm: float = 1.0
     precision: str = "no"
     checkpoint_every: int = 1
+
+
+def build_accelerator(precision: str, device: str | None = None) -> Accelerator:
+    """Device, mixed precision and processes as `accelerate` finds them (`device="cpu"` forces the CPU)."""
+    # Statistics are averaged once an epoch by average_over_processes, not overwritten by the first process's.
+    buffers = DistributedDataParallelKwargs(broadcast_buffers=False)
+    # The others wait while the first process decodes and lets a big teacher listen, which may take hours.
+    patience = InitProcessGroupKwargs(timeout=timedelta(days=7))
+    accelerator = Accelerator(mixed_precision=precision, cpu=device == "cpu", kwargs_handlers=[buffers, patience])
+    if precision == "fp16" and accelerator.device.type == "cpu":
+        raise TinyclapError("training.precision=fp16 needs a GPU; set training.precision to no or bf16")
+    return accelerator
 
 
 def learning_rate(step: int, total: int, options: Options, peak: float) -> float:
@@ -130,11 +144,34 @@ def average_over_processes(tensors: Iterable[Tensor], accelerator: Accelerator) 
 
 
 def snapshot(
-    epoch: int, model: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, ema: Ema | None
+    epoch: int,
+    model: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    ema: Ema | None,
+    scaler: GradScaler | None = None,
 ) -> dict[str, Any]:
-    """All that a training needs to go on after `epoch` epochs."""
-    averages = ema.state if ema else None
-    return {"epoch": epoch, "model": dict(model), "optimizer": optimizer.state_dict(), "ema": averages}
+    """All that a training needs to go on after `epoch` epochs; `scaler` is that of training.precision=fp16."""
+    return {
+        "epoch": epoch,
+        "model": dict(model),
+        "optimizer": optimizer.state_dict(),
+        "ema": ema.state if ema else None,
+        "scaler": scaler.state_dict() if scaler else None,
+    }
+
+
+def restore(
+    state: Mapping[str, Any],
+    optimizer: torch.optim.Optimizer,
+    ema: Ema | None,
+    scaler: GradScaler | None = None,
+) -> None:
+    """Put back what a `snapshot` holds besides the model."""
+    optimizer.load_state_dict(state["optimizer"])
+    if ema:
+        ema.load(state["ema"])
+    if scaler:
+        scaler.load_state_dict(state["scaler"])
 
 
 class Checkpoint:
@@ -172,6 +209,12 @@ class Checkpoint:
         """Drop the metrics of epochs that are going to be run again."""
         rows = self.metrics_path.read_text(encoding="utf-8").splitlines() if self.metrics_path.is_file() else []
         write_text(self.metrics_path, "".join(row + "\n" for row in rows[:epochs]))
+
+    def spent_s(self) -> float:
+        """Seconds that the finished epochs of `metrics.jsonl` took."""
+        rows = self.metrics_path.read_text(encoding="utf-8").splitlines() if self.metrics_path.is_file() else []
+        whole = [json.loads(row) for row in rows if row.endswith("}")]  # a kill may leave half a row
+        return float(sum(row["seconds"] for row in whole))
 
     def add_metrics(self, row: dict[str, Any]) -> None:
         """Append one epoch."""

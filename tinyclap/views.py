@@ -19,6 +19,7 @@ from tinyclap import audio
 from tinyclap.bundle import is_count, is_number, require
 from tinyclap.data.decoded import Decoded
 
+VERSION = 1  # of draw and render: raised when a view would sound different, so that stored ones are made again
 GRID_S = 0.01  # of times within clips: whole samples at every common rate, so that none hears another offset
 NOISE_RATE = 32_000
 SPEED_STEPS = 8
@@ -74,7 +75,7 @@ class ViewSpec:
     def fingerprint(self) -> str:
         """Hash of everything that decides how a view sounds (not of how many there are)."""
         settings = {key: value for key, value in asdict(self).items() if key != "per_clip"}
-        constants = [GRID_S, NOISE_RATE, SPEED_STEPS, MIX_SNR_DB, BAND_HZ]
+        constants = [VERSION, GRID_S, NOISE_RATE, SPEED_STEPS, MIX_SNR_DB, BAND_HZ]
         return hashlib.blake2b(json.dumps([settings, constants], sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

@@ -173,7 +173,7 @@ def score(
 
 def compare(
     teacher: np.ndarray,
-    student: np.ndarray,
+    student: np.ndarray | None,
     classes: np.ndarray,
     targets: Sequence[int] | np.ndarray,
     labels: Sequence[str],
@@ -189,31 +189,36 @@ def compare(
 
     Beside both accuracies: retention (student over teacher) and difference with paired intervals, McNemar's p-value,
     agreement (share of clips given the same class, right or wrong), plain and centred cosine (`mean`: the teacher's
-    mean embedding) and the 10-nearest-neighbour overlap; what too few clips cannot tell is None.
+    mean embedding) and the 10-nearest-neighbour overlap; what too few clips cannot tell is None. Without a student
+    (None) the teacher's own figures alone, under the same keys.
     """
-    student, teacher = _pair(student, teacher)
     judge = partial(score, folds=folds, sources=sources, n_bootstrap=n_bootstrap, seed=seed, templates=templates)
-    scores = {
-        "teacher": judge(teacher, classes, targets, labels),
-        "student": judge(student, classes, targets, labels),
-    }
-    n_clips = len(teacher)
-    truth, recordings = np.asarray(targets), statistics.recording_ids(sources, n_clips)
-    by_teacher, by_student = predict(teacher, classes), predict(student, classes)
+    student, teacher = (None, _units("teacher", teacher)) if student is None else _pair(student, teacher)
+    scores = {"teacher": judge(teacher, classes, targets, labels)}
+    closeness: dict = {}
+    if student is not None:
+        scores["student"] = judge(student, classes, targets, labels)
+        n_clips = len(teacher)
+        truth, recordings = np.asarray(targets), statistics.recording_ids(sources, n_clips)
+        by_teacher, by_student = predict(teacher, classes), predict(student, classes)
+        closeness = {
+            **statistics.paired_comparison(by_teacher == truth, by_student == truth, recordings, n_bootstrap, seed),
+            "agreement": float(np.mean(by_teacher == by_student)),
+            "cosine": mean_cosine(student, teacher),
+            "centred_cosine": centred_cosine(student, teacher, mean) if n_clips > 1 or mean is not None else None,
+            "knn10_overlap": knn_overlap(student, teacher) if n_clips > 10 else None,
+            "knn10_chance": knn_chance(n_clips) if n_clips > 10 else None,
+        }
     shared = ("n_clips", "n_recordings", "clustered", "n_bootstrap", "seed", "prompts", "labels")
     own = ("accuracy", "ci95", "folds")
     return {
         **{model: {key: scores[model][key] for key in own} for model in scores},
-        **statistics.paired_comparison(by_teacher == truth, by_student == truth, recordings, n_bootstrap, seed),
-        "agreement": float(np.mean(by_teacher == by_student)),
-        "cosine": mean_cosine(student, teacher),
-        "centred_cosine": centred_cosine(student, teacher, mean) if n_clips > 1 or mean is not None else None,
-        "knn10_overlap": knn_overlap(student, teacher) if n_clips > 10 else None,
-        "knn10_chance": knn_chance(n_clips) if n_clips > 10 else None,
+        **closeness,
         **{key: scores["teacher"][key] for key in shared},
         "per_class": [
-            {"label": row["label"], "n": row["n"], "teacher": row["accuracy"], "student": other["accuracy"]}
-            for row, other in zip(scores["teacher"]["per_class"], scores["student"]["per_class"], strict=True)
+            {"label": row["label"], "n": row["n"]}
+            | {model: scores[model]["per_class"][i]["accuracy"] for model in scores}
+            for i, row in enumerate(scores["teacher"]["per_class"])
         ],
         "confusion": {model: scores[model]["confusion"] for model in scores},
     }

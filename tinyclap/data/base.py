@@ -9,7 +9,7 @@ settings must be recoverable from the `Clip`, e.g. its number from its name.
 import copy
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -88,10 +88,6 @@ class Dataset:
         """Clip `index`, or `duration_s` of it from `start_s`: float32 (T,), mono. Raises AudioError."""
         return self._load(self.clips[index], sample_rate, start_s, duration_s)
 
-    def blocks(self, index: int, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
-        """Clip `index` in consecutive float32 (T,) blocks of `block_s`, in bounded memory. Raises AudioError."""
-        return self._blocks(self.clips[index], sample_rate, block_s)
-
     def select(
         self,
         *,
@@ -144,15 +140,6 @@ class Dataset:
         """What decides how the clip sounds: its file, or for a generated clip its recipe as bytes."""
         return self._file(clip)
 
-    def _blocks(self, clip: Clip, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
-        """Needs overriding only where a clip without a file is too long to be held whole."""
-        if clip.path is not None:
-            yield from audio.blocks(clip.path, sample_rate, block_s)
-        else:
-            waveform = self._load(clip, sample_rate, 0.0, None)
-            length = max(1, round(block_s * sample_rate))
-            yield from (waveform[start : start + length] for start in range(0, len(waveform), length))
-
     def _own_name(self, clip: Clip) -> str:
         """The name that goes into the fingerprint."""
         return clip.name
@@ -194,10 +181,6 @@ class Concat(Dataset):
         """Without the prefix, so that renaming a data set's folder leaves the fingerprint as it is."""
         dataset, own = self._homes[clip.name]
         return dataset._own_name(own)
-
-    def _blocks(self, clip: Clip, sample_rate: int, block_s: float) -> Iterator[np.ndarray]:
-        dataset, own = self._homes[clip.name]
-        return dataset._blocks(own, sample_rate, block_s)
 
 
 def shown(items: Sequence[object], most: int = FAULTS_SHOWN) -> str:

@@ -1,7 +1,7 @@
 """Recipe sections on sound: data sets and the views taken of their clips."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -63,6 +63,11 @@ OneOrMore = Annotated[
 ]
 
 
+def one_or_more(spec: Any) -> tuple[Any, ...]:
+    """The data sections of a `train` or `test` key."""
+    return spec if isinstance(spec, tuple) else () if spec is None else (spec,)
+
+
 class Data(Section):
     """Where the sound comes from; `train` needs no labels for distillation, `test` does."""
 
@@ -70,6 +75,13 @@ class Data(Section):
     test: OneOrMore | None = None
     max_bad_share: Share = 0.05
     max_clip_s: Seconds = 30.0
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        seeds = [
+            {part.seed for part in one_or_more(spec) if part.kind == "procedural"} for spec in (self.train, self.test)
+        ]
+        for seed in sorted(seeds[0] & seeds[1]):
+            yield "test", f"got procedural sounds of seed {seed}, which are those of train; allowed: another seed"
 
 
 class Views(Section):

@@ -32,6 +32,7 @@ from tinyclap.teachers.base import Teacher, config_values, tokenizer_text
 from tinyclap.windows import repeat_pad
 
 ROBERTA_LAYER_NORM_EPS = 1e-5
+DEMO = "tinyclap demo teacher"
 MAX_TOKENS = 77  # LAION trained on captions of at most 77 tokens
 LAION_PROMPTS = ("This is a sound of {}.",)
 CONSTANTS = ("position_ids", "relative_position_index")  # follow from the configuration; may be there or not
@@ -140,7 +141,7 @@ def load_hf(source: str) -> HFTeacher:
     """
     name = source
     if source == "demo":
-        name, source = "tinyclap demo teacher", str(resources.files("tinyclap") / "assets" / "demo_teacher")
+        name, source = DEMO, str(resources.files("tinyclap") / "assets" / "demo_teacher")
     try:
         written, _ = ClapConfig.get_config_dict(source)
         if written.get("model_type") != "clap":
@@ -178,6 +179,8 @@ def _quiet() -> Iterator[None]:
 
 def _not_loaded(name: str, source: str, error: Exception) -> str:
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if name == DEMO:
+        return f"{DEMO}: {first_line}; the installation is damaged, install tinyclap again"
     if Path(source).is_dir():
         return f"teacher {name}: the folder cannot be loaded as a ClapModel: {first_line}"
     return (

@@ -127,7 +127,7 @@ def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
     """Any `transformers` encoder as a text tower.
 
     Raises:
-        TinyclapError: it cannot be loaded.
+        TinyclapError: it cannot be loaded, or its tokenizer cannot pad.
     """
     try:
         encoder, tokenizer = (
@@ -139,6 +139,11 @@ def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
         raise TinyclapError(
             f"text.source {source}: neither a folder with a transformers encoder nor on the hub: {first_line}"
         ) from error
+    if tokenizer.pad_token is None:
+        raise TinyclapError(
+            f"text.source {source}: its tokenizer has no padding token, which a batch of captions needs; give an "
+            "encoder such as sentence-transformers/all-MiniLM-L6-v2"
+        )
     return TextTower(encoder, tokenizer, embed_dim, frozen=frozen)
 
 
