@@ -68,6 +68,7 @@ def distill(folder: str, surroundings: dict[str, str], *arguments: str) -> dict[
         "teacher_forwards": told["summary"]["teacher_forwards"],
         "data_share": sum(row["data_seconds"] for row in epochs) / sum(row["seconds"] for row in epochs),
         **{f"{name}_macs": model["macs"] for name, model in models.items()},
+        **{f"{name}_window_s": model["window_s"] for name, model in models.items()},
         **{f"{name}_parameters": model["parameters"] for name, model in models.items()},
         "student_size_bytes": models["student"]["size_bytes"],
     }

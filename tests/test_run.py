@@ -45,6 +45,12 @@ def test_an_empty_folder_is_taken() -> None:
     assert open_run(Path("empty"), RECIPE, seed=3) == Path("empty")
 
 
+@pytest.mark.parametrize("folder", [".", ".."])
+def test_the_current_folder_is_no_run_folder(folder: str) -> None:
+    with pytest.raises(TinyclapError, match=r"holds the current folder; choose another one with --run DIR"):
+        open_run(Path(folder), RECIPE, seed=3)
+
+
 def test_a_run_is_not_written_over() -> None:
     run = make_run()
     before = contents(run)

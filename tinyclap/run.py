@@ -44,6 +44,8 @@ def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: boo
     written = folder / "recipe.yaml"
     if resume and overwrite:
         raise TinyclapError("--resume goes on with a run and --overwrite replaces it; give one of them")
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise TinyclapError(f"run folder {folder} holds the current folder; choose another one with --run DIR")
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"run folder {folder} is a file; choose another one with --run DIR")
     if resume and _is_run(folder):
