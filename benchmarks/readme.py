@@ -1,6 +1,6 @@
 """Writes the README's figures from the result files, so that none is typed in.
 
-    python benchmarks/readme.py
+python benchmarks/readme.py
 """
 
 import json
@@ -54,12 +54,14 @@ a teacher pretrained and students distilled on the others; {len(views["seeds"])}
 {len(fixed["seeds"])} with fixed clips; intervals draw whole
 recordings; `benchmarks/esc10.py`):
 
-| | parameters (trunk) | zero-shot accuracy | kept | centred cosine | 10-NN overlap, chance {percent(row["knn10_chance"])} |
+| | parameters (trunk) | zero-shot accuracy | kept | centred cosine | 10-NN overlap |
 | --- | --- | --- | --- | --- | --- |
 | teacher | {scaled(row["teacher_parameters"])} | {percent(ours["teacher_accuracy"])} \
 {percent_interval(ours["teacher_ci95"])} | | | |
 {_student_row("student, views", row, ours)}
 {_student_row("student, fixed clips", row, plain)}
+
+The overlap is that of a fold's {row["n_clips"]} clips, where chance finds {percent(row["knn10_chance"])}.
 
 Two classes left out of the student's training, heard again in the test fold: centred cosine \
 {decimal(strangers["centred_cosine"])}, and {percent(strangers["knn10_overlap"])} of
