@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from tinyclap.errors import GateError, TinyclapError
 
 if TYPE_CHECKING:
-    from tinyclap.bundle import FrontendSpec
     from tinyclap.frontend import LogMel
+    from tinyclap.frontend_spec import FrontendSpec
     from tinyclap.phinet import PhiNet, PhiNetConfig
     from tinyclap.recipe import load_recipe
     from tinyclap.student import Student, StudentConfig
@@ -29,7 +29,7 @@ __all__ = [
 
 # Imported when first asked for: `import tinyclap` must stay quick and must work without torch.
 _LAZY = {
-    "FrontendSpec": "tinyclap.bundle",
+    "FrontendSpec": "tinyclap.frontend_spec",
     "LogMel": "tinyclap.frontend",
     "PhiNet": "tinyclap.phinet",
     "PhiNetConfig": "tinyclap.phinet",
