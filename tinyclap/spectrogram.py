@@ -5,7 +5,7 @@ import numpy as np
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
 
-_DECIBELS = np.float32(10.0)
+BLOCK_FRAMES = 64  # transformed at a time, which keeps the intermediate arrays in the processor's cache
 
 
 class LogMel:
@@ -34,9 +34,18 @@ class LogMel:
         half = spec.n_fft // 2
         padded = np.pad(waveforms.astype(np.float32, copy=False), ((0, 0), (half, half)), mode="reflect")
         frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft, axis=1)[:, :: spec.hop_length]
-        spectrum = np.fft.rfft(frames * self._window)  # float32 inside from numpy 2 on, float64 before
+        mels = np.empty((*frames.shape[:2], spec.n_mels), np.float32)
+        for first in range(0, frames.shape[1], BLOCK_FRAMES):
+            block = slice(first, first + BLOCK_FRAMES)
+            np.matmul(self._power(frames[:, block]), self._filterbank, out=mels[:, block])
+        np.log10(np.maximum(mels, np.float32(spec.amin), out=mels), out=mels)
+        mels *= np.float32(10.0)
+        return mels[:, None]
+
+    def _power(self, frames: np.ndarray) -> np.ndarray:
+        """|STFT|^power of frames (B, n, n_fft): float32 (B, n, n_fft // 2 + 1)."""
+        spectrum = np.fft.rfft(frames * self._window)  # in float32 from numpy 2 on, in float64 before
         power = np.square(spectrum.real) + np.square(spectrum.imag)
-        if spec.power != 2.0:
-            power **= spec.power / 2.0
-        mels = power.astype(np.float32, copy=False) @ self._filterbank
-        return (_DECIBELS * np.log10(np.maximum(mels, np.float32(spec.amin))))[:, None]
+        if self.spec.power != 2.0:
+            power **= self.spec.power / 2.0
+        return power.astype(np.float32, copy=False)
