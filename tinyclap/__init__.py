@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from tinyclap.frontend_spec import FrontendSpec
     from tinyclap.phinet import PhiNet, PhiNetConfig
     from tinyclap.recipe import load_recipe
+    from tinyclap.runtime import Bundle
     from tinyclap.student import Student, StudentConfig
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bundle",
     "FrontendSpec",
     "GateError",
     "LogMel",
@@ -29,6 +31,7 @@ __all__ = [
 
 # Imported when first asked for: `import tinyclap` must stay quick and must work without torch.
 _LAZY = {
+    "Bundle": "tinyclap.runtime",
     "FrontendSpec": "tinyclap.frontend_spec",
     "LogMel": "tinyclap.frontend",
     "PhiNet": "tinyclap.phinet",
