@@ -132,6 +132,8 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
             if reason:
                 raise AudioError(name, reason)
             yield file
+    except UnicodeEncodeError as error:  # soundfile's, of a name with bytes of another encoding
+        raise AudioError(name, "its name is not valid UTF-8; rename it") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(name, f"cannot be decoded: {error.error_string.removeprefix('Error : ')}") from error
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 device = typer.Typer()
 
-Sounds = Annotated[list[Path], typer.Argument(metavar="FILES...", help="Sound files, or folders of them.")]
+Sounds = Annotated[list[Path], typer.Argument(metavar="FILES", help="Sound files, or folders of them.")]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="Bundle; by default the newest run's.")]
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a bundle.json.")]
 Labels = Annotated[str | None, typer.Option("--labels", help='"dog, rain", or a file with one label per line.')]
