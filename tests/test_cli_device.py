@@ -112,7 +112,7 @@ class TestClassify:
     def test_a_folder_without_audio(self, run: Run, made: Path, tmp_path: Path) -> None:
         code, out, err = run("classify", tmp_path, "--bundle", made)
         assert (code, out) == (2, "")
-        assert err.startswith(f"error: {tmp_path}: no audio files in this folder: looked for .wav")
+        assert err.startswith(f"error: no audio files below {tmp_path}: looked for .wav")
 
     def test_a_damaged_bundle(self, run: Run, made: Path, sound: Path, tmp_path: Path) -> None:
         damaged = shutil.copytree(made, tmp_path / "bundle")

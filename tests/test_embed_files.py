@@ -15,8 +15,8 @@ import soundfile
 from tiny_bundles import tiny_bundle
 
 from tinyclap import embed_files as room
-from tinyclap.audio import AudioError
-from tinyclap.embed_files import embed_files, find_sounds
+from tinyclap.data.folder import find_sounds
+from tinyclap.embed_files import embed_files
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import Bundle
 
@@ -182,7 +182,7 @@ class TestFindSounds:
         ]
 
     def test_a_folder_without_audio(self, tmp_path: Path) -> None:
-        with pytest.raises(AudioError, match=r"no audio files in this folder: looked for \.wav"):
+        with pytest.raises(TinyclapError, match=r"no audio files below .*: looked for \.wav"):
             find_sounds([tmp_path])
 
 
