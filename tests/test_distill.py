@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.distill import DistillOptions, distill, teacher_mean, view_number
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.logmels import LogMelViews
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.student import Student, StudentConfig

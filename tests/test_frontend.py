@@ -10,9 +10,9 @@ import pytest
 import torch
 import torchaudio
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
+from tinyclap.frontend_spec import FrontendSpec
 
 MS_CLAP_2022 = FrontendSpec(sample_rate=44_100, n_fft=1024, win_length=1024, f_max=14_000.0)
 SPECS = {
@@ -116,7 +116,7 @@ class TestSpec:
         assert repr(changes[field]) in str(caught.value)
 
     def test_needs_no_torch(self) -> None:
-        code = "import sys, tinyclap.bundle; sys.exit('torch' in sys.modules)"
+        code = "import sys, tinyclap.frontend_spec; sys.exit('torch' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -13,8 +13,8 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import Tensor
 
 from tinyclap import files
-from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.student import Student, StudentConfig
 

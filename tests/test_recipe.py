@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tinyclap.bundle import FrontendSpec
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.recipe import DistillRecipe, PretrainRecipe, RecipeError, dump, load_recipe
 from tinyclap.schema.data import ProceduralData
 from tinyclap.schema.networks import HtsatTower, ScratchText

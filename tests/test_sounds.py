@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.data.procedural import PROCEDURAL_LABELS, Procedural
 from tinyclap.data.sounds.synthesis import (
     INTERNAL_RATE,
@@ -21,6 +20,7 @@ from tinyclap.data.sounds.synthesis import (
     sine,
     tone,
 )
+from tinyclap.frontend_spec import FrontendSpec
 
 N_LABELS = len(PROCEDURAL_LABELS)
 

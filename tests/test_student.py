@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.heads import HEADS, POOLINGS, LinearHead, pool
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.student import REFERENCE, Student, StudentConfig, load_reference

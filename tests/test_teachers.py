@@ -9,8 +9,8 @@ import torch
 from tiny import tiny_clap
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.student import StudentConfig
 from tinyclap.teachers import load_teacher, scratch

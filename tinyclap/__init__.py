@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 from tinyclap.errors import GateError, TinyclapError
 
 if TYPE_CHECKING:
-    from tinyclap.bundle import FrontendSpec
     from tinyclap.frontend import LogMel
+    from tinyclap.frontend_spec import FrontendSpec
     from tinyclap.phinet import PhiNet, PhiNetConfig
     from tinyclap.recipe import load_recipe
+    from tinyclap.runtime import Bundle
     from tinyclap.student import Student, StudentConfig
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Bundle",
     "FrontendSpec",
     "GateError",
     "LogMel",
@@ -29,7 +31,8 @@ __all__ = [
 
 # Imported when first asked for: `import tinyclap` must stay quick and must work without torch.
 _LAZY = {
-    "FrontendSpec": "tinyclap.bundle",
+    "Bundle": "tinyclap.runtime",
+    "FrontendSpec": "tinyclap.frontend_spec",
     "LogMel": "tinyclap.frontend",
     "PhiNet": "tinyclap.phinet",
     "PhiNetConfig": "tinyclap.phinet",

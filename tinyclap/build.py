@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from tinyclap import costs
-from tinyclap.bundle import FrontendSpec
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.pretrain import Captions
 from tinyclap.schema.networks import Cnn14Tower, HtsatTower, PhiNetTower, ScratchText

@@ -1,114 +1,199 @@
-"""What an exported bundle is; for now the specification of its front end. Never imports torch."""
+"""What an exported bundle is: its files, its manifest (bundle.json) and their checksums. No torch."""
 
-import math
-from dataclasses import dataclass
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from tinyclap import __version__
+from tinyclap.checks import arguments, exact_keys, is_count, is_number, require
 from tinyclap.errors import TinyclapError
+from tinyclap.files import write_text
+from tinyclap.frontend_spec import FrontendSpec
 
-MEL_SCALES = ("slaney", "htk")
-MEL_NORMS = ("slaney", None)
-
-# Slaney's Auditory Toolbox: linear below 1 kHz, then 27 mels for every factor of 6.4.
-_HZ_PER_MEL = 200.0 / 3.0
-_BREAK_HZ = 1_000.0
-_BREAK_MEL = _BREAK_HZ / _HZ_PER_MEL
-_LOG_STEP = math.log(6.4) / 27.0
-
-
-def require(config: object, place: str, name: str, holds: bool, allowed: str) -> None:
-    """Unless the condition holds, raise a TinyclapError that names the field, its value and what is allowed."""
-    if not holds:
-        raise TinyclapError(f"{place}: {name} = {getattr(config, name)!r} is not allowed; it must be {allowed}")
-
-
-def is_number(value: object) -> bool:
-    """Whether a configured value is a finite number (True and False are none)."""
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def is_count(value: object, at_least: int = 1) -> bool:
-    """Whether a configured value is a whole number, `at_least` or above."""
-    return type(value) is int and value >= at_least
+FORMAT, SCHEMA_VERSION = "tinyclap-bundle", 1
+MANIFEST, README = "bundle.json", "README.md"
+FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH = "audio.onnx", "audio_int8.onnx", "audio_static.onnx"
+LABELS, LABEL_EMBEDDINGS = "labels.json", "labels.npy"
+TEXT_GRAPH, TOKENIZER = "text.onnx", "tokenizer.json"
+TEST_VECTORS = "test_vectors.npz"
+INPUTS = ("waveform", "logmel")
+GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
 
 
 @dataclass(frozen=True)
-class FrontendSpec:
-    """All that is needed to compute the same log-mel spectrogram anywhere.
+class Manifest:
+    """All that a device must know about a bundle.
 
-    Waveforms in [-1, 1] are padded by `n_fft // 2` reflected samples at both ends, cut into frames of `n_fft` every
-    `hop_length` samples, weighted by a periodic Hann window of `win_length` samples (centred in the frame) and
-    Fourier-transformed; magnitudes are raised to `power`, summed by the mel filterbank and expressed in decibels as
-    10·log10(max(x, amin)). Rates and frequencies in Hz, lengths in samples.
+    Attributes:
+        name: of the run or model.
+        licence: of the weights.
+        teacher: its `name`, `fingerprint` and `licence`.
+        embed_dim: size of the embedding.
+        sample_rate: of the waveforms, Hz.
+        window_s: longer audio is embedded in windows of this length, shorter audio is repeated up to it.
+        input: of the audio graphs: "waveform" (batch, samples) or "logmel" (batch, 1, frames, n_mels).
+        frontend: of the log-mel spectrogram, within the graphs or in front of them.
+        prompts: templates with `{}`, the place of the class name.
+        logit_scale: the factor between cosine similarity and logits.
+        graphs: of each audio graph, by file name, at least GRAPH_KEYS.
+        recommended: the graph to run unless another one is asked for.
+        text: `max_tokens` and `pad_id` of the text side; None without one.
+        latent_map: None; the embedding has all of the teacher's dimensions.
+        parity: what the export measured.
+        files: `sha256` and `size_bytes` of every other file of the bundle, by name.
+        tinyclap: the version that wrote it.
+        created: when, ISO 8601.
 
     Raises:
         TinyclapError: naming the first bad field, its value and what is allowed.
     """
 
-    sample_rate: int = 16_000
-    n_fft: int = 512
-    win_length: int = 512
-    hop_length: int = 320
-    n_mels: int = 64
-    f_min: float = 50.0
-    f_max: float = 8_000.0
-    mel_scale: str = "slaney"
-    mel_norm: str | None = "slaney"
-    power: float = 2.0
-    amin: float = 1e-10
+    name: str
+    licence: str
+    teacher: Mapping[str, str]
+    embed_dim: int
+    sample_rate: int
+    window_s: float
+    input: str
+    frontend: FrontendSpec
+    prompts: tuple[str, ...]
+    logit_scale: float
+    graphs: Mapping[str, Mapping[str, Any]]
+    recommended: str = FLOAT_GRAPH
+    text: Mapping[str, int] | None = None
+    latent_map: None = None
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tinyclap: str = __version__
+    created: str = field(default_factory=lambda: datetime.now().astimezone().isoformat(timespec="seconds"))
 
     def __post_init__(self) -> None:
-        where = "front end"
-        for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels"):
-            require(self, where, name, is_count(getattr(self, name)), "a whole number above 0")
-        for name in ("f_min", "f_max", "power", "amin"):
-            require(self, where, name, is_number(getattr(self, name)), "a finite number")
-        require(self, where, "n_fft", self.n_fft % 2 == 0, "even")
-        require(self, where, "win_length", self.win_length <= self.n_fft, f"at most n_fft = {self.n_fft}")
-        require(self, where, "hop_length", self.hop_length <= self.n_fft, f"at most n_fft = {self.n_fft}")
-        nyquist = self.sample_rate / 2
-        require(self, where, "f_max", 0 < self.f_max <= nyquist, f"above 0, at most sample_rate / 2 = {nyquist:g} Hz")
-        require(self, where, "f_min", 0 <= self.f_min < self.f_max, f"at least 0 and below f_max = {self.f_max:g} Hz")
-        require(self, where, "mel_scale", self.mel_scale in MEL_SCALES, f"one of {', '.join(MEL_SCALES)}")
-        require(self, where, "mel_norm", self.mel_norm in MEL_NORMS, "slaney or null")
-        require(self, where, "power", self.power > 0, "above 0 (2: power, 1: magnitude)")
-        require(self, where, "amin", self.amin > 0, "above 0")
-        empty = np.flatnonzero(~self.mel_filterbank().any(axis=0)).size
-        require(self, where, "n_mels", empty == 0, f"lower, or n_fft higher: {empty} bands fall between two FFT bins")
+        where = "bundle"
+        for name in ("name", "licence", "tinyclap", "created"):
+            require(self, where, name, isinstance(getattr(self, name), str), "a text")
+        for name in ("graphs", "parity", "files"):
+            require(self, where, name, isinstance(getattr(self, name), Mapping), "an object")
+        exact_keys(self.teacher, ("name", "fingerprint", "licence"), "bundle: teacher")
+        require(self, where, "embed_dim", is_count(self.embed_dim), "a whole number above 0")
+        same_rate = self.sample_rate == self.frontend.sample_rate
+        require(self, where, "sample_rate", same_rate, f"the front end's, {self.frontend.sample_rate} Hz")
+        shortest = (self.frontend.n_fft // 2 + 1) / self.sample_rate
+        lasting = is_number(self.window_s) and self.window_s >= shortest
+        require(self, where, "window_s", lasting, f"at least {shortest:g} seconds")
+        require(self, where, "input", self.input in INPUTS, f"one of {', '.join(INPUTS)}")
+        templates = isinstance(self.prompts, tuple) and all(isinstance(text, str) for text in self.prompts)
+        require(self, where, "prompts", templates, "a list of texts")
+        require(self, where, "logit_scale", is_number(self.logit_scale) and self.logit_scale > 0, "a number above 0")
+        described = all(isinstance(facts, Mapping) and set(facts) >= GRAPH_KEYS for facts in self.graphs.values())
+        complete = FLOAT_GRAPH in self.graphs and described
+        require(self, where, "graphs", complete, f"{FLOAT_GRAPH} and others, each with {', '.join(sorted(GRAPH_KEYS))}")
+        require(self, where, "recommended", self.recommended in self.graphs, f"one of {', '.join(self.graphs)}")
+        require(self, where, "latent_map", self.latent_map is None, "null")
+        if self.text is not None:
+            counts = exact_keys(self.text, ("max_tokens", "pad_id"), "bundle: text")
+            known = is_count(counts["max_tokens"]) and is_count(counts["pad_id"], 0)
+            require(self, where, "text", known, "null or an object of whole numbers")
 
-    def n_frames(self, n_samples: int) -> int:
-        """Frames of a waveform of `n_samples` samples."""
-        return 1 + n_samples // self.hop_length
+    @property
+    def window_samples(self) -> int:
+        """Samples in one window of `window_s`."""
+        return round(self.window_s * self.sample_rate)
 
-    def mel_filterbank(self) -> np.ndarray:
-        """Triangular filters, float32 (n_fft // 2 + 1, n_mels), for |STFT|^power of shape (..., n_fft // 2 + 1).
+    def to_json(self) -> str:
+        """The text of bundle.json."""
+        values = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
-        The same as librosa's and torchaudio's: Slaney's scale or HTK's, spaced evenly from f_min to f_max;
-        `mel_norm="slaney"` divides each filter by half its width in Hz.
+    def graph_metadata(self) -> str:
+        """JSON text for a graph's `metadata_props` under the key "tinyclap": all but `files` and `parity`."""
+        values = json.loads(self.to_json())
+        return json.dumps({key: values[key] for key in values if key not in ("files", "parity")})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """The inverse of `to_json`.
+
+        Raises:
+            TinyclapError: no JSON, another format or schema version, missing or unknown keys, values not allowed.
         """
-        bins = np.linspace(0.0, self.sample_rate / 2, self.n_fft // 2 + 1)
-        lowest, highest = _hz_to_mel(self.f_min, self.mel_scale), _hz_to_mel(self.f_max, self.mel_scale)
-        edges = _mel_to_hz(np.linspace(lowest, highest, self.n_mels + 2), self.mel_scale)
-        lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
-        rising = (bins[:, None] - lower) / (centre - lower)
-        falling = (upper - bins[:, None]) / (upper - centre)
-        filters = np.maximum(0.0, np.minimum(rising, falling))
-        if self.mel_norm == "slaney":
-            filters *= 2.0 / (upper - lower)
-        return filters.astype(np.float32)
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise TinyclapError(f"damaged ({error})") from error
+        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+            raise TinyclapError(f"no manifest of a bundle: its format must be {FORMAT!r}")
+        version = values.pop("schema_version", None)
+        if version != SCHEMA_VERSION:
+            raise TinyclapError(
+                f"schema_version is {version!r}, this tinyclap reads {SCHEMA_VERSION}; "
+                "update tinyclap, or export the bundle again"
+            )
+        values = arguments(values, cls, "the bundle")
+        values["frontend"] = FrontendSpec(**arguments(values["frontend"], FrontendSpec, "frontend"))
+        values["prompts"] = tuple(values["prompts"]) if isinstance(values["prompts"], list) else values["prompts"]
+        return cls(**values)
 
 
-def _hz_to_mel(hz: float, scale: str) -> float:
-    if scale == "htk":
-        return 2595.0 * math.log10(1.0 + hz / 700.0)
-    if hz < _BREAK_HZ:
-        return hz / _HZ_PER_MEL
-    return _BREAK_MEL + math.log(hz / _BREAK_HZ) / _LOG_STEP
+def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
+    """Write bundle.json into a folder that holds all the other files, and return what it says.
+
+    `files` is filled with the checksum and size of every file in the folder but bundle.json.
+    """
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
+    listed = {name: {"sha256": _sha256(folder / name), "size_bytes": os.stat(folder / name).st_size} for name in names}
+    complete = dataclasses.replace(manifest, files=listed)
+    write_text(folder / MANIFEST, complete.to_json())
+    return complete
 
 
-def _mel_to_hz(mels: np.ndarray, scale: str) -> np.ndarray:
-    if scale == "htk":
-        return 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
-    logarithmic = _BREAK_HZ * np.exp(_LOG_STEP * (mels - _BREAK_MEL))
-    return np.where(mels < _BREAK_MEL, mels * _HZ_PER_MEL, logarithmic)
+def read_manifest(folder: Path) -> Manifest:
+    """Read bundle.json and verify every file that it lists.
+
+    Raises:
+        TinyclapError: no bundle there, an unknown schema, or a file that is missing, truncated or changed.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        what = "holds no bundle.json" if folder.is_dir() else "is no folder"
+        raise TinyclapError(f"{folder} is not a bundle ({what}); make one with `tinyclap export --onnx`")
+    try:
+        manifest = Manifest.from_json(path.read_text(encoding="utf-8"))
+        missing = sorted({*manifest.graphs, *_optional(manifest)} - set(manifest.files))
+        if missing:
+            raise TinyclapError(f"files lacks {', '.join(missing)}")
+    except (TinyclapError, UnicodeDecodeError) as error:
+        raise TinyclapError(f"{path}: {error}") from error
+    for name, facts in manifest.files.items():
+        fault = _fault(folder, name, facts)
+        if fault:
+            raise TinyclapError(f"bundle {folder}: {fault}; copy or export it again")
+    return manifest
+
+
+def _optional(manifest: Manifest) -> set[str]:
+    """Files that must be there because something else is."""
+    text = {TEXT_GRAPH, TOKENIZER} if manifest.text is not None else set()
+    return text | ({LABELS, LABEL_EMBEDDINGS} if {LABELS, LABEL_EMBEDDINGS} & set(manifest.files) else set())
+
+
+def _fault(folder: Path, name: str, facts: object) -> str | None:
+    """What is wrong with a listed file; None for nothing."""
+    recorded = exact_keys(facts, ("sha256", "size_bytes"), f"bundle {folder}: files: {name}")
+    path = folder / name
+    if path.parent != folder or not path.is_file():  # a name is that of a file in the folder itself
+        return f"{name} is missing"
+    size_bytes = path.stat().st_size
+    if size_bytes != recorded["size_bytes"]:
+        return f"{name} holds {size_bytes} of {recorded['size_bytes']} bytes"
+    return None if _sha256(path) == recorded["sha256"] else f"{name} is not what was exported (its checksum differs)"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

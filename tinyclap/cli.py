@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from tinyclap import __version__
+from tinyclap.cli_device import device
 from tinyclap.failures import explain, mendable
 
-INTERRUPTED = "interrupted; nothing finished is lost: a training goes on with the same command and --resume"
+INTERRUPTED = "interrupted; nothing finished is lost: `embed` goes on with the same command, a training with --resume"
 
 
 def _app(purpose: str) -> typer.Typer:
@@ -27,6 +28,7 @@ def _app(purpose: str) -> typer.Typer:
 app = _app("Distil any CLAP into a tiny audio encoder that hears in the same space.")
 recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
+app.add_typer(device)
 
 
 def main() -> None:

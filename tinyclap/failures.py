@@ -20,7 +20,7 @@ TRAIN_PACKAGES = {
     "torchaudio",
     "transformers",
 }
-EXTRAS = {**dict.fromkeys(TRAIN_PACKAGES, "train"), "tokenizers": "text"}
+EXTRAS = {**dict.fromkeys(TRAIN_PACKAGES, "train"), "tokenizers": "text", "sounddevice": "mic"}
 
 _FULL = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk quota used up"}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}

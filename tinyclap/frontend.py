@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
+from tinyclap.frontend_spec import FrontendSpec
 
 
 class LogMel(nn.Module):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tinyclap.bundle import is_count, is_number, require
+from tinyclap.checks import is_count, is_number, require
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"hardswish": nn.Hardswish, "relu6": nn.ReLU6, "relu": nn.ReLU}
 STEM_WIDTH = 48

@@ -1,6 +1,5 @@
 """A model as a folder, config.json + model.safetensors + README.md, on disk or on the Hugging Face Hub."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,18 +108,6 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], place: str, names: Map
     if problems:
         raise TinyclapError(f"the weights in {place} do not fit this model ({'; '.join(problems)})")
     model.load_state_dict({names[name]: tensor for name, tensor in weights.items()})
-
-
-def fields(values: object, kind: type, place: str) -> dict[str, Any]:
-    """The keyword arguments of a dataclass as read from JSON. Unknown and missing keys are a TinyclapError."""
-    known = {entry.name for entry in dataclasses.fields(kind)}
-    if not isinstance(values, Mapping):
-        raise TinyclapError(f"{place} is {values!r}, expected an object with the keys {', '.join(sorted(known))}")
-    found = {"unknown": sorted(set(values) - known), "missing": sorted(known - set(values))}
-    problems = [f"{what} {', '.join(names)}" for what, names in found.items() if names]
-    if problems:
-        raise TinyclapError(f"keys of {place}: {'; '.join(problems)}; another version of tinyclap wrote them")
-    return dict(values)
 
 
 def push(folder: Path, repo_id: str, *, private: bool) -> str:

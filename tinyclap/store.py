@@ -86,13 +86,13 @@ def fill(
     return Filled(np.load(folder / "rows.npy", mmap_mode="r"), folder, sum(map(len, blocks)), worst)
 
 
-def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """`prepare(item)` for every item, in order, each made in a thread while the one before it is used."""
+def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any], workers: int = 1) -> Iterator[Any]:
+    """`prepare(item)` for every item, in order, made by threads while those before it are used."""
     futures: deque[Future[Any]] = deque()
-    with ThreadPoolExecutor(1) as worker:
+    with ThreadPoolExecutor(workers) as pool:
         for item in items:
-            futures.append(worker.submit(prepare, item))
-            if len(futures) > 1:
+            futures.append(pool.submit(prepare, item))
+            if len(futures) > workers:
                 yield futures.popleft().result()
         while futures:
             yield futures.popleft().result()

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap import pretrained
-from tinyclap.bundle import FrontendSpec, is_count, is_number, require
+from tinyclap.checks import arguments, is_count, is_number, require
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.heads import HEADS, POOLINGS, pool, unit_norm
 from tinyclap.phinet import ACTIVATIONS, PhiNet, PhiNetConfig, map_size, reference_names
 from tinyclap.windows import embed_clips, repeat_pad
@@ -81,8 +82,8 @@ class StudentConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> "StudentConfig":
         """The inverse of `dataclasses.asdict`; unknown and missing keys are a TinyclapError."""
         nested = {"frontend": FrontendSpec, "phinet": PhiNetConfig}
-        own = pretrained.fields(values, cls, "the student")
-        parts = {name: kind(**pretrained.fields(own[name], kind, name)) for name, kind in nested.items()}
+        own = arguments(values, cls, "the student")
+        parts = {name: kind(**arguments(own[name], kind, name)) for name, kind in nested.items()}
         return cls(**{**own, **parts})
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import soxr
 
 from tinyclap import audio
-from tinyclap.bundle import is_count, is_number, require
+from tinyclap.checks import is_count, is_number, require
 from tinyclap.data.decoded import Decoded
 
 VERSION = 1  # of draw and render: raised when a view would sound different, so that stored ones are made again

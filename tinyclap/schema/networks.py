@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.schema.base import Count, Dropout, Section, Text, Width
 
 

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder, write_text
 from tinyclap.frontend import LogMel
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.teachers.base import Teacher, config_values, tokenizer_text
 from tinyclap.windows import repeat_pad
 

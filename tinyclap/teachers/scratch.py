@@ -17,8 +17,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tinyclap.bundle import FrontendSpec
 from tinyclap.errors import TinyclapError
+from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.student import Student, StudentConfig
 from tinyclap.teachers.dual import Cnn14Tower, DualTeacher, TextTower
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher

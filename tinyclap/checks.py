@@ -1,0 +1,40 @@
+"""Checks of configured values and of objects read from JSON; each complaint names the place and what is allowed."""
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from tinyclap.errors import TinyclapError
+
+
+def require(config: object, place: str, name: str, holds: bool, allowed: str) -> None:
+    """Unless the condition holds, raise a TinyclapError that names the field, its value and what is allowed."""
+    if not holds:
+        raise TinyclapError(f"{place}: {name} = {getattr(config, name)!r} is not allowed; it must be {allowed}")
+
+
+def is_number(value: object) -> bool:
+    """Whether a configured value is a finite number (True and False are none)."""
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def is_count(value: object, at_least: int = 1) -> bool:
+    """Whether a configured value is a whole number, `at_least` or above."""
+    return type(value) is int and value >= at_least
+
+
+def arguments(values: object, kind: type, place: str) -> dict[str, Any]:
+    """The keyword arguments of a dataclass as read from JSON. Unknown and missing keys are a TinyclapError."""
+    return exact_keys(values, [entry.name for entry in dataclasses.fields(kind)], place)
+
+
+def exact_keys(values: object, known: Collection[str], place: str) -> dict[str, Any]:
+    """An object read from JSON, which must have exactly the known keys; anything else is a TinyclapError."""
+    if not isinstance(values, Mapping):
+        raise TinyclapError(f"{place} is {values!r}, expected an object with the keys {', '.join(sorted(known))}")
+    found = {"unknown": sorted(set(values) - set(known)), "missing": sorted(set(known) - set(values))}
+    problems = [f"{what} {', '.join(names)}" for what, names in found.items() if names]
+    if problems:
+        raise TinyclapError(f"keys of {place}: {'; '.join(problems)}; another version of tinyclap wrote them")
+    return dict(values)

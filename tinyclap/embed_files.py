@@ -1,0 +1,173 @@
+"""Many files to one array of embeddings on disk: resumable, in bounded memory, with bad files named. No torch."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+from tqdm import tqdm
+
+from tinyclap.audio import AudioError
+from tinyclap.errors import TinyclapError
+from tinyclap.files import read_json, write_json, write_text
+from tinyclap.runtime import Bundle
+from tinyclap.store import prepared_ahead
+
+ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a file: a row of the array, or the reason why there is none."""
+
+    file: str
+    size_bytes: int | None
+    mtime_ns: int | None
+    row: int | None
+    reason: str | None
+
+
+def embed_files(
+    bundle: Bundle, files: Sequence[Path], out: Path, *, workers: int = 1, overwrite: bool = False
+) -> list[Done]:
+    """Embed files into `out`, float32 (N, embed_dim), beside a JSON file that names the file of each row.
+
+    Files that cannot be used have no row; the JSON file names them with the reason. What is finished is kept in a
+    folder `<out>.part` until all is, so that the same command goes on after a kill; files that changed in the meantime
+    are embedded again.
+
+    Args:
+        bundle: that embeds.
+        files: of which the array is made, in this order.
+        out: a name that ends in .npy.
+        workers: files embedded at the same time.
+        overwrite: replace what is there.
+
+    Returns:
+        The files that were left out.
+
+    Raises:
+        TinyclapError: `out` exists or cannot be written, unfinished work of another bundle, or no usable file.
+    """
+    names = out.with_suffix(".json")
+    if out.suffix != ".npy":
+        raise TinyclapError(f"{out}: the name of the array must end in .npy")
+    there = [str(path) for path in (out, names) if path.exists()]
+    if there and not overwrite:
+        raise TinyclapError(
+            f"{' and '.join(there)} exists already; choose another name, or replace it with --overwrite"
+        )
+    if workers < 1:
+        raise TinyclapError(f"threads is {workers}: it must be 1 or more")
+    journal = _Journal(_part_folder(out, bundle, overwrite), bundle.embed_dim)
+    todo = [file for file in files if not journal.holds(file)]
+
+    def embed(file: Path) -> tuple[Path, os.stat_result | None, np.ndarray | str]:
+        status = _status(file)
+        try:
+            return file, status, bundle.embed(file)[0]
+        except AudioError as error:
+            return file, status, error.reason
+
+    results = prepared_ahead(embed, todo, workers)
+    for file, status, result in tqdm(
+        results, "embed", len(files), initial=len(files) - len(todo), unit="file", disable=None
+    ):
+        journal.add(file, status, result)
+    return journal.finish([str(file) for file in files], out, {"bundle": bundle.manifest.name, "graph": bundle.graph})
+
+
+class _Journal:
+    """Finished rows and what became of each file, appended as they come; a line is written after its row."""
+
+    def __init__(self, folder: Path, embed_dim: int) -> None:
+        self.folder, self.embed_dim = folder, embed_dim
+        self.done: dict[str, Done] = {}
+        self._rows_file, self._lines_file = folder / "rows.f32", folder / "files.jsonl"
+        self._rows_file.touch()
+        kept = self._rows_file.stat().st_size // (4 * embed_dim)
+        lines = self._lines_file.read_text(encoding="utf-8").splitlines() if self._lines_file.is_file() else []
+        self.n_rows = 0
+        for line in lines:
+            try:
+                entry = Done(**json.loads(line))
+            except (ValueError, TypeError):  # cut off by a kill
+                break
+            if entry.row is not None:
+                if entry.row >= kept:
+                    break
+                self.n_rows = max(self.n_rows, entry.row + 1)
+            self.done[entry.file] = entry
+        write_text(self._lines_file, "".join(json.dumps(asdict(entry)) + "\n" for entry in self.done.values()))
+        os.truncate(self._rows_file, self.n_rows * 4 * embed_dim)
+
+    def holds(self, file: Path) -> bool:
+        """Whether the file is finished and has not changed since."""
+        entry, status = self.done.get(str(file)), _status(file)
+        if entry is None or status is None:
+            return False
+        return (entry.size_bytes, entry.mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+    def add(self, file: Path, status: os.stat_result | None, result: np.ndarray | str) -> None:
+        """Note what became of a file: its embedding, or the reason why there is none."""
+        size_bytes, mtime_ns = (None, None) if status is None else (status.st_size, status.st_mtime_ns)
+        row, reason = (None, result) if isinstance(result, str) else (self.n_rows, None)
+        if isinstance(result, np.ndarray):
+            with self._rows_file.open("ab") as stream:
+                stream.write(result.astype("<f4").tobytes())
+            self.n_rows += 1
+        entry = Done(str(file), size_bytes, mtime_ns, row, reason)
+        with self._lines_file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(entry)) + "\n")
+        self.done[entry.file] = entry
+
+    def finish(self, files: Sequence[str], out: Path, facts: dict[str, str]) -> list[Done]:
+        """Write the array and the names in the order of `files`, remove the folder, return what was left out."""
+        entries = [self.done[file] for file in files]
+        good, bad = [e for e in entries if e.row is not None], [e for e in entries if e.row is None]
+        if not good:
+            shutil.rmtree(self.folder)
+            listed = "".join(f"\n  {entry.file}: {entry.reason}" for entry in bad[:10])
+            raise TinyclapError(f"none of {len(files)} files is usable:{listed}")
+        rows = np.memmap(self._rows_file, "<f4", "r", shape=(self.n_rows, self.embed_dim))
+        order = np.array([entry.row for entry in good])
+        whole = self.folder / out.name
+        with whole.open("wb") as stream:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (len(good), self.embed_dim)}
+            npy.write_array_header_1_0(stream, header)
+            for first in range(0, len(order), ROWS_AT_ONCE):
+                stream.write(rows[order[first : first + ROWS_AT_ONCE]].tobytes())
+        skipped = [{"file": entry.file, "reason": entry.reason} for entry in bad]
+        named = {**facts, "embed_dim": self.embed_dim, "files": [entry.file for entry in good], "bad": skipped}
+        write_text(out.with_suffix(".json"), json.dumps(named, indent=2) + "\n")  # a file name need not be UTF-8
+        os.replace(whole, out)
+        shutil.rmtree(self.folder)
+        return bad
+
+
+def _part_folder(out: Path, bundle: Bundle, overwrite: bool) -> Path:
+    """The folder of unfinished work, made if need be."""
+    folder = out.with_name(f"{out.name}.part")
+    made_by = {"bundle": hashlib.sha256(f"{bundle.graph} {bundle.manifest.to_json()}".encode()).hexdigest()}
+    try:
+        if folder.is_dir() and read_json(folder / "job.json", {}) != made_by:
+            if not overwrite:
+                raise TinyclapError(
+                    f"{folder} holds unfinished work of another bundle; remove it, choose another name, or replace it "
+                    "with --overwrite"
+                )
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "job.json", made_by)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise TinyclapError(f"{out} cannot be written ({error.strerror}); choose another place") from error
+    return folder
+
+
+def _status(file: Path) -> os.stat_result | None:
+    return file.stat() if file.is_file() else None

@@ -1,0 +1,275 @@
+"""An exported bundle at work: sounds to embeddings and labels with ONNX Runtime. No torch."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tinyclap import segments
+from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH, LABELS, TEST_VECTORS, Manifest, read_manifest
+from tinyclap.checks import is_number
+from tinyclap.errors import TinyclapError
+from tinyclap.labels import LabelTable, Prediction, read_table
+from tinyclap.session import open_session
+from tinyclap.spectrogram import LogMel
+from tinyclap.text import TextEncoder
+from tinyclap.zeroshot import class_matrix
+
+GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
+
+Sound = str | os.PathLike[str] | np.ndarray
+"""A file of any length, rate and number of channels, or mono samples in [-1, 1], float (T,)."""
+
+
+class Bundle:
+    """A loaded bundle; `Bundle.load` makes one.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what it says of itself.
+        graph: file name of the audio graph that is run.
+        threads: working on one graph.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, graph: str, session: Any, threads: int) -> None:
+        self.folder, self.manifest, self.graph, self.threads = folder, manifest, graph, threads
+        self._session = session
+        self._logmel = LogMel(manifest.frontend) if manifest.input == "logmel" else None
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        graph: Literal["float", "int8"] | None = None,
+        providers: str | Sequence[str] | None = None,
+        threads: int | None = None,
+    ) -> "Bundle":
+        """Check a bundle and make it ready to run.
+
+        Args:
+            path: of its folder.
+            graph: None for the one that the export recommends.
+            providers: execution providers, first choice first, e.g. "cuda"; None for the CPU.
+            threads: working on one graph; None for one, which is best for small graphs.
+
+        Raises:
+            TinyclapError: no bundle, one that is truncated, changed or of an unknown schema, no such graph, or a
+                provider that does not become active.
+        """
+        folder = Path(path)
+        manifest = read_manifest(folder)
+        name = manifest.recommended if graph is None else GRAPHS.get(graph, graph)
+        if name not in manifest.graphs:
+            there = ", ".join(key for key, file in GRAPHS.items() if file in manifest.graphs)
+            raise TinyclapError(f"bundle {folder} has no {graph} graph, it has: {there}; export it with --int8")
+        session = open_session(
+            folder / name, inputs=[manifest.input], output="embedding", providers=providers, threads=threads
+        )
+        return cls(folder, manifest, name, session, threads or 1)
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that is active."""
+        active: str = self._session.get_providers()[0]
+        return active
+
+    @property
+    def embed_dim(self) -> int:
+        """Size of an embedding."""
+        return self.manifest.embed_dim
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate that the encoder hears, Hz; files and arrays of other rates are resampled."""
+        return self.manifest.sample_rate
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the bundle's table; empty without one."""
+        return self._table.labels if self._table else ()
+
+    def embed(self, sounds: Sound | Iterable[Sound], *, sample_rate: int | None = None) -> np.ndarray:
+        """Embed sounds of any length.
+
+        Long ones are cut into windows whose embeddings are averaged, short ones are repeated; every window is encoded
+        on its own, so a sound always gets the same embedding. Long files are read piece by piece.
+
+        Args:
+            sounds: one or several files or arrays (see `Sound`); an array (N, T) holds N sounds.
+            sample_rate: of the arrays, Hz.
+
+        Returns:
+            Unit-norm float32 (N, embed_dim), also for a single sound.
+
+        Raises:
+            AudioError: a file that cannot be used.
+            TinyclapError: an array that cannot be used, or one without a sample rate.
+        """
+        embeddings = [self._embed(self._windows(sound, sample_rate)) for sound in _listed(sounds)]
+        return np.stack(embeddings) if embeddings else np.empty((0, self.embed_dim), np.float32)
+
+    def classify(
+        self,
+        sounds: Sound | Iterable[Sound],
+        labels: Sequence[str] | None = None,
+        top_k: int = 5,
+        *,
+        sample_rate: int | None = None,
+    ) -> list[list[Prediction]]:
+        """The labels that fit each sound best, best first.
+
+        Args:
+            sounds: as for `embed`.
+            labels: None for the bundle's own table.
+            top_k: labels per sound, at most.
+            sample_rate: of the arrays, Hz.
+
+        Raises:
+            TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side.
+        """
+        if top_k < 1:
+            raise TinyclapError(f"top_k is {top_k}: it must be 1 or more")
+        table = self.label_table(labels)
+        return [
+            table.rank(embedding, self.manifest.logit_scale, top_k)
+            for embedding in self.embed(sounds, sample_rate=sample_rate)
+        ]
+
+    def label_table(self, labels: Sequence[str] | None = None) -> LabelTable:
+        """Labels with their unit vectors: of the bundle's table where it has them all, else of its text side.
+
+        Raises:
+            TinyclapError: the bundle has neither.
+        """
+        if isinstance(labels, str):
+            raise TinyclapError(f"labels is the text {labels!r}; give a list of labels")
+        if labels is None:
+            if self._table is None:
+                raise TinyclapError(f"bundle {self.folder} has no label table; give labels, or export it with --labels")
+            return self._table
+        known = self._table.select(labels) if self._table and len(labels) else None
+        if known is not None:
+            return known
+        if self.manifest.text is None:
+            there = self._table.missing(labels) if self._table else "no label table"
+            raise TinyclapError(
+                f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --text` or "
+                "with --labels that name yours"
+            )
+        matrix = class_matrix(self.embed_text, labels, self.manifest.prompts)
+        return LabelTable(tuple(labels), matrix.astype(np.float32))
+
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed N texts: unit-norm float32 (N, embed_dim).
+
+        Raises:
+            TinyclapError: the bundle has no text side.
+        """
+        if self._text is None:
+            raise TinyclapError(f"bundle {self.folder} has no text side; export it with `tinyclap export --text`")
+        return self._text.embed(texts) if len(texts) else np.empty((0, self.embed_dim), np.float32)
+
+    def stream(
+        self,
+        blocks: Iterable[np.ndarray],
+        *,
+        hop_s: float = 1.0,
+        smoothing: float = 0.0,
+        sample_rate: int | None = None,
+    ) -> Iterator[tuple[float, np.ndarray]]:
+        """Embed live sound: after every hop, the last window (repeated until a window is full).
+
+        Args:
+            blocks: samples in [-1, 1] as they come, (n,) or (n, channels), of any length.
+            hop_s: time between two embeddings, seconds.
+            smoothing: weight of the past, 0 (none) to below 1: each embedding is smoothing times the one before plus
+                (1 - smoothing) times the new one, made unit norm again.
+            sample_rate: of the blocks, Hz; None for the bundle's.
+
+        Yields:
+            Seconds heard so far, and a unit-norm float32 (embed_dim,).
+
+        Raises:
+            TinyclapError: settings out of range, or a block that cannot be used.
+        """
+        hop = round(hop_s * self.sample_rate) if is_number(hop_s) else 0
+        if hop < 1:
+            raise TinyclapError(f"hop_s is {hop_s}: it must be above 0")
+        if not 0 <= smoothing < 1:
+            raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
+        own = segments.at_rate(blocks, sample_rate or self.sample_rate, self.sample_rate)
+        windows = segments.of_stream(own, self.manifest.window_samples, hop)
+        return self._smoothed(windows, smoothing)
+
+    def selftest(self) -> float:
+        """The largest difference between the bundle's test vectors and what this machine computes.
+
+        Raises:
+            TinyclapError: the bundle has no test vectors.
+        """
+        expected, computed = self.test_vectors()
+        return float(np.abs(computed - expected).max())
+
+    def test_vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Embeddings of the bundle's test sounds as they were when it was exported, and as computed here: (n, D).
+
+        Raises:
+            TinyclapError: the bundle has no test vectors.
+        """
+        if TEST_VECTORS not in self.manifest.files:
+            raise TinyclapError(f"bundle {self.folder} has no {TEST_VECTORS}; export it again")
+        with np.load(self.folder / TEST_VECTORS) as vectors:
+            expected = vectors["embedding"]
+            waveforms = [vectors[f"waveform_{row}"] for row in range(len(expected))]
+        return expected, self.embed(waveforms, sample_rate=self.sample_rate)
+
+    @cached_property
+    def _table(self) -> LabelTable | None:
+        return read_table(self.folder, self.embed_dim) if LABELS in self.manifest.files else None
+
+    @cached_property
+    def _text(self) -> TextEncoder | None:
+        text = self.manifest.text
+        return None if text is None else TextEncoder(self.folder, **text, threads=self.threads)
+
+    def _windows(self, sound: Sound, sample_rate: int | None) -> Iterator[np.ndarray]:
+        window = self.manifest.window_samples
+        if not isinstance(sound, np.ndarray):
+            return segments.of_file(os.fspath(sound), self.sample_rate, window)
+        if sample_rate is None:
+            raise TinyclapError("an array needs its sample rate: give sample_rate=..., in Hz")
+        return segments.of_array(segments.mono(sound, sample_rate, self.sample_rate), window)
+
+    def _embed(self, windows: Iterable[np.ndarray]) -> np.ndarray:
+        total = np.zeros(self.embed_dim)
+        for window in windows:
+            total += self._encode(window)
+        return _unit(total)
+
+    def _encode(self, window: np.ndarray) -> np.ndarray:
+        """One window (T,) -> unit-norm (embed_dim,)."""
+        batch = window[None] if self._logmel is None else self._logmel(window[None])
+        embedding: np.ndarray = self._session.run(None, {self.manifest.input: np.ascontiguousarray(batch)})[0][0]
+        return embedding
+
+    def _smoothed(
+        self, windows: Iterable[tuple[int, np.ndarray]], smoothing: float
+    ) -> Iterator[tuple[float, np.ndarray]]:
+        smooth = None
+        for heard, window in windows:
+            embedding = self._encode(window).astype(np.float64)
+            smooth = embedding if smooth is None else smoothing * smooth + (1 - smoothing) * embedding
+            yield heard / self.sample_rate, _unit(smooth)
+
+
+def _listed(sounds: Sound | Iterable[Sound]) -> Iterable[Sound]:
+    single = isinstance(sounds, str | os.PathLike) or (isinstance(sounds, np.ndarray) and sounds.ndim < 2)
+    return [sounds] if single else sounds  # type: ignore[list-item, return-value]
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)

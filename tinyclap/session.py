@@ -1,0 +1,85 @@
+"""ONNX Runtime sessions that say what went wrong, and run where they were asked to. No torch."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tinyclap.errors import TinyclapError
+
+CPU = "CPUExecutionProvider"
+SUFFIX = "ExecutionProvider"
+ERRORS_ONLY = 3  # onnxruntime's log level; it prints warnings of no consequence for the result
+
+
+def open_session(
+    path: Path, *, inputs: Sequence[str], output: str, providers: str | Sequence[str] | None, threads: int | None
+) -> Any:
+    """An `onnxruntime.InferenceSession` of a graph with exactly these inputs and this output.
+
+    Args:
+        path: of the graph.
+        inputs: names of its inputs.
+        output: name of its output.
+        providers: execution providers, first choice first, in full or without the suffix: "cuda"; None for the CPU.
+        threads: working on one graph; None for one, which is best for small graphs.
+
+    Raises:
+        TinyclapError: a provider that is not there or does not become active, a bad number of threads, or a graph
+            that this onnxruntime cannot run or that is another one.
+    """
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as faults
+
+    wanted = _providers(providers, onnxruntime.get_available_providers())
+    if threads is not None and threads < 1:
+        raise TinyclapError(f"threads is {threads}: it must be 1 or more")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    try:
+        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=wanted)
+    except (
+        faults.EPFail,
+        faults.Fail,
+        faults.InvalidArgument,
+        faults.InvalidGraph,
+        faults.InvalidProtobuf,
+        faults.NotImplemented,
+        faults.RuntimeException,
+    ) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TinyclapError(f"{path}: onnxruntime {onnxruntime.__version__} cannot run it ({reason})") from error
+    active = session.get_providers()
+    if active[0] != wanted[0]:
+        raise TinyclapError(
+            f"provider {wanted[0]} was asked for and {active[0]} is active; check the drivers and libraries that it "
+            f"needs, or ask for {active[0]}"
+        )
+    _check_interface(path, session, inputs, output)
+    return session
+
+
+def _check_interface(path: Path, session: Any, inputs: Sequence[str], output: str) -> None:
+    found = [entry.name for entry in session.get_inputs()], [entry.name for entry in session.get_outputs()]
+    if (sorted(found[0]), found[1]) != (sorted(inputs), [output]):
+        raise TinyclapError(
+            f"{path}: inputs {', '.join(found[0])} and outputs {', '.join(found[1])}, "
+            f"expected {', '.join(inputs)} and {output}; export the bundle again"
+        )
+
+
+def _providers(asked: str | Sequence[str] | None, available: Sequence[str]) -> list[str]:
+    """The full names of the providers asked for."""
+    names = [CPU] if asked is None else [asked] if isinstance(asked, str) else list(asked)
+    known = {provider.lower(): provider for provider in available}
+    full = [known.get(name.lower(), known.get(f"{name}{SUFFIX}".lower())) for name in names]
+    found = [provider for provider in full if provider is not None]
+    if not found or len(found) < len(names):
+        unknown = ", ".join(name for name, provider in zip(names, full, strict=True) if provider is None) or "(none)"
+        raise TinyclapError(
+            f"provider {unknown} is not in this onnxruntime; it has {', '.join(available)} "
+            "(others come with other builds, e.g. pip install onnxruntime-gpu)"
+        )
+    return found
