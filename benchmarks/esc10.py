@@ -44,6 +44,11 @@ ARMS = {
     # For choosing defaults, on inner folds: --all-folds 1 2 3 --folds 1 2 3 --name esc10_choices
     "cosine": ["training.loss=cosine"],
     "projection": ["student.head=projection"],
+    "mix_0.5": ["views.mix=0.5"],
+    "mix_0.2": ["views.mix=0.2"],
+    "long": ["training.epochs=300"],
+    "mean_max": ["student.pooling=mean_max"],
+    "mels": ["student.pooling=mels"],
 }
 # Two classes a fold, so that all but the last two of ESC-10's are left out once.
 LEFT_OUT = {

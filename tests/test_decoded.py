@@ -86,6 +86,20 @@ def test_every_unusable_clip_is_named_with_its_reason_and_skipped(bad: Path) -> 
     assert all(np.isfinite(decoded.waveform(index)).all() for index in range(3))
 
 
+@pytest.mark.parametrize("name", ["index.json", "samples.i16"])
+@pytest.mark.parametrize("kept_bytes", [None, 0, 300])
+def test_a_damaged_store_is_made_again(good: Path, name: str, kept_bytes: int | None) -> None:
+    decode(folder(good), RATE)
+    (store,) = (cache_root() / "audio").iterdir()
+    before = {path.name: path.read_bytes() for path in store.iterdir()}
+    if kept_bytes is None:
+        (store / name).unlink()
+    else:
+        (store / name).write_bytes(before[name][:kept_bytes])
+    assert len(decode(folder(good), RATE)) == 3
+    assert {path.name: path.read_bytes() for path in store.iterdir()} == before
+
+
 def test_too_many_unusable_clips_stop_and_are_named(bad: Path) -> None:
     with pytest.raises(TinyclapError, match=r"6 of 9 clips are unusable.*data\.max_bad_share=0\.5") as failure:
         decode(folder(bad), RATE, max_bad_share=0.5)

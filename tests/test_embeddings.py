@@ -285,6 +285,14 @@ def test_a_teacher_s_clips_and_texts_are_kept(mixed: Decoded) -> None:
     assert teacher_texts(FakeTeacher(seed=1), ["abc"])[0, 0] != teacher_texts(again, ["abc"])[0, 0]
 
 
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY damaged"])
+def test_damaged_embeddings_are_computed_again(content: bytes) -> None:
+    first = teacher_texts(FakeTeacher(), ["a", "bc"])
+    (path,) = (cache_root() / "embeddings").glob("*/embeddings.npy")
+    path.write_bytes(content)
+    np.testing.assert_array_equal(teacher_texts(FakeTeacher(), ["a", "bc"]), first)
+
+
 def test_clips_that_are_not_finite_are_not_kept(mixed: Decoded) -> None:
     teacher = FakeTeacher()
     teacher.nan_from = 0

@@ -1,12 +1,14 @@
 """From a recipe to a finished run, through the command line's own functions."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from accelerate.state import AcceleratorState
 from tiny import tiny_clap
 from typer.testing import CliRunner
 
@@ -217,6 +219,42 @@ def test_a_damaged_run_says_what_is_damaged(recipe: Path) -> None:
     (folder / "evaluation.json").write_text("[{")
     message, _ = failure("evaluate")
     assert "evaluation.json is damaged" in message
+
+
+def test_what_cannot_work_leaves_the_former_run_alone(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("distill", str(recipe))
+    before = Path("runs/small/student/model.safetensors").read_bytes()
+    if not torch.cuda.is_available():
+        AcceleratorState._reset_state(reset_partial_state=True)
+        message, _ = failure("distill", str(recipe), "training.precision=fp16", "--overwrite")
+        AcceleratorState._reset_state(reset_partial_state=True)
+        assert "needs a GPU" in message
+    monkeypatch.setattr("accelerate.Accelerator.num_processes", 3)
+    message, _ = failure("distill", str(recipe), "training.epochs=3", "--overwrite")
+    assert "cannot be dealt out evenly to 3 processes" in message
+    assert Path("runs/small/student/model.safetensors").read_bytes() == before
+
+
+def test_another_teacher_under_the_same_name_is_noticed(recipe: Path, tmp_path: Path, teacher_folder: Path) -> None:
+    shutil.copytree(teacher_folder, tmp_path / "clap")
+    run("distill", str(recipe), "teacher.source=clap")
+    other = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
+    with torch.no_grad():
+        other.model.audio_projection.linear2.weight.mul_(-1)
+    shutil.rmtree(tmp_path / "clap")
+    other.save_pretrained(tmp_path / "clap", "card")
+    for command in (["evaluate"], ["distill", str(recipe), "teacher.source=clap", "--resume"]):
+        message, code = failure(*command)
+        assert "the teacher of run runs/small changed since it began" in message
+        assert code == 2
+
+
+def test_views_are_shared_by_runs_of_other_seeds(recipe: Path) -> None:
+    run("distill", str(recipe))
+    run("distill", str(recipe), "seed=1", "--run", "other")
+    assert json.loads(Path("other/summary.json").read_text())["teacher_forwards"] == 0
+    run("distill", str(recipe), "views.seed=1", "--run", "views")
+    assert json.loads(Path("views/summary.json").read_text())["teacher_forwards"] > 0
 
 
 def test_the_time_of_an_interrupted_run_counts(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:

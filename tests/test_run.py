@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_overwrite_replaces_a_run() -> None:
 
 @pytest.mark.parametrize("name", ["thesis.txt", "recipe.yaml", "env.json"])
 @pytest.mark.parametrize("option", [{}, {"overwrite": True}, {"resume": True}], ids=str)
-def test_a_folder_that_is_no_run_is_left_alone(name: str, option: dict[str, bool]) -> None:
+def test_a_folder_that_is_no_run_is_left_alone(name: str, option: dict[str, Any]) -> None:
     """Not even with a file called `recipe.yaml` in it, which is anybody's file name."""
     Path("work").mkdir()
     Path("work", name).write_text(RECIPE)

@@ -68,6 +68,20 @@ def test_a_disk_that_is_too_small_is_refused_before_the_work(tmp_path: Path, mon
     assert fill_with(tmp_path / "store", refuse).computed == 0, "what is stored needs no more room"
 
 
+@pytest.mark.parametrize("name", ["rows.npy", "blocks.npy"])
+@pytest.mark.parametrize("kept_bytes", [None, 0, 100, 700])
+def test_a_damaged_store_is_made_again(
+    tmp_path: Path, whole: dict[str, bytes], name: str, kept_bytes: int | None
+) -> None:
+    path = fill_with(tmp_path / "store", copy).folder / name
+    if kept_bytes is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:kept_bytes])
+    fill_with(tmp_path / "store", copy)
+    assert files(tmp_path / "store") == whole
+
+
 def test_what_is_stored_is_read_only_and_not_computed_again(tmp_path: Path) -> None:
     first = fill_with(tmp_path / "store", copy)
     again = fill_with(tmp_path / "store", refuse)

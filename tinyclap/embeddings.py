@@ -6,6 +6,7 @@ preprocessing, decoded audio, view settings, seed. See `store` for how it is fil
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,10 +140,14 @@ def teacher_texts(teacher: Teacher, texts: list[str]) -> np.ndarray:
 def _remember(parts: list[str], compute: Callable[[], np.ndarray], who: str) -> np.ndarray:
     key = hashlib.blake2b(json.dumps([VERSION, *parts]).encode(), digest_size=16).hexdigest()
     folder = cache_root() / "embeddings" / key
-    if not folder.is_dir():
-        embeddings = compute()
-        if not np.isfinite(embeddings).all():
-            raise TinyclapError(f"{who}: an embedding of its {parts[0]} is not finite")
-        with cached_folder(folder) as temporary:
-            write_array(temporary / "embeddings.npy", embeddings)
-    return np.load(folder / "embeddings.npy")
+    try:
+        remembered: np.ndarray = np.load(folder / "embeddings.npy")
+        return remembered
+    except (OSError, ValueError, EOFError):
+        shutil.rmtree(folder, ignore_errors=True)  # not there, or damaged
+    embeddings = compute()
+    if not np.isfinite(embeddings).all():
+        raise TinyclapError(f"{who}: an embedding of its {parts[0]} is not finite")
+    with cached_folder(folder) as temporary:
+        write_array(temporary / "embeddings.npy", embeddings)
+    return embeddings

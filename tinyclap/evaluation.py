@@ -19,6 +19,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json, write_json
 from tinyclap.recipe import load_recipe
 from tinyclap.report import write_report
+from tinyclap.run import check_inputs
 from tinyclap.schema.data import AnyData, Data, one_or_more
 from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.student import Student
@@ -135,6 +136,7 @@ def evaluate_run(
         evaluation = grade(prepare(spec, recipe, teacher), teacher)
     else:
         teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
+        check_inputs(run, {"teacher": teacher.fingerprint})
         student = Student.from_pretrained(run / "student")
         mean = _teacher_mean(run)
         evaluation = grade(prepare(spec, recipe, teacher, student.sample_rate), teacher, student, mean=mean)

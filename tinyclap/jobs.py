@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from tinyclap import training
+from tinyclap import pretrained, training
 from tinyclap.build import describe_student, describe_teacher, new_teacher, student_config, teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded
@@ -21,7 +22,7 @@ from tinyclap.evaluation import TEACHER_MEAN, decode_set, describe_data, grade, 
 from tinyclap.files import write_json
 from tinyclap.frontend import LogMel
 from tinyclap.logmels import LogMelViews
-from tinyclap.pretrain import Captions, PretrainOptions, pretrain
+from tinyclap.pretrain import Captions, PretrainOptions, pretrain, refuse_several
 from tinyclap.recipe import dump
 from tinyclap.report import model_card, teacher_card, write_report
 from tinyclap.run import check_run, open_run
@@ -48,24 +49,26 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     """
     began = time.perf_counter()
     check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
+    pretrained.check_folder(run / "student", overwrite=True)
     accelerator = training.build_accelerator(recipe.training.precision)
+    training.micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
     with accelerator.main_process_first():  # it downloads, decodes and lets the teacher listen; the others read
         train = build_dataset(recipe.data.train)
         teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
-        spec = ViewSpec(**recipe.views.model_dump())
+        spec, seed = ViewSpec(**recipe.views.model_dump(exclude={"seed"})), recipe.views.seed
         torch.manual_seed(recipe.seed)
         student = Student(student_config(recipe.student, teacher.embed_dim, spec.duration_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
         exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
-        heard = Views(decode_set(train, teacher.sample_rate, recipe.data), spec, recipe.seed)
+        heard = Views(decode_set(train, teacher.sample_rate, recipe.data), spec, seed)
         stored = teacher_embeddings(teacher, heard, accelerator.device)
         decoded = decode_set(train, student.sample_rate, recipe.data)
-        views = LogMelViews(
-            Views(decoded, spec, recipe.seed), LogMel(student.config.frontend), keep=recipe.training.keep_logmels
-        )
+        frontend = LogMel(student.config.frontend)
+        views = LogMelViews(Views(decoded, spec, seed), frontend, keep=recipe.training.keep_logmels)
     mean = teacher_mean(stored.embeddings)
     options = DistillOptions(**recipe.training.model_dump(exclude={"keep_logmels"}))
-    open_run(run, dump(recipe), seed=recipe.seed, resume=resume, overwrite=overwrite)
+    inputs = {"teacher": teacher.fingerprint, "training clips": decoded.fingerprint}
+    open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
     spent_s = Checkpoint(run).spent_s()
     student = distill(student, stored.embeddings, mean, views, options, run, seed=recipe.seed, accelerator=accelerator)
@@ -94,6 +97,8 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `run_distill`."""
     began = time.perf_counter()
     check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
+    accelerator = training.build_accelerator(recipe.training.precision)
+    refuse_several(accelerator)
     train = build_dataset(recipe.data.train)
     torch.manual_seed(recipe.seed)
     captions = _captions(train, range(len(train)), recipe.templates)
@@ -103,11 +108,12 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher)
     decoded = decode_set(train, teacher.sample_rate, recipe.data)
     captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
-    views = Views(decoded, ViewSpec(**recipe.views.model_dump()), recipe.seed)
+    views = Views(decoded, ViewSpec(**recipe.views.model_dump(exclude={"seed"})), recipe.views.seed)
     options = PretrainOptions(**recipe.training.model_dump(exclude={"logit_scale_init"}))
-    open_run(run, dump(recipe), seed=recipe.seed, resume=resume, overwrite=overwrite)
+    inputs = {"training clips": decoded.fingerprint}
+    open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     spent_s = Checkpoint(run).spent_s()
-    pretrain(teacher, views, captions, options, run, seed=recipe.seed)
+    pretrain(teacher, views, captions, options, run, seed=recipe.seed, accelerator=accelerator)
     if recipe.weights == "float16":
         teacher.round_to_half()  # what is evaluated is what is saved
     summary = {

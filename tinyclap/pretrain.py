@@ -118,10 +118,7 @@ def pretrain(
         The teacher with averaged weights, frozen, on the CPU.
     """
     accelerator = accelerator or training.build_accelerator(options.precision)
-    if accelerator.num_processes > 1:
-        raise TinyclapError(
-            "pretraining contrasts the clips of one batch and runs in one process; start it without launch"
-        )
+    refuse_several(accelerator)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0
@@ -155,6 +152,14 @@ def pretrain(
     teacher._fingerprint = None
     teacher.requires_grad_(False)
     return teacher.cpu().eval()
+
+
+def refuse_several(accelerator: Accelerator) -> None:
+    """Raise a TinyclapError where several processes were launched."""
+    if accelerator.num_processes > 1:
+        raise TinyclapError(
+            "pretraining contrasts the clips of one batch and runs in one process; start it without launch"
+        )
 
 
 def _part_captions(teacher: Teacher, captions: Captions, options: PretrainOptions, seed: int) -> None:

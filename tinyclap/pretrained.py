@@ -24,14 +24,7 @@ def save(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor],
         TinyclapError: the folder holds something already (with `overwrite`: something else than a saved model), or
             cannot be written. What was there before stays as it was.
     """
-    if folder.exists() and not folder.is_dir():
-        raise TinyclapError(f"cannot save a model to {folder}: it is a file; name a folder")
-    held = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    if held and not overwrite:
-        raise TinyclapError(f"{folder} is not empty; name another folder, or pass overwrite=True to replace its model")
-    foreign = [name for name in held if name not in (CONFIG, WEIGHTS, CARD)]
-    if foreign:
-        raise TinyclapError(f"{folder} holds other files than a saved model's ({_some(foreign)}); name another folder")
+    check_folder(folder, overwrite=overwrite)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     try:
         with files.whole_folder(folder) as target:
@@ -41,6 +34,18 @@ def save(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor],
     except OSError as error:
         reason = error.strerror or error
         raise TinyclapError(f"cannot save a model to {folder}: {reason}; check the path and the free space") from error
+
+
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise the TinyclapError that `save` would raise because of what the folder holds."""
+    if folder.exists() and not folder.is_dir():
+        raise TinyclapError(f"cannot save a model to {folder}: it is a file; name a folder")
+    held = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    if held and not overwrite:
+        raise TinyclapError(f"{folder} is not empty; name another folder, or pass overwrite=True to replace its model")
+    foreign = [name for name in held if name not in (CONFIG, WEIGHTS, CARD)]
+    if foreign:
+        raise TinyclapError(f"{folder} holds other files than a saved model's ({_some(foreign)}); name another folder")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ HUB_LICENCES = (
     "mit",
     "bsd-3-clause",
     "cc0-1.0",
+    "cc-by-3.0",
     "cc-by-4.0",
     "cc-by-sa-4.0",
     "cc-by-nc-4.0",

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,15 @@ RUNS = Path("runs")
 NO_RUN = "is not a run folder (it holds no recipe.yaml and env.json)"
 
 
-def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, overwrite: bool = False) -> Path:
+def open_run(
+    folder: Path,
+    recipe: str,
+    *,
+    seed: int,
+    inputs: Mapping[str, str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Path:
     """Make a run folder with `recipe.yaml` and `env.json`, or take an interrupted one up again.
 
     Of several processes (`accelerate launch`) only the first does so; the others meet it when they join their group.
@@ -25,16 +34,21 @@ def open_run(folder: Path, recipe: str, *, seed: int, resume: bool = False, over
         folder: of the run.
         recipe: resolved recipe as YAML.
         seed: recorded in `env.json`.
+        inputs: fingerprints of what the run learns from, recorded in `env.json`.
         resume: go on in a folder that was made from the same recipe.
         overwrite: delete what is there.
 
     Raises:
-        TinyclapError: the folder holds something and neither is asked for, or its recipe is another one.
+        TinyclapError: the folder holds something and neither is asked for, or its recipe or its inputs are others.
     """
-    if os.environ.get("RANK", "0") != "0" or check_run(folder, recipe, resume=resume, overwrite=overwrite):
+    if os.environ.get("RANK", "0") != "0":
+        return folder
+    if check_run(folder, recipe, resume=resume, overwrite=overwrite):
+        check_inputs(folder, inputs or {})
         return folder
     with whole_folder(folder) as new:
-        write_json(new / "env.json", environment(seed) | {"command": " ".join(["tinyclap", *sys.argv[1:]])})
+        command = " ".join(["tinyclap", *sys.argv[1:]])
+        write_json(new / "env.json", environment(seed) | {"command": command, "inputs": dict(inputs or {})})
         write_text(new / "recipe.yaml", recipe)
     return folder
 
@@ -66,6 +80,17 @@ def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: boo
                 "or choose another one with --run DIR"
             )
     return False
+
+
+def check_inputs(folder: Path, inputs: Mapping[str, str]) -> None:
+    """Raise a TinyclapError if a run began with other inputs (fingerprints by name) than these."""
+    recorded = read_json(folder / "env.json", {}).get("inputs") or {}
+    for name, fingerprint in inputs.items():
+        if recorded.get(name, fingerprint) != fingerprint:
+            raise TinyclapError(
+                f"the {name} of run {folder} changed since it began (fingerprint {recorded[name]}, now {fingerprint}); "
+                "bring them back, or start another run with --run DIR"
+            )
 
 
 def find_run(folder: Path | None = None) -> Path:

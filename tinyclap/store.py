@@ -66,7 +66,8 @@ def fill(
     Raises:
         TinyclapError: the missing rows do not fit on the disk.
     """
-    if not folder.is_dir():
+    if not _is_whole(folder, shape, np.dtype(dtype)):
+        shutil.rmtree(folder, ignore_errors=True)  # damaged: what lies in the cache can be made again
         with cached_folder(folder) as temporary:
             open_memmap(temporary / "rows.npy", "w+", dtype, shape)
             open_memmap(temporary / "blocks.npy", "w+", BLOCK, (-(-shape[0] // BLOCK_ROWS),))
@@ -103,6 +104,15 @@ def write_array(path: Path, array: np.ndarray) -> None:
     content = io.BytesIO()  # written to a file of its own, np.save may not notice a full disk
     np.save(content, array)
     write_bytes(path, content.getbuffer())
+
+
+def _is_whole(folder: Path, shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether a store is there with all its rows, filled or not."""
+    try:
+        rows, blocks = (np.load(folder / name, mmap_mode="r") for name in ("rows.npy", "blocks.npy"))
+    except (OSError, ValueError, EOFError):
+        return False
+    return (rows.shape, rows.dtype, blocks.shape, blocks.dtype) == (shape, dtype, (-(-shape[0] // BLOCK_ROWS),), BLOCK)
 
 
 def _refuse_small_disk(folder: Path, needed: int, what: str) -> None:

@@ -6,6 +6,7 @@ Samples are int16 scaled by each window's own peak, so no sample is off by more 
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,12 +90,22 @@ def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_
     settings = f"{VERSION} {dataset.fingerprint} {sample_rate} {max_clip_s}"
     key = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
     folder = cache_root() / "audio" / key
-    if not (folder / "index.json").is_file():
+    if not _is_whole(folder):
+        shutil.rmtree(folder, ignore_errors=True)  # damaged: what lies in the cache can be made again
         with cached_folder(folder) as temporary:
             _write(dataset, sample_rate, max_clip_s, temporary, key)
     decoded = Decoded(folder)
     _refuse_bad(dataset, decoded, max_bad_share)
     return decoded
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        needed = sum(window["length"] for window in index["windows"]) * np.dtype(np.int16).itemsize
+        return needed == (folder / "samples.i16").stat().st_size
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, key: str) -> None:

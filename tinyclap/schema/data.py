@@ -85,8 +85,12 @@ class Data(Section):
 
 
 class Views(Section):
-    """How the stored views of a clip may differ: the fields of views.ViewSpec (a test compares them), with ranges."""
+    """How the stored views of a clip may differ: the fields of views.ViewSpec (a test compares them), with ranges.
 
+    `seed` is that of the views alone: runs of other seeds reuse the stored views and teacher embeddings.
+    """
+
+    seed: Seed = 0
     per_clip: Annotated[int, Field(ge=1, le=10_000)] = 16
     duration_s: Seconds = 5.0
     crop: bool = True
