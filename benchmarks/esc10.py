@@ -3,14 +3,16 @@
     python benchmarks/esc10.py --root data/ESC-50 [--folds 1 2 3 5] [--seeds 0 1 2]
 
 For every fold: a teacher is pretrained on the other folds (recipe esc10_teacher); students are distilled from it on the
-same clips (recipe esc10) in three arms: `views`, `fixed` (every clip heard as it is, nothing else changed) and `unseen`
+same clips (recipe esc10) in arms: `views`, `fixed` (every clip heard as it is, nothing else changed) and `unseen`
 (views, with two classes left out of the student's training), which measures how well a student tracks its teacher on
-sounds that it was never trained on. Every run is a folder under --work; what is finished is not repeated, so the script
-can be killed.
+sounds that it was never trained on. The other arms are for choosing settings: with --all-folds 1 2 3 --folds 1 2 3 they
+neither train nor test on fold 5, which is the fold to report then; the results on 1 to 3 are not independent of a
+choice made so. Every run is a folder under --work; what is finished is not repeated, so the script can be killed.
 """
 
 import argparse
 import csv
+import io
 import itertools
 import json
 import statistics as plain_statistics
@@ -24,11 +26,13 @@ from tinyclap import zeroshot
 from tinyclap.data.decoded import decode
 from tinyclap.data.esc50 import esc50
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
+from tinyclap.evaluation import TEACHER_MEAN
 from tinyclap.files import read_json, write_json, write_text
-from tinyclap.jobs import run_distill, run_pretrain
-from tinyclap.recipe import load_recipe
-from tinyclap.run import environment
-from tinyclap.statistics import bootstrap_sums, interval, recording_ids
+from tinyclap.jobs import run_recipe
+from tinyclap.recipe import dump, load_recipe
+from tinyclap.run import check_run, environment
+from tinyclap.schema.recipes import Recipe
+from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
 from tinyclap.views import FIXED
@@ -41,7 +45,7 @@ ARMS = {
         f"views.{key}={value}" for key, value in asdict(FIXED).items() if key not in ("duration_s", "noise_snr_db")
     ],
     "unseen": [],
-    # For choosing defaults, on inner folds: --all-folds 1 2 3 --folds 1 2 3 --name esc10_choices
+    # For choosing settings.
     "cosine": ["training.loss=cosine"],
     "projection": ["student.head=projection"],
     "mix_0.5": ["views.mix=0.5"],
@@ -67,12 +71,13 @@ def main() -> None:
         for arm, seed in itertools.product(arguments.arms, arguments.seeds):
             run = train_student(arguments, fold, teacher_run, arm, seed)
             if arm == "unseen":
-                tracking.append(track(arguments, fold, seed, teacher_run, run))
+                tracking += track(arguments, fold, seed, teacher_run, run)
             else:
                 row, correct = score(arguments, fold, seed, arm, teacher_run, run)
                 rows.append(row)
                 clips += correct
-            write_results(arguments, rows, tracking, clips)
+            write_results(arguments, rows, tracking, clips, complete=False)
+    write_results(arguments, rows, tracking, clips, complete=True)
 
 
 def parse() -> argparse.Namespace:
@@ -94,13 +99,23 @@ def data_overrides(arguments: argparse.Namespace, fold: int) -> list[str]:
     return [*roots, f"data.train.folds={train}", f"data.test.folds=[{fold}]"]
 
 
+def run_folder(arguments: argparse.Namespace, fold: int, name: str) -> Path:
+    train = "-".join(str(other) for other in arguments.all_folds if other != fold)
+    return Path(arguments.work) / f"train{train}_test{fold}" / name
+
+
+def make(recipe: Recipe, run: Path) -> Path:
+    """The finished run of a recipe, made now unless it is there; one of another recipe in its place is an error."""
+    check_run(run, dump(recipe), resume=True)
+    if not (run / "summary.json").is_file():
+        run_recipe(recipe, run, resume=True)
+    return run
+
+
 def train_teacher(arguments: argparse.Namespace, fold: int) -> Path:
     overrides = [*data_overrides(arguments, fold), f"text.source={arguments.text}"]
     recipe = load_recipe("esc10_teacher", overrides, task="pretrain")
-    run = arguments.work / f"fold{fold}" / "teacher"
-    if not (run / "evaluation.json").is_file():
-        run_pretrain(recipe, run, resume=True)
-    return run
+    return make(recipe, run_folder(arguments, fold, "teacher"))
 
 
 def train_student(arguments: argparse.Namespace, fold: int, teacher_run: Path, arm: str, seed: int) -> Path:
@@ -108,10 +123,7 @@ def train_student(arguments: argparse.Namespace, fold: int, teacher_run: Path, a
     if arm == "unseen":
         overrides.append(f"data.train.exclude_labels=[{', '.join(LEFT_OUT[fold])}]")
     recipe = load_recipe("esc10", overrides, task="distill")
-    run = arguments.work / f"fold{fold}" / f"{arm}-{seed}"
-    if not (run / "evaluation.json").is_file():
-        run_distill(recipe, run, resume=True)
-    return run
+    return make(recipe, run_folder(arguments, fold, f"{arm}-{seed}"))
 
 
 def embed(arguments: argparse.Namespace, teacher_run: Path, run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -152,6 +164,7 @@ def score(
         "student_wall_s": summary["wall_s"],
         "teacher_wall_s": taught["wall_s"],
         "data_share": data_share(run),
+        "made_with": made_with(run),
     }
     outcomes = zip(test, by_teacher.tolist(), by_student.tolist(), strict=True)
     return row, [
@@ -167,32 +180,38 @@ def score(
     ]
 
 
+def made_with(run: Path) -> str:
+    """Commit and machine of a run."""
+    told = read_json(run / "env.json", {})
+    return f"commit {told['commit']}, torch {told['torch']}, {told['threads']} threads of {told['cpu']}"
+
+
 def data_share(run: Path) -> float:
     """Share of the training time that was spent on loading data."""
     epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return sum(epoch["data_seconds"] for epoch in epochs) / sum(epoch["seconds"] for epoch in epochs)
 
 
-def track(arguments: argparse.Namespace, fold: int, seed: int, teacher_run: Path, run: Path) -> dict[str, Any]:
-    """How a student tracks its teacher on the two classes it was not trained on, in the gallery of all clips."""
+def track(arguments: argparse.Namespace, fold: int, seed: int, teacher_run: Path, run: Path) -> list[dict[str, Any]]:
+    """How a student tracks its teacher on each clip of the two classes it was not trained on, among all clips."""
     dataset = esc50(arguments.root, esc10=True)
     theirs, mine, _ = embed(arguments, teacher_run, run)
-    left_out = [index for index, clip in enumerate(dataset.clips) if clip.label in LEFT_OUT[fold]]
-    in_test = [index for index in left_out if dataset.clips[index].fold == fold]
-    mean = np.load(run / "teacher_mean.npy")
-    row: dict[str, Any] = {"fold": fold, "seed": seed, "classes": list(LEFT_OUT[fold]), "gallery": len(dataset)}
-    for name, queries in (("all_folds", left_out), ("test_fold", in_test)):
-        row[name] = {
-            "n_clips": len(queries),
-            "teacher_heard": "their class"
-            if name == "test_fold"
-            else "their class, and the clips of its training folds",
-            "cosine": zeroshot.mean_cosine(mine[queries], theirs[queries]),
-            "centred_cosine": zeroshot.centred_cosine(mine[queries], theirs[queries], mean),
-            "knn10_overlap": zeroshot.knn_overlap(mine, theirs, np.array(queries)),
-            "knn10_chance": zeroshot.knn_chance(len(dataset)),
+    mean = np.load(run / TEACHER_MEAN)
+    return [
+        {
+            "fold": fold,
+            "seed": seed,
+            "clip": index,
+            "label": clip.label,
+            "source": clip.source,
+            "in_test_fold": clip.fold == fold,
+            "cosine": zeroshot.mean_cosine(mine[[index]], theirs[[index]]),
+            "centred_cosine": zeroshot.centred_cosine(mine[[index]], theirs[[index]], mean),
+            "knn10_overlap": zeroshot.knn_overlap(mine, theirs, np.array([index])),
         }
-    return row
+        for index, clip in enumerate(dataset.clips)
+        if clip.label in LEFT_OUT[fold]
+    ]
 
 
 def write_results(
@@ -200,25 +219,33 @@ def write_results(
     rows: list[dict[str, Any]],
     tracking: list[dict[str, Any]],
     clips: list[dict[str, Any]],
+    *,
+    complete: bool,
 ) -> None:
-    asked = {"folds": arguments.folds, "seeds": arguments.seeds, "arms": arguments.arms, "name": [arguments.name]}
-    given = " ".join(f"--{key} {' '.join(map(str, values))}" for key, values in asked.items())
+    keys = ("folds", "all_folds", "seeds", "arms", "name")
+    asked = {key: getattr(arguments, key) for key in keys}
+    given = " ".join(
+        f"--{key.replace('_', '-')} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+        for key, value in asked.items()
+    )
     result = {
-        "command": f"python benchmarks/esc10.py {given}",
-        "environment": environment(seed=arguments.seeds[0]),
-        "folds": arguments.folds,
-        "seeds": arguments.seeds,
-        "arms": {arm: summarise(arm, rows, clips) for arm in arguments.arms if any(row["arm"] == arm for row in rows)},
-        "unseen_classes": summarise_tracking(tracking),
+        "command": f"python benchmarks/esc10.py --root ROOT --text TEXT {given}",
+        "complete": complete,
+        "collected_with": environment(seed=arguments.seeds[0]),
+        **asked,
+        "summary": {
+            arm: summarise(arm, rows, clips) for arm in arguments.arms if any(row["arm"] == arm for row in rows)
+        },
+        "unseen_classes": summarise_tracking(arguments, tracking),
         "runs": rows,
-        "tracking_runs": tracking,
     }
     write_json(RESULTS / f"{arguments.name}.json", result)
     if rows:
-        path = RESULTS / f"{arguments.name}.csv"
-        lines = [",".join(rows[0]), *(",".join(str(row[key]) for key in rows[0]) for row in rows)]
-        write_text(path, "\n".join(lines) + "\n")
-        assert len(list(csv.reader(path.open()))) == len(rows) + 1
+        with io.StringIO(newline="") as table:
+            writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            write_text(RESULTS / f"{arguments.name}.csv", table.getvalue())
 
 
 def summarise(arm: str, rows: list[dict[str, Any]], clips: list[dict[str, Any]]) -> dict[str, Any]:
@@ -229,40 +256,68 @@ def summarise(arm: str, rows: list[dict[str, Any]], clips: list[dict[str, Any]])
     columns = np.array([[1.0, clip["teacher"], clip["student"]] for clip in outcomes])
     n, teacher, student = bootstrap_sums(columns, recordings, N_BOOTSTRAP, 0).T
     totals = columns.mean(0)
+    margin = unseen_share(int(recordings.max()) + 1)
     by_fold = {
         fold: [row["student_accuracy"] for row in mine if row["fold"] == fold] for fold in {r["fold"] for r in mine}
     }
-    fold_means = [plain_statistics.mean(values) for values in by_fold.values()]
+    by_seed = {
+        seed: [row["student_accuracy"] for row in mine if row["seed"] == seed] for seed in {r["seed"] for r in mine}
+    }
+    retention = float(totals[2] / totals[1])
     return {
         "n_clips": len({clip["clip"] for clip in outcomes}),
         "n_recordings": int(recordings.max()) + 1,
         "n_runs": len(mine),
         "teacher_accuracy": float(totals[1]),
-        "teacher_ci95": interval(float(totals[1]), teacher / n, 0.0, (0.0, 1.0)),
+        "teacher_ci95": interval(float(totals[1]), teacher / n, margin, (0.0, 1.0)),
         "student_accuracy": float(totals[2]),
-        "student_ci95": interval(float(totals[2]), student / n, 0.0, (0.0, 1.0)),
-        "retention": float(totals[2] / totals[1]),
-        "retention_ci95": interval(float(totals[2] / totals[1]), student / teacher, 0.0, (0.0, 2.0)),
-        "student_fold_means": {str(fold): plain_statistics.mean(values) for fold, values in sorted(by_fold.items())},
-        "student_fold_sd": plain_statistics.stdev(fold_means) if len(fold_means) > 1 else None,
+        "student_ci95": interval(float(totals[2]), student / n, margin, (0.0, 1.0)),
+        "retention": retention,
+        "retention_ci95": interval(retention, student / teacher, margin / totals[1], (0.0, 1.0 / totals[1])),
+        "student_fold_means": {str(fold): plain_statistics.mean(by_fold[fold]) for fold in sorted(by_fold)},
+        "student_fold_sd": spread([plain_statistics.mean(values) for values in by_fold.values()]),
+        "student_seed_sd": spread([plain_statistics.mean(values) for values in by_seed.values()]),
         **{
             key: plain_statistics.mean(row[key] for row in mine)
-            for key in ("cosine", "centred_cosine", "knn10_overlap")
+            for key in ("agreement", "cosine", "centred_cosine", "knn10_overlap", "knn10_chance")
         },
         "longest_student_wall_s": max(row["student_wall_s"] for row in mine),
         "longest_teacher_wall_s": max(row["teacher_wall_s"] for row in mine),
         "data_share": plain_statistics.mean(row["data_share"] for row in mine),
+        "made_with": sorted({row["made_with"] for row in mine}),
     }
 
 
-def summarise_tracking(tracking: list[dict[str, Any]]) -> dict[str, Any]:
-    keys = ("cosine", "centred_cosine", "knn10_overlap", "knn10_chance")
-    return {
-        name: {key: plain_statistics.mean(row[name][key] for row in tracking) for key in keys}
-        | {"n_runs": len(tracking)}
-        for name in ("all_folds", "test_fold")
-        if tracking
-    }
+def spread(values: list[float]) -> float | None:
+    """Standard deviation (ddof 1) of means; None for one alone."""
+    return plain_statistics.stdev(values) if len(values) > 1 else None
+
+
+def summarise_tracking(arguments: argparse.Namespace, tracking: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the clips of left-out classes, with intervals in which recordings are drawn again as wholes."""
+    if not tracking:
+        return {}
+    gallery = len(esc50(arguments.root, esc10=True))
+    told: dict[str, Any] = {"gallery": gallery, "knn10_chance": zeroshot.knn_chance(gallery)}
+    for name, teacher_heard, held_out in (
+        ("all_folds", "these classes, and three quarters of these clips", False),
+        ("test_fold", "these classes, but none of these clips", True),
+    ):
+        chosen = [row for row in tracking if row["in_test_fold"] or not held_out]
+        recordings = recording_ids([row["source"] for row in chosen], len(chosen))
+        part: dict[str, Any] = {
+            "n_clips": len({row["clip"] for row in chosen}),
+            "n_recordings": int(recordings.max()) + 1,
+            "n_runs": len({(row["fold"], row["seed"]) for row in chosen}),
+            "teacher_heard": teacher_heard,
+        }
+        for key in ("cosine", "centred_cosine", "knn10_overlap"):
+            columns = np.array([[1.0, row[key]] for row in chosen])
+            n, sums = bootstrap_sums(columns, recordings, N_BOOTSTRAP, 0).T
+            value = float(columns[:, 1].mean())
+            part |= {key: value, f"{key}_ci95": interval(value, sums / n, 0.0, (-1.0, 1.0))}
+        told[name] = part
+    return told
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ BEGIN, END = "<!-- figures, written by benchmarks/readme.py -->\n", "<!-- end of
 
 
 def main() -> None:
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_text(README, before + BEGIN + figures() + END + after)
+    text = README.read_text(encoding="utf-8")
+    if (text.count(BEGIN), text.count(END)) != (1, 1) or text.index(BEGIN) > text.index(END):
+        raise SystemExit(f"{README.name}: expected one line {BEGIN.strip()!r} and after it one {END.strip()!r}")
+    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
+    write_text(README, before + BEGIN + figures() + after)
 
 
 def figures() -> str:
@@ -45,9 +47,10 @@ teacher and data, {duration(second["wall_s"])}, ran {second["teacher_forwards"]}
 
 def esc10(views: dict[str, Any], fixed: dict[str, Any], unseen: dict[str, Any]) -> str:
     """Teacher and students on real audio, in cross-validation."""
-    ours, plain = views["arms"]["views"], fixed["arms"]["fixed"]
+    ours, plain = views["summary"]["views"], fixed["summary"]["fixed"]
     row = views["runs"][0]
-    strangers = unseen["unseen_classes"]["test_fold"]
+    tracked = unseen["unseen_classes"]
+    strangers = tracked["test_fold"]
     return f"""**Real audio** (ESC-10, {ours["n_clips"]} clips from {ours["n_recordings"]} recordings; every fold of \
 {", ".join(map(str, views["folds"]))} is tested by
 a teacher pretrained and students distilled on the others; {len(views["seeds"])} seeds with views, \
@@ -65,8 +68,8 @@ The overlap is that of a fold's {row["n_clips"]} clips, where chance finds {perc
 
 Two classes left out of the student's training, heard again in the test fold: centred cosine \
 {decimal(strangers["centred_cosine"])}, and {percent(strangers["knn10_overlap"])} of
-their teacher's ten nearest among all {unseen["tracking_runs"][0]["gallery"]} clips found again \
-(chance {percent(strangers["knn10_chance"])}). The teacher knew these classes, not these clips.
+their teacher's ten nearest among all {tracked["gallery"]} clips found again \
+(chance {percent(tracked["knn10_chance"])}). The teacher had heard {strangers["teacher_heard"]}.
 """
 
 

@@ -149,12 +149,18 @@ def _cpu() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the source checkout, if tinyclap is run from one."""
+    """The commit of the source checkout, if tinyclap is run from one; "-dirty" where code or recipes differ from it."""
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():  # an installed package may lie in somebody else's checkout
         return None
     try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        commit = _git(root, "rev-parse", "--short", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", "tinyclap", "recipes")
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
