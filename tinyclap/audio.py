@@ -91,14 +91,20 @@ def fault(waveform: np.ndarray, sample_rate: int) -> str | None:
 
     A constant offset counts as silent, since the peak is taken about the mean.
     """
+    reason = unusable(waveform, sample_rate)
+    if reason:
+        return reason
+    peak = np.abs(waveform - waveform.mean(dtype=np.float64)).max()
+    return "silent" if peak < SILENT_PEAK else None
+
+
+def unusable(waveform: np.ndarray, sample_rate: int) -> str | None:
+    """Why nothing can be computed from a waveform (T,): as `fault`, except that silence is a sound like any other."""
     if waveform.size == 0:
         return "empty"
     if waveform.size * 1000 < SHORTEST_MS * sample_rate:
         return f"shorter than {SHORTEST_MS} ms"
-    if not np.isfinite(waveform).all():
-        return "NaN or infinite samples"
-    peak = np.abs(waveform - waveform.mean(dtype=np.float64)).max()
-    return "silent" if peak < SILENT_PEAK else None
+    return None if np.isfinite(waveform).all() else "NaN or infinite samples"
 
 
 def repeat_pad(waveform: np.ndarray, length: int) -> np.ndarray:
@@ -132,6 +138,8 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
             if reason:
                 raise AudioError(name, reason)
             yield file
+    except UnicodeEncodeError as error:  # soundfile's, of a name with bytes of another encoding
+        raise AudioError(name, "its name is not valid UTF-8; rename it") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(name, f"cannot be decoded: {error.error_string.removeprefix('Error : ')}") from error
 

@@ -1,9 +1,9 @@
-"""Many files to their labels, one after the other, and the three ways in which they are printed. No torch."""
+"""Many files to their labels, one after the other, and three ways to write them down. No torch."""
 
 import csv
+import io
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,8 @@ from tinyclap.audio import AudioError
 from tinyclap.errors import GateError
 from tinyclap.labels import LabelTable, Prediction
 from tinyclap.runtime import Bundle
+
+CSV_COLUMNS = "file,rank,label,cosine,probability"
 
 
 @dataclass(frozen=True)
@@ -45,40 +47,33 @@ def refuse_bad(answers: Sequence[Answer]) -> None:
         raise GateError(f"{len(bad)} of {len(answers)} files cannot be used:{listed}")
 
 
-def print_text(answers: Iterable[Answer]) -> list[Answer]:
-    """A block of lines per usable file, as it comes; returns all answers."""
-    told = []
-    for answer in answers:
-        told.append(answer)
-        if answer.predictions:
-            print(answer.file)
-        width = max((len(prediction.label) for prediction in answer.predictions), default=0)
-        for label, cosine, probability in answer.predictions:
-            print(f"  {label:<{width}}  {probability:6.1%}  cosine {cosine:+.3f}", flush=True)
-    return told
+def as_text(answer: Answer) -> str:
+    """The file's name and a line for every label."""
+    width = max((len(prediction.label) for prediction in answer.predictions), default=0)
+    lines = [
+        f"  {label:<{width}}  {probability:6.1%}  cosine {cosine:+.3f}"
+        for label, cosine, probability in answer.predictions
+    ]
+    return "\n".join([answer.file, *lines])
 
 
-def print_csv(answers: Iterable[Answer]) -> list[Answer]:
-    """A header, then a line for every label of every usable file, as it comes; returns all answers."""
-    told = []
-    lines = csv.writer(sys.stdout, lineterminator="\n")
-    lines.writerow(["file", "rank", "label", "cosine", "probability"])
-    for answer in answers:
-        told.append(answer)
-        for rank, (label, cosine, probability) in enumerate(answer.predictions, start=1):
-            lines.writerow([answer.file, rank, label, f"{cosine:.6f}", f"{probability:.6f}"])
-    return told
+def as_csv(answer: Answer) -> str:
+    """A line of CSV_COLUMNS for every label."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(
+        [answer.file, rank, label, f"{cosine:.6f}", f"{probability:.6f}"]
+        for rank, (label, cosine, probability) in enumerate(answer.predictions, start=1)
+    )
+    return text.getvalue().removesuffix("\n")
 
 
-def print_json(bundle: Bundle, answers: Iterable[Answer]) -> list[Answer]:
-    """One object: how it was computed, predictions of the usable files, reasons of the others; returns all answers."""
-    told = list(answers)
+def as_object(bundle: Bundle, answers: Sequence[Answer]) -> str:
+    """One JSON object: how it was computed, the predictions of the usable files, and the reasons of the others."""
     results = [
         {"file": answer.file, "predictions": [prediction._asdict() for prediction in answer.predictions]}
-        for answer in told
+        for answer in answers
         if answer.reason is None
     ]
-    bad = [{"file": answer.file, "reason": answer.reason} for answer in told if answer.reason is not None]
+    bad = [{"file": answer.file, "reason": answer.reason} for answer in answers if answer.reason is not None]
     how = {"bundle": str(bundle.folder), "graph": bundle.graph, "provider": bundle.provider, "threads": bundle.threads}
-    print(json.dumps({**how, "results": results, "bad": bad}, ensure_ascii=False))
-    return told
+    return json.dumps({**how, "results": results, "bad": bad}, ensure_ascii=False)

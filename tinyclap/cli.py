@@ -12,7 +12,7 @@ from tinyclap.cli_device import device
 from tinyclap.cli_export import exporting
 from tinyclap.failures import explain, mendable
 
-INTERRUPTED = "interrupted; nothing finished is lost: a training goes on with the same command and --resume"
+INTERRUPTED = "interrupted; nothing finished is lost: `embed` goes on with the same command, a training with --resume"
 
 
 def _app(purpose: str) -> typer.Typer:

@@ -1,7 +1,6 @@
 """The commands of a device: thin, on the base install. Heavy imports happen inside the commands."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
 device = typer.Typer()
 
-Sounds = Annotated[list[Path], typer.Argument(metavar="FILES...", help="Sound files, or folders of them.")]
+Sounds = Annotated[list[Path], typer.Argument(metavar="FILES", help="Sound files, or folders of them.")]
 BundleOption = Annotated[Path | None, typer.Option("--bundle", help="Bundle; by default the newest run's.")]
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a bundle.json.")]
 Labels = Annotated[str | None, typer.Option("--labels", help='"dog, rain", or a file with one label per line.')]
@@ -40,14 +39,23 @@ def classify(
     """Say which labels fit sound files best."""
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other; give one of them")
-    from tinyclap.classify_files import classify_files, print_csv, print_json, print_text, refuse_bad
-    from tinyclap.embed_files import find_sounds
+    from tinyclap import classify_files as room
+    from tinyclap.data.folder import find_sounds
     from tinyclap.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
     loaded = _load(bundle, threads, provider, int8)
-    answers = classify_files(loaded, find_sounds(files), loaded.label_table(wanted), top)
-    refuse_bad(print_json(loaded, answers) if as_json else print_csv(answers) if as_csv else print_text(answers))
+    sounds, table = find_sounds(files), loaded.label_table(wanted)
+    if as_csv:
+        typer.echo(room.CSV_COLUMNS)
+    answers = []
+    for answer in room.classify_files(loaded, sounds, table, top):
+        answers.append(answer)
+        if answer.reason is None and not as_json:
+            typer.echo(room.as_csv(answer) if as_csv else room.as_text(answer))
+    if as_json:
+        typer.echo(room.as_object(loaded, answers))
+    room.refuse_bad(answers)
 
 
 @device.command()
@@ -61,7 +69,8 @@ def embed(
     int8: Int8 = None,
 ) -> None:
     """Embed many sound files; after an interruption the same command goes on."""
-    from tinyclap.embed_files import embed_files, find_sounds
+    from tinyclap.data.folder import find_sounds
+    from tinyclap.embed_files import embed_files
 
     sounds = find_sounds(files)
     loaded = _load(bundle, None, provider, int8)
@@ -189,4 +198,3 @@ def _answer(time_s: float, predictions: list["Prediction"], as_json: bool) -> No
         typer.echo(json.dumps({"time_s": round(time_s, 3), "predictions": [entry._asdict() for entry in predictions]}))
     else:
         typer.echo(f"{time_s:9.2f} s  " + "   ".join(f"{entry.label} {entry.probability:.0%}" for entry in predictions))
-    sys.stdout.flush()

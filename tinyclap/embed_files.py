@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,8 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from tqdm import tqdm
 
-from tinyclap.audio import AUDIO_SUFFIXES, AudioError
-from tinyclap.data.folder import audio_files
+from tinyclap.audio import AudioError
 from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json, write_json, write_text
 from tinyclap.runtime import Bundle
@@ -31,17 +30,6 @@ class Done:
     mtime_ns: int | None
     row: int | None
     reason: str | None
-
-
-def find_sounds(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, and all audio files below folders, each once; AudioError for a folder without any."""
-    found: list[Path] = []
-    for path in paths:
-        inside = sorted(audio_files(path), key=lambda file: file.parts) if path.is_dir() else [path]
-        if not inside:
-            raise AudioError(str(path), f"no audio files in this folder: looked for {' '.join(AUDIO_SUFFIXES)}")
-        found += inside
-    return list(dict.fromkeys(found))
 
 
 def embed_files(
@@ -126,6 +114,7 @@ class _Journal:
         return (entry.size_bytes, entry.mtime_ns) == (status.st_size, status.st_mtime_ns)
 
     def add(self, file: Path, status: os.stat_result | None, result: np.ndarray | str) -> None:
+        """Note what became of a file: its embedding, or the reason why there is none."""
         size_bytes, mtime_ns = (None, None) if status is None else (status.st_size, status.st_mtime_ns)
         row, reason = (None, result) if isinstance(result, str) else (self.n_rows, None)
         if isinstance(result, np.ndarray):

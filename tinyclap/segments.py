@@ -47,9 +47,9 @@ def stretches(path: Path | str, sample_rate: int, window: int) -> Iterator[np.nd
     left = audio.info(path).duration_s * sample_rate
     start = 0
     while left > length + window:
-        yield _audible(audio.read(path, sample_rate, start / sample_rate, length / sample_rate), sample_rate, str(path))
+        yield _usable(audio.read(path, sample_rate, start / sample_rate, length / sample_rate), sample_rate, str(path))
         start, left = start + length, left - length
-    yield _audible(audio.read(path, sample_rate, start / sample_rate), sample_rate, str(path))
+    yield _usable(audio.read(path, sample_rate, start / sample_rate), sample_rate, str(path))
 
 
 def mono(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
@@ -62,7 +62,7 @@ def mono(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
         raise TinyclapError(
             f"an array of {samples.dtype} of shape {samples.shape}; expected mono floats in [-1, 1], shape (samples,)"
         )
-    waveform = _audible(samples, rate, f"an array of shape {samples.shape} at {rate} Hz").astype(np.float32, copy=False)
+    waveform = _usable(samples, rate, f"an array of shape {samples.shape} at {rate} Hz").astype(np.float32, copy=False)
     return waveform if rate == sample_rate else soxr.resample(waveform, rate, sample_rate, quality="HQ")
 
 
@@ -97,9 +97,9 @@ def at_rate(blocks: Iterable[np.ndarray], block_rate: int, sample_rate: int) -> 
         yield samples if block_rate == sample_rate else resampler.resample_chunk(samples)
 
 
-def _audible(waveform: np.ndarray, sample_rate: int, name: str) -> np.ndarray:
-    """The waveform, if something can be computed from it; silence has an embedding like any other sound."""
-    reason = audio.fault(waveform, sample_rate)
-    if reason and reason != "silent":
+def _usable(waveform: np.ndarray, sample_rate: int, name: str) -> np.ndarray:
+    """The waveform, if something can be computed from it."""
+    reason = audio.unusable(waveform, sample_rate)
+    if reason:
         raise audio.AudioError(name, reason)
     return waveform

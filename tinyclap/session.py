@@ -57,13 +57,17 @@ def open_session(
             f"provider {wanted[0]} was asked for and {active[0]} is active; check the drivers and libraries that it "
             f"needs, or ask for {active[0]}"
         )
+    _check_interface(path, session, inputs, output)
+    return session
+
+
+def _check_interface(path: Path, session: Any, inputs: Sequence[str], output: str) -> None:
     found = [entry.name for entry in session.get_inputs()], [entry.name for entry in session.get_outputs()]
     if (sorted(found[0]), found[1]) != (sorted(inputs), [output]):
         raise TinyclapError(
             f"{path}: inputs {', '.join(found[0])} and outputs {', '.join(found[1])}, "
             f"expected {', '.join(inputs)} and {output}; export the bundle again"
         )
-    return session
 
 
 def _providers(asked: str | Sequence[str] | None, available: Sequence[str]) -> list[str]:

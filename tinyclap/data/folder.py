@@ -1,6 +1,7 @@
 """A folder of audio files: the sub-folder's name is the label."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from tinyclap.audio import AUDIO_SUFFIXES
@@ -39,6 +40,20 @@ def audio_files(root: Path) -> list[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     return [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+
+
+def find_sounds(paths: Iterable[Path]) -> list[Path]:
+    """Files as given, and the audio files below folders in the order of their paths, each once.
+
+    Raises TinyclapError for a folder without any.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(audio_files(path), key=lambda file: file.parts) if path.is_dir() else [path]
+        if not inside:
+            raise TinyclapError(f"no audio files below {path}: looked for {' '.join(AUDIO_SUFFIXES)}")
+        found += inside
+    return list(dict.fromkeys(found))
 
 
 def _clip(path: Path, root: Path) -> Clip:
