@@ -1,11 +1,15 @@
 """A student, its teacher and clips, small enough to be exported in tests."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from tiny import tiny_clap
 
+from tinyclap import onnx_export
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.export_sounds import Material
@@ -43,3 +47,25 @@ def tiny_exporter(cache: Path, options: ExportOptions, config: StudentConfig = T
         material = Material(clips(0), clips(1), LABELS)
     teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=config.embed_dim)
     return Exporter(settled(config), teacher, material, options, "tiny", PROMPTS)
+
+
+@contextmanager
+def tracing_once() -> Iterator[None]:
+    """Within it, exports trace students of the same weights once: tracing is what takes their time."""
+    kept: dict[tuple[str, float], onnx.ModelProto] = {}
+
+    def once(name: str, trace: Callable[[Student], onnx.ModelProto]) -> Callable[[Student], onnx.ModelProto]:
+        def traced(student: Student) -> onnx.ModelProto:
+            key = name, sum(float(tensor.double().sum()) for tensor in student.state_dict().values())
+            if key not in kept:
+                kept[key] = trace(student)
+            copy = onnx.ModelProto()
+            copy.CopyFrom(kept[key])
+            return copy
+
+        return traced
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("encoder_graph", "frontend_graph"):
+            patch.setattr(onnx_export, name, once(name, vars(onnx_export)[name]))
+        yield

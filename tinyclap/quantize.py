@@ -94,7 +94,7 @@ def gate(measured: Measured, min_cosine: float, min_agreement: float) -> None:
     """Raise GateError unless an INT8 graph is close enough to float."""
     missed = []
     if not measured.cosine_to_float >= min_cosine:
-        missed.append(f"mean cosine to float {measured.cosine_to_float:.4f} (needed: {min_cosine:g})")
+        missed.append(f"mean cosine to float {measured.cosine_to_float:.6f} (needed: {min_cosine:g})")
     if measured.agreement is not None and not measured.agreement >= min_agreement:
         shares = f"{100 * measured.agreement:.1f} % of the clips (needed: {100 * min_agreement:g} %)"
         missed.append(f"the same class as float on {shares}")
