@@ -9,12 +9,12 @@ import pytest
 import torch
 from tiny import tiny_clap
 
-from tinyclap import onnx_export
+from tinyclap import exporter
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.export_sounds import Material
+from tinyclap.exporter import Exporter, ExportOptions
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.onnx_export import Exporter, ExportOptions
 from tinyclap.phinet import PhiNetConfig
 from tinyclap.student import Student, StudentConfig
 
@@ -67,5 +67,5 @@ def tracing_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("encoder_graph", "frontend_graph"):
-            patch.setattr(onnx_export, name, once(name, vars(onnx_export)[name]))
+            patch.setattr(exporter, name, once(name, vars(exporter)[name]))
         yield

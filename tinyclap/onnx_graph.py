@@ -75,11 +75,6 @@ def operators(model: onnx.ModelProto) -> list[str]:
     return sorted({node.op_type for node in model.graph.node})
 
 
-def n_weights(model: onnx.ModelProto) -> int:
-    """Numbers in the initializers of a graph."""
-    return sum(int(torch.Size(tensor.dims).numel()) for tensor in model.graph.initializer)
-
-
 def _name_axes(model: onnx.ModelProto, axes: Axes) -> None:
     """Call the dynamic axes by their names, wherever the exporter's symbols stand."""
     names: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """INT8 graphs: static, QDQ, per channel, calibrated on training clips, and measured against float."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -75,17 +75,20 @@ class Measured:
 
 
 def measure(
-    exact: InferenceSession, quantized: InferenceSession, batches: Sequence[np.ndarray], classes: np.ndarray | None
+    exact: InferenceSession, quantized: InferenceSession, batches: Iterable[np.ndarray], classes: np.ndarray | None
 ) -> Measured:
     """Compare two graphs on inputs (B, ...) of whole windows; `classes` are unit vectors (C, D)."""
-    sessions, name = {"float": exact, "int8": quantized}, exact.get_inputs()[0].name
-    floats, ints = (
-        np.concatenate([session.run(None, {name: batch})[0] for batch in batches]) for session in sessions.values()
-    )
+    name, sessions = exact.get_inputs()[0].name, {"float": exact, "int8": quantized}
+    embedded: dict[str, list[np.ndarray]] = {key: [] for key in sessions}
+    one = {}
+    for batch in batches:
+        one = {name: batch[:1]}
+        for key, session in sessions.items():
+            embedded[key].append(session.run(None, {name: batch})[0])
+    floats, ints = (np.concatenate(rows) for rows in embedded.values())
     agreement = None
     if classes is not None:
         agreement = float(np.mean(zeroshot.predict(ints, classes) == zeroshot.predict(floats, classes)))
-    one = {name: batches[0][:1]}
     taken = interleaved_ms({key: partial(session.run, None, one) for key, session in sessions.items()})
     return Measured(zeroshot.mean_cosine(ints, floats), agreement, median_ratio(taken["int8"], taken["float"]))
 

@@ -11,14 +11,15 @@ import pytest
 import torch
 from tiny_exports import PROMPTS, TINY, clips, tiny_exporter, tracing_once
 
-from tinyclap import onnx_export, parity, quantize
+from tinyclap import exporter as exporting
+from tinyclap import parity, quantize
 from tinyclap.bundle import Manifest, read_manifest, write_manifest
 from tinyclap.data.decoded import Decoded
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.export_sounds import AT_ONCE, Material, logmels, windows
 from tinyclap.export_summary import as_object, as_table
+from tinyclap.exporter import Exporter, ExportOptions
 from tinyclap.onnx_encoder import PLAIN_OPERATORS
-from tinyclap.onnx_export import Exporter, ExportOptions
 from tinyclap.runtime import Bundle
 from tinyclap.selftest import selftest
 from tinyclap.zeroshot import class_matrix
@@ -173,8 +174,8 @@ def damaged(model: onnx.ModelProto) -> onnx.ModelProto:
 def test_a_damaged_graph_is_not_written(quick: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     quick = replace(quick, options=ExportOptions())
     before = quick.write(tmp_path / "bundle")
-    broken = damaged(vars(onnx_export)["encoder_graph"](quick.student))
-    monkeypatch.setattr(onnx_export, "encoder_graph", lambda _: broken)
+    broken = damaged(vars(exporting)["encoder_graph"](quick.student))
+    monkeypatch.setattr(exporting, "encoder_graph", lambda _: broken)
     with pytest.raises(
         GateError, match=r"parity: audio.onnx differs from torch by [\d.e-]+ \(allowed: 0.0001\) on .+ s"
     ):
@@ -313,8 +314,8 @@ def test_stamped_sizes_are_true_also_where_they_gain_a_digit(quick: Exporter, tm
     graph = replace(quick, options=ExportOptions())._graphs()["audio.onnx"]
     facts = quick._facts({"audio.onnx": graph})
     bare = quick._manifest(facts, None)
-    size = onnx_export._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
+    size = exporting._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
     assert size == (tmp_path / "audio.onnx").stat().st_size
     graph.graph.doc_string = "x" * (10 ** len(str(size)) - size - 4)
-    grown = onnx_export._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
+    grown = exporting._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
     assert grown == (tmp_path / "audio.onnx").stat().st_size
