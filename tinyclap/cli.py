@@ -9,6 +9,7 @@ import typer
 
 from tinyclap import __version__
 from tinyclap.cli_device import device
+from tinyclap.cli_export import exporting
 from tinyclap.failures import explain, mendable
 
 INTERRUPTED = "interrupted; nothing finished is lost: `embed` goes on with the same command, a training with --resume"
@@ -29,6 +30,7 @@ app = _app("Distil any CLAP into a tiny audio encoder that hears in the same spa
 recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
+app.add_typer(exporting)
 
 
 def main() -> None:

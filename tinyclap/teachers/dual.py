@@ -91,9 +91,12 @@ class TextTower(nn.Module):
 
     def _pooled(self, texts: list[str]) -> Tensor:
         tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
-        tokens = tokens.to(self.encoder.device)
-        hidden = self.encoder(**tokens).last_hidden_state
-        weights = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+        return self.pool(**tokens.to(self.encoder.device))
+
+    def pool(self, attention_mask: Tensor, **tokens: Tensor) -> Tensor:
+        """Tokens (N, L) and their mask -> the mean of the encoder's outputs, (N, width)."""
+        hidden = self.encoder(attention_mask=attention_mask, **tokens).last_hidden_state
+        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * weights).sum(1) / weights.sum(1)
 
 

@@ -1,0 +1,68 @@
+"""What `tinyclap export` says at its end: the graphs, what was measured, and the command to run next. No torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tinyclap.bundle import INT8_GRAPH, LABELS, STATIC_GRAPH, TEXT_GRAPH, Manifest
+from tinyclap.data.base import shown
+from tinyclap.formatting import file_size, percent, scaled
+from tinyclap.labels import read_table
+
+LABELS_SHOWN = 12
+
+
+def as_object(folder: Path, manifest: Manifest) -> str:
+    """The bundle's folder and its manifest as one JSON object."""
+    return json.dumps({"bundle": str(folder), **json.loads(manifest.to_json())})
+
+
+def as_table(folder: Path, manifest: Manifest) -> str:
+    """The bundle as text."""
+    parity = manifest.parity
+    rows = [("graph", "size", "MACs", "opset", "")]
+    for name, facts in manifest.graphs.items():
+        said = "recommended" if name == manifest.recommended and INT8_GRAPH in manifest.graphs else ""
+        rows.append((name, file_size(facts["size_bytes"]), scaled(facts["macs"]), str(facts["opset"]), said))
+    if TEXT_GRAPH in manifest.files:
+        rows.append((TEXT_GRAPH, file_size(manifest.files[TEXT_GRAPH]["size_bytes"]), "", "", ""))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    told = [("input", manifest.input), ("parity", _parity(parity))]
+    if INT8_GRAPH in manifest.graphs:
+        told += [("int8", _int8(manifest.graphs[INT8_GRAPH]))]
+    if STATIC_GRAPH in manifest.graphs:
+        told += [("static", _static(manifest))]
+    if LABELS in manifest.files:
+        told += [("labels", _some(read_table(folder, manifest.embed_dim).labels))]
+    told += [("bundle", str(folder)), ("next", _next_command(folder, manifest))]
+    return "\n".join([*lines, "", *(f"{what:<8} {value}" for what, value in told)])
+
+
+def _parity(parity: Any) -> str:
+    worst = max(parity["max_abs_clips"], parity["max_abs_batches"])
+    text = f"; text side {parity['max_abs_text']:.1e}" if "max_abs_text" in parity else ""
+    return f"within {worst:.1e} of torch on {parity['clips']} sounds (allowed: {parity['tolerance']:g}){text}"
+
+
+def _int8(facts: Any) -> str:
+    same = "" if facts["agreement"] is None else f", same class {percent(facts['agreement'])}"
+    ratio = facts["latency_ratio"]
+    speed = f"{1 / ratio:.2f} times as fast as float" if ratio <= 1 else f"{ratio:.2f} times the time of float"
+    return f"cosine to float {facts['cosine_to_float']:.4f}{same} ({facts['measured_clips']} clips), {speed}"
+
+
+def _static(manifest: Manifest) -> str:
+    facts = manifest.graphs[STATIC_GRAPH]
+    return f"logmel (1, 1, {facts['frames']}, {manifest.frontend.n_mels}), operators: {', '.join(facts['operators'])}"
+
+
+def _some(labels: tuple[str, ...]) -> str:
+    return f"{len(labels)}: {shown(labels, LABELS_SHOWN)}"
+
+
+def _next_command(folder: Path, manifest: Manifest) -> str:
+    if LABELS in manifest.files or manifest.text:
+        asked = "" if LABELS in manifest.files else ' --labels "dog, rain"'
+        return f"tinyclap classify YOUR_SOUNDS --bundle {folder}{asked}"
+    return f"tinyclap embed YOUR_SOUNDS --bundle {folder} --out embeddings.npy"

@@ -1,0 +1,233 @@
+"""From a student and its teacher to a bundle: graphs, labels, text side, each compared with torch."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from tinyclap import costs, onnx_graph, parity, quantize, zeroshot
+from tinyclap.bundle import (
+    FLOAT_GRAPH,
+    INT8_GRAPH,
+    LABEL_EMBEDDINGS,
+    LABELS,
+    MANIFEST,
+    README,
+    STATIC_GRAPH,
+    TEST_VECTORS,
+    Manifest,
+    write_manifest,
+)
+from tinyclap.bundle_readme import readme
+from tinyclap.embeddings import teacher_texts
+from tinyclap.errors import TinyclapError
+from tinyclap.export_sounds import Material, logmels, windows, write_test_vectors
+from tinyclap.files import whole_folder, write_json, write_text
+from tinyclap.onnx_encoder import Input, encoder_graph, frontend_graph, static_graph
+from tinyclap.onnx_text import write_text_side
+from tinyclap.session import open_session
+from tinyclap.store import write_array
+from tinyclap.student import Student
+from tinyclap.teachers.base import Teacher
+
+INPUT: Input = "waveform"
+"""The default. In the graph the front end is at least as fast as numpy's FFT in front of it
+(benchmarks/onnx_frontend.py), and nobody has to write it again in another language."""
+
+FASTER_BELOW = 0.9  # of float's time: INT8 is recommended only where it gains something
+
+Graphs = Mapping[str, onnx.ModelProto]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What goes into a bundle.
+
+    Attributes:
+        input: of the audio graphs, "waveform" or "logmel".
+        int8: add an INT8 graph.
+        labels: of the label table; none leave it out.
+        text: add the teacher's text tower.
+        static_s: add a graph of fixed shape for sounds of this length, seconds.
+        int8_min_cosine: mean cosine to float that the INT8 graph must reach.
+        int8_min_agreement: share of clips to which it must give the same class as float.
+    """
+
+    input: Input = INPUT
+    int8: bool = False
+    labels: tuple[str, ...] = ()
+    text: bool = False
+    static_s: float | None = None
+    int8_min_cosine: float = quantize.MIN_COSINE
+    int8_min_agreement: float = quantize.MIN_AGREEMENT
+
+
+def silent(_: str) -> None:
+    """Told what happens, says nothing."""
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """Writes a student as a bundle.
+
+    Attributes:
+        student: is put into evaluation mode.
+        teacher: gives the label vectors, the text tower, the licence.
+        material: to calibrate, measure and compare on.
+        options: what goes into the bundle.
+        name: of the bundle.
+        prompts: templates with `{}`.
+        progress: is told what happens.
+    """
+
+    student: Student
+    teacher: Teacher
+    material: Material
+    options: ExportOptions
+    name: str
+    prompts: tuple[str, ...]
+    progress: Callable[[str], None] = silent
+
+    def write(self, folder: Path, *, overwrite: bool = False) -> Manifest:
+        """Write the bundle, whole or not at all, and return its manifest.
+
+        Raises:
+            TinyclapError: the folder is taken, or labels, durations or tokenizers that cannot be used.
+            GateError: the graphs do not compute what the student computes; nothing is written.
+        """
+        refuse_taken(folder, overwrite)
+        student, options = self.student.eval(), self.options
+        with whole_folder(folder) as new:
+            text, max_abs_text = self._write_words(new)
+            graphs = self._graphs()
+            facts = self._facts(graphs)
+            if options.int8:
+                facts[INT8_GRAPH] |= self._measure_int8(new, graphs)
+            manifest = _stamp(new, graphs, self._manifest(facts, text))
+            write_test_vectors(new / TEST_VECTORS, student)
+            write_text(new / README, readme(manifest, options.labels))
+            sounds = parity.test_sounds(self.material.train, student.config.window_samples)
+            self.progress(f"comparing with torch on {len(sounds)} sounds")
+            write_manifest(new, manifest)
+            measured = parity.check(new, student, sounds)
+            if options.static_s is not None:
+                worst = parity.check_static(new / STATIC_GRAPH, student, options.static_s, sounds)
+                measured["max_abs_static"] = worst
+            if text is not None:
+                measured["max_abs_text"] = max_abs_text
+            return write_manifest(new, dataclasses.replace(manifest, parity=measured))
+
+    def _graphs(self) -> dict[str, onnx.ModelProto]:
+        """The audio graphs by file name."""
+        student, material = self.student, self.material
+        self.progress("tracing the student")
+        static_s = self.options.static_s
+        static = {} if static_s is None else {STATIC_GRAPH: static_graph(student, static_s)}
+        encoder = encoder_graph(student)
+        graphs = {FLOAT_GRAPH: encoder}
+        if self.options.int8:
+            self.progress(f"calibrating INT8 on {len(material.calibration)} training clips")
+            heard = logmels(student, material.train, material.calibration)
+            graphs[INT8_GRAPH] = quantize.quantize(encoder, heard)
+        if self.options.input == "waveform":
+            frontend = frontend_graph(student)
+            graphs = {name: onnx_graph.join(frontend, graph) for name, graph in graphs.items()}
+        return graphs | static
+
+    def _facts(self, graphs: Graphs) -> dict[str, dict[str, Any]]:
+        """What the manifest says of each graph; MACs as in `costs`, for one window and without the front end."""
+        student, facts = self.student, {}
+        spec = student.config.frontend
+        for name, graph in graphs.items():
+            static = name == STATIC_GRAPH
+            frames = spec.n_frames(student.config.window_samples)
+            if static:
+                frames = graph.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+            facts[name] = {
+                "precision": "int8" if name == INT8_GRAPH else "float32",
+                "opset": onnx_graph.OPSET,
+                "parameters": costs.n_parameters(student),
+                "macs": costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, spec.n_mels)),
+                "size_bytes": 0,
+                **({"frames": frames, "operators": onnx_graph.operators(graph)} if static else {}),
+            }
+        return facts
+
+    def _measure_int8(self, folder: Path, graphs: Graphs) -> dict[str, Any]:
+        """The INT8 graph beside the float graph, for the manifest; raises GateError if it is too far away."""
+        kind, material = self.options.input, self.material
+        decoded, indices = material.measured
+        self.progress(f"measuring INT8 on {len(indices)} {'test' if material.test else 'held-back training'} clips")
+
+        def opened(name: str) -> Any:
+            onnx_graph.save(graphs[name], folder / name)
+            return open_session(folder / name, inputs=[kind], output="embedding", providers=None, threads=1)
+
+        heard = windows if kind == "waveform" else logmels
+        classes = self._classes(material.labels) if material.labels else None
+        batches = heard(self.student, decoded, indices)
+        measured = quantize.measure(opened(FLOAT_GRAPH), opened(INT8_GRAPH), batches, classes)
+        quantize.gate(measured, self.options.int8_min_cosine, self.options.int8_min_agreement)
+        return {**dataclasses.asdict(measured), "measured_clips": len(indices)}
+
+    def _write_words(self, folder: Path) -> tuple[dict[str, int] | None, float]:
+        """The label table and the text side: the latter's entry in the manifest, and its difference from torch."""
+        labels = self.options.labels
+        if labels:
+            write_json(folder / LABELS, {"labels": list(labels), "prompts": list(self.prompts)})
+            write_array(folder / LABEL_EMBEDDINGS, self._classes(labels).astype(np.float32))
+        if not self.options.text:
+            return None, 0.0
+        self.progress("tracing the text tower")
+        shown = [text for texts in zeroshot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
+        return write_text_side(self.teacher, folder, shown)
+
+    def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
+        return zeroshot.class_matrix(lambda texts: teacher_texts(self.teacher, texts), labels, self.prompts)
+
+    def _manifest(self, facts: Mapping[str, Mapping[str, Any]], text: Mapping[str, int] | None) -> Manifest:
+        student, teacher = self.student, self.teacher
+        faster = facts.get(INT8_GRAPH, {}).get("latency_ratio", 1.0) < FASTER_BELOW
+        return Manifest(
+            name=self.name,
+            licence=teacher.licence,
+            teacher={"name": teacher.name, "fingerprint": teacher.fingerprint, "licence": teacher.licence},
+            embed_dim=student.embed_dim,
+            sample_rate=student.sample_rate,
+            window_s=student.config.window_s,
+            input=self.options.input,
+            frontend=student.config.frontend,
+            prompts=self.prompts,
+            logit_scale=teacher.logit_scale,
+            graphs=facts,
+            recommended=INT8_GRAPH if faster else FLOAT_GRAPH,
+            text=text,
+        )
+
+
+def _stamp(folder: Path, graphs: Graphs, manifest: Manifest) -> Manifest:
+    """Write the graphs with the manifest in them, which states the size that they have with it."""
+    while True:
+        for name, graph in graphs.items():
+            onnx_graph.save(graph, folder / name, manifest.graph_metadata())
+        sizes = {name: {"size_bytes": (folder / name).stat().st_size} for name in graphs}
+        sized = dataclasses.replace(manifest, graphs={name: {**manifest.graphs[name], **sizes[name]} for name in sizes})
+        if sized == manifest:
+            return manifest
+        manifest = sized
+
+
+def refuse_taken(folder: Path, overwrite: bool) -> None:
+    """Only a bundle is ever replaced, and only if asked to."""
+    if folder.exists() and not folder.is_dir():
+        raise TinyclapError(f"{folder} is a file; choose another folder with --out DIR")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / MANIFEST).is_file():
+            raise TinyclapError(f"{folder} is not empty and no bundle, so it is left alone; choose another with --out")
+        if not overwrite:
+            raise TinyclapError(f"{folder} holds a bundle; replace it with --overwrite, or choose another with --out")

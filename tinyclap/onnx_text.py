@@ -1,0 +1,90 @@
+"""The text side of a bundle: a teacher's text tower as a graph, with its tokenizer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from tinyclap import onnx_graph
+from tinyclap.bundle import TEXT_GRAPH, TOKENIZER
+from tinyclap.errors import GateError, TinyclapError
+from tinyclap.files import write_text
+from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.dual import DualTeacher
+from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
+from tinyclap.text import TextEncoder
+
+TOLERANCE = 1e-5  # of unit vectors
+AXES = {0: "batch", 1: "tokens"}
+
+
+class _Hf(nn.Module):
+    def __init__(self, teacher: HFTeacher) -> None:
+        super().__init__()
+        self.model = teacher.model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        features = self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
+        return F.normalize(features.pooler_output, dim=-1)
+
+
+class _Dual(nn.Module):
+    def __init__(self, teacher: DualTeacher) -> None:
+        super().__init__()
+        self.text = teacher.text
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        pooled = self.text.pool(input_ids=input_ids, attention_mask=attention_mask)
+        return F.normalize(self.text.projection(pooled), dim=-1)
+
+
+def write_text_side(teacher: Teacher, folder: Path, texts: Sequence[str]) -> tuple[dict[str, int], float]:
+    """Write text.onnx and tokenizer.json, and compare them with the teacher.
+
+    Args:
+        teacher: of kind `hf` or `dual`.
+        folder: of the bundle.
+        texts: to compare on, beside some of other lengths.
+
+    Returns:
+        The manifest's `text` entry, and the largest difference between unit vectors.
+
+    Raises:
+        TinyclapError: a tokenizer that has no tokenizer.json.
+        GateError: a difference above TOLERANCE.
+    """
+    tower, tokenizer, max_tokens = _parts(teacher)
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        raise TinyclapError(f"teacher {teacher.name}: its tokenizer cannot be saved as {TOKENIZER}; leave out --text")
+    own = Tokenizer.from_str(fast.to_str())
+    own.no_padding()  # left behind by earlier calls
+    own.no_truncation()
+    write_text(folder / TOKENIZER, own.to_str())
+    example = {"input_ids": torch.full((2, 7), tokenizer.pad_token_id), "attention_mask": torch.ones(2, 7).long()}
+    axes = dict.fromkeys(example, AXES)
+    onnx_graph.save(onnx_graph.to_onnx(tower, example, "text_embeds", axes), folder / TEXT_GRAPH)
+    entry = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
+    checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
+    computed = TextEncoder(folder, **entry).embed(checked)
+    difference = float(np.abs(computed - teacher.embed_text(checked).float().cpu().numpy()).max())
+    if not difference <= TOLERANCE:
+        raise GateError(
+            f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "
+            "so nothing was written; export without --text"
+        )
+    return entry, difference
+
+
+def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:
+    """The graph's module, the tokenizer, and how many tokens it cuts to."""
+    if isinstance(teacher, HFTeacher):
+        return _Hf(teacher), teacher.tokenizer, MAX_TOKENS
+    if isinstance(teacher, DualTeacher):
+        return _Dual(teacher), teacher.text.tokenizer, teacher.text.max_tokens
+    raise TinyclapError(f"teacher {teacher.name}: its text side cannot be exported; leave out --text")
