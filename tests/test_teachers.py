@@ -244,6 +244,22 @@ def test_a_sentence_encoder_serves_as_it_is(minilm_root: Path) -> None:
     assert dog @ puppy > 0.6 > 0.4 > dog @ rain
 
 
+@pytest.mark.parametrize("kind", ["hf", "dual", "text.source"])
+def test_a_missing_tokenizer_is_named(kind: str, tmp_path: Path) -> None:
+    teacher, folder = make_hf() if kind == "hf" else make_dual(PHINET), tmp_path / "teacher"
+    teacher.save_pretrained(folder, CARD)
+    text = folder if kind == "hf" else folder / "text"
+    for file in text.glob("*token*"):
+        file.unlink()
+    load = {
+        "hf": lambda: load_hf(str(folder)),
+        "dual": lambda: load_dual(str(folder)),
+        "text.source": lambda: scratch.pretrained_text(str(text), 24, frozen=True),
+    }[kind]
+    with pytest.raises(TinyclapError, match=r"5 tokens, reads 'dog' and 'rain' both as .* copy the tokenizer's files"):
+        load()
+
+
 def test_an_encoder_whose_tokenizer_cannot_pad_is_refused(tmp_path: Path) -> None:
     tower = scratch.new_text(CAPTIONS, 24, **TEXT)
     tower.encoder.save_pretrained(tmp_path / "text")

@@ -28,7 +28,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder, write_text
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.teachers.base import Teacher, config_values, tokenizer_text
+from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
 from tinyclap.windows import repeat_pad
 
 ROBERTA_LAYER_NORM_EPS = 1e-5
@@ -164,6 +164,7 @@ def load_hf(source: str) -> HFTeacher:
         raise TinyclapError(_not_loaded(name, source, error)) from error
     model, report = loaded
     _refuse_misfit(name, report)
+    refuse_deaf_tokenizer(f"teacher {name}", tokenizer)
     return HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source)).requires_grad_(False).eval()
 
 
