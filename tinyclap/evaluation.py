@@ -14,6 +14,7 @@ from tinyclap import zeroshot
 from tinyclap.build import teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded, decode
+from tinyclap.data.esc50 import META
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
 from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json, write_json
@@ -59,9 +60,9 @@ def prepare(spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher,
     """The exam of a data section, for a teacher and for students of other sample rates.
 
     Raises:
-        TinyclapError: clips without a label, class names that read alike, or too many unusable clips.
+        TinyclapError: clips without a label, a single class, class names that read alike, or too many unusable clips.
     """
-    dataset = _labelled_set(spec)
+    dataset = labelled_set(spec)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
     zeroshot.prompts_for(dataset.labels, prompts)
     rates = dict.fromkeys([teacher.sample_rate, *sample_rates])
@@ -190,14 +191,23 @@ def _teacher_mean(run: Path) -> np.ndarray:
     return mean
 
 
-def _labelled_set(spec: Any) -> Dataset:
-    """The data set of a data section; raises TinyclapError if a clip of it has no label."""
+def labelled_set(spec: Any) -> Dataset:
+    """The data set of a data section; raises TinyclapError for clips without a label and for a single class."""
     test = build_dataset(spec)
     unlabelled = [clip.name for clip in test.clips if clip.label is None]
     if unlabelled:
         raise TinyclapError(
             f"data.test: zero-shot evaluation needs a label for every clip; {len(unlabelled)} of {len(test)} "
             f"have none, e.g. {unlabelled[0]}"
+        )
+    if len(test.labels) < 2:
+        esc50 = [part.root for part in one_or_more(spec) if part.kind == "folder" and Path(part.root, META).is_file()]
+        remedy = (
+            f"{esc50[0]} is ESC-50: give kind esc50 instead (--data esc50)" if esc50 else "give data with others too"
+        )
+        raise TinyclapError(
+            f"data.test ({describe_data(spec)}): zero-shot evaluation needs two or more classes, but all {len(test)} "
+            f"clips are of '{test.labels[0]}'; {remedy}"
         )
     return test
 
