@@ -136,7 +136,8 @@ def evaluate(
     root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of it, e.g. esc10=true.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another key, e.g. esc10=true or max_bad_share=0.2."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from tinyclap import zeroshot
 from tinyclap.build import teacher_kind
@@ -17,10 +15,12 @@ from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.esc50 import META
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json, write_json
+from tinyclap.files import write_json
+from tinyclap.other_data import other_data
 from tinyclap.recipe import load_recipe
 from tinyclap.report import write_report
-from tinyclap.schema.data import AnyData, Data, one_or_more
+from tinyclap.results import read_evaluations
+from tinyclap.schema.data import Data, one_or_more
 from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
@@ -117,20 +117,21 @@ def evaluate_run(
     Args:
         run: of `tinyclap distill` or `tinyclap pretrain`.
         kind, root, folds: other data, as in a recipe's data section.
-        settings: further keys of that section, `key=value` each.
+        settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
     """
     recipe = load_recipe(run / "recipe.yaml")
     if not (run / "summary.json").is_file():
         raise TinyclapError(
             f"{run} is not finished; go on with `tinyclap {recipe.task} {run}/recipe.yaml --run {run} --resume`"
         )
-    if kind is None and (root is not None or folds is not None or settings):
-        raise TinyclapError("--root, --folds and --set belong to other data; say of which kind with --data KIND")
-    spec = recipe.data.test if kind is None else other_data(kind, root, folds, settings)
+    other = other_data(kind, root, folds, settings)
+    spec = other.spec or recipe.data.test
     if spec is None:
         raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
-    for fault, remedy in recipe.data.model_copy(update={"test": spec}).conflicts():
+    data = recipe.data.model_copy(update={"test": spec, **other.limits})
+    for fault, remedy in data.conflicts():
         raise TinyclapError(f"data.{fault}: {remedy}")
+    recipe = recipe.model_copy(update={"data": data})
     if recipe.task == "pretrain":
         teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
         evaluation = grade(prepare(spec, recipe, teacher), teacher)
@@ -143,29 +144,6 @@ def evaluate_run(
     write_report(run)
 
 
-def other_data(kind: str, root: str | None, folds: str | None, settings: Sequence[str] = ()) -> Any:
-    """The data section that the command line's --data, --root, --folds and --set describe."""
-    given: dict[str, Any] = {"kind": kind}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise TinyclapError(f"--set {setting}: expected KEY=VALUE, e.g. --set esc10=true")
-        given[key] = yaml.safe_load(value)
-    if root is not None:
-        given["path" if kind == "manifest" else "root"] = root
-    if folds is not None:
-        given["folds"] = folds.split(",")
-    try:
-        return TypeAdapter(AnyData).validate_python(given, strict=False)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'][1:])) or 'kind'}: {fault['msg']}" for fault in error.errors()
-        )
-        asked = {"data": kind, "root": root, "folds": folds, "set": " --set ".join(settings) or None}
-        told = " ".join(f"--{key} {value}" for key, value in asked.items() if value is not None)
-        raise TinyclapError(f"{told}: {faults}") from error
-
-
 def describe_data(spec: Any) -> str:
     """A data section in one line, which tells evaluations apart."""
     told = [part.model_dump(mode="json", exclude_none=True, exclude_defaults=True) for part in one_or_more(spec)]
@@ -174,10 +152,8 @@ def describe_data(spec: Any) -> str:
 
 def write_evaluation(run: Path, evaluation: dict[str, Any]) -> None:
     """Put an evaluation first in `evaluation.json`, in place of one on the same data."""
-    older = read_json(run / "evaluation.json", [])
-    write_json(
-        run / "evaluation.json", [evaluation, *(entry for entry in older if entry.get("data") != evaluation["data"])]
-    )
+    others = [entry for entry in read_evaluations(run) if entry.get("data") != evaluation["data"]]
+    write_json(run / "evaluation.json", [evaluation, *others])
 
 
 def _teacher_mean(run: Path) -> np.ndarray:
@@ -202,9 +178,7 @@ def labelled_set(spec: Any) -> Dataset:
         )
     if len(test.labels) < 2:
         esc50 = [part.root for part in one_or_more(spec) if part.kind == "folder" and Path(part.root, META).is_file()]
-        remedy = (
-            f"{esc50[0]} is ESC-50: give kind esc50 instead (--data esc50)" if esc50 else "give data with others too"
-        )
+        remedy = f"{esc50[0]} is ESC-50: give kind esc50 (--data esc50)" if esc50 else "give data with others too"
         raise TinyclapError(
             f"data.test ({describe_data(spec)}): zero-shot evaluation needs two or more classes, but all {len(test)} "
             f"clips are of '{test.labels[0]}'; {remedy}"

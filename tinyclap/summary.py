@@ -7,6 +7,7 @@ from typing import Any
 
 from tinyclap.files import read_json
 from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, scaled
+from tinyclap.results import read_evaluations
 
 
 def as_object(run: Path) -> str:
@@ -33,7 +34,7 @@ def as_table(run: Path, task: str | None = None) -> str:
 
 
 def _newest_evaluation(run: Path) -> dict[str, Any]:
-    evaluations = read_json(run / "evaluation.json", [])
+    evaluations = read_evaluations(run)
     return evaluations[0] if evaluations else {}
 
 
