@@ -204,7 +204,28 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         load_hf(str(tmp_path / "deep"))
 
 
+@pytest.mark.filterwarnings("ignore:At least one mel filter has all zero values")
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("sampling_rate", 0, "front end: sample_rate = 0 is not allowed; it must be a whole number above 0"),
+        ("feature_size", 32, "makes 32 bands and 1001 frames, but .* takes 64 bands and 2 to 1024 frames"),
+        ("max_length_s", 20, "makes 64 bands and 2001 frames"),
+    ],
+)
+def test_a_front_end_that_is_not_the_towers_is_refused(key: str, value: int, message: str, tmp_path: Path) -> None:
+    make_hf().save_pretrained(tmp_path, CARD)
+    stated = json.loads((tmp_path / "preprocessor_config.json").read_text()) | {key: value}
+    if key == "max_length_s":
+        stated["nb_max_samples"] = value * 48_000
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(stated))
+    with pytest.raises(TinyclapError, match=rf"teacher {tmp_path}: preprocessor_config\.json.*{message}"):
+        load_hf(str(tmp_path))
+
+
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TinyclapError, match=r"teacher /nix/nix: there is no such folder; set teacher\.source"):
+        load_hf("/nix/nix")
     with pytest.raises(TinyclapError, match=r"laion/clap-htsat-unfused.*hf download"):
         load_hf("laion/clap-htsat-unfused")  # the tests are offline
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
