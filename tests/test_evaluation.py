@@ -43,7 +43,7 @@ def test_esc50_given_as_a_folder_is_recognised(tmp_path: Path) -> None:
         ({"kind": "folder", "root": "x", "settings": ["labels=[unclosed"]}, r"^--set labels=\[unclosed: not YAML"),
         (
             {"kind": "folder", "root": "x", "settings": ["labels"]},
-            "^--set labels: not an override; write key",
+            "^--set labels: expected KEY=VALUE",
         ),
         ({"kind": "folder", "root": "x", "settings": ["max_bad_share=2"]}, "^--set max_bad_share=2: .*got 2, allowed"),
         ({"root": "x"}, r"say of which kind with --data KIND \(without it, --set takes max_bad_share and max_clip_s\)"),

@@ -147,7 +147,9 @@ def evaluate(
     folder = _say_which(find_run(run), run)
     from tinyclap.evaluation import evaluate_run
 
-    evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
+    if evaluation["heard_in_training"]:
+        typer.echo("warning: the training has heard some of these clips; their accuracy says little", err=True)
     _conclude(folder, as_json, task="evaluate")
 
 

@@ -13,6 +13,8 @@ from tinyclap.build import teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.esc50 import META
+from tinyclap.data.folder import empty_classes
+from tinyclap.data.overlap import heard_clips
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_json
@@ -37,6 +39,7 @@ class Exam:
         data: the data section in one line.
         dataset: every clip with its label.
         decoded: by sample rate, Hz.
+        empty_classes: folders of the data that would be classes if they held audio.
         prompts: templates with `{}`.
         n_bootstrap: resamples of the intervals.
         seed: of the resampling.
@@ -45,6 +48,7 @@ class Exam:
     data: str
     dataset: Dataset
     decoded: dict[int, Decoded]
+    empty_classes: tuple[str, ...]
     prompts: tuple[str, ...]
     n_bootstrap: int
     seed: int
@@ -67,7 +71,10 @@ def prepare(spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher,
     zeroshot.prompts_for(dataset.labels, prompts)
     rates = dict.fromkeys([teacher.sample_rate, *sample_rates])
     decoded = {rate: decode_set(dataset, rate, recipe.data) for rate in rates}
-    return Exam(describe_data(spec), dataset, decoded, prompts, recipe.evaluate.bootstrap, recipe.seed)
+    # A section that names its labels has chosen among the folders; one that does not means all of them.
+    whole = [Path(part.root) for part in one_or_more(spec) if part.kind == "folder" and part.labels is None]
+    empty = tuple(name for root in whole for name in empty_classes(root))
+    return Exam(describe_data(spec), dataset, decoded, empty, prompts, recipe.evaluate.bootstrap, recipe.seed)
 
 
 def grade(
@@ -101,7 +108,8 @@ def grade(
         templates=exam.prompts,
     )
     bad = [dataclasses.asdict(clip) for clip in exam.decoded[teacher.sample_rate].bad]
-    return {"data": exam.data, **result, "bad_clips": bad}
+    unscored = [*exam.empty_classes, *(row["label"] for row in result["per_class"] if not row["n"])]
+    return {"data": exam.data, **result, "bad_clips": bad, "labels_without_clips": unscored}
 
 
 def evaluate_run(
@@ -111,8 +119,11 @@ def evaluate_run(
     root: str | None = None,
     folds: str | None = None,
     settings: Sequence[str] = (),
-) -> None:
+) -> dict[str, Any]:
     """Evaluate a finished run on its recipe's test set or on other data, and rewrite `evaluation.json` and the report.
+
+    Returns the evaluation; `heard_in_training` in it counts clips that the run was trained on (None where the training
+    data is not there any more).
 
     Args:
         run: of `tinyclap distill` or `tinyclap pretrain`.
@@ -134,14 +145,27 @@ def evaluate_run(
     recipe = recipe.model_copy(update={"data": data})
     if recipe.task == "pretrain":
         teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
-        evaluation = grade(prepare(spec, recipe, teacher), teacher)
+        exam = prepare(spec, recipe, teacher)
+        evaluation = grade(exam, teacher)
     else:
         teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
         student = Student.from_pretrained(run / "student")
         mean = _teacher_mean(run)
-        evaluation = grade(prepare(spec, recipe, teacher, student.sample_rate), teacher, student, mean=mean)
+        exam = prepare(spec, recipe, teacher, student.sample_rate)
+        evaluation = grade(exam, teacher, student, mean=mean)
+    evaluation["heard_in_training"] = _heard_in_training(recipe.data, exam.dataset)
     write_evaluation(run, evaluation)
     write_report(run)
+    return evaluation
+
+
+def _heard_in_training(data: Data, test: Dataset) -> int | None:
+    stay = {"download": False}  # to look is no reason to fetch
+    parts = [part.model_copy(update=stay) if part.kind == "esc50" else part for part in one_or_more(data.train)]
+    try:
+        return len(heard_clips(build_dataset(parts), test))
+    except TinyclapError:  # the training data may have been moved since
+        return None
 
 
 def describe_data(spec: Any) -> str:

@@ -15,6 +15,7 @@ from tinyclap import training
 from tinyclap.build import describe_student, describe_teacher, new_teacher, student_config, teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded
+from tinyclap.data.overlap import refuse_overlap
 from tinyclap.distill import DistillOptions, distill, teacher_mean
 from tinyclap.embeddings import teacher_embeddings
 from tinyclap.evaluation import TEACHER_MEAN, decode_set, describe_data, grade, prepare, write_evaluation
@@ -57,6 +58,8 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         student = Student(student_config(recipe.student, teacher.embed_dim, spec.duration_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
         exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
+        if exam:
+            refuse_overlap(train, exam.dataset)
         heard = Views(decode_set(train, teacher.sample_rate, recipe.data), spec, recipe.seed)
         stored = teacher_embeddings(teacher, heard, accelerator.device)
         decoded = decode_set(train, student.sample_rate, recipe.data)
@@ -101,6 +104,8 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     teacher.licence = recipe.licence
     describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
     exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher)
+    if exam:
+        refuse_overlap(train, exam.dataset)
     decoded = decode_set(train, teacher.sample_rate, recipe.data)
     captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
     views = Views(decoded, ViewSpec(**recipe.views.model_dump()), recipe.seed)

@@ -67,6 +67,9 @@ def other_data(
 
 def _set(written: Source, setting: str, shown: str) -> None:
     """Apply one KEY=VALUE; what is wrong with it is said of `shown`, what the user typed."""
+    if "=" not in setting:
+        written.problems.append((Place(0, shown), "expected KEY=VALUE, for example --set esc10=true"))
+        return
     known = len(written.problems)
     recipe_text.override(written, setting)
     place = Place(0, shown)
