@@ -89,15 +89,20 @@ def test_from_a_recipe_to_a_report(recipe: Path, tmp_path: Path) -> None:
     assert "report.html" in run("report")
 
 
-def test_second_distillation_hears_no_teacher(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_distillation_hears_no_teacher(
+    recipe: Path, teacher_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run("distill", str(recipe), "--run", "first")
+    Path("models").mkdir()
+    Path("models/clap").symlink_to(teacher_folder)
 
     def refuse(*_: object) -> None:
         raise AssertionError("the teacher was run")
 
     for name in ("encode_audio", "encode_text", "embed_audio", "embed_text"):
         monkeypatch.setattr(Teacher, name, refuse)
-    run("distill", str(recipe), "training.lr=0.001", "--run", "second")
+    run("distill", str(recipe), "training.lr=0.001", "teacher.source=models/clap", "--run", "second")
+    assert "base_model" not in Path("second/student/README.md").read_text(), "a folder is no Hub repository"
     assert json.loads(Path("second/summary.json").read_text())["teacher_forwards"] == 0
     assert json.loads(Path("first/summary.json").read_text())["teacher_forwards"] > 0
 

@@ -88,7 +88,8 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         "wall_s": spent_s + time.perf_counter() - began,
     }
     evaluation = grade(exam, teacher, student, mean=mean) if exam else None
-    student.save_pretrained(run / "student", model_card(summary, evaluation), overwrite=True)
+    card = model_card(summary, evaluation, teacher_is_local=Path(recipe.teacher.source).exists())
+    student.save_pretrained(run / "student", card, overwrite=True)
     _finish(run, summary, evaluation)
     return summary
 
