@@ -187,12 +187,18 @@ class TestBrokenFiles:
             audio.read(path, 16_000)
 
     @pytest.mark.parametrize(
-        ("content", "reason"), [(b"", "cannot be decoded"), (b"hello, I am no audio " * 99, "cannot be decoded")]
+        ("name", "content", "reason"),
+        [
+            ("a.wav", b"", "a.wav: empty$"),
+            ("a.mp3", b"", "a.mp3: empty$"),
+            ("a.wav", b"hello, I am no audio " * 99, "cannot be decoded: Format not recognised"),
+            ("a.mp3", b"hello, I am no audio " * 99, "cannot be decoded: libsndfile finds no audio in it"),
+        ],
     )
-    def test_no_audio(self, tmp_path: Path, content: bytes, reason: str) -> None:
-        (tmp_path / "a.wav").write_bytes(content)
+    def test_no_audio(self, tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+        (tmp_path / name).write_bytes(content)
         with pytest.raises(AudioError, match=reason):
-            audio.info(tmp_path / "a.wav")
+            audio.info(tmp_path / name)
 
     def test_a_header_without_samples_is_empty(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.wav", np.zeros(0), RATE)

@@ -137,6 +137,11 @@ def test_recipes_check_reports_every_file(run: Run, tmp_path: Path, monkeypatch:
             2,
             "/runs: Permission denied; check its permissions or choose another folder",
         ),
+        (
+            FileExistsError(errno.EEXIST, "File exists", "afile"),
+            2,
+            "afile: File exists; check the path, and the cache",
+        ),
         (MemoryError(), 1, "out of memory (RAM); lower training.batch_size"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), 1, "out of memory (DefaultCPUAllocator"),
     ],

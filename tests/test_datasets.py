@@ -1,9 +1,12 @@
 """Data sets: one contract that every kind keeps, what each layout means, and the errors of a wrong one."""
 
+import errno
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ import soundfile
 from tinyclap.audio import AudioError, AudioInfo
 from tinyclap.data import Clip, Concat, Dataset, build_dataset
 from tinyclap.data.esc50 import download_esc50, esc50
-from tinyclap.data.folder import folder
+from tinyclap.data.folder import empty_classes, folder
 from tinyclap.data.manifest import manifest
 from tinyclap.errors import TinyclapError
 from tinyclap.schema.data import Esc50Data, FolderData, ManifestData, ProceduralData
@@ -163,6 +166,26 @@ class TestFolder(DatasetContract):
         speech = folder(clsp_root)
         assert (speech.name, len(speech), speech.labels) == ("clsp", 11, [])
         assert {speech.info(index).sample_rate for index in range(11)} == {16_000, 48_000}
+
+    def test_a_folder_that_cannot_be_listed_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write_folder(tmp_path)
+        listed = os.scandir
+
+        def scandir(path: Path | str) -> Any:
+            if Path(path).name == "rain":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return listed(path)
+
+        monkeypatch.setattr("os.scandir", scandir)
+        with pytest.raises(TinyclapError, match=r"/rain cannot be listed: Permission denied; check its permissions"):
+            folder(tmp_path)
+
+    def test_folders_without_audio_are_empty_classes(self, tmp_path: Path) -> None:
+        write_folder(tmp_path)
+        for name in ("void/deep", "notes", ".git"):
+            (tmp_path / name).mkdir(parents=True)
+        (tmp_path / "notes" / "a.txt").write_text("no audio")
+        assert empty_classes(tmp_path) == ["notes", "void"]
 
     def test_nothing_to_find(self, tmp_path: Path) -> None:
         with pytest.raises(TinyclapError, match=rf"no folder {tmp_path}/a/b \(found up to {tmp_path}\)"):

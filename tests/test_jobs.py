@@ -91,15 +91,20 @@ def test_from_a_recipe_to_a_report(recipe: Path, tmp_path: Path) -> None:
     assert "report.html" in run("report")
 
 
-def test_second_distillation_hears_no_teacher(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_distillation_hears_no_teacher(
+    recipe: Path, teacher_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run("distill", str(recipe), "--run", "first")
+    Path("models").mkdir()
+    Path("models/clap").symlink_to(teacher_folder)
 
     def refuse(*_: object) -> None:
         raise AssertionError("the teacher was run")
 
     for name in ("encode_audio", "encode_text", "embed_audio", "embed_text"):
         monkeypatch.setattr(Teacher, name, refuse)
-    run("distill", str(recipe), "training.lr=0.001", "--run", "second")
+    run("distill", str(recipe), "training.lr=0.001", "teacher.source=models/clap", "--run", "second")
+    assert "base_model" not in Path("second/student/README.md").read_text(), "a folder is no Hub repository"
     assert json.loads(Path("second/summary.json").read_text())["teacher_forwards"] == 0
     assert json.loads(Path("first/summary.json").read_text())["teacher_forwards"] > 0
 
@@ -142,11 +147,19 @@ def test_bad_test_clips_are_named_in_the_evaluation(recipe: Path, tmp_path: Path
             (tmp_path / "test" / label).mkdir(parents=True, exist_ok=True)
             soundfile.write(tmp_path / "test" / label / f"{index}.flac", clips.load(index, 16_000), 16_000)
     soundfile.write(tmp_path / "test" / "rain" / "silent.wav", np.zeros(8000), 8000)
+    (tmp_path / "test" / "hush").mkdir()
+    soundfile.write(tmp_path / "test" / "hush" / "a.wav", np.zeros(8000), 8000)
+    (tmp_path / "test" / "void").mkdir()
     overrides = (f"data.test={{kind: folder, root: {tmp_path / 'test'}}}", "data.max_bad_share=0.5")
-    assert "1 unusable test clips were left out" in run("distill", str(recipe), *overrides)
+    told = run("distill", str(recipe), *overrides)
+    assert "2 unusable test clips were left out" in told
+    assert "classes without a usable test clip: void, hush" in told
+    for page in ("report.md", "report.html"):
+        assert "Classes without a usable test clip: void, hush." in Path("runs/small/report", page).read_text()
     evaluation = json.loads(Path("runs/small/evaluation.json").read_text())[0]
     assert evaluation["n_clips"] == 8
-    assert evaluation["bad_clips"] == [{"name": "rain/silent.wav", "reason": "silent"}]
+    assert [clip["name"] for clip in evaluation["bad_clips"]] == ["hush/a.wav", "rain/silent.wav"]
+    assert evaluation["labels_without_clips"] == ["void", "hush"]
     assert "rain/silent.wav: silent" in Path("runs/small/report/report.md").read_text()
     assert "rain/silent.wav: silent" in Path("runs/small/report/report.html").read_text()
 
@@ -306,6 +319,13 @@ def test_real_audio_in_the_official_layout(recipe: Path, esc10_root: Path) -> No
     assert told["clustered"], "several clips are cut from one recording"
     assert told["n_recordings"] < 24
     assert told["summary"]["clips"] == 24
+    heard = CliRunner().invoke(cli.app, ["evaluate", "--data", "esc50", "--root", str(esc10_root), "--folds", "1"])
+    assert "the training has heard some of these clips" in heard.stderr
+    assert json.loads(Path("runs/small/evaluation.json").read_text())[0]["heard_in_training"] == 24
+    assert "24 of the test clips were heard in training" in Path("runs/small/report/report.html").read_text()
+    message, _ = failure("distill", str(recipe), train.replace("[1]", "[1, 5]"), test, "--run", "leak")
+    assert "data.test: 24 of its 24 clips are in data.train too" in message
+    assert not Path("leak").exists()
 
 
 def test_pretrain_makes_a_teacher_that_distils(recipe: Path, tmp_path: Path) -> None:

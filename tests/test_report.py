@@ -393,6 +393,7 @@ class TestModelCard:
         assert matter["pipeline_tag"] == "zero-shot-audio-classification"
         assert {"clap", "tinyclap", "knowledge-distillation"} <= set(matter["tags"])
         assert matter["model-index"][0]["results"][0]["metrics"][0]["value"] == evaluation["student"]["accuracy"]
+        assert "base_model" not in self.front_matter(report.model_card(summary, evaluation, teacher_is_local=True))
         low, high = (100 * end for end in evaluation["student"]["ci95"])
         assert f"{100 * evaluation['student']['accuracy']:.1f} % [{low:.1f}, {high:.1f}]" in card
         for wanted in (
@@ -434,6 +435,16 @@ class TestModelCard:
         card = report.model_card(summary, None)
         assert self.front_matter(card)["license"] == "other"
         assert "<script>" not in card
+
+
+@pytest.mark.parametrize(("interval", "doubt"), [([-0.05, 0.01], "may explain"), ([-0.05, -0.01], "hardly explains")])
+def test_whether_chance_explains_a_difference_is_told_by_its_clustered_interval(
+    interval: list[float], doubt: str
+) -> None:
+    evaluation = {"difference": -0.02, "difference_ci95": interval, "mcnemar_p": 1e-9}
+    rows = {name: explanation for name, _, explanation in tables.closeness_rows(evaluation)}
+    assert doubt in rows["Accuracy difference"]
+    assert rows["McNemar p-value"] == "two-sided, exact; takes clips as independent"
 
 
 def test_a_second_stage_counts_on_and_is_marked() -> None:

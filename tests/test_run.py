@@ -69,6 +69,12 @@ def test_resume_goes_on_with_the_same_recipe_only() -> None:
     assert contents(run) == before
 
 
+def test_a_recipe_that_is_no_text_is_another_recipe() -> None:
+    (make_run() / "recipe.yaml").write_bytes(b"task: \xff")
+    with pytest.raises(TinyclapError, match=r"recipe\.yaml differs from the recipe given now"):
+        open_run(Path("runs/a"), RECIPE, seed=3, resume=True)
+
+
 def test_resume_of_nothing_begins() -> None:
     assert (open_run(Path("runs/new"), RECIPE, seed=3, resume=True) / "env.json").is_file()
 

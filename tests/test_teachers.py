@@ -204,7 +204,28 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         load_hf(str(tmp_path / "deep"))
 
 
+@pytest.mark.filterwarnings("ignore:At least one mel filter has all zero values")
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("sampling_rate", 0, "front end: sample_rate = 0 is not allowed; it must be a whole number above 0"),
+        ("feature_size", 32, "makes 32 bands and 1001 frames, but .* takes 64 bands and 2 to 1024 frames"),
+        ("max_length_s", 20, "makes 64 bands and 2001 frames"),
+    ],
+)
+def test_a_front_end_that_is_not_the_towers_is_refused(key: str, value: int, message: str, tmp_path: Path) -> None:
+    make_hf().save_pretrained(tmp_path, CARD)
+    stated = json.loads((tmp_path / "preprocessor_config.json").read_text()) | {key: value}
+    if key == "max_length_s":
+        stated["nb_max_samples"] = value * 48_000
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(stated))
+    with pytest.raises(TinyclapError, match=rf"teacher {tmp_path}: preprocessor_config\.json.*{message}"):
+        load_hf(str(tmp_path))
+
+
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TinyclapError, match=r"teacher /nix/nix: there is no such folder; set teacher\.source"):
+        load_hf("/nix/nix")
     with pytest.raises(TinyclapError, match=r"laion/clap-htsat-unfused.*hf download"):
         load_hf("laion/clap-htsat-unfused")  # the tests are offline
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
@@ -242,6 +263,22 @@ def test_a_sentence_encoder_serves_as_it_is(minilm_root: Path) -> None:
     torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=0)
     dog, puppy, rain = tower(["a dog barks", "a puppy is barking", "heavy rain"])
     assert dog @ puppy > 0.6 > 0.4 > dog @ rain
+
+
+@pytest.mark.parametrize("kind", ["hf", "dual", "text.source"])
+def test_a_missing_tokenizer_is_named(kind: str, tmp_path: Path) -> None:
+    teacher, folder = make_hf() if kind == "hf" else make_dual(PHINET), tmp_path / "teacher"
+    teacher.save_pretrained(folder, CARD)
+    text = folder if kind == "hf" else folder / "text"
+    for file in text.glob("*token*"):
+        file.unlink()
+    load = {
+        "hf": lambda: load_hf(str(folder)),
+        "dual": lambda: load_dual(str(folder)),
+        "text.source": lambda: scratch.pretrained_text(str(text), 24, frozen=True),
+    }[kind]
+    with pytest.raises(TinyclapError, match=r"5 tokens, reads 'dog' and 'rain' both as .* copy the tokenizer's files"):
+        load()
 
 
 def test_an_encoder_whose_tokenizer_cannot_pad_is_refused(tmp_path: Path) -> None:

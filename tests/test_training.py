@@ -274,6 +274,13 @@ def test_a_checkpoint_never_runs_code(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("row", [b'{"epoch": 1}', b'{"epoch": \xff}', b'{"epoch" 1}', b'{"seconds": "long"}'])
+def test_damaged_metrics_are_one_message(row: bytes, tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(row + b"\n")
+    with pytest.raises(TinyclapError, match=r"metrics\.jsonl is damaged .*; remove it and resume"):
+        Checkpoint(tmp_path).spent_s()
+
+
 def test_metrics_after_the_checkpoint_are_dropped(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path)
     checkpoint.keep_metrics(0)

@@ -80,6 +80,11 @@ class TestPrompts:
         with pytest.raises(TinyclapError, match="1 rows for 2 prompts"):
             zeroshot.class_matrix(lambda texts: np.ones((1, 3)), ["dog", "cat"], ["{}"])
 
+    def test_classes_that_share_a_vector_are_named(self) -> None:
+        vectors = {"dog": [1.0, 2.0], "cat": [2.0, 1.0], "cow": [0.5, 1.0]}  # cow points where dog does
+        with pytest.raises(TinyclapError, match="'dog' and 'cow' have the same text embedding"):
+            zeroshot.class_matrix(lambda texts: np.array([vectors[text] for text in texts]), list(vectors), ["{}"])
+
 
 class TestScore:
     def test_hand_computed(self) -> None:

@@ -132,6 +132,8 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     name = str(path)
     if not Path(path).is_file():
         raise AudioError(name, "is a folder" if Path(path).is_dir() else "no such file")
+    if not Path(path).stat().st_size:
+        raise AudioError(name, "empty")
     try:
         with _Forward(name) as file:
             reason = _damage(file)
@@ -141,7 +143,10 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     except UnicodeEncodeError as error:  # soundfile's, of a name with bytes of another encoding
         raise AudioError(name, "its name is not valid UTF-8; rename it") from error
     except soundfile.LibsndfileError as error:
-        raise AudioError(name, f"cannot be decoded: {error.error_string.removeprefix('Error : ')}") from error
+        said = error.error_string.removeprefix("Error : ")
+        # libsndfile says so of an mp3 without any frame, though the file lies there.
+        reason = "libsndfile finds no audio in it" if said.startswith("File does not exist") else said
+        raise AudioError(name, f"cannot be decoded: {reason}") from error
 
 
 def _damage(file: soundfile.SoundFile) -> str | None:

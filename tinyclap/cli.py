@@ -138,7 +138,8 @@ def evaluate(
     root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other key of it, e.g. esc10=true.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another key, e.g. esc10=true or max_bad_share=0.2."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -148,7 +149,9 @@ def evaluate(
     folder = _say_which(find_run(run), run)
     from tinyclap.evaluation import evaluate_run
 
-    evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
+    if evaluation["heard_in_training"]:
+        typer.echo("warning: the training has heard some of these clips; their accuracy says little", err=True)
     _conclude(folder, as_json, task="evaluate")
 
 

@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from tinyclap import zeroshot
 from tinyclap.build import teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded, decode
+from tinyclap.data.esc50 import META
+from tinyclap.data.folder import empty_classes
+from tinyclap.data.overlap import heard_clips
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json, write_json
+from tinyclap.files import write_json
+from tinyclap.other_data import other_data
 from tinyclap.recipe import load_recipe
 from tinyclap.report import write_report
+from tinyclap.results import read_evaluations
 from tinyclap.run import check_inputs
-from tinyclap.schema.data import AnyData, Data, one_or_more
+from tinyclap.schema.data import Data, one_or_more
 from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
@@ -37,6 +40,7 @@ class Exam:
         data: the data section in one line.
         dataset: every clip with its label.
         decoded: by sample rate, Hz.
+        empty_classes: folders of the data that would be classes if they held audio.
         prompts: templates with `{}`.
         n_bootstrap: resamples of the intervals.
         seed: of the resampling.
@@ -45,6 +49,7 @@ class Exam:
     data: str
     dataset: Dataset
     decoded: dict[int, Decoded]
+    empty_classes: tuple[str, ...]
     prompts: tuple[str, ...]
     n_bootstrap: int
     seed: int
@@ -60,14 +65,17 @@ def prepare(spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher,
     """The exam of a data section, for a teacher and for students of other sample rates.
 
     Raises:
-        TinyclapError: clips without a label, class names that read alike, or too many unusable clips.
+        TinyclapError: clips without a label, a single class, class names that read alike, or too many unusable clips.
     """
-    dataset = _labelled_set(spec)
+    dataset = labelled_set(spec)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
     zeroshot.prompts_for(dataset.labels, prompts)
     rates = dict.fromkeys([teacher.sample_rate, *sample_rates])
     decoded = {rate: decode_set(dataset, rate, recipe.data) for rate in rates}
-    return Exam(describe_data(spec), dataset, decoded, prompts, recipe.evaluate.bootstrap, recipe.seed)
+    # A section that names its labels has chosen among the folders; one that does not means all of them.
+    whole = [Path(part.root) for part in one_or_more(spec) if part.kind == "folder" and part.labels is None]
+    empty = tuple(name for root in whole for name in empty_classes(root))
+    return Exam(describe_data(spec), dataset, decoded, empty, prompts, recipe.evaluate.bootstrap, recipe.seed)
 
 
 def grade(
@@ -101,7 +109,8 @@ def grade(
         templates=exam.prompts,
     )
     bad = [dataclasses.asdict(clip) for clip in exam.decoded[teacher.sample_rate].bad]
-    return {"data": exam.data, **result, "bad_clips": bad}
+    unscored = [*exam.empty_classes, *(row["label"] for row in result["per_class"] if not row["n"])]
+    return {"data": exam.data, **result, "bad_clips": bad, "labels_without_clips": unscored}
 
 
 def evaluate_run(
@@ -111,60 +120,54 @@ def evaluate_run(
     root: str | None = None,
     folds: str | None = None,
     settings: Sequence[str] = (),
-) -> None:
+) -> dict[str, Any]:
     """Evaluate a finished run on its recipe's test set or on other data, and rewrite `evaluation.json` and the report.
+
+    Returns the evaluation; `heard_in_training` in it counts clips that the run was trained on (None where the training
+    data is not there any more).
 
     Args:
         run: of `tinyclap distill` or `tinyclap pretrain`.
         kind, root, folds: other data, as in a recipe's data section.
-        settings: further keys of that section, `key=value` each.
+        settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
     """
     recipe = load_recipe(run / "recipe.yaml")
     if not (run / "summary.json").is_file():
         raise TinyclapError(
             f"{run} is not finished; go on with `tinyclap {recipe.task} {run}/recipe.yaml --run {run} --resume`"
         )
-    if kind is None and (root is not None or folds is not None or settings):
-        raise TinyclapError("--root, --folds and --set belong to other data; say of which kind with --data KIND")
-    spec = recipe.data.test if kind is None else other_data(kind, root, folds, settings)
+    other = other_data(kind, root, folds, settings)
+    spec = other.spec or recipe.data.test
     if spec is None:
         raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
-    for fault, remedy in recipe.data.model_copy(update={"test": spec}).conflicts():
+    data = recipe.data.model_copy(update={"test": spec, **other.limits})
+    for fault, remedy in data.conflicts():
         raise TinyclapError(f"data.{fault}: {remedy}")
+    recipe = recipe.model_copy(update={"data": data})
     if recipe.task == "pretrain":
         teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
-        evaluation = grade(prepare(spec, recipe, teacher), teacher)
+        exam = prepare(spec, recipe, teacher)
+        evaluation = grade(exam, teacher)
     else:
         teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
         check_inputs(run, {"teacher": teacher.fingerprint})
         student = Student.from_pretrained(run / "student")
         mean = _teacher_mean(run)
-        evaluation = grade(prepare(spec, recipe, teacher, student.sample_rate), teacher, student, mean=mean)
+        exam = prepare(spec, recipe, teacher, student.sample_rate)
+        evaluation = grade(exam, teacher, student, mean=mean)
+    evaluation["heard_in_training"] = _heard_in_training(recipe.data, exam.dataset)
     write_evaluation(run, evaluation)
     write_report(run)
+    return evaluation
 
 
-def other_data(kind: str, root: str | None, folds: str | None, settings: Sequence[str] = ()) -> Any:
-    """The data section that the command line's --data, --root, --folds and --set describe."""
-    given: dict[str, Any] = {"kind": kind}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise TinyclapError(f"--set {setting}: expected KEY=VALUE, e.g. --set esc10=true")
-        given[key] = yaml.safe_load(value)
-    if root is not None:
-        given["path" if kind == "manifest" else "root"] = root
-    if folds is not None:
-        given["folds"] = folds.split(",")
+def _heard_in_training(data: Data, test: Dataset) -> int | None:
+    stay = {"download": False}  # to look is no reason to fetch
+    parts = [part.model_copy(update=stay) if part.kind == "esc50" else part for part in one_or_more(data.train)]
     try:
-        return TypeAdapter(AnyData).validate_python(given, strict=False)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'][1:])) or 'kind'}: {fault['msg']}" for fault in error.errors()
-        )
-        asked = {"data": kind, "root": root, "folds": folds, "set": " --set ".join(settings) or None}
-        told = " ".join(f"--{key} {value}" for key, value in asked.items() if value is not None)
-        raise TinyclapError(f"{told}: {faults}") from error
+        return len(heard_clips(build_dataset(parts), test))
+    except TinyclapError:  # the training data may have been moved since
+        return None
 
 
 def describe_data(spec: Any) -> str:
@@ -175,10 +178,8 @@ def describe_data(spec: Any) -> str:
 
 def write_evaluation(run: Path, evaluation: dict[str, Any]) -> None:
     """Put an evaluation first in `evaluation.json`, in place of one on the same data."""
-    older = read_json(run / "evaluation.json", [])
-    write_json(
-        run / "evaluation.json", [evaluation, *(entry for entry in older if entry.get("data") != evaluation["data"])]
-    )
+    others = [entry for entry in read_evaluations(run) if entry.get("data") != evaluation["data"]]
+    write_json(run / "evaluation.json", [evaluation, *others])
 
 
 def _teacher_mean(run: Path) -> np.ndarray:
@@ -192,14 +193,21 @@ def _teacher_mean(run: Path) -> np.ndarray:
     return mean
 
 
-def _labelled_set(spec: Any) -> Dataset:
-    """The data set of a data section; raises TinyclapError if a clip of it has no label."""
+def labelled_set(spec: Any) -> Dataset:
+    """The data set of a data section; raises TinyclapError for clips without a label and for a single class."""
     test = build_dataset(spec)
     unlabelled = [clip.name for clip in test.clips if clip.label is None]
     if unlabelled:
         raise TinyclapError(
             f"data.test: zero-shot evaluation needs a label for every clip; {len(unlabelled)} of {len(test)} "
             f"have none, e.g. {unlabelled[0]}"
+        )
+    if len(test.labels) < 2:
+        esc50 = [part.root for part in one_or_more(spec) if part.kind == "folder" and Path(part.root, META).is_file()]
+        remedy = f"{esc50[0]} is ESC-50: give kind esc50 (--data esc50)" if esc50 else "give data with others too"
+        raise TinyclapError(
+            f"data.test ({describe_data(spec)}): zero-shot evaluation needs two or more classes, but all {len(test)} "
+            f"clips are of '{test.labels[0]}'; {remedy}"
         )
     return test
 

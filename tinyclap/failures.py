@@ -25,7 +25,8 @@ EXTRAS = {**dict.fromkeys(TRAIN_PACKAGES, "train"), "tokenizers": "text", "sound
 _FULL = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk quota used up"}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _MEMORY_HINT = (
-    "out of memory ({detail}); lower training.batch_size, raise training.micro_batches or shorten views.duration_s"
+    "out of memory ({detail}); lower training.batch_size, raise training.micro_batches, shorten views.duration_s or "
+    "make the model smaller"
 )
 
 
@@ -75,6 +76,8 @@ def _refused_file(error: OSError) -> tuple[str, int] | None:
             f" while writing {what}" if what else f" in the run folder or the cache {cache_root()} ($TINYCLAP_CACHE)"
         )
         return f"{_FULL[error.errno]}{place}; free some space and run the command again", 1
-    if error.errno in _FORBIDDEN and what:
+    if not what:
+        return None
+    if error.errno in _FORBIDDEN:
         return f"{what}: {error.strerror}; check its permissions or choose another folder", 2
-    return None
+    return f"{what}: {error.strerror}; check the path, and the cache {cache_root()} ($TINYCLAP_CACHE)", 2

@@ -51,6 +51,7 @@ class FrontendSpec:
         require(self, where, "n_fft", self.n_fft % 2 == 0, "even")
         require(self, where, "win_length", self.win_length <= self.n_fft, f"at most n_fft = {self.n_fft}")
         require(self, where, "hop_length", self.hop_length <= self.n_fft, f"at most n_fft = {self.n_fft}")
+        require(self, where, "n_mels", self.n_mels <= self.n_fft, f"at most n_fft = {self.n_fft}")
         nyquist = self.sample_rate / 2
         require(self, where, "f_max", 0 < self.f_max <= nyquist, f"above 0, at most sample_rate / 2 = {nyquist:g} Hz")
         require(self, where, "f_min", 0 <= self.f_min < self.f_max, f"at least 0 and below f_max = {self.f_max:g} Hz")

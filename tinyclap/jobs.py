@@ -16,6 +16,7 @@ from tinyclap import pretrained, training
 from tinyclap.build import describe_student, describe_teacher, new_teacher, student_config, teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded
+from tinyclap.data.overlap import refuse_overlap
 from tinyclap.distill import DistillOptions, distill, teacher_mean
 from tinyclap.embeddings import teacher_embeddings
 from tinyclap.evaluation import TEACHER_MEAN, decode_set, describe_data, grade, prepare, write_evaluation
@@ -60,6 +61,8 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         student = Student(student_config(recipe.student, teacher.embed_dim, spec.duration_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
         exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
+        if exam:
+            refuse_overlap(train, exam.dataset)
         heard = Views(decode_set(train, teacher.sample_rate, recipe.data), spec, seed)
         stored = teacher_embeddings(teacher, heard, accelerator.device)
         decoded = decode_set(train, student.sample_rate, recipe.data)
@@ -88,7 +91,8 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         "wall_s": spent_s + time.perf_counter() - began,
     }
     evaluation = grade(exam, teacher, student, mean=mean) if exam else None
-    student.save_pretrained(run / "student", model_card(summary, evaluation), overwrite=True)
+    card = model_card(summary, evaluation, teacher_is_local=Path(recipe.teacher.source).exists())
+    student.save_pretrained(run / "student", card, overwrite=True)
     _finish(run, summary, evaluation)
     return summary
 
@@ -106,6 +110,8 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     teacher.licence = recipe.licence
     describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
     exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher)
+    if exam:
+        refuse_overlap(train, exam.dataset)
     decoded = decode_set(train, teacher.sample_rate, recipe.data)
     captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
     views = Views(decoded, ViewSpec(**recipe.views.model_dump(exclude={"seed"})), recipe.views.seed)

@@ -45,8 +45,13 @@ def write_report(run: Path) -> Path:
     return target / "report.html"
 
 
-def model_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None) -> str:
-    """The student's README.md with Hugging Face front matter, from the contents of summary.json and evaluation.json."""
+def model_card(
+    summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None, *, teacher_is_local: bool = False
+) -> str:
+    """The student's README.md with Hugging Face front matter, from the contents of summary.json and evaluation.json.
+
+    A teacher is named as a Hub repository only if it does not come from a local folder.
+    """
     teacher = part(summary.get("teacher"))
     licence = str(teacher.get("licence") or "unknown")
     name = str(teacher.get("name") or "")
@@ -54,7 +59,7 @@ def model_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None)
     context = {
         "summary": summary,
         "teacher": name,
-        "base_model": name if HUB_ID.fullmatch(name) else "",
+        "base_model": name if HUB_ID.fullmatch(name) and not teacher_is_local else "",
         "licence": licence,
         "hub_licence": licence.lower() if licence.lower() in HUB_LICENCES else "other",
         "evaluations": evaluations,

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from tinyclap.errors import TinyclapError
+from tinyclap.files import read_json
 
 RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", "evaluation.json", "summary.json", "student/config.json")
 MODELS = ("teacher", "student")
@@ -60,6 +61,17 @@ def evaluations_of(content: Any) -> list[dict[str, Any]]:
             raise ValueError("an evaluation holds neither a teacher's nor a student's result")
         evaluations.append({**entry, "models": models})
     return evaluations
+
+
+def read_evaluations(run: Path) -> list[dict[str, Any]]:
+    """The evaluations of a run as they are written, newest first; TinyclapError where the file is damaged."""
+    path = run / "evaluation.json"
+    written: list[dict[str, Any]] = read_json(path, [])
+    try:
+        evaluations_of(written)
+    except ValueError as error:
+        raise TinyclapError(f"{path} is damaged ({error}); remove it and run `tinyclap evaluate {run}`") from error
+    return written
 
 
 def objects(value: Any) -> list[dict[str, Any]]:

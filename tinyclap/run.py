@@ -63,7 +63,7 @@ def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: boo
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"run folder {folder} is a file; choose another one with --run DIR")
     if resume and _is_run(folder):
-        if written.read_text(encoding="utf-8") != recipe:
+        if written.read_bytes() != recipe.encode("utf-8"):  # bytes, for a damaged file differs too
             raise TinyclapError(
                 f"{written} differs from the recipe given now; resume with the same recipe and overrides, "
                 "or start another run with --run DIR"

@@ -7,6 +7,7 @@ from typing import Any
 
 from tinyclap.files import read_json
 from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, scaled
+from tinyclap.results import read_evaluations
 
 
 def as_object(run: Path) -> str:
@@ -26,6 +27,10 @@ def as_table(run: Path, task: str | None = None) -> str:
     for what, told in (("training", summary), ("test", evaluation)):
         if told.get("bad_clips"):
             lines += ["", f"{len(told['bad_clips'])} unusable {what} clips were left out; report/report.md names them"]
+    if evaluation.get("labels_without_clips"):
+        lines += ["", f"classes without a usable test clip: {', '.join(evaluation['labels_without_clips'])}"]
+    if evaluation.get("heard_in_training"):
+        lines += ["", f"{evaluation['heard_in_training']} of the test clips were heard in training"]
     told = [f"run      {run}", f"report   {run / 'report' / 'report.html'}"]
     if task is None:
         told.append(f"took     {duration(summary.get('wall_s'))}")
@@ -33,7 +38,7 @@ def as_table(run: Path, task: str | None = None) -> str:
 
 
 def _newest_evaluation(run: Path) -> dict[str, Any]:
-    evaluations = read_json(run / "evaluation.json", [])
+    evaluations = read_evaluations(run)
     return evaluations[0] if evaluations else {}
 
 

@@ -73,11 +73,15 @@ def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
 def closeness_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(name, value, explanation) of how closely the student follows its teacher; only what was measured."""
     p_value, chance = evaluation.get("mcnemar_p"), evaluation.get("knn10_chance")
-    meaning = "chance may explain the difference" if known(p_value) and p_value >= 0.05 else "chance hardly explains it"
-    difference = formatting.points(evaluation.get("difference"), evaluation.get("difference_ci95"))
+    interval = evaluation.get("difference_ci95")
+    difference = formatting.points(evaluation.get("difference"), interval)
     rows = [
-        ("Accuracy difference", difference, "student minus teacher on the same clips, with its 95 % interval"),
-        ("McNemar p-value", formatting.p_value(p_value), f"two-sided, exact; {meaning}"),
+        ("Accuracy difference", difference, f"student minus teacher on the same clips{_doubt(interval)}"),
+        (
+            "McNemar p-value",
+            formatting.p_value(p_value),
+            "two-sided, exact; takes clips as independent",
+        ),
         ("Agreement", percent(evaluation.get("agreement")), "share of clips given the same class, right or wrong"),
         ("Cosine", formatting.decimal(evaluation.get("cosine")), "mean over clips of cos(student, teacher)"),
         (
@@ -92,6 +96,14 @@ def closeness_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ),
     ]
     return [row for row in rows if not row[1].startswith(DASH)]
+
+
+def _doubt(interval: Any) -> str:
+    """Whether chance may explain a difference with this 95 % interval, which is clustered by recording."""
+    if not (isinstance(interval, list) and len(interval) == 2 and all(map(known, interval))):
+        return ""
+    doubt = "chance may explain it" if interval[0] <= 0 <= interval[1] else "chance hardly explains it"
+    return f", with its 95 % interval; {doubt}"
 
 
 def size_rows(summary: Mapping[str, Any]) -> list[Row]:

@@ -207,14 +207,27 @@ class Checkpoint:
 
     def keep_metrics(self, epochs: int) -> None:
         """Drop the metrics of epochs that are going to be run again."""
-        rows = self.metrics_path.read_text(encoding="utf-8").splitlines() if self.metrics_path.is_file() else []
-        write_text(self.metrics_path, "".join(row + "\n" for row in rows[:epochs]))
+        write_text(self.metrics_path, "".join(row + "\n" for row in self._metrics()[:epochs]))
 
     def spent_s(self) -> float:
         """Seconds that the finished epochs of `metrics.jsonl` took."""
-        rows = self.metrics_path.read_text(encoding="utf-8").splitlines() if self.metrics_path.is_file() else []
-        whole = [json.loads(row) for row in rows if row.endswith("}")]  # a kill may leave half a row
-        return float(sum(row["seconds"] for row in whole))
+        try:
+            whole = [json.loads(row) for row in self._metrics() if row.endswith("}")]  # a kill may leave half a row
+            return float(sum(row["seconds"] for row in whole))
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged_metrics(error) from error
+
+    def _metrics(self) -> list[str]:
+        try:
+            return self.metrics_path.read_text(encoding="utf-8").splitlines() if self.metrics_path.is_file() else []
+        except UnicodeDecodeError as error:
+            raise self._damaged_metrics(error) from error
+
+    def _damaged_metrics(self, error: Exception) -> TinyclapError:
+        reason = f"{type(error).__name__}: {error}"
+        return TinyclapError(
+            f"{self.metrics_path} is damaged ({reason}); remove it and resume: only the report's past epochs are lost"
+        )
 
     def add_metrics(self, row: dict[str, Any]) -> None:
         """Append one epoch."""

@@ -15,6 +15,7 @@ from tinyclap.errors import TinyclapError
 
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # dog|Bark, TV|Set
 _QUERY_BLOCK = 256  # clips compared with the gallery at once
+_SAME = 1e-10  # classes nearer than this in 1 - cosine differ by float32's rounding alone
 _ON_THE_MEAN = 1e-9  # shorter than this, an offset from the mean embedding is rounding and has no direction
 
 
@@ -49,13 +50,22 @@ def class_matrix(
     """One unit vector per label, (C, D) float64: the mean of its prompts' unit vectors, scaled to unit norm again.
 
     `embed_text` maps P texts to (P, D) and is called once. Prompt ensembles: Radford et al. 2021, section 3.1.4.
+    Classes that share one vector raise TinyclapError: no clip could be told apart by them.
     """
     prompts = prompts_for(labels, templates)
     texts = [text for texts in prompts for text in texts]
     embedded = _units("text embeddings", embed_text(texts))
     if len(embedded) != len(texts):
         raise TinyclapError(f"text embeddings: {len(embedded)} rows for {len(texts)} prompts; one row each is needed")
-    return _units("class matrix", embedded.reshape(len(labels), len(templates), -1).mean(axis=1))
+    classes = _units("class matrix", embedded.reshape(len(labels), len(templates), -1).mean(axis=1))
+    same = np.argwhere(np.triu(classes @ classes.T > 1 - _SAME, k=1))
+    if len(same):
+        first, second = (labels[index] for index in same[0])
+        raise TinyclapError(
+            f"class matrix: {first!r} and {second!r} have the same text embedding ({len(same)} such pairs of "
+            f"{len(labels)} classes); give other class names or prompts, or check the text encoder and its tokenizer"
+        )
+    return classes
 
 
 def predict(audio: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -34,12 +34,21 @@ def check_folder(root: Path) -> None:
 
 
 def audio_files(root: Path) -> list[Path]:
-    """The files below `root` whose suffix, in any case, is one of AUDIO_SUFFIXES."""
+    """The files below `root` whose suffix, in any case, is one of AUDIO_SUFFIXES.
+
+    Raises TinyclapError for a folder that cannot be listed.
+    """
     found = []
-    for parent, folders, names in os.walk(root):
+    for parent, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     return [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+
+
+def empty_classes(root: Path) -> list[str]:
+    """The folders directly under `root` without an audio file at any depth, sorted."""
+    inside = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(path.name for path in inside if not audio_files(path))
 
 
 def find_sounds(paths: Iterable[Path]) -> list[Path]:
@@ -54,6 +63,11 @@ def find_sounds(paths: Iterable[Path]) -> list[Path]:
             raise TinyclapError(f"no audio files below {path}: looked for {' '.join(AUDIO_SUFFIXES)}")
         found += inside
     return list(dict.fromkeys(found))
+
+
+def _refuse(error: OSError) -> None:
+    reason = f"{error.filename} cannot be listed: {error.strerror}; check its permissions, or leave it out of the data"
+    raise TinyclapError(reason) from error
 
 
 def _clip(path: Path, root: Path) -> Clip:

@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
 from tinyclap.windows import embed_clips
 
 TEXT_BATCH = 64
+PROBES = ("dog", "rain")  # words that any tokenizer tells apart
 BOOKKEEPING = ("dtype", "torch_dtype", "_name_or_path", "transformers_version", "architectures")
 
 
@@ -34,6 +36,19 @@ def tokenizer_text(tokenizer: Any) -> str:
     """All that a tokenizer does, as text for a fingerprint."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
     return fast.to_str() if fast is not None else repr(sorted(tokenizer.get_vocab().items()))
+
+
+def refuse_deaf_tokenizer(name: str, tokenizer: Any) -> None:
+    """Raises TinyclapError for a tokenizer that reads all words alike.
+
+    Where a tokenizer's files are missing, transformers makes one up that knows the special tokens only.
+    """
+    first, second = tokenizer(list(PROBES))["input_ids"]
+    if first == second:
+        raise TinyclapError(
+            f"{name}: its tokenizer, of {len(tokenizer)} tokens, reads '{PROBES[0]}' and '{PROBES[1]}' both as {first};"
+            " copy the tokenizer's files (tokenizer.json and tokenizer_config.json, or vocab.json and merges.txt) there"
+        )
 
 
 class Teacher(nn.Module, ABC):

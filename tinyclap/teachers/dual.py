@@ -22,7 +22,7 @@ from tinyclap.files import whole_folder, write_json, write_text
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.student import Student
-from tinyclap.teachers.base import Teacher, config_values, tokenizer_text
+from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
 from tinyclap.teachers.cnn14 import Cnn14
 from tinyclap.windows import repeat_pad
 
@@ -210,6 +210,7 @@ def load_dual(source: str) -> DualTeacher:
         audio = _load_audio(folder, config["audio"])
         encoder = AutoModel.from_pretrained(folder / "text", dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(folder / "text")
+        refuse_deaf_tokenizer(f"teacher {folder / 'text'}", tokenizer)
         text = TextTower(encoder, tokenizer, config["embed_dim"], frozen=config["text"]["frozen"])
         text.projection.load_state_dict(
             {key.removeprefix("projection."): value for key, value in shared.items() if key.startswith("projection.")}

@@ -28,7 +28,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder, write_text
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.teachers.base import Teacher, config_values, tokenizer_text
+from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
 from tinyclap.windows import repeat_pad
 
 ROBERTA_LAYER_NORM_EPS = 1e-5
@@ -67,21 +67,11 @@ class HFTeacher(Teacher):
             )
         self.model, self.tokenizer, self.extractor = model, tokenizer, extractor
         self.name, self.licence = name, licence
+        self.frontend = LogMel(_frontend(name, extractor, config.audio_config))
         self.sample_rate = extractor.sampling_rate
         self.embed_dim = config.projection_dim
         self.window_s = extractor.nb_max_samples / extractor.sampling_rate
         self.prompts = LAION_PROMPTS
-        self.frontend = LogMel(
-            FrontendSpec(
-                sample_rate=extractor.sampling_rate,
-                n_fft=extractor.fft_window_size,
-                win_length=extractor.fft_window_size,
-                hop_length=extractor.hop_length,
-                n_mels=extractor.feature_size,
-                f_min=extractor.frequency_min,
-                f_max=extractor.frequency_max,
-            )
-        )
 
     @property
     def log_scale(self) -> nn.Parameter:
@@ -164,7 +154,33 @@ def load_hf(source: str) -> HFTeacher:
         raise TinyclapError(_not_loaded(name, source, error)) from error
     model, report = loaded
     _refuse_misfit(name, report)
+    refuse_deaf_tokenizer(f"teacher {name}", tokenizer)
     return HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source)).requires_grad_(False).eval()
+
+
+def _frontend(name: str, extractor: ClapFeatureExtractor, tower: Any) -> FrontendSpec:
+    """The front end that the extractor states, if the audio tower can take what it makes."""
+    stated = f"teacher {name}: preprocessor_config.json"
+    try:
+        spec = FrontendSpec(
+            sample_rate=extractor.sampling_rate,
+            n_fft=extractor.fft_window_size,
+            win_length=extractor.fft_window_size,
+            hop_length=extractor.hop_length,
+            n_mels=extractor.feature_size,
+            f_min=extractor.frequency_min,
+            f_max=extractor.frequency_max,
+        )
+    except TinyclapError as error:
+        raise TinyclapError(f"{stated}: {error}; take the file that was published with the weights") from error
+    longest = tower.spec_size * (tower.spec_size // tower.num_mel_bins)  # HTSAT folds time into rows of bands
+    frames = spec.n_frames(extractor.nb_max_samples)
+    if spec.n_mels != tower.num_mel_bins or not 1 < frames <= longest:
+        raise TinyclapError(
+            f"{stated} makes {spec.n_mels} bands and {frames} frames, but the audio tower of config.json takes "
+            f"{tower.num_mel_bins} bands and 2 to {longest} frames; take both files from where the weights are from"
+        )
+    return spec
 
 
 @contextmanager
@@ -181,6 +197,8 @@ def _not_loaded(name: str, source: str, error: Exception) -> str:
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if name == DEMO:
         return f"{DEMO}: {first_line}; the installation is damaged, install tinyclap again"
+    if (source.startswith(("/", ".", "~")) or source.count("/") > 1) and not Path(source).exists():
+        return f"teacher {name}: there is no such folder; set teacher.source to a folder, a hub id or demo"
     if Path(source).is_dir():
         return f"teacher {name}: the folder cannot be loaded as a ClapModel: {first_line}"
     return (

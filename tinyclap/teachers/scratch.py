@@ -20,6 +20,7 @@ from transformers import (
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.student import Student, StudentConfig
+from tinyclap.teachers.base import refuse_deaf_tokenizer
 from tinyclap.teachers.dual import Cnn14Tower, DualTeacher, TextTower
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
 
@@ -127,7 +128,7 @@ def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
     """Any `transformers` encoder as a text tower.
 
     Raises:
-        TinyclapError: it cannot be loaded, or its tokenizer cannot pad.
+        TinyclapError: it cannot be loaded, or its tokenizer is missing or cannot pad.
     """
     try:
         encoder, tokenizer = (
@@ -144,6 +145,7 @@ def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
             f"text.source {source}: its tokenizer has no padding token, which a batch of captions needs; give an "
             "encoder such as sentence-transformers/all-MiniLM-L6-v2"
         )
+    refuse_deaf_tokenizer(f"text.source {source}", tokenizer)
     return TextTower(encoder, tokenizer, embed_dim, frozen=frozen)
 
 
