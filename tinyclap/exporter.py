@@ -36,7 +36,7 @@ from tinyclap.student import Student
 from tinyclap.teachers.base import Teacher
 
 INPUT: Input = "waveform"
-"""The default. In the graph the front end is at least as fast as numpy's FFT in front of it
+"""The default. From waveform to embedding it is at least as fast as numpy's FFT in front of the graph
 (benchmarks/onnx_frontend.py), and nobody has to write it again in another language."""
 
 FASTER_BELOW = 0.9  # of float's time: INT8 is recommended only where it gains something
