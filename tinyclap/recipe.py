@@ -52,7 +52,8 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
     Overrides are YAML values, in order; a number names a list's entry: `data.train.0.n_clips=10`. With `task`, a
     recipe for the other task is an error.
 
-    Raises RecipeError with every error, each as `file:line: key: what was given, what is allowed`.
+    Raises RecipeError with every error, each as `file:line: key: what was given, what is allowed`. Rules on several
+    values of a section together are checked once each value of it is right.
     """
     path = _find(source)
     written = recipe_text.read_yaml(_read(path), str(path))
