@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -152,7 +152,7 @@ def evaluate(
     evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
     if evaluation["heard_in_training"]:
         typer.echo("warning: the training has heard some of these clips; their accuracy says little", err=True)
-    _conclude(folder, as_json, task="evaluate")
+    _conclude(folder, as_json, evaluation)
 
 
 @app.command()
@@ -176,11 +176,11 @@ def _say_which(folder: Path, asked: Path | None) -> Path:
     return folder
 
 
-def _conclude(folder: Path, as_json: bool, task: str | None = None) -> None:
+def _conclude(folder: Path, as_json: bool, evaluated: dict[str, Any] | None = None) -> None:
     """The result on stdout: a table with the next command, or one JSON object."""
     from tinyclap.summary import as_object, as_table
 
-    typer.echo(as_object(folder) if as_json else as_table(folder, task))
+    typer.echo(as_object(folder, evaluated) if as_json else as_table(folder, evaluated))
 
 
 @recipes.command("ls")

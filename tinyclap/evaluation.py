@@ -137,7 +137,8 @@ def evaluate_run(
             f"{run} is not finished; go on with `tinyclap {recipe.task} {run}/recipe.yaml --run {run} --resume`"
         )
     other = other_data(kind, root, folds, settings)
-    spec = other.spec or recipe.data.test
+    recipe_test = recipe.data.test
+    spec = other.spec or recipe_test
     if spec is None:
         raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
     data = recipe.data.model_copy(update={"test": spec, **other.limits})
@@ -156,7 +157,7 @@ def evaluate_run(
         exam = prepare(spec, recipe, teacher, student.sample_rate)
         evaluation = grade(exam, teacher, student, mean=mean)
     evaluation["heard_in_training"] = _heard_in_training(recipe.data, exam.dataset)
-    write_evaluation(run, evaluation)
+    write_evaluation(run, evaluation, describe_data(recipe_test) if recipe_test else None)
     write_report(run)
     return evaluation
 
@@ -176,10 +177,16 @@ def describe_data(spec: Any) -> str:
     return "; ".join(" ".join(f"{key}={value}" for key, value in one.items()) for one in told)
 
 
-def write_evaluation(run: Path, evaluation: dict[str, Any]) -> None:
-    """Put an evaluation first in `evaluation.json`, in place of one on the same data."""
+def write_evaluation(run: Path, evaluation: dict[str, Any], own: str | None) -> None:
+    """Put an evaluation into `evaluation.json`, in place of one on the same data.
+
+    Args:
+        run: folder.
+        evaluation: made by `grade`.
+        own: the run's own test data (`describe_data`), whose evaluation is the run's headline and stays first.
+    """
     others = [entry for entry in read_evaluations(run) if entry.get("data") != evaluation["data"]]
-    write_json(run / "evaluation.json", [evaluation, *others])
+    write_json(run / "evaluation.json", sorted([evaluation, *others], key=lambda entry: entry.get("data") != own))
 
 
 def _teacher_mean(run: Path) -> np.ndarray:

@@ -143,7 +143,7 @@ def _heard(decoded: Decoded) -> dict[str, Any]:
 
 def _finish(run: Path, summary: dict[str, Any], evaluation: dict[str, Any] | None) -> None:
     if evaluation is not None:
-        write_evaluation(run, evaluation)
+        write_evaluation(run, evaluation, evaluation["data"])
     write_json(run / "summary.json", summary)  # last but the report: it is what marks a finished run
     write_report(run)
 

@@ -10,14 +10,16 @@ from tinyclap.formatting import decimal, duration, file_size, percent, percent_i
 from tinyclap.results import read_evaluations
 
 
-def as_object(run: Path) -> str:
-    """The run's newest evaluation and its summary as one JSON object."""
-    return json.dumps({"run": str(run), **_newest_evaluation(run), "summary": read_json(run / "summary.json", {})})
+def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:
+    """An evaluation, by default that on the run's own test data, and the run's summary as one JSON object."""
+    evaluation = _own_evaluation(run) if evaluated is None else evaluated
+    return json.dumps({"run": str(run), **evaluation, "summary": read_json(run / "summary.json", {})})
 
 
-def as_table(run: Path, task: str | None = None) -> str:
-    """The run's numbers as text; `task` is that of the run's summary if not given."""
-    summary, evaluation = read_json(run / "summary.json", {}), _newest_evaluation(run)
+def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
+    """The run's numbers as text; with `evaluated`, the answer to `tinyclap evaluate`."""
+    summary = read_json(run / "summary.json", {})
+    evaluation = _own_evaluation(run) if evaluated is None else evaluated
     models = [name for name in ("teacher", "student") if name in summary]
     rows = [("", *models), *_cost_rows(summary, models), *_accuracy_rows(evaluation, models)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(models) + 1)]
@@ -32,12 +34,13 @@ def as_table(run: Path, task: str | None = None) -> str:
     if evaluation.get("heard_in_training"):
         lines += ["", f"{evaluation['heard_in_training']} of the test clips were heard in training"]
     told = [f"run      {run}", f"report   {run / 'report' / 'report.html'}"]
-    if task is None:
-        told.append(f"took     {duration(summary.get('wall_s'))}")
-    return "\n".join([*lines, "", *told, f"next     {_next_command(summary.get('task'), task, run)}"])
+    if evaluated is not None:
+        return "\n".join([*lines, "", f"data     {evaluation.get('data')}", *told])
+    told.append(f"took     {duration(summary.get('wall_s'))}")
+    return "\n".join([*lines, "", *told, f"next     {_next_command(summary.get('task'), run)}"])
 
 
-def _newest_evaluation(run: Path) -> dict[str, Any]:
+def _own_evaluation(run: Path) -> dict[str, Any]:
     evaluations = read_evaluations(run)
     return evaluations[0] if evaluations else {}
 
@@ -69,9 +72,7 @@ def _agreement_lines(evaluation: dict[str, Any]) -> list[str]:
     ]
 
 
-def _next_command(made: str | None, task: str | None, run: Path) -> str:
-    if task == "evaluate":
-        return f"tinyclap report {run}"
+def _next_command(made: str | None, run: Path) -> str:
     if made == "pretrain":
         kind = "hf" if (run / "teacher" / "model.safetensors").is_file() else "dual"
         return f"tinyclap distill RECIPE teacher.kind={kind} teacher.source={run / 'teacher'}"

@@ -1,4 +1,4 @@
-"""Every clip decoded once: mono waveforms at one sample rate in one memory-mapped file.
+"""Every clip decoded once: mono waveforms at one sample rate in one file.
 
 Clips that cannot be used are listed by name and reason; files longer than `max_clip_s` become several windows.
 Samples are int16 scaled by each window's own peak, so no sample is off by more than 96 dB below that peak.
@@ -6,7 +6,9 @@ Samples are int16 scaled by each window's own peak, so no sample is off by more 
 
 import hashlib
 import json
+import os
 import shutil
+import weakref
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,7 +49,7 @@ class BadClip:
 
 
 class Decoded:
-    """Decoded windows of a data set, read through a memory map.
+    """Decoded windows of a data set, read from the disk when asked for.
 
     Args:
         folder: made by `decode`.
@@ -60,8 +62,9 @@ class Decoded:
         self.windows = [Window(**row) for row in index["windows"]]
         self.bad = [BadClip(**row) for row in index["bad"]]
         self.n_clips: int = index["n_clips"]
-        # An empty file cannot be mapped.
-        self._samples = np.memmap(folder / "samples.i16", np.int16, "r") if self.windows else np.empty(0, np.int16)
+        # Read and not mapped: mapped pages count as the process's memory once they have been touched.
+        self._file = (folder / "samples.i16").open("rb", buffering=0)
+        weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -71,7 +74,9 @@ class Decoded:
         window = self.windows[index]
         start = min(round(start_s * self.sample_rate), window.length - 1)
         stop = window.length if duration_s is None else min(window.length, start + round(duration_s * self.sample_rate))
-        samples = self._samples[window.offset + start : window.offset + stop]
+        size = np.dtype(np.int16).itemsize
+        content = os.pread(self._file.fileno(), (stop - start) * size, (window.offset + start) * size)
+        samples = np.frombuffer(content, np.int16)
         return samples.astype(np.float32) * np.float32(window.scale)
 
 
