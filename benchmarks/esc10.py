@@ -51,6 +51,7 @@ ARMS = {
     "mix_0.5": ["views.mix=0.5"],
     "mix_0.2": ["views.mix=0.2"],
     "long": ["training.epochs=300"],
+    "batch_16": ["training.batch_size=16"],
     "mean_max": ["student.pooling=mean_max"],
     "mels": ["student.pooling=mels"],
 }
