@@ -10,7 +10,7 @@ import onnx
 import pytest
 import soundfile
 import torch
-from tiny import tiny_clap
+from tiny import small_recipe, tiny_clap
 from tiny_exports import tracing_once
 from typer.testing import CliRunner
 
@@ -21,8 +21,6 @@ from tinyclap.errors import TinyclapError
 from tinyclap.failures import explain
 from tinyclap.runtime import Bundle
 from tinyclap.student import Student
-
-LABELS = "[church_bell, dog_bark, rain, siren]"
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         tiny_clap(["a dog barking", "rain falls"], embed_dim=16).save_pretrained(
             folder / "clap", "---\nlicense: cc-by-4.0\n---\n# untrained\n"
         )
-        (folder / "small.yaml").write_text(f"""
-task: distill
-name: small
-teacher: {{kind: hf, source: clap}}
-data:
-  train: {{kind: procedural, n_clips: 96, duration_s: 1.0, labels: {LABELS}}}
-  test: {{kind: procedural, n_clips: 168, duration_s: 1.0, seed: 1, labels: {LABELS}}}
-views: {{per_clip: 2, duration_s: 1.0}}
-student:
-  frontend: {{sample_rate: 8000, n_fft: 256, win_length: 256, hop_length: 160, n_mels: 24, f_max: 4000}}
-  phinet: {{alpha: 0.2}}
-  features: 32
-training: {{epochs: 2, batch_size: 4}}
-evaluate: {{bootstrap: 200}}
-""")
+        (folder / "small.yaml").write_text(small_recipe("clap"))
         invoke("distill", "small.yaml")
         with tracing_once():
             yield folder

@@ -1,11 +1,33 @@
 """Models small enough for tests, in the formats of real ones."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
 from tinyclap.teachers import scratch
 from tinyclap.teachers.hf import HFTeacher
+
+LABELS = "[church_bell, dog_bark, rain, siren]"
+
+
+def small_recipe(teacher: Path | str) -> str:
+    """A distillation of seconds, runs/small, from generated sounds."""
+    return f"""
+task: distill
+name: small
+teacher: {{kind: hf, source: {teacher}}}
+data:
+  train: {{kind: procedural, n_clips: 96, duration_s: 1.0, labels: {LABELS}}}
+  test: {{kind: procedural, n_clips: 168, duration_s: 1.0, seed: 1, labels: {LABELS}}}
+views: {{per_clip: 2, duration_s: 1.0}}
+student:
+  frontend: {{sample_rate: 8000, n_fft: 256, win_length: 256, hop_length: 160, n_mels: 24, f_max: 4000}}
+  phinet: {{alpha: 0.2}}
+  features: 32
+training: {{epochs: 2, batch_size: 4}}
+evaluate: {{bootstrap: 200}}
+"""
 
 
 def tiny_clap(captions: Sequence[str], embed_dim: int) -> HFTeacher:

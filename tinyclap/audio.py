@@ -119,6 +119,15 @@ def fit(waveform: np.ndarray, length: int) -> np.ndarray:
     return repeat_pad(waveform[:length], length)
 
 
+def window_starts(length: int, window: int) -> list[int]:
+    """Where the windows of a sound begin, in samples: consecutive, the last one aligned to the end.
+
+    None holds padding, but for the only one of a sound shorter than a window.
+    """
+    starts = list(range(0, max(1, length - window + 1), window))
+    return starts if starts[-1] + window >= length else [*starts, length - window]
+
+
 class _Forward(soundfile.SoundFile):
     """A file without soundfile's seek after every read, which upsets mp3 decoding."""
 

@@ -83,7 +83,7 @@ class Manifest:
         require(self, where, "embed_dim", is_count(self.embed_dim), "a whole number above 0")
         same_rate = self.sample_rate == self.frontend.sample_rate
         require(self, where, "sample_rate", same_rate, f"the front end's, {self.frontend.sample_rate} Hz")
-        shortest = (self.frontend.n_fft // 2 + 1) / self.sample_rate
+        shortest = self.frontend.shortest_s
         lasting = is_number(self.window_s) and self.window_s >= shortest
         require(self, where, "window_s", lasting, f"at least {shortest:g} seconds")
         require(self, where, "input", self.input in INPUTS, f"one of {', '.join(INPUTS)}")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tinyclap.cli_options import AsJson
+
 if TYPE_CHECKING:
     from tinyclap.labels import Prediction
     from tinyclap.runtime import Bundle
@@ -21,7 +23,6 @@ Provider = Annotated[str | None, typer.Option("--provider", help="Execution prov
 Int8 = Annotated[
     bool | None, typer.Option("--int8/--float", help="Which graph; by default the one that the export recommends.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @device.command()

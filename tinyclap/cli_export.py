@@ -5,12 +5,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from tinyclap.cli_options import AsJson, RunArgument, chosen_run
+
 exporting = typer.Typer()
 
 
 @exporting.command("export")
 def export_command(
-    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder; by default the newest.")] = None,
+    run: RunArgument = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="As a bundle of ONNX graphs (so far the only form).")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="Add an INT8 graph, calibrated on training clips.")] = False,
     input_kind: Annotated[
@@ -34,7 +36,7 @@ def export_command(
     int8_min_agreement: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Share of clips it must give the same class (0.95).")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export a run's student as a bundle that runs without torch."""
     if not onnx:
@@ -43,12 +45,9 @@ def export_command(
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     from tinyclap.export_summary import as_object, as_table
     from tinyclap.labels import read_labels
-    from tinyclap.run import find_run
 
     named = None if labels is None else tuple(read_labels(labels))
-    folder = find_run(run)
-    if run is None:
-        typer.echo(f"newest run: {folder}", err=True)
+    folder = chosen_run(run)
     asked: dict[str, Any] = {
         "input": input_kind,
         "static_s": static_s,

@@ -22,7 +22,7 @@ from tinyclap.other_data import other_data
 from tinyclap.recipe import load_recipe
 from tinyclap.report import write_report
 from tinyclap.results import read_evaluations
-from tinyclap.run import check_inputs
+from tinyclap.run import check_inputs, refuse_unfinished
 from tinyclap.schema.data import Data, one_or_more
 from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.student import Student
@@ -132,10 +132,7 @@ def evaluate_run(
         settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
     """
     recipe = load_recipe(run / "recipe.yaml")
-    if not (run / "summary.json").is_file():
-        raise TinyclapError(
-            f"{run} is not finished; go on with `tinyclap {recipe.task} {run}/recipe.yaml --run {run} --resume`"
-        )
+    refuse_unfinished(run, recipe.task)
     other = other_data(kind, root, folds, settings)
     recipe_test = recipe.data.test
     spec = other.spec or recipe_test

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
 
 
@@ -28,12 +27,7 @@ class LogMel(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Waveforms (B, T) to decibels (B, 1, frames, n_mels)."""
-        shortest = self.spec.n_fft // 2 + 1
-        if waveforms.dim() != 2 or waveforms.shape[1] < shortest:
-            raise TinyclapError(
-                f"log-mel: got waveforms of shape {tuple(waveforms.shape)}, expected (batch, samples) with at least "
-                f"{shortest} samples ({1000 * shortest / self.spec.sample_rate:.0f} ms); repeat-pad shorter clips"
-            )
+        self.spec.check_waveforms(waveforms.shape)
         with torch.autocast(waveforms.device.type, enabled=False):
             return self._decibels(waveforms.float()).unsqueeze(1)
 

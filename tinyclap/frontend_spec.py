@@ -1,11 +1,13 @@
 """The specification of a log-mel front end, and its mel filterbank. No torch."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tinyclap.checks import is_count, is_number, require
+from tinyclap.errors import TinyclapError
 
 MEL_SCALES = ("slaney", "htk")
 MEL_NORMS = ("slaney", None)
@@ -61,6 +63,23 @@ class FrontendSpec:
         require(self, where, "amin", self.amin > 0, "above 0")
         empty = np.flatnonzero(~self.mel_filterbank().any(axis=0)).size
         require(self, where, "n_mels", empty == 0, f"lower, or n_fft higher: {empty} bands fall between two FFT bins")
+
+    @property
+    def shortest_s(self) -> float:
+        """The shortest waveform that can be reflected at its ends, seconds."""
+        return self._shortest / self.sample_rate
+
+    @property
+    def _shortest(self) -> int:
+        return self.n_fft // 2 + 1
+
+    def check_waveforms(self, shape: Sequence[int]) -> None:
+        """Raise a TinyclapError unless waveforms of this shape, (batch, samples), can be transformed."""
+        if len(shape) != 2 or shape[1] < self._shortest:
+            raise TinyclapError(
+                f"log-mel: got waveforms of shape {tuple(shape)}, expected (batch, samples) with at least "
+                f"{self._shortest} samples ({1000 * self.shortest_s:.0f} ms); repeat-pad shorter clips"
+            )
 
     def n_frames(self, n_samples: int) -> int:
         """Frames of a waveform of `n_samples` samples."""

@@ -87,8 +87,8 @@ def static_graph(student: Student, duration_s: float) -> onnx.ModelProto:
     spec = student.config.frontend
     samples = round(duration_s * spec.sample_rate)
     if samples <= spec.n_fft // 2:
-        shortest = (spec.n_fft // 2 + 1) / spec.sample_rate
-        raise TinyclapError(f"--static {duration_s:g}: too short for the front end; allowed: {shortest:g} s or more")
+        allowed = f"{spec.shortest_s:g} s or more"
+        raise TinyclapError(f"--static {duration_s:g}: too short for the front end; allowed: {allowed}")
     example = {"logmel": torch.zeros(1, 1, spec.n_frames(samples), spec.n_mels)}
     graph = onnx_graph.to_onnx(GraphEncoder(student, plain=True), example, OUTPUT, {})
     special = set(onnx_graph.operators(graph)) - PLAIN_OPERATORS

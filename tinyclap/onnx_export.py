@@ -11,6 +11,7 @@ from tinyclap.evaluation import decode_set
 from tinyclap.export_sounds import Material
 from tinyclap.exporter import Exporter, ExportOptions, refuse_taken, silent
 from tinyclap.recipe import load_recipe
+from tinyclap.run import refuse_unfinished
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
 
@@ -43,10 +44,7 @@ def export_run(
     recipe = load_recipe(run / "recipe.yaml")
     if recipe.task != "distill":
         raise TinyclapError(f"{run} made a teacher; export the run of a student (`tinyclap distill`)")
-    if not (run / "summary.json").is_file():
-        raise TinyclapError(
-            f"{run} is not finished; go on with `tinyclap distill {run}/recipe.yaml --run {run} --resume`"
-        )
+    refuse_unfinished(run, recipe.task)
     progress("loading the student, its teacher and its clips")
     student = Student.from_pretrained(run / "student")
     teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)

@@ -64,7 +64,10 @@ def evaluations_of(content: Any) -> list[dict[str, Any]]:
 
 
 def read_evaluations(run: Path) -> list[dict[str, Any]]:
-    """The evaluations of a run as they are written, newest first; TinyclapError where the file is damaged."""
+    """The evaluations of a run as they are written: on its own test data first, then the newest.
+
+    Raises TinyclapError where the file is damaged.
+    """
     path = run / "evaluation.json"
     written: list[dict[str, Any]] = read_json(path, [])
     try:

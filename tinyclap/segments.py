@@ -18,13 +18,8 @@ STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
 
 def of_array(waveform: np.ndarray, window: int) -> Iterator[np.ndarray]:
     """The windows of a waveform (T,) that is not empty."""
-    if len(waveform) < window:
-        yield audio.repeat_pad(waveform, window)
-        return
-    for start in range(0, len(waveform) - window + 1, window):
-        yield waveform[start : start + window]
-    if len(waveform) % window:
-        yield waveform[-window:]
+    for start in audio.window_starts(len(waveform), window):
+        yield audio.fit(waveform[start:], window)
 
 
 def of_file(path: Path | str, sample_rate: int, window: int) -> Iterator[np.ndarray]:

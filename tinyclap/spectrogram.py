@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
 
 BLOCK_FRAMES = 64  # transformed at a time, which keeps the intermediate arrays in the processor's cache
@@ -25,12 +24,8 @@ class LogMel:
         Raises:
             TinyclapError: the input is not (B, T), or has no more than n_fft / 2 samples.
         """
-        spec, shortest = self.spec, self.spec.n_fft // 2 + 1
-        if waveforms.ndim != 2 or waveforms.shape[1] < shortest:
-            raise TinyclapError(
-                f"log-mel: got waveforms of shape {waveforms.shape}, expected (batch, samples) with at least "
-                f"{shortest} samples ({1000 * shortest / spec.sample_rate:.0f} ms); repeat-pad shorter clips"
-            )
+        spec = self.spec
+        spec.check_waveforms(waveforms.shape)
         half = spec.n_fft // 2
         padded = np.pad(waveforms.astype(np.float32, copy=False), ((0, 0), (half, half)), mode="reflect")
         frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft, axis=1)[:, :: spec.hop_length]

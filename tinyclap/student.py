@@ -59,7 +59,7 @@ class StudentConfig:
         require(self, "student", "features", is_count(self.features, 0), "a whole number; 0 for none")
         share = is_number(self.dropout) and 0 <= self.dropout < 1
         require(self, "student", "dropout", share, "at least 0 and below 1")
-        shortest = (self.frontend.n_fft // 2 + 1) / self.frontend.sample_rate
+        shortest = self.frontend.shortest_s
         lasting = is_number(self.window_s) and self.window_s >= shortest
         require(self, "student", "window_s", lasting, f"at least {shortest:g} seconds")
 
