@@ -32,6 +32,13 @@ def test_another_clip_of_the_same_recording(tmp_path: Path) -> None:
     assert names(train, files(tmp_path / "y", c="2")) == [], "another folder numbers its own recordings"
 
 
+def test_a_copy_under_another_name(tmp_path: Path) -> None:
+    for name, content in {"x/a": b"one", "x/b": b"two", "y/c": b"one", "y/d": b"six", "y/e": b"", "x/f": b""}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    assert names(files(tmp_path / "x", a=None, b=None, f=None), files(tmp_path / "y", c=None, d=None, e=None)) == ["c"]
+
+
 def test_generated_clips_by_seed_and_number() -> None:
     train = Procedural(60, seed=3)
     assert len(names(train, Procedural(84, seed=3, duration_s=1.0))) == 60
