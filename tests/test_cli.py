@@ -94,6 +94,12 @@ def test_recipes_check_reports_every_file(run: Run, tmp_path: Path, monkeypatch:
         "quickstart: OK (distill)\nesc50: OK (distill)\n",
         "",
     )
+    assert run("recipes", "check", "esc10") == (
+        0,
+        "esc10: OK (distill)\n",
+        "esc10: not there yet: data.train.root: data/ESC-50\nesc10: not there yet: data.test.root: data/ESC-50\n"
+        "esc10: not there yet: teacher.source: runs/esc10_teacher/teacher\n",
+    )
     Path("a=b.yaml").write_text("task: x\n")
     code, out, err = run("recipes", "check", "a=b.yaml", "quickstart", "nowhere.yaml")
     assert (code, out) == (2, "quickstart: OK (distill)\n")

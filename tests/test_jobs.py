@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 from accelerate.state import AcceleratorState
-from tiny import tiny_clap
+from tiny import LABELS, small_recipe, tiny_clap
 from typer.testing import CliRunner
 
 from tinyclap import cli
@@ -20,7 +20,6 @@ from tinyclap.student import Student
 from tinyclap.teachers.base import Teacher
 
 ASKED_KEYS = {"retention", "agreement", "cosine", "centred_cosine", "knn10_overlap", "n_clips", "prompts"}
-LABELS = "[church_bell, dog_bark, rain, siren]"
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +35,7 @@ def teacher_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe(teacher_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A recipe of seconds, in a working folder of its own."""
     monkeypatch.chdir(tmp_path)
-    text = f"""
-task: distill
-name: small
-teacher: {{kind: hf, source: {teacher_folder}}}
-data:
-  train: {{kind: procedural, n_clips: 96, duration_s: 1.0, labels: {LABELS}}}
-  test: {{kind: procedural, n_clips: 168, duration_s: 1.0, seed: 1, labels: {LABELS}}}
-views: {{per_clip: 2, duration_s: 1.0}}
-student:
-  frontend: {{sample_rate: 8000, n_fft: 256, win_length: 256, hop_length: 160, n_mels: 24, f_max: 4000}}
-  phinet: {{alpha: 0.2}}
-  features: 32
-training: {{epochs: 2, batch_size: 4}}
-evaluate: {{bootstrap: 200}}
-"""
-    (tmp_path / "small.yaml").write_text(text)
+    (tmp_path / "small.yaml").write_text(small_recipe(teacher_folder))
     return tmp_path / "small.yaml"
 
 
@@ -69,6 +53,17 @@ def failure(*arguments: str) -> tuple[str, int]:
     explained = explain(caught.value)
     assert explained is not None
     return explained
+
+
+def interrupt(where: str, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a command that gets Ctrl-C as soon as it calls the function `where`."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, stop)
+        assert CliRunner().invoke(cli.app, command).exit_code == 130
 
 
 def test_from_a_recipe_to_a_report(recipe: Path, tmp_path: Path) -> None:
@@ -184,6 +179,8 @@ def test_runs_are_never_overwritten_unasked(recipe: Path) -> None:
     before = Path("runs/small/student/model.safetensors").read_bytes()
     message, code = failure("distill", str(recipe))
     assert (code, "--resume" in message, "--overwrite" in message) == (2, True, True)
+    begun = CliRunner().invoke(cli.app, ["distill", str(recipe), "teacher.source=none", "--run", "new", "--resume"])
+    assert "new holds nothing to resume: it is begun now" in begun.stderr
     message, _ = failure("distill", str(recipe), "training.epochs=3", "--resume")
     assert "differs from the recipe" in message
     assert Path("runs/small/student/model.safetensors").read_bytes() == before
@@ -271,12 +268,7 @@ def test_views_are_shared_by_runs_of_other_seeds(recipe: Path) -> None:
 
 
 def test_the_time_of_an_interrupted_run_counts(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("tinyclap.jobs.grade", interrupt)
-        assert CliRunner().invoke(cli.app, ["distill", str(recipe)]).exit_code == 130
+    interrupt("tinyclap.jobs.grade", ["distill", str(recipe)], monkeypatch)
     rows = [json.loads(line) for line in Path("runs/small/metrics.jsonl").read_text().splitlines()]
     metrics = "".join(json.dumps(row | {"seconds": 1000.0}) + "\n" for row in rows)
     Path("runs/small/metrics.jsonl").write_text(metrics + '{"epoch": 3, "sec')
@@ -297,12 +289,7 @@ def test_what_cannot_be_done_is_said_first(recipe: Path, tmp_path: Path) -> None
 
 
 def test_an_interrupted_run_says_how_to_go_on(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("tinyclap.jobs.distill", interrupt)
-        assert CliRunner().invoke(cli.app, ["distill", str(recipe)]).exit_code == 130
+    interrupt("tinyclap.jobs.distill", ["distill", str(recipe)], monkeypatch)
     message, code = failure("evaluate")
     assert code == 2
     assert "tinyclap distill runs/small/recipe.yaml --run runs/small --resume" in message
@@ -319,8 +306,8 @@ def test_real_audio_in_the_official_layout(recipe: Path, esc10_root: Path) -> No
     assert told["clustered"], "several clips are cut from one recording"
     assert told["n_recordings"] < 24
     assert told["summary"]["clips"] == 24
-    heard = CliRunner().invoke(cli.app, ["evaluate", "--data", "esc50", "--root", str(esc10_root), "--folds", "1"])
-    assert "the training has heard some of these clips" in heard.stderr
+    heard = run("evaluate", "--data", "esc50", "--root", str(esc10_root), "--folds", "1")
+    assert "warning: 24 of the test clips were heard in training" in heard
     assert json.loads(Path("runs/small/evaluation.json").read_text())[1]["heard_in_training"] == 24
     assert "24 of the test clips were heard in training" in Path("runs/small/report/report.html").read_text()
     message, _ = failure("distill", str(recipe), train.replace("[1]", "[1, 5]"), test, "--run", "leak")

@@ -58,7 +58,9 @@ def test_a_copy_runs_under_its_own_name_and_is_never_overwritten(
     assert copy_recipe("quickstart", Path()) == Path("quickstart.yaml")
     assert copy_recipe("quickstart.yaml", Path("my own.yaml")) == Path("my own.yaml")
     assert Path("my own.yaml").read_text().startswith("# tinyclap distill 'my own.yaml'\n")
-    assert load_recipe("my own.yaml") == load_recipe("quickstart.yaml")
+    copied = load_recipe("my own.yaml")
+    assert copied.name == "my-own"  # and so a run folder of its own
+    assert copied.model_copy(update={"name": "quickstart"}) == load_recipe("quickstart.yaml")
     Path("my own.yaml").write_text("mine")
     with pytest.raises(TinyclapError, match=r"my own.yaml exists already and is left as it is"):
         copy_recipe("esc50", Path("my own.yaml"))

@@ -447,6 +447,29 @@ def test_whether_chance_explains_a_difference_is_told_by_its_clustered_interval(
     assert rows["McNemar p-value"] == "two-sided, exact; takes clips as independent"
 
 
+def test_a_student_that_answers_one_class_and_one_that_may_be_guessing_are_told() -> None:
+    labels, classes = ["dog", "door_knock", "rain"], np.eye(3)
+    targets = [0, 1, 2] * 20
+    sure, alike = np.eye(3)[targets], np.tile([0.1, 1.0, 0.2], (60, 1))
+    evaluation = zeroshot.compare(sure, alike, classes, targets, labels, n_bootstrap=200)
+    assert evaluation["chance"] == pytest.approx(1 / 3)
+    assert tables.warnings(evaluation) == ["The student names 'door knock' for every clip: it tells no sounds apart."]
+    guessing = np.eye(3)[[0, 0, 1, 1, 2, 2] * 10]
+    evaluation = zeroshot.compare(sure, guessing, classes, targets, labels, n_bootstrap=200)
+    assert tables.warnings(evaluation) == [
+        "The student may be guessing: always naming the commonest class gives 33.3 %."
+    ]
+    assert tables.warnings(zeroshot.compare(sure, sure, classes, targets, labels, n_bootstrap=200)) == []
+    assert tables.warnings({}) == []
+
+
+def test_the_report_of_an_unfinished_run_names_the_command_that_goes_on(run: Callable[..., Path]) -> None:
+    folder = run(summary=None, evaluation=None)
+    for page in pages(folder):
+        assert "--resume" in text_of(page)
+        assert "tinyclap evaluate" not in text_of(page)
+
+
 def test_a_second_stage_counts_on_and_is_marked() -> None:
     restarted = [{"epoch": 1, "stage": "all", "loss": 2}, {"epoch": 2, "stage": "all", "loss": 1}]
     chart = tables.charts([*restarted, {"epoch": 1, "stage": "head", "loss": 0.5}])[0]

@@ -18,6 +18,7 @@ from tinyclap.training import (
     Checkpoint,
     Ema,
     Options,
+    RunningStatistics,
     build_optimizer,
     epoch_batches,
     learning_rate,
@@ -27,6 +28,22 @@ from tinyclap.training import (
 )
 
 OPTIONS = Options(epochs=10, batch_size=4, lr=0.5, warmup_share=0.1)
+
+
+def test_running_statistics_begin_as_plain_means_of_the_batches() -> None:
+    torch.manual_seed(0)
+    norm = nn.BatchNorm1d(3, momentum=0.25)
+    batches = [5.0 + 2.0 * torch.randn(64, 3) for _ in range(6)]
+    means = torch.stack([batch.mean(0) for batch in batches])
+    statistics = RunningStatistics(nn.Sequential(nn.Linear(3, 3), norm))
+    for step, batch in enumerate(batches):
+        statistics.before(step)
+        norm(batch)
+        if step < 4:
+            torch.testing.assert_close(norm.running_mean, means[: step + 1].mean(0))
+    later = 0.75 * (0.75 * means[:4].mean(0) + 0.25 * means[4]) + 0.25 * means[5]
+    torch.testing.assert_close(norm.running_mean, later)  # from then on with its own momentum
+    assert norm.momentum == 0.25
 
 
 # ---- learning rate

@@ -10,6 +10,7 @@ import typer
 from tinyclap import __version__
 from tinyclap.cli_device import device
 from tinyclap.cli_export import exporting
+from tinyclap.cli_options import AsJson, RunArgument, chosen_run
 from tinyclap.failures import explain, mendable
 
 INTERRUPTED = "interrupted; nothing finished is lost: `embed` goes on with the same command, a training with --resume"
@@ -80,8 +81,6 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; by default runs/<name of the recipe>.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")]
-RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder; by default the newest.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command("distill")
@@ -121,12 +120,16 @@ def _train(
     as_json: bool,
 ) -> None:
     """Run a recipe for `task` and say what came of it."""
-    from tinyclap.recipe import load_recipe
+    from tinyclap.recipe import dump, load_recipe
 
     loaded = load_recipe(recipe, overrides or [], task=task)
-    from tinyclap.jobs import run_recipe  # loads torch, which a mistake in the recipe need not wait for
-
     folder = run or _runs() / loaded.name
+    from tinyclap.run import check_run
+
+    if not check_run(folder, dump(loaded), resume=resume, overwrite=overwrite) and resume:
+        typer.echo(f"{folder} holds nothing to resume: it is begun now", err=True)
+    from tinyclap.jobs import run_recipe  # loads torch, which no mistake above need wait for
+
     if run_recipe(loaded, folder, resume=resume, overwrite=overwrite):  # in other processes than the first: nothing
         _conclude(folder, as_json)
 
@@ -144,14 +147,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a run's student by zero-shot accuracy beside its teacher."""
-    from tinyclap.run import find_run
-
-    folder = _say_which(find_run(run), run)
+    folder = chosen_run(run)
     from tinyclap.evaluation import evaluate_run
 
     evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
-    if evaluation["heard_in_training"]:
-        typer.echo("warning: the training has heard some of these clips; their accuracy says little", err=True)
     _conclude(folder, as_json, evaluation)
 
 
@@ -159,21 +158,14 @@ def evaluate(
 def report(run: RunArgument = None) -> None:
     """Write report/report.html and report/report.md from a run's result files."""
     from tinyclap.report import write_report
-    from tinyclap.run import find_run
 
-    typer.echo(str(write_report(_say_which(find_run(run), run))))
+    typer.echo(str(write_report(chosen_run(run))))
 
 
 def _runs() -> Path:
     from tinyclap.run import RUNS
 
     return RUNS
-
-
-def _say_which(folder: Path, asked: Path | None) -> Path:
-    if asked is None:
-        typer.echo(f"newest run: {folder}", err=True)
-    return folder
 
 
 def _conclude(folder: Path, as_json: bool, evaluated: dict[str, Any] | None = None) -> None:
@@ -213,7 +205,7 @@ def recipes_check(
     ],
 ) -> None:
     """Check recipes with their overrides: OK, or every error with its line (exit code 2)."""
-    from tinyclap.recipe import RecipeError, load_recipe
+    from tinyclap.recipe import RecipeError, absent_inputs, load_recipe
 
     files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
     overrides = [argument for argument in arguments if argument not in files]
@@ -227,5 +219,7 @@ def recipes_check(
             problems += error.problems
         else:
             typer.echo(f"{file}: OK ({recipe.task})")
+            for absent in absent_inputs(recipe):
+                typer.echo(f"{file}: not there yet: {absent}", err=True)
     if problems:
         raise RecipeError(problems)

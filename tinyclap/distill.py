@@ -18,14 +18,14 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from tinyclap import training
 from tinyclap.errors import TinyclapError
 from tinyclap.logmels import LogMelViews
 from tinyclap.losses import CentredCosineLoss, CosineLoss
+from tinyclap.progress import Progress
 from tinyclap.student import Student
-from tinyclap.training import Checkpoint, Ema
+from tinyclap.training import Checkpoint, Ema, RunningStatistics, Trainee
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def distill(
         nn.SyncBatchNorm.convert_sync_batchnorm(student)
     student.to(accelerator.device)
     stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
-    silent = None if accelerator.is_local_main_process else True
-    bar = tqdm(total=stages[-1].end, initial=first_epoch, desc="distil", unit="epoch", disable=silent)
+    steps, shown = len(training.epoch_batches(len(views), options.batch_size, seed, 0)), accelerator.is_main_process
+    counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, shown=shown)
     for stage in stages:
         if first_epoch >= stage.end:
             continue
@@ -102,13 +102,14 @@ def distill(
         if state and state["epoch"] > stage.begin:
             training.restore(state, optimizer, ema, accelerator.scaler)
         model, prepared = accelerator.prepare(_Encoder(student), optimizer)
+        trainee = Trainee(model, prepared, ema, RunningStatistics(model))
         for epoch in range(max(stage.begin, first_epoch), stage.end):
             # In the second stage the trunk is a fixed feature extractor: no dropout, no new statistics.
             student.train(stage.name == "all")
             student.head.train()
-            row = _run_epoch(model, prepared, ema, material, options, accelerator, stage, epoch)
-            statistics = [buffer for name, buffer in student.named_buffers() if ".running_" in name]
-            training.average_over_processes([*statistics, *(ema.state.values() if ema else ())], accelerator)
+            row = _run_epoch(trainee, material, options, accelerator, stage, epoch, counter)
+            merged = [buffer for name, buffer in student.named_buffers() if ".running_" in name]
+            training.average_over_processes([*merged, *(ema.state.values() if ema else ())], accelerator)
             is_last = epoch + 1 == stage.end
             if is_last and ema:
                 ema.write_into(student)
@@ -118,10 +119,10 @@ def distill(
                     checkpoint.save(
                         training.snapshot(epoch + 1, student.state_dict(), prepared, ema, accelerator.scaler)
                     )
-            bar.update()
-            bar.set_postfix(loss=f"{row['loss']:.3f}", centred_cosine=f"{row['centred_cosine']:.3f}")
+            told = f"loss {row['loss']:.3f}, centred cosine {row['centred_cosine']:.3f}"
+            counter.update(0, f"epoch {epoch + 1} of {stages[-1].end}, {told}")
         accelerator.free_memory(model, prepared)
-    bar.close()
+    counter.close()
     return student.requires_grad_(True).cpu().eval()
 
 
@@ -152,22 +153,23 @@ class Material:
 
 
 def _run_epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    ema: Ema | None,
+    trainee: Trainee,
     material: Material,
     options: DistillOptions,
     accelerator: Accelerator,
     stage: Stage,
     epoch: int,
+    counter: Progress,
 ) -> dict[str, float]:
     """One view of every clip but a rest smaller than a batch, which other epochs hear; returns the epoch's means."""
+    model, optimizer = trainee.model, trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
     batches = training.epoch_batches(len(material.views), options.batch_size, material.seed, epoch)
     sums = torch.zeros(3, device=accelerator.device)
     for number, batch in enumerate(batches):
         step = (epoch - stage.begin) * len(batches) + number
         lr = training.set_learning_rate(optimizer, step, (stage.end - stage.begin) * len(batches), options)
+        trainee.statistics.before(step)
         parts = training.micro_batches(batch, options.micro_batches, accelerator)
         for position, part in enumerate(parts):
             place = position * accelerator.num_processes + accelerator.process_index
@@ -187,8 +189,9 @@ def _run_epoch(
             accelerator.clip_grad_norm_(model.parameters(), options.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        if ema:
-            ema.update(accelerator.unwrap_model(model).student, step)
+        if trainee.ema:
+            trainee.ema.update(accelerator.unwrap_model(model).student, step)
+        counter.update()
     loss_mean, cosine_mean, centred_mean = (accelerator.reduce(sums, reduction="mean") / len(batches)).tolist()
     if not np.isfinite(loss_mean):
         raise TinyclapError(training.NOT_FINITE.format(loss=loss_mean, epoch=epoch + 1))

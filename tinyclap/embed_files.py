@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
-from tqdm import tqdm
 
 from tinyclap.audio import AudioError
 from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json, write_json, write_text
+from tinyclap.progress import Progress
 from tinyclap.runtime import Bundle
 from tinyclap.store import prepared_ahead
 
@@ -75,10 +75,10 @@ def embed_files(
             return file, status, error.reason
 
     results = prepared_ahead(embed, todo, workers)
-    for file, status, result in tqdm(
-        results, "embed", len(files), initial=len(files) - len(todo), unit="file", disable=None
-    ):
-        journal.add(file, status, result)
+    with Progress("embed", len(files), "file", done=len(files) - len(todo)) as counter:
+        for file, status, result in results:
+            journal.add(file, status, result)
+            counter.update()
     return journal.finish([str(file) for file in files], out, {"bundle": bundle.manifest.name, "graph": bundle.graph})
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from tinyclap.data.decoded import Decoded
 from tinyclap.errors import TinyclapError
 from tinyclap.files import cache_root, cached_folder
+from tinyclap.progress import counted
 from tinyclap.store import BLOCK_ROWS, fill, write_array
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views
@@ -101,7 +101,8 @@ def clip_embeddings(embed: Callable[[Tensor, Tensor], Tensor], decoded: Decoded,
         Unit-norm float32 (n_clips, D); a row of zeros for a clip that was unusable.
     """
     sums: np.ndarray | None = None
-    for first in tqdm(range(0, len(decoded), BLOCK_ROWS), desc=progress, unit="block", disable=None):
+    firsts = range(0, len(decoded), BLOCK_ROWS)
+    for first in counted(firsts, progress, len(firsts), "block"):
         indices = range(first, min(first + BLOCK_ROWS, len(decoded)))
         clips = [torch.from_numpy(decoded.waveform(index)) for index in indices]
         lengths = torch.tensor([len(clip) for clip in clips])

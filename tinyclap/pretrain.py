@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
-from tqdm import tqdm
 
 from tinyclap import training
 from tinyclap.data.base import Clip
 from tinyclap.errors import TinyclapError
 from tinyclap.losses import soft_info_nce
+from tinyclap.progress import Progress, counted
 from tinyclap.teachers.base import Teacher
-from tinyclap.training import Checkpoint, Ema
+from tinyclap.training import Checkpoint, Ema, RunningStatistics, Trainee
 from tinyclap.views import Views
 from tinyclap.zeroshot import clean_label
 
@@ -136,9 +136,13 @@ def pretrain(
     if state:
         training.restore(state, optimizer, ema, accelerator.scaler)
     optimizer = accelerator.prepare(optimizer)
-    for epoch in tqdm(range(first_epoch, options.epochs), desc="pretrain", unit="epoch", disable=None):
+    trainee = Trainee(teacher, optimizer, ema, RunningStatistics(teacher))
+    steps = len(training.epoch_batches(len(views), options.batch_size, seed, 0))
+    counter = Progress("pretrain", options.epochs * steps, "step", done=first_epoch * steps)
+    for epoch in range(first_epoch, options.epochs):
         teacher.train()
-        row = _run_epoch(teacher, optimizer, ema, views, captions, options, accelerator, seed, epoch)
+        row = _run_epoch(teacher, trainee, views, captions, options, accelerator, seed, epoch, counter)
+        counter.update(0, f"epoch {epoch + 1} of {options.epochs}, loss {row['loss']:.3f}")
         checkpoint.add_metrics({"epoch": epoch + 1, "stage": "contrastive", **row})
         diagnosis = diagnose(row) if epoch < WATCHED_EPOCHS else None
         if diagnosis:
@@ -147,6 +151,7 @@ def pretrain(
             checkpoint.save(
                 training.snapshot(epoch + 1, training.trained_state(teacher), optimizer, ema, accelerator.scaler)
             )
+    counter.close()
     if ema:
         ema.write_into(teacher)
     teacher._fingerprint = None
@@ -166,7 +171,7 @@ def _part_captions(teacher: Teacher, captions: Captions, options: PretrainOption
     """Train the text tower alone: captions of one group meet, those of different groups part (supervised contrast)."""
     optimizer = training.build_optimizer([(teacher.text_parameters(), options.text_lr)], options)
     teacher.train()
-    for epoch in tqdm(range(options.text_epochs), desc="part captions", unit="epoch", disable=None):
+    for epoch in counted(range(options.text_epochs), "part captions", options.text_epochs, "epoch"):
         batches = training.epoch_batches(len(captions.groups), options.batch_size, seed, epoch)
         for number, batch in enumerate(batches):
             step = epoch * len(batches) + number
@@ -185,16 +190,17 @@ def _part_captions(teacher: Teacher, captions: Captions, options: PretrainOption
 
 def _run_epoch(
     teacher: Teacher,
-    optimizer: torch.optim.Optimizer,
-    ema: Ema | None,
+    trainee: Trainee,
     views: Views,
     captions: Captions,
     options: PretrainOptions,
     accelerator: Accelerator,
     seed: int,
     epoch: int,
+    counter: Progress,
 ) -> dict[str, float]:
     """Every clip but a rest smaller than a batch; returns the epoch's means and what tells a stuck training."""
+    optimizer = trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
     batches = training.epoch_batches(len(views), options.batch_size, seed, epoch)
     rows = []
@@ -202,6 +208,7 @@ def _run_epoch(
         step = epoch * len(batches) + number
         lr = training.set_learning_rate(optimizer, step, options.epochs * len(batches), options)
         training.seed_step(seed, step)
+        trainee.statistics.before(step)
         started = time.perf_counter()
         waveforms = torch.from_numpy(views.batch([(int(index), epoch) for index in batch])).to(accelerator.device)
         matches = matching(views, captions, batch, epoch).to(accelerator.device)
@@ -219,8 +226,9 @@ def _run_epoch(
         optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
             teacher.log_scale.clamp_(max=math.log(options.logit_scale_max))
-        if ema:
-            ema.update(teacher, step)
+        if trainee.ema:
+            trainee.ema.update(teacher, step)
+        counter.update()
         rows.append([loss.item(), floor(matches), len(batch), *_spread(audio, text, scale)])
     means = np.mean(rows, axis=0)
     if not np.isfinite(means[0]):

@@ -1,6 +1,7 @@
 """A model as a folder, config.json + model.safetensors + README.md, on disk or on the Hugging Face Hub."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tinyclap import files
 from tinyclap.errors import TinyclapError
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 SHOWN = 3  # names listed in a message
 
 
@@ -138,7 +140,7 @@ def _locate(source: str | Path) -> Path:
     folder = Path(source).expanduser()
     if folder.is_dir():
         return folder
-    if isinstance(source, Path) or folder.exists() or folder.is_absolute() or source.startswith((".", "~")):
+    if isinstance(source, Path) or folder.exists() or not HUB_ID.fullmatch(source):
         raise TinyclapError(f"no folder {source}; give the folder of a saved model, or a Hugging Face id")
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]

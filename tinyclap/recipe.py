@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from functools import cache
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from tinyclap import recipe_errors, recipe_text
 from tinyclap.errors import TinyclapError
+from tinyclap.schema.data import one_or_more
 from tinyclap.schema.recipes import RECIPE, DistillRecipe, PretrainRecipe, Recipe
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "PretrainRecipe",
     "Recipe",
     "RecipeError",
+    "absent_inputs",
     "copy_recipe",
     "dump",
     "load_recipe",
@@ -100,7 +103,7 @@ def purpose(path: Path) -> str:
 
 
 def copy_recipe(name: str, destination: Path) -> Path:
-    """Copy a shipped recipe to a file, or into a folder; its first line then names the copy. Returns the new file.
+    """Copy a shipped recipe to a file, or into a folder; its first line and `name` are the copy's. Returns the file.
 
     Raises TinyclapError when there is no such recipe or the file exists already.
     """
@@ -112,12 +115,28 @@ def copy_recipe(name: str, destination: Path) -> Path:
     if not target.parent.is_dir():
         raise TinyclapError(f"cannot copy to {target}: the folder {target.parent} does not exist; create it first")
     command, rest = origin.read_text(encoding="utf-8").split("\n", 1)
+    own_name = re.sub(r"[^A-Za-z0-9._-]+", "-", target.stem).strip("._-") or origin.stem
+    rest = re.sub(r"^name: .*", f"name: {own_name}", rest, count=1, flags=re.MULTILINE)
     try:
         with target.open("x", encoding="utf-8") as stream:
             stream.write(f"{command.removesuffix(origin.stem)}{shlex.quote(str(target))}\n{rest}")
     except FileExistsError as error:
         raise TinyclapError(f"{target} exists already and is left as it is; give another name") from error
     return target
+
+
+def absent_inputs(recipe: Recipe) -> list[str]:
+    """The files and folders that a recipe names and that are not there (yet), each with its key."""
+    named = [
+        (f"data.{section}.{key}", getattr(part, key, None))
+        for section, spec in (("train", recipe.data.train), ("test", recipe.data.test))
+        for part in one_or_more(spec)
+        if not getattr(part, "download", False)
+        for key in ("root", "path")
+    ]
+    if recipe.task == "distill" and recipe.teacher.kind == "dual":
+        named.append(("teacher.source", recipe.teacher.source))
+    return [f"{key}: {path}" for key, path in named if path is not None and not Path(path).expanduser().exists()]
 
 
 def _find(source: str | Path) -> Path:

@@ -87,6 +87,7 @@ def _context(run: Run) -> dict[str, Any]:
     where = shlex.quote(_shown_path(run.folder))
     task = "pretrain" if run.settings.get("task") == "pretrain" else "distill"
     recipe = shlex.quote(f"{_shown_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
+    resume = f"tinyclap {task} {recipe} --run {where} --resume"
     first = run.evaluations[0] if run.evaluations else {}
     own_data = "" if part(run.settings.get("data")).get("test") and not first else " --data folder --root PATH"
     columns, epochs = tables.epoch_table(run.epochs)
@@ -96,9 +97,9 @@ def _context(run: Run) -> dict[str, Any]:
         "task": task,
         "where": where,
         "train_command": f"tinyclap {task} {recipe} --run {shlex.quote(_shown_path(run.folder) + '-again')}",
-        "resume_command": f"tinyclap {task} {recipe} --run {where} --resume",
+        "resume_command": resume,
         "install_command": _install_command(run.environment.get("tinyclap")),
-        "evaluate_command": f"tinyclap evaluate {where}{own_data}",
+        "evaluate_command": f"tinyclap evaluate {where}{own_data}" if run.summary else resume,
         "report_command": f"tinyclap report {where}",
         "verdict": tables.verdict(first, run.summary),
         "tiles": tables.tiles(first, run.summary),
@@ -123,6 +124,7 @@ def _evaluation(entry: Mapping[str, Any], number: int = 1) -> dict[str, Any]:
         **entry,
         "title": str(entry.get("data") or f"evaluation {number}"),
         "rows": tables.result_rows(entry),
+        "warnings": tables.warnings(entry),
         "closeness": tables.closeness_rows(entry),
         "classes": tables.class_rows(entry),
         "matrices": {model: rows for model, rows in matrices.items() if rows},

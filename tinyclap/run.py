@@ -93,6 +93,14 @@ def check_inputs(folder: Path, inputs: Mapping[str, str]) -> None:
             )
 
 
+def refuse_unfinished(folder: Path, task: str) -> None:
+    """Raise a TinyclapError, with the command that goes on, for a run that was interrupted."""
+    if not (folder / "summary.json").is_file():
+        raise TinyclapError(
+            f"{folder} is not finished; go on with `tinyclap {task} {folder}/recipe.yaml --run {folder} --resume`"
+        )
+
+
 def find_run(folder: Path | None = None) -> Path:
     """The given run, or the newest one under `runs/`.
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
-from tqdm import tqdm
 
 from tinyclap.errors import TinyclapError
 from tinyclap.files import cached_folder, write_bytes
+from tinyclap.progress import Progress
 
 BLOCK_ROWS = 16
 BLOCK = np.dtype([("done", np.uint8), ("rounding_error", np.float32)])
@@ -75,14 +75,14 @@ def fill(
     blocks = [range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, shape[0])) for block in missing]
     _refuse_small_disk(folder, sum(map(len, blocks)) * math.prod(shape[1:]) * np.dtype(dtype).itemsize, progress)
     ahead = prepared_ahead(prepare, blocks)
-    for block, rows, prepared in tqdm(
-        zip(missing, blocks, ahead, strict=True), progress, len(blocks), unit="block", disable=None if blocks else True
-    ):
-        exact = compute(rows, prepared)
-        stored: np.ndarray = (np.rint(exact / scale) if np.issubdtype(dtype, np.integer) else exact).astype(dtype)
-        error = np.abs(exact - stored * np.float32(scale)).max()
-        _overwrite(folder / "rows.npy", rows.start, stored)
-        _overwrite(folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
+    with Progress(progress, sum(map(len, blocks)), "view") as counter:
+        for block, rows, prepared in zip(missing, blocks, ahead, strict=True):
+            exact = compute(rows, prepared)
+            stored: np.ndarray = (np.rint(exact / scale) if np.issubdtype(dtype, np.integer) else exact).astype(dtype)
+            error = np.abs(exact - stored * np.float32(scale)).max()
+            _overwrite(folder / "rows.npy", rows.start, stored)
+            _overwrite(folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
+            counter.update(len(rows))
     worst = float(np.load(folder / "blocks.npy")["rounding_error"].max())
     return Filled(np.load(folder / "rows.npy", mmap_mode="r"), folder, sum(map(len, blocks)), worst)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tinyclap import tables
 from tinyclap.files import read_json
 from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, scaled
 from tinyclap.results import read_evaluations
@@ -31,8 +32,7 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
             lines += ["", f"{len(told['bad_clips'])} unusable {what} clips were left out; report/report.md names them"]
     if evaluation.get("labels_without_clips"):
         lines += ["", f"classes without a usable test clip: {', '.join(evaluation['labels_without_clips'])}"]
-    if evaluation.get("heard_in_training"):
-        lines += ["", f"{evaluation['heard_in_training']} of the test clips were heard in training"]
+    lines += [line for warning in tables.warnings(evaluation) for line in ("", f"warning: {warning}")]
     told = [f"run      {run}", f"report   {run / 'report' / 'report.html'}"]
     if evaluated is not None:
         return "\n".join([*lines, "", f"data     {evaluation.get('data')}", *told])
@@ -61,7 +61,8 @@ def _accuracy_rows(evaluation: dict[str, Any], models: Sequence[str]) -> list[tu
     cells = [
         f"{percent(evaluation[model]['accuracy'])} {percent_interval(evaluation[model]['ci95'])}" for model in models
     ]
-    return [(f"zero-shot accuracy, {evaluation['n_clips']} clips", *cells)]
+    chance = f" (chance {percent(evaluation['chance'])})" if "chance" in evaluation else ""
+    return [(f"zero-shot accuracy, {evaluation['n_clips']} clips{chance}", *cells)]
 
 
 def _agreement_lines(evaluation: dict[str, Any]) -> list[str]:

@@ -56,6 +56,8 @@ def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
     accuracy = [_with_interval(model.get("accuracy"), model.get("ci95")) for model in models]
     kept = _with_interval(evaluation.get("retention"), evaluation.get("retention_ci95"))
     meaning = "share of the clips whose own class's prompt is the nearest"
+    if known(evaluation.get("chance")):
+        meaning += f"; always naming the commonest class gives {percent(evaluation['chance'])}"
     rows = [Row("Zero-shot accuracy", accuracy[0], accuracy[1], kept, meaning)]
     by_fold = [part(fold.get("accuracy")) for fold in folds]
     names = list(by_fold[0] or by_fold[1])
@@ -68,6 +70,24 @@ def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
         size = f" ({clips[name]} clips)" if name in clips else ""
         rows.append(Row(f"Fold {name}{size}", percent(by_fold[0].get(name)), percent(by_fold[1].get(name))))
     return rows
+
+
+def warnings(evaluation: Mapping[str, Any]) -> list[str]:
+    """What makes an evaluation's figures say less than they seem to, a sentence each."""
+    found = []
+    labels, chance = evaluation.get("labels") or [], evaluation.get("chance")
+    for model in (model for model in MODELS if part(evaluation.get(model))):
+        matrix = part(evaluation.get("confusion")).get(model) or []
+        named = [label for label, *counts in zip(labels, *matrix, strict=True) if any(counts)] if matrix else []
+        interval = evaluation[model].get("ci95")
+        if len(named) == 1:
+            found.append(f"The {model} names '{shown_label(named[0])}' for every clip: it tells no sounds apart.")
+        elif known(chance) and interval and interval[0] <= chance:
+            found.append(f"The {model} may be guessing: always naming the commonest class gives {percent(chance)}.")
+    if evaluation.get("heard_in_training"):
+        heard = f"{formatting.whole(evaluation['heard_in_training'])} of the test clips were heard in training"
+        found.append(f"{heard}, so these figures say little about new sounds.")
+    return found
 
 
 def closeness_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import GradScaler, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_text
@@ -132,6 +133,32 @@ class Ema:
     def write_into(self, model: nn.Module) -> None:
         """Give the model the averaged weights."""
         load_trained_state(model, self.state)
+
+
+class RunningStatistics:
+    """BatchNorm's running statistics in the first steps: plain means of the batches so far.
+
+    With the momentum alone they would begin at mean 0 and variance 1, which a short training never leaves behind.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+        self._momenta = [(norm, norm.momentum) for norm in norms if norm.momentum is not None]
+
+    def before(self, step: int) -> None:
+        """Prepare for step `step` (from 0)."""
+        for norm, momentum in self._momenta:
+            norm.momentum = max(momentum, 1.0 / (step + 1))
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """What is trained, as `accelerate` prepared it, and what follows its weights."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    ema: Ema | None
+    statistics: RunningStatistics
 
 
 def average_over_processes(tensors: Iterable[Tensor], accelerator: Accelerator) -> None:

@@ -147,8 +147,9 @@ def score(
     """Zero-shot accuracy of one model, ready for JSON.
 
     audio (N, D), classes (C, D), targets (N,) indices into the C labels; folds and sources (the recording a clip was
-    cut from) one per clip. `confusion` counts clips, true class by row, predicted class by column. A class without
-    clips has accuracy None. Wrong shapes, NaN, zero vectors and labels out of range raise TinyclapError.
+    cut from) one per clip. `confusion` counts clips, true class by row, predicted class by column. `chance` is the
+    accuracy of always naming the commonest class. A class without clips has accuracy None. Wrong shapes, NaN, zero
+    vectors and labels out of range raise TinyclapError.
     """
     predicted = predict(audio, classes)
     truth = _indices("targets", targets, len(labels))
@@ -167,6 +168,7 @@ def score(
         "ci95": statistics.accuracy_interval(correct, recordings, n_bootstrap, seed),
         "folds": statistics.fold_summary(correct, folds),
         "n_clips": len(truth),
+        "chance": int(support.max()) / len(truth),
         "n_recordings": int(recordings.max()) + 1,
         "clustered": sources is not None,
         "n_bootstrap": n_bootstrap,
@@ -219,7 +221,7 @@ def compare(
             "knn10_overlap": knn_overlap(student, teacher) if n_clips > 10 else None,
             "knn10_chance": knn_chance(n_clips) if n_clips > 10 else None,
         }
-    shared = ("n_clips", "n_recordings", "clustered", "n_bootstrap", "seed", "prompts", "labels")
+    shared = ("n_clips", "chance", "n_recordings", "clustered", "n_bootstrap", "seed", "prompts", "labels")
     own = ("accuracy", "ci95", "folds")
     return {
         **{model: {key: scores[model][key] for key in own} for model in scores},

@@ -15,15 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from tqdm import tqdm
 
 from tinyclap import audio
 from tinyclap.data.base import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.files import cache_root, cached_folder, write_json
+from tinyclap.progress import counted
 
 VERSION = 1
 INT16_PEAK = 32_767
+SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class Decoded:
 
     Args:
         folder: made by `decode`.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: the folder is not there or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,8 +66,11 @@ class Decoded:
         self.windows = [Window(**row) for row in index["windows"]]
         self.bad = [BadClip(**row) for row in index["bad"]]
         self.n_clips: int = index["n_clips"]
+        samples, size = folder / "samples.i16", sum(window.length for window in self.windows) * SAMPLE_BYTES
+        if samples.stat().st_size != size:
+            raise ValueError(f"{samples} holds {samples.stat().st_size} bytes instead of {size}")
         # Read and not mapped: mapped pages count as the process's memory once they have been touched.
-        self._file = (folder / "samples.i16").open("rb", buffering=0)
+        self._file = samples.open("rb", buffering=0)
         weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
@@ -74,8 +81,8 @@ class Decoded:
         window = self.windows[index]
         start = min(round(start_s * self.sample_rate), window.length - 1)
         stop = window.length if duration_s is None else min(window.length, start + round(duration_s * self.sample_rate))
-        size = np.dtype(np.int16).itemsize
-        content = os.pread(self._file.fileno(), (stop - start) * size, (window.offset + start) * size)
+        first, length = (window.offset + start) * SAMPLE_BYTES, (stop - start) * SAMPLE_BYTES
+        content = os.pread(self._file.fileno(), length, first)
         samples = np.frombuffer(content, np.int16)
         return samples.astype(np.float32) * np.float32(window.scale)
 
@@ -95,22 +102,15 @@ def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_
     settings = f"{VERSION} {dataset.fingerprint} {sample_rate} {max_clip_s}"
     key = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
     folder = cache_root() / "audio" / key
-    if not _is_whole(folder):
-        shutil.rmtree(folder, ignore_errors=True)  # damaged: what lies in the cache can be made again
+    try:
+        decoded = Decoded(folder)
+    except (OSError, ValueError, KeyError, TypeError):
+        shutil.rmtree(folder, ignore_errors=True)  # not there, or damaged: a cache can be made again
         with cached_folder(folder) as temporary:
             _write(dataset, sample_rate, max_clip_s, temporary, key)
-    decoded = Decoded(folder)
+        decoded = Decoded(folder)
     _refuse_bad(dataset, decoded, max_bad_share)
     return decoded
-
-
-def _is_whole(folder: Path) -> bool:
-    try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        needed = sum(window["length"] for window in index["windows"]) * np.dtype(np.int16).itemsize
-        return needed == (folder / "samples.i16").stat().st_size
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
 
 
 def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, key: str) -> None:
@@ -118,7 +118,7 @@ def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, 
     bad: list[BadClip] = []
     offset = 0
     with (folder / "samples.i16").open("wb") as stream:
-        for clip in tqdm(range(len(dataset)), desc=f"decode {dataset.name}", unit="clip", disable=None):
+        for clip in counted(range(len(dataset)), f"decode {dataset.name}", len(dataset), "clip"):
             for name, native, native_rate in _stretches(dataset, clip, max_clip_s, bad):
                 samples = soxr.resample(native, native_rate, sample_rate, quality="HQ")
                 scale = max(float(np.abs(samples).max()), 1e-9) / INT16_PEAK

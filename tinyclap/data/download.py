@@ -12,10 +12,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from tqdm import tqdm
-
 from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder
+from tinyclap.progress import Progress
 
 CHUNK_BYTES = 2**18
 TIMEOUT_S = 30.0
@@ -147,14 +146,12 @@ def _fetch(url: str, part: Path) -> None:
     if transfer is None:
         return
     received = transfer.offset
-    bar = tqdm(
-        desc=url.rsplit("/")[-1], initial=received, total=transfer.total, unit="B", unit_scale=True, disable=None
-    )
-    with transfer.response, bar, part.open("ab" if received else "wb") as file:
+    counter = Progress(url.rsplit("/")[-1], transfer.total, "B", done=received)
+    with transfer.response, counter, part.open("ab" if received else "wb") as file:
         while received != transfer.total and (chunk := _receive(transfer.response)):
             file.write(chunk)
             received += len(chunk)
-            bar.update(len(chunk))
+            counter.update(len(chunk))
     if transfer.total is not None and received < transfer.total:
         raise _DroppedError(f"{received:,} of {transfer.total:,} bytes arrived")
 
