@@ -39,6 +39,7 @@ from tinyclap.views import FIXED
 
 RESULTS = Path(__file__).parent / "results"
 N_BOOTSTRAP = 2000
+HEARS_32K = "student.frontend={sample_rate: 32000, n_fft: 1024, win_length: 1024, hop_length: 640, f_max: 14000}"
 ARMS = {
     "views": [],
     "fixed": [
@@ -52,6 +53,8 @@ ARMS = {
     "mix_0.2": ["views.mix=0.2"],
     "long": ["training.epochs=300"],
     "batch_16": ["training.batch_size=16"],
+    "hears_32k": [HEARS_32K],
+    "hears_32k_mels": [HEARS_32K, "student.pooling=mels"],
     "mean_max": ["student.pooling=mean_max"],
     "mels": ["student.pooling=mels"],
 }

@@ -15,7 +15,7 @@ class Frame:
     width: int = 340
     height: int = 210
     left: int = 54
-    right: int = 330
+    right: int = 322
     top: int = 10
     bottom: int = 172
 

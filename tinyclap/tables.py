@@ -56,8 +56,6 @@ def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
     accuracy = [_with_interval(model.get("accuracy"), model.get("ci95")) for model in models]
     kept = _with_interval(evaluation.get("retention"), evaluation.get("retention_ci95"))
     meaning = "share of the clips whose own class's prompt is the nearest"
-    if known(evaluation.get("chance")):
-        meaning += f"; always naming the commonest class gives {percent(evaluation['chance'])}"
     rows = [Row("Zero-shot accuracy", accuracy[0], accuracy[1], kept, meaning)]
     by_fold = [part(fold.get("accuracy")) for fold in folds]
     names = list(by_fold[0] or by_fold[1])
