@@ -215,7 +215,7 @@ class TestFullRun:
     def test_markdown_has_the_same_tables(self, run: Callable[..., Path]) -> None:
         page, markdown = pages(run())
         written = html_tables(page)
-        accuracy = written["Zero-shot accuracy on 320 clips of 10 classes, with 95 % intervals"]
+        accuracy = written["Zero-shot accuracy on 320 clips of 10 classes (chance: 10.0 %), with 95 % intervals"]
         assert len(accuracy) == 7  # header, accuracy, mean over folds, four folds
         assert markdown_table(markdown, "Result") == accuracy
         assert markdown_table(markdown, "Size and cost") == written["The audio encoders"]
