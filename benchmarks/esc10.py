@@ -39,7 +39,7 @@ from tinyclap.views import FIXED
 
 RESULTS = Path(__file__).parent / "results"
 N_BOOTSTRAP = 2000
-HEARS_32K = "student.frontend={sample_rate: 32000, n_fft: 1024, win_length: 1024, hop_length: 640, f_max: 14000}"
+SHORT = "training.epochs=200"
 ARMS = {
     "views": [],
     "fixed": [
@@ -47,16 +47,12 @@ ARMS = {
     ],
     "unseen": [],
     # For choosing settings.
-    "cosine": ["training.loss=cosine"],
-    "projection": ["student.head=projection"],
-    "mix_0.5": ["views.mix=0.5"],
-    "mix_0.2": ["views.mix=0.2"],
-    "long": ["training.epochs=300"],
-    "batch_16": ["training.batch_size=16"],
-    "hears_32k": [HEARS_32K],
-    "hears_32k_mels": [HEARS_32K, "student.pooling=mels"],
-    "mean_max": ["student.pooling=mean_max"],
-    "mels": ["student.pooling=mels"],
+    "short": [SHORT],
+    "short_cosine": [SHORT, "training.loss=cosine"],
+    "short_projection": [SHORT, "student.head=projection"],
+    "short_mels": [SHORT, "student.pooling=mels"],
+    "short_batch_16": [SHORT, "training.batch_size=16"],
+    "short_16k": [SHORT, "student.frontend={}"],
 }
 # Two classes a fold, so that all but the last two of ESC-10's are left out once.
 LEFT_OUT = {
