@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -295,6 +297,21 @@ def test_an_interrupted_run_says_how_to_go_on(recipe: Path, monkeypatch: pytest.
     assert "tinyclap distill runs/small/recipe.yaml --run runs/small --resume" in message
     run("distill", "runs/small/recipe.yaml", "--run", "runs/small", "--resume")
     assert Path("runs/small/student/model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_two_launched_processes_learn_what_one_learns(recipe: Path) -> None:
+    run("distill", str(recipe), "training.micro_batches=2", "--run", "one")
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1"]
+    command = ["-m", "tinyclap", "distill", str(recipe), "training.micro_batches=2", "--run", "two"]
+    done = subprocess.run([*launch, *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("retention") == 1, "only the first process speaks"
+    one, two = (
+        [json.loads(line)["loss"] for line in Path(run, "metrics.jsonl").read_text().splitlines()]
+        for run in ("one", "two")
+    )
+    assert two == pytest.approx(one, abs=1e-5)
 
 
 def test_real_audio_in_the_official_layout(recipe: Path, esc10_root: Path) -> None:
