@@ -21,8 +21,10 @@ MANIFEST, README = "bundle.json", "README.md"
 FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH = "audio.onnx", "audio_int8.onnx", "audio_static.onnx"
 LABELS, LABEL_EMBEDDINGS = "labels.json", "labels.npy"
 TEXT_GRAPH, TOKENIZER = "text.onnx", "tokenizer.json"
+METADATA_KEY = "tinyclap"  # of what a graph says of itself
 TEST_VECTORS = "test_vectors.npz"
 INPUTS = ("waveform", "logmel")
+MAP_KEYS = ("method", "full_dim", "nested", "fingerprint")
 GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
 
 
@@ -44,7 +46,7 @@ class Manifest:
         graphs: of each audio graph, by file name, at least GRAPH_KEYS.
         recommended: the graph to run unless another one is asked for.
         text: `max_tokens` and `pad_id` of the text side; None without one.
-        latent_map: None; the embedding has all of the teacher's dimensions.
+        latent_map: MAP_KEYS of the map that pruned the teacher's space; None where all its dimensions are there.
         parity: what the export measured.
         files: `sha256` and `size_bytes` of every other file of the bundle, by name.
         tinyclap: the version that wrote it.
@@ -67,7 +69,7 @@ class Manifest:
     graphs: Mapping[str, Mapping[str, Any]]
     recommended: str = FLOAT_GRAPH
     text: Mapping[str, int] | None = None
-    latent_map: None = None
+    latent_map: Mapping[str, Any] | None = None
     parity: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tinyclap: str = __version__
@@ -94,7 +96,10 @@ class Manifest:
         complete = FLOAT_GRAPH in self.graphs and described
         require(self, where, "graphs", complete, f"{FLOAT_GRAPH} and others, each with {', '.join(sorted(GRAPH_KEYS))}")
         require(self, where, "recommended", self.recommended in self.graphs, f"one of {', '.join(self.graphs)}")
-        require(self, where, "latent_map", self.latent_map is None, "null")
+        if self.latent_map is not None:
+            described = exact_keys(self.latent_map, MAP_KEYS, "bundle: latent_map")
+            narrower = is_count(described["full_dim"], self.embed_dim) and type(described["nested"]) is bool
+            require(self, where, "latent_map", narrower, "null or an object from a wider space")
         if self.text is not None:
             counts = exact_keys(self.text, ("max_tokens", "pad_id"), "bundle: text")
             known = is_count(counts["max_tokens"]) and is_count(counts["pad_id"], 0)

@@ -7,7 +7,7 @@ preprocessing, decoded audio, view settings, seed. See `store` for how it is fil
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,12 @@ from torch import Tensor
 from tinyclap.data.decoded import Decoded
 from tinyclap.errors import TinyclapError
 from tinyclap.files import cache_root, cached_folder
+from tinyclap.latent import LatentMap
 from tinyclap.progress import counted
 from tinyclap.store import BLOCK_ROWS, fill, write_array
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views
+from tinyclap.zeroshot import class_matrix
 
 VERSION = 3
 
@@ -136,6 +138,18 @@ def teacher_texts(teacher: Teacher, texts: list[str]) -> np.ndarray:
         lambda: teacher.embed_text(texts).float().cpu().numpy(),
         f"teacher {teacher.name}",
     )
+
+
+def class_vectors(
+    teacher: Teacher, labels: Sequence[str], prompts: Sequence[str], latent_map: LatentMap | None = None
+) -> np.ndarray:
+    """`zeroshot.class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
+
+    def embed(texts: list[str]) -> np.ndarray:
+        embeddings = teacher_texts(teacher, texts)
+        return embeddings if latent_map is None else latent_map.apply(embeddings)
+
+    return class_matrix(embed, labels, prompts)
 
 
 def _remember(parts: list[str], compute: Callable[[], np.ndarray], who: str) -> np.ndarray:

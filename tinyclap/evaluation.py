@@ -15,7 +15,7 @@ from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.esc50 import META
 from tinyclap.data.folder import empty_classes
 from tinyclap.data.overlap import heard_clips
-from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
+from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_json
 from tinyclap.other_data import other_data
@@ -87,7 +87,7 @@ def grade(
         exam: made for them by `prepare`.
         teacher: gives the class vectors.
         student: sits beside it.
-        mean: the teacher's mean embedding (D,), for the centred cosine.
+        mean: the teacher's mean embedding in the student's space (D,), for the centred cosine.
     """
     usable, clips = exam.usable, [exam.dataset.clips[clip] for clip in exam.usable]
     labels = exam.dataset.labels
@@ -95,15 +95,18 @@ def grade(
     if student is not None:
         heard = exam.decoded[student.sample_rate]
         ours = clip_embeddings(student.embed_audio, heard, progress="student listens")[usable]
+    latent_map = None if student is None else student.latent_map
     result = zeroshot.compare(
         teacher_clips(teacher, exam.decoded[teacher.sample_rate])[usable],
         ours,
-        zeroshot.class_matrix(lambda texts: teacher_texts(teacher, texts), labels, exam.prompts),
+        class_vectors(teacher, labels, exam.prompts),
         [labels.index(str(clip.label)) for clip in clips],
         labels,
         folds=[clip.fold for clip in clips] if any(clip.fold is not None for clip in clips) else None,
         sources=[clip.source for clip in clips] if any(clip.source is not None for clip in clips) else None,
         mean=mean,
+        latent_map=latent_map,
+        student_classes=class_vectors(teacher, labels, exam.prompts, latent_map),
         n_bootstrap=exam.n_bootstrap,
         seed=exam.seed,
         templates=exam.prompts,

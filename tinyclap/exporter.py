@@ -24,7 +24,7 @@ from tinyclap.bundle import (
     write_manifest,
 )
 from tinyclap.bundle_readme import readme
-from tinyclap.embeddings import teacher_texts
+from tinyclap.embeddings import class_vectors
 from tinyclap.errors import TinyclapError
 from tinyclap.export_sounds import Material, logmels, windows, write_test_vectors
 from tinyclap.files import whole_folder, write_json, write_text
@@ -185,13 +185,14 @@ class Exporter:
             return None, 0.0
         self.progress("tracing the text tower")
         shown = [text for texts in zeroshot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
-        return write_text_side(self.teacher, folder, shown)
+        return write_text_side(self.teacher, folder, shown, self.student.latent_map)
 
     def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
-        return zeroshot.class_matrix(lambda texts: teacher_texts(self.teacher, texts), labels, self.prompts)
+        """Their unit vectors in the student's space."""
+        return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map)
 
     def _manifest(self, facts: Mapping[str, Mapping[str, Any]], text: Mapping[str, int] | None) -> Manifest:
-        student, teacher = self.student, self.teacher
+        student, teacher, latent_map = self.student, self.teacher, self.student.latent_map
         faster = facts.get(INT8_GRAPH, {}).get("latency_ratio", 1.0) < FASTER_BELOW
         return Manifest(
             name=self.name,
@@ -207,6 +208,14 @@ class Exporter:
             graphs=facts,
             recommended=INT8_GRAPH if faster else FLOAT_GRAPH,
             text=text,
+            latent_map=None
+            if latent_map is None
+            else {
+                "method": latent_map.method,
+                "full_dim": latent_map.full_dim,
+                "nested": latent_map.nested,
+                "fingerprint": latent_map.fingerprint,
+            },
         )
 
 

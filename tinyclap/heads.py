@@ -59,4 +59,20 @@ class Projection(nn.Module):
         return self.layer_norm(first + self.drop(self.linear2(functional.gelu(first))))
 
 
+class MappedProjection(nn.Module):
+    """A `Projection` and a latent map behind it: (B, in_features) to (B, embed_dim).
+
+    LayerNorm mixes all dimensions, so none can be taken out of a projection: pruned, it keeps its width and gets a
+    matrix more.
+    """
+
+    def __init__(self, in_features: int, full_dim: int, embed_dim: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.projection = Projection(in_features, full_dim, dropout)
+        self.map = nn.Linear(full_dim, embed_dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.map(self.projection(x))
+
+
 HEADS: dict[str, type[LinearHead] | type[Projection]] = {"linear": LinearHead, "projection": Projection}

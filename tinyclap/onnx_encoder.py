@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tinyclap import onnx_graph
 from tinyclap.errors import TinyclapError
-from tinyclap.heads import Projection, pool, unit_norm
+from tinyclap.heads import MappedProjection, Projection, pool, unit_norm
 from tinyclap.onnx_frontend import GraphLogMel
 from tinyclap.student import Student
 
@@ -42,12 +42,19 @@ class GraphEncoder(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("shift", norm.bias.detach() - mean * scale)
         self.trunk, self.last_conv, self.pooling = student.trunk, student.last_conv, student.config.pooling
-        self.head = PlainProjection(student.head) if plain and isinstance(student.head, Projection) else student.head
+        self.head = plain_head(student.head) if plain else student.head
 
     def forward(self, logmel: Tensor) -> Tensor:
         """(B, 1, frames, n_mels) to unit-norm (B, embed_dim)."""
         feature_map = self.last_conv(self.trunk(logmel * self.scale + self.shift))
         return unit_norm(self.head(pool(feature_map, self.pooling)))
+
+
+def plain_head(head: nn.Module) -> nn.Module:
+    """A head in plain operators."""
+    if isinstance(head, MappedProjection):
+        return nn.Sequential(PlainProjection(head.projection), head.map)
+    return PlainProjection(head) if isinstance(head, Projection) else head
 
 
 class PlainProjection(nn.Module):

@@ -13,10 +13,10 @@ from onnxscript import optimizer
 from torch import Tensor, nn
 
 from tinyclap import __version__
+from tinyclap.bundle import METADATA_KEY
 from tinyclap.files import write_bytes
 
 OPSET = 20
-METADATA_KEY = "tinyclap"
 LARGEST_FOLDED = 4096  # elements of a constant that is computed now; larger ones when a graph is loaded
 
 Axes = Mapping[str, Mapping[int, str]]

@@ -1,5 +1,6 @@
 """The text side of a bundle: a teacher's text tower as a graph, with its tokenizer."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from tinyclap import onnx_graph
 from tinyclap.bundle import TEXT_GRAPH, TOKENIZER
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.files import write_text
+from tinyclap.latent import LatentMap
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import DualTeacher
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
-from tinyclap.text import TextEncoder
+from tinyclap.text import MAP_FINGERPRINT, TextEncoder
 
 TOLERANCE = 1e-5  # of unit vectors
 AXES = {0: "batch", 1: "tokens"}
@@ -43,13 +45,30 @@ class _Dual(nn.Module):
         return F.normalize(self.text.projection(pooled), dim=-1)
 
 
-def write_text_side(teacher: Teacher, folder: Path, texts: Sequence[str]) -> tuple[dict[str, int], float]:
+class _Mapped(nn.Module):
+    """A tower whose embeddings a latent map takes into a pruned student's space."""
+
+    matrix: Tensor
+
+    def __init__(self, tower: nn.Module, latent_map: LatentMap) -> None:
+        super().__init__()
+        self.tower = tower
+        self.register_buffer("matrix", torch.from_numpy(latent_map.matrix))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return F.normalize(self.tower(input_ids, attention_mask) @ self.matrix.T, dim=-1)
+
+
+def write_text_side(
+    teacher: Teacher, folder: Path, texts: Sequence[str], latent_map: LatentMap | None = None
+) -> tuple[dict[str, int], float]:
     """Write text.onnx and tokenizer.json, and compare them with the teacher.
 
     Args:
         teacher: of kind `hf` or `dual`.
         folder: of the bundle.
         texts: to compare on, beside some of other lengths.
+        latent_map: into the space of a pruned student; the graph ends with it.
 
     Returns:
         The manifest's `text` entry, and the largest difference between unit vectors.
@@ -68,11 +87,17 @@ def write_text_side(teacher: Teacher, folder: Path, texts: Sequence[str]) -> tup
     write_text(folder / TOKENIZER, own.to_str())
     example = {"input_ids": torch.full((2, 7), tokenizer.pad_token_id), "attention_mask": torch.ones(2, 7).long()}
     axes = dict.fromkeys(example, AXES)
-    onnx_graph.save(onnx_graph.to_onnx(tower, example, "text_embeds", axes), folder / TEXT_GRAPH)
+    if latent_map is not None:
+        tower = _Mapped(tower, latent_map)
+    fingerprint = None if latent_map is None else latent_map.fingerprint
+    metadata = json.dumps({MAP_FINGERPRINT: fingerprint})
+    onnx_graph.save(onnx_graph.to_onnx(tower, example, "text_embeds", axes), folder / TEXT_GRAPH, metadata)
     entry = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
-    computed = TextEncoder(folder, **entry).embed(checked)
-    difference = float(np.abs(computed - teacher.embed_text(checked).float().cpu().numpy()).max())
+    computed = TextEncoder(folder, **entry, map_fingerprint=fingerprint).embed(checked)
+    wanted = teacher.embed_text(checked).float().cpu().numpy()
+    wanted = wanted if latent_map is None else latent_map.apply(wanted)
+    difference = float(np.abs(computed - wanted).max())
     if not difference <= TOLERANCE:
         raise GateError(
             f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "

@@ -1,4 +1,7 @@
-"""A model as a folder, config.json + model.safetensors + README.md, on disk or on the Hugging Face Hub."""
+"""A model as a folder, config.json + model.safetensors + README.md, on disk or on the Hugging Face Hub.
+
+A pruned student's folder also holds latent_map.safetensors, which maps its teacher's embeddings into its space.
+"""
 
 import json
 import re
@@ -13,14 +16,23 @@ from torch import Tensor, nn
 
 from tinyclap import files
 from tinyclap.errors import TinyclapError
+from tinyclap.latent import LatentMap
 
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+CONFIG, WEIGHTS, CARD, MAP = "config.json", "model.safetensors", "README.md", "latent_map.safetensors"
 HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 SHOWN = 3  # names listed in a message
 
 
-def save(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], card: str, *, overwrite: bool) -> None:
-    """Write the three files whole or not at all.
+def save(
+    folder: Path,
+    config: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    card: str,
+    latent_map: LatentMap | None = None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the files whole or not at all.
 
     Raises:
         TinyclapError: the folder holds something already (with `overwrite`: something else than a saved model), or
@@ -33,6 +45,8 @@ def save(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor],
             (target / WEIGHTS).write_bytes(safetensors.torch.save(plain, metadata={"format": "pt"}))
             (target / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             (target / CARD).write_text(card, encoding="utf-8")
+            if latent_map is not None:
+                latent_map.save(target / MAP)
     except OSError as error:
         reason = error.strerror or error
         raise TinyclapError(f"cannot save a model to {folder}: {reason}; check the path and the free space") from error
@@ -45,19 +59,20 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     held = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     if held and not overwrite:
         raise TinyclapError(f"{folder} is not empty; name another folder, or pass overwrite=True to replace its model")
-    foreign = [name for name in held if name not in (CONFIG, WEIGHTS, CARD)]
+    foreign = [name for name in held if name not in (CONFIG, WEIGHTS, CARD, MAP)]
     if foreign:
         raise TinyclapError(f"{folder} holds other files than a saved model's ({_some(foreign)}); name another folder")
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What a saved model's folder holds; `place` is for messages, `card` None where there is no README.md."""
+    """What a saved model's folder holds; `place` is for messages, `card` and `latent_map` None where there are none."""
 
     config: dict[str, Any]
     weights: dict[str, Tensor]
     card: str | None
     place: str
+    latent_map: LatentMap | None
 
 
 def load(source: str | Path) -> Saved:
@@ -84,7 +99,8 @@ def load(source: str | Path) -> Saved:
     except (safetensors.SafetensorError, OSError) as error:
         raise TinyclapError(f"{folder / WEIGHTS} is damaged ({error}); save or download the model again") from error
     card = (folder / CARD).read_text(encoding="utf-8", errors="replace") if (folder / CARD).is_file() else None
-    return Saved(config, weights, card, str(folder))
+    latent_map = LatentMap.load(folder / MAP) if (folder / MAP).is_file() else None
+    return Saved(config, weights, card, str(folder), latent_map)
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], place: str, names: Mapping[str, str] | None = None) -> None:
@@ -146,7 +162,7 @@ def _locate(source: str | Path) -> Path:
     from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
 
     try:
-        return Path(huggingface_hub.snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD]))
+        return Path(huggingface_hub.snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD, MAP]))
     except (HFValidationError, HTTPError, OSError) as error:
         raise TinyclapError(
             f"no folder {source}, and the Hugging Face Hub gives no such model ({_first_line(error)}); check the name, "

@@ -233,8 +233,11 @@ class Bundle:
 
     @cached_property
     def _text(self) -> TextEncoder | None:
-        text = self.manifest.text
-        return None if text is None else TextEncoder(self.folder, **text, threads=self.threads)
+        text, latent_map = self.manifest.text, self.manifest.latent_map
+        if text is None:
+            return None
+        fingerprint = latent_map["fingerprint"] if latent_map else None
+        return TextEncoder(self.folder, **text, map_fingerprint=fingerprint, threads=self.threads)
 
     def _windows(self, sound: Sound, sample_rate: int | None) -> Iterator[np.ndarray]:
         window = self.manifest.window_samples

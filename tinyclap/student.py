@@ -17,10 +17,12 @@ from tinyclap.checks import arguments, is_count, is_number, require
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.heads import HEADS, POOLINGS, pool, unit_norm
+from tinyclap.heads import HEADS, POOLINGS, MappedProjection, pool, unit_norm
+from tinyclap.latent import LatentMap
 from tinyclap.phinet import ACTIVATIONS, PhiNet, PhiNetConfig, map_size, reference_names
 from tinyclap.windows import embed_clips, repeat_pad
 
+MAPPED = "mapped_projection"
 FORMAT, FORMAT_VERSION = "tinyclap-student", 1
 WINDOWS_AT_ONCE = 32  # bounds the memory of embed_audio
 
@@ -32,8 +34,9 @@ class StudentConfig:
     Attributes:
         frontend: of the log-mel spectrogram.
         phinet: shape of the trunk.
-        head: "linear", a matrix and a bias, or "projection", the paper's two layers (see `heads`).
-        embed_dim: size of the embedding, the teacher's.
+        head: "linear", a matrix and a bias; "projection", the paper's two layers; or "mapped_projection", a pruned one
+            (see `heads`).
+        embed_dim: size of the embedding: the teacher's, or fewer dimensions once it is pruned.
         features: width of the 1x1 convolution between trunk and pooling; 0 for none.
         pooling: "mean", "mean_max" or "mels", see `heads.pool`.
         dropout: in the head, while training.
@@ -53,7 +56,7 @@ class StudentConfig:
     window_s: float = 5.0
 
     def __post_init__(self) -> None:
-        require(self, "student", "head", self.head in HEADS, f"one of {', '.join(HEADS)}")
+        require(self, "student", "head", self.head in (*HEADS, MAPPED), f"one of {', '.join((*HEADS, MAPPED))}")
         require(self, "student", "pooling", self.pooling in POOLINGS, f"one of {', '.join(POOLINGS)}")
         require(self, "student", "embed_dim", is_count(self.embed_dim), "a whole number above 0")
         require(self, "student", "features", is_count(self.features, 0), "a whole number; 0 for none")
@@ -99,11 +102,19 @@ REFERENCE = StudentConfig(
 
 
 class Student(nn.Module):
-    """A small audio encoder: waveforms (B, T) in [-1, 1] at `sample_rate` to unit-norm embeddings (B, embed_dim)."""
+    """A small audio encoder: waveforms (B, T) in [-1, 1] at `sample_rate` to unit-norm embeddings (B, embed_dim).
 
-    def __init__(self, config: StudentConfig) -> None:
+    Args:
+        config: its shape.
+        latent_map: from the teacher's space to the student's, once it is pruned; None while they are the same.
+    """
+
+    def __init__(self, config: StudentConfig, latent_map: LatentMap | None = None) -> None:
         super().__init__()
+        if latent_map is not None and latent_map.dim != config.embed_dim:
+            raise TinyclapError(f"a latent map to {latent_map.dim} dimensions for a student of {config.embed_dim}")
         self.config = config
+        self.latent_map = latent_map
         self.card: str | None = None
         self.embed_dim = config.embed_dim
         self.sample_rate = config.frontend.sample_rate
@@ -111,7 +122,7 @@ class Student(nn.Module):
         self.norm = nn.BatchNorm2d(config.frontend.n_mels)  # of every mel band over batch and time
         self.trunk = PhiNet(config.phinet)
         self.last_conv = _last_conv(config.phinet, config.features) if config.features else nn.Identity()
-        self.head = HEADS[config.head](config.pooled_features, config.embed_dim, config.dropout)
+        self.head = _head(config, latent_map)
         # A quarter less CPU time per training step.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -162,7 +173,7 @@ class Student(nn.Module):
         """
         config = {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self.config)}
         text = card or self.card or _minimal_card(self)
-        pretrained.save(Path(folder), config, self.state_dict(), text, overwrite=overwrite)
+        pretrained.save(Path(folder), config, self.state_dict(), text, self.latent_map, overwrite=overwrite)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "Student":
@@ -185,7 +196,7 @@ class Student(nn.Module):
                 "update tinyclap, or save the student again"
             )
         try:
-            student = cls(StudentConfig.from_dict(config))
+            student = cls(StudentConfig.from_dict(config), saved.latent_map)
         except TinyclapError as error:
             raise TinyclapError(f"{place}/config.json: {error}") from error
         pretrained.fill(student, saved.weights, place)
@@ -229,6 +240,14 @@ def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Stude
     }
     pretrained.fill(student, weights, str(path), names)
     return student.eval()
+
+
+def _head(config: StudentConfig, latent_map: LatentMap | None) -> nn.Module:
+    if config.head != MAPPED:
+        return HEADS[config.head](config.pooled_features, config.embed_dim, config.dropout)
+    if latent_map is None:
+        raise TinyclapError(f"student: head = {MAPPED!r} needs a latent map, which is not there")
+    return MappedProjection(config.pooled_features, latent_map.full_dim, config.embed_dim, config.dropout)
 
 
 def _last_conv(config: PhiNetConfig, width: int) -> nn.Module:

@@ -1,15 +1,18 @@
 """A bundle's text side: texts to unit vectors with ONNX Runtime and tokenizers. No torch."""
 
+import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tinyclap.bundle import TEXT_GRAPH, TOKENIZER
+from tinyclap.bundle import METADATA_KEY, TEXT_GRAPH, TOKENIZER
+from tinyclap.errors import TinyclapError
 from tinyclap.session import open_session
 
 TEXTS_AT_ONCE = 32
+MAP_FINGERPRINT = "latent_map"  # in the graph's metadata
 
 
 class TextEncoder:
@@ -19,14 +22,23 @@ class TextEncoder:
         folder: the bundle.
         max_tokens: longer texts are cut, with a warning.
         pad_id: token that fills up shorter texts.
+        map_fingerprint: of the latent map that the audio graphs were pruned with.
         threads: working on the graph.
 
     Raises:
-        TinyclapError: the graph cannot be run.
+        TinyclapError: the graph cannot be run, or maps texts into another space than the audio graphs.
         ModuleNotFoundError: tokenizers is not installed.
     """
 
-    def __init__(self, folder: Path, *, max_tokens: int, pad_id: int, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_tokens: int,
+        pad_id: int,
+        map_fingerprint: str | None = None,
+        threads: int | None = None,
+    ) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
@@ -37,6 +49,12 @@ class TextEncoder:
         self._session = open_session(
             folder / TEXT_GRAPH, inputs=names, output="text_embeds", providers=None, threads=threads
         )
+        told = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}")
+        if json.loads(told).get(MAP_FINGERPRINT) != map_fingerprint:
+            raise TinyclapError(
+                f"{folder / TEXT_GRAPH} was made for another latent space than this bundle's audio graphs; "
+                "export the run again with --text"
+            )
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """N texts, N > 0 -> unit-norm float32 (N, D)."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinyclap import statistics
 from tinyclap.errors import TinyclapError
+from tinyclap.latent import LatentMap
 
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")  # dog|Bark, TV|Set
 _QUERY_BLOCK = 256  # clips compared with the gallery at once
@@ -102,12 +103,14 @@ def centred_cosine(student: np.ndarray, teacher: np.ndarray, mean: np.ndarray | 
 def knn_overlap(student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None = None, k: int = 10) -> float:
     """How much of the teacher's neighbourhoods the student keeps, 0 to 1; chance level is `knn_chance`.
 
-    Student and teacher (G, D) embed the same gallery, each in its own space. For every clip in `queries` (indices
-    into the gallery; default all) the share of its `k` nearest teacher neighbours that are also among its `k`
+    Student (G, d) and teacher (G, D) embed the same gallery, each in its own space. For every clip in `queries`
+    (indices into the gallery; default all) the share of its `k` nearest teacher neighbours that are also among its `k`
     nearest student neighbours, the clip itself excluded; the mean of these shares.
     """
-    student, teacher = _pair(student, teacher)
+    student, teacher = _units("student", student), _units("teacher", teacher)
     gallery = len(teacher)
+    if len(student) != gallery:
+        raise TinyclapError(f"student: {len(student)} clips, teacher: {gallery}; they must embed the same ones")
     if not 1 <= k < gallery:
         raise TinyclapError(f"k: {k} neighbours asked in a gallery of {gallery} clips; allowed are 1 to {gallery - 1}")
     queries = np.arange(gallery) if queries is None else _indices("queries", queries, gallery)
@@ -193,11 +196,16 @@ def compare(
     folds: Sequence[int | None] | None = None,
     sources: Sequence[str | None] | None = None,
     mean: np.ndarray | None = None,
+    latent_map: LatentMap | None = None,
+    student_classes: np.ndarray | None = None,
     n_bootstrap: int = 2000,
     seed: int = 0,
     templates: Sequence[str] = (),
 ) -> dict:
     """Teacher and student on the same clips and prompts, ready for JSON; arguments as for `score`.
+
+    A pruned student lives in a smaller space and has `student_classes` there; for the cosines its `latent_map` takes
+    the teacher's clips there, and `mean` is of that space. The neighbours are those of the teacher's whole space.
 
     Beside both accuracies: retention (student over teacher) and difference with paired intervals, McNemar's p-value,
     agreement (share of clips given the same class, right or wrong), plain and centred cosine (`mean`: the teacher's
@@ -205,19 +213,21 @@ def compare(
     (None) the teacher's own figures alone, under the same keys.
     """
     judge = partial(score, folds=folds, sources=sources, n_bootstrap=n_bootstrap, seed=seed, templates=templates)
-    student, teacher = (None, _units("teacher", teacher)) if student is None else _pair(student, teacher)
+    teacher, mapped = _units("teacher", teacher), teacher if latent_map is None else latent_map.apply(teacher)
+    own_classes = classes if student_classes is None else student_classes
     scores = {"teacher": judge(teacher, classes, targets, labels)}
     closeness: dict = {}
     if student is not None:
-        scores["student"] = judge(student, classes, targets, labels)
+        student, mapped = _pair(student, mapped)
+        scores["student"] = judge(student, own_classes, targets, labels)
         n_clips = len(teacher)
         truth, recordings = np.asarray(targets), statistics.recording_ids(sources, n_clips)
-        by_teacher, by_student = predict(teacher, classes), predict(student, classes)
+        by_teacher, by_student = predict(teacher, classes), predict(student, own_classes)
         closeness = {
             **statistics.paired_comparison(by_teacher == truth, by_student == truth, recordings, n_bootstrap, seed),
             "agreement": float(np.mean(by_teacher == by_student)),
-            "cosine": mean_cosine(student, teacher),
-            "centred_cosine": centred_cosine(student, teacher, mean) if n_clips > 1 or mean is not None else None,
+            "cosine": mean_cosine(student, mapped),
+            "centred_cosine": centred_cosine(student, mapped, mean) if n_clips > 1 or mean is not None else None,
             "knn10_overlap": knn_overlap(student, teacher) if n_clips > 10 else None,
             "knn10_chance": knn_chance(n_clips) if n_clips > 10 else None,
         }
