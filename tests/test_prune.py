@@ -121,7 +121,7 @@ def test_training_the_head_again_brings_it_to_its_teacher(head: str, waveforms: 
     def cosine(one: Student) -> float:
         return float((one.embed_audio(waveforms).numpy() * goal).sum(1).mean())
 
-    assert cosine(trained) > max(0.9, cosine(pruned) + 0.1)
+    assert cosine(trained) > max(0.8, cosine(pruned) + 0.1)
     torch.testing.assert_close(trained.trunk.state_dict(), pruned.trunk.state_dict())
     again = finetune(prune(student, made), Material(features, teacher), 600, lr=0.02)
     torch.testing.assert_close(again.head.state_dict(), trained.head.state_dict(), rtol=0, atol=0)
