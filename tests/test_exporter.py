@@ -60,10 +60,11 @@ def test_a_bundle_holds_what_it_says(bundle: Path) -> None:
         *("test_vectors.npz", "text.onnx", "tokenizer.json"),
     }
     assert {path.name for path in bundle.iterdir()} == {*manifest.files, "bundle.json"}
-    for name, facts in manifest.graphs.items():
+    assert manifest.text is not None
+    for name, facts in {**manifest.graphs, "text.onnx": manifest.text}.items():
         graph = onnx.load(bundle / name)
         assert facts["opset"] == graph.opset_import[0].version
-        assert facts["size_bytes"] == (bundle / name).stat().st_size
+        assert facts.get("size_bytes", (bundle / name).stat().st_size) == (bundle / name).stat().st_size
         inside = json.loads({entry.key: entry.value for entry in graph.metadata_props}["tinyclap"])
         told = json.loads(manifest.to_json())
         assert inside == {key: told[key] for key in told if key not in ("files", "parity")}
@@ -86,8 +87,15 @@ def test_a_bundle_computes_what_torch_does(bundle: Path, exporter: Exporter) -> 
         waveform = 0.1 * torch.randn(length)
         expected = exporter.student.embed_audio(waveform[None]).numpy()
         assert np.abs(loaded.embed(waveform.numpy(), sample_rate=8000) - expected).max() < 1e-5
-    assert all(test.passed for test in selftest(bundle) if test.graph == "audio.onnx")
+    assert {test.graph: test.passed for test in selftest(bundle)} == {
+        "audio.onnx": True,
+        "audio_int8.onnx": True,
+        "audio_static.onnx": True,
+        "text.onnx": True,
+    }
     with np.load(bundle / "test_vectors.npz") as vectors:
+        logmel = exporter.student.frontend(torch.from_numpy(vectors["static_waveform"])[None])
+        assert np.abs(logmel.numpy() - vectors["static_logmel"]).max() < 1e-3
         lengths = {len(vectors[name]) for name in vectors if name.startswith("waveform")}
     assert len(lengths) == 3
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,7 @@ app.add_typer(exporting)
 
 def main() -> None:
     """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
+    warnings.showwarning = _warn  # without the place in our code
     if not sys.stderr.isatty():  # other libraries' progress bars would fill a log file
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
@@ -55,6 +57,10 @@ def main() -> None:
         if explained[1] != 2 or os.environ.get("RANK", "0") == "0":
             _complain(explained[0])
         sys.exit(explained[1])
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    typer.echo(f"warning: {message}", err=True)
 
 
 def _complain(message: str) -> None:

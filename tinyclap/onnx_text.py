@@ -1,10 +1,12 @@
 """The text side of a bundle: a teacher's text tower as a graph, with its tokenizer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
@@ -43,16 +45,22 @@ class _Dual(nn.Module):
         return F.normalize(self.text.projection(pooled), dim=-1)
 
 
-def write_text_side(teacher: Teacher, folder: Path, texts: Sequence[str]) -> tuple[dict[str, int], float]:
+@dataclass(frozen=True)
+class TextSide:
+    """A text tower as a graph, the manifest's `text` entry, and the largest difference of a unit vector from torch."""
+
+    graph: onnx.ModelProto
+    entry: dict[str, int]
+    difference: float
+
+
+def write_text_side(teacher: Teacher, folder: Path, texts: Sequence[str]) -> TextSide:
     """Write text.onnx and tokenizer.json, and compare them with the teacher.
 
     Args:
         teacher: of kind `hf` or `dual`.
         folder: of the bundle.
         texts: to compare on, beside some of other lengths.
-
-    Returns:
-        The manifest's `text` entry, and the largest difference between unit vectors.
 
     Raises:
         TinyclapError: a tokenizer that has no tokenizer.json.
@@ -68,17 +76,18 @@ def write_text_side(teacher: Teacher, folder: Path, texts: Sequence[str]) -> tup
     write_text(folder / TOKENIZER, own.to_str())
     example = {"input_ids": torch.full((2, 7), tokenizer.pad_token_id), "attention_mask": torch.ones(2, 7).long()}
     axes = dict.fromkeys(example, AXES)
-    onnx_graph.save(onnx_graph.to_onnx(tower, example, "text_embeds", axes), folder / TEXT_GRAPH)
-    entry = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
+    graph = onnx_graph.to_onnx(tower, example, "text_embeds", axes)
+    onnx_graph.save(graph, folder / TEXT_GRAPH)
+    limits = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
-    computed = TextEncoder(folder, **entry).embed(checked)
+    computed = TextEncoder(folder, **limits).embed(checked)
     difference = float(np.abs(computed - teacher.embed_text(checked).float().cpu().numpy()).max())
     if not difference <= TOLERANCE:
         raise GateError(
             f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "
             "so nothing was written; export without --text"
         )
-    return entry, difference
+    return TextSide(graph, {**limits, "opset": onnx_graph.OPSET}, difference)
 
 
 def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyclap.bundle import TEXT_GRAPH, TOKENIZER
-from tinyclap.session import open_session
+from tinyclap.session import open_session, run
 
 TEXTS_AT_ONCE = 32
 
@@ -54,5 +54,4 @@ class TextEncoder:
         for row, tokens in enumerate(encoded):
             ids[row, : len(tokens.ids)] = tokens.ids
             mask[row, : len(tokens.ids)] = 1
-        embeddings: np.ndarray = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        return embeddings
+        return run(self._session, {"input_ids": ids, "attention_mask": mask})
