@@ -15,7 +15,7 @@ SPLITS = 2
 plain matrix 1/2 remain after one, 3/8 after two, 1/3 in the limit. See benchmarks/onnx_frontend.py."""
 
 FOLD = True
-"""Whether mirrored samples are added up first, which pays for the larger transforms and costs the smaller ones nothing."""
+"""Whether mirrored samples are added up first: pays for larger transforms, and costs smaller ones nothing."""
 
 DECIBELS = 10.0 / math.log(10.0)
 
