@@ -36,7 +36,8 @@ from tinyclap.session import open_session
 from tinyclap.student import REFERENCE, Student, StudentConfig
 
 RESULT = Path(__file__).parent / "results" / "onnx_frontend.json"
-STUDENTS = {"small": StudentConfig(), "reference": REFERENCE}
+HEARS_32K = FrontendSpec(sample_rate=32_000, n_fft=1024, win_length=1024, hop_length=640, f_max=14_000.0)
+STUDENTS = {"small": StudentConfig(), "small_32k": StudentConfig(frontend=HEARS_32K), "reference": REFERENCE}
 AXES = {"waveform": {0: "batch", 1: "samples"}}
 
 
@@ -89,7 +90,8 @@ def decibels(mels: Tensor, spec: FrontendSpec) -> Tensor:
 FORMS: dict[str, Callable[[FrontendSpec], nn.Module]] = {
     "convolution": ConvolutionLogMel,
     "stft_operator": StftLogMel,
-    **{f"frames_split_{splits}": partial(GraphLogMel, splits=splits) for splits in range(4)},
+    **{f"frames_split_{splits}": partial(GraphLogMel, splits=splits, fold=False) for splits in range(4)},
+    **{f"frames_split_{splits}_folded": partial(GraphLogMel, splits=splits, fold=True) for splits in range(4)},
 }
 
 

@@ -67,7 +67,7 @@ class TestManifest:
             ({"graphs": {"audio.onnx": {"opset": 20}}}, "graphs"),
             ({"recommended": "audio_int4.onnx"}, "recommended"),
             ({"latent_map": [1]}, "latent_map"),
-            ({"text": {"max_tokens": 0, "pad_id": 0}}, "text"),
+            ({"text": {"max_tokens": 0, "pad_id": 0, "opset": 18}}, "text"),
             ({"name": None}, "name"),
         ],
     )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from tiny_bundles import tiny_bundle
 
 from tinyclap import cli, microphone
@@ -192,17 +193,25 @@ class FakeMicrophone:
 
     def __init__(self, samples: np.ndarray, fault: Exception | None = None) -> None:
         self.samples, self.fault, self.opened = samples, fault, dict[str, Any]()
+        self.own_rate: int | None = None  # of a microphone that is stereo and knows no other rate
+
+    def check_input_settings(self, *, samplerate: int, channels: int, **_: Any) -> None:
+        if self.own_rate and (samplerate, channels) != (self.own_rate, 2):
+            raise self.PortAudioError("Invalid sample rate [PaErrorCode -9997]")
 
     def InputStream(self, *, callback: Callable[..., None], **settings: Any) -> "FakeMicrophone":
         if self.fault:
             raise self.fault
         self.opened = settings
         for first in range(0, len(self.samples), settings["blocksize"]):
-            callback(self.samples[first : first + settings["blocksize"], None], 0, None, None)
+            block = self.samples[first : first + settings["blocksize"], None]
+            callback(block.repeat(settings["channels"], axis=1), 0, None, None)
         return self
 
-    def query_devices(self) -> str:
-        return "0 a microphone"
+    def query_devices(self, device: object = None, kind: str | None = None) -> Any:
+        if kind is None:
+            return "0 a microphone"
+        return {"default_samplerate": float(self.own_rate or 0), "max_input_channels": 8}
 
     def __enter__(self) -> None: ...
     def __exit__(self, *_: object) -> None: ...
@@ -241,10 +250,25 @@ class TestMicrophone:
             "dtype": "float32",
         }
 
+    @pytest.mark.usefixtures("interrupted")
+    def test_a_microphone_that_knows_its_own_rate_only(
+        self, run: Run, made: Path, sound: Path, fake: FakeMicrophone
+    ) -> None:
+        fake.own_rate = 48_000
+        fake.samples = soxr.resample(fake.samples, RATE, fake.own_rate)
+        code, out, _ = run("listen", "--bundle", made, "--json")
+        assert (code, fake.opened["samplerate"], fake.opened["channels"]) == (0, 48_000, 2)
+        expected = run("listen", "--bundle", made, "--file", sound, "--json")[1]
+        for ours, theirs in zip(
+            map(json.loads, out.splitlines()), map(json.loads, expected.splitlines()), strict=False
+        ):
+            assert ours["predictions"][0]["label"] == theirs["predictions"][0]["label"]
+            assert abs(ours["predictions"][0]["cosine"] - theirs["predictions"][0]["cosine"]) < 0.05
+
     def test_a_machine_that_cannot_keep_up(self, run: Run, made: Path, fake: FakeMicrophone) -> None:
         fake.samples = np.zeros(11 * RATE, np.float32)
         code, _, err = run("listen", "--bundle", made)
-        assert (code, err) == (2, "error: this machine is 10 s behind the microphone; listen with a longer --hop\n")
+        assert (code, err) == (1, "error: this machine is 10 s behind the microphone; listen with a longer --hop\n")
 
     def test_a_microphone_that_falls_silent(
         self, run: Run, made: Path, fake: FakeMicrophone, monkeypatch: pytest.MonkeyPatch
@@ -252,7 +276,7 @@ class TestMicrophone:
         monkeypatch.setattr(microphone, "SILENT_S", 0.01)
         code, _, err = run("listen", "--bundle", made)
         assert (code, err) == (
-            2,
+            1,
             "error: the microphone has sent nothing for 0.01 s; check that it is connected\n",
         )
 
@@ -260,7 +284,10 @@ class TestMicrophone:
     def test_no_such_microphone(self, run: Run, made: Path, fake: FakeMicrophone, fault: Exception) -> None:
         fake.fault = fault
         code, _, err = run("listen", "--bundle", made, "--microphone", "usb")
-        assert (code, err) == (2, "error: microphone usb: Invalid device; there are:\n0 a microphone\n")
+        assert (code, err) == (
+            2,
+            "error: microphone usb: Invalid device; name one of these with --microphone:\n0 a microphone\n",
+        )
 
     def test_without_the_package_or_its_library(self, run: Run, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         absent = ModuleNotFoundError("No module named 'sounddevice'", name="sounddevice")
@@ -311,12 +338,16 @@ class TestSelftest:
     def test_passes(self, run: Run, made: Path) -> None:
         code, out, err = run("selftest", made)
         assert (code, err) == (0, "")
-        assert [line.split(";")[0] for line in out.splitlines()] == ["audio.onnx: passed", "audio_int8.onnx: passed"]
+        assert [line.split(";")[0] for line in out.splitlines()] == [
+            "audio.onnx: passed",
+            "audio_int8.onnx: passed",
+            *(["text.onnx: passed"] if read_manifest(made).text else []),
+        ]
 
     def test_fails(self, run: Run, made: Path, tmp_path: Path) -> None:
         folder = shutil.copytree(made, tmp_path / "bundle")
         with np.load(folder / "test_vectors.npz") as vectors:
-            wrong = dict(vectors) | {"embedding": -vectors["embedding"]}
+            wrong = dict(vectors) | {name: -vectors[name] for name in ("embedding", "embedding_int8")}
         np.savez(folder / "test_vectors.npz", **wrong)
         write_manifest(folder, read_manifest(made))
         code, out, err = run("selftest", folder, "--json")

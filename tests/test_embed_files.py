@@ -193,3 +193,47 @@ def test_a_name_that_is_no_utf8(bundle: Bundle, sounds: list[Path], tmp_path: Pa
     embed_files(bundle, [odd, sounds[0]], tmp_path / "emb.npy")
     told = json.loads((tmp_path / "emb.json").read_text())
     assert told["bad"] == [{"file": str(odd), "reason": "its name is not valid UTF-8; rename it"}]
+
+
+def test_two_processes_never_write_the_same_array(bundle: Bundle, sounds: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "emb.npy"
+    part = tmp_path / "emb.npy.part"
+    room._make_part_folder(part, out, bundle, False)
+    held = "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX); print(); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", held, str(part / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()  # it holds the lock now
+        with pytest.raises(TinyclapError, match=r"another process is writing .*emb\.npy; wait for it"):
+            embed_files(bundle, sounds, out)
+        other.kill()
+    embed_files(bundle, sounds, out)
+    assert len(np.load(out)) == 7
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("place", ["replace", "write_text"])
+def test_killed_between_the_last_writes_the_same_command_finishes(
+    bundle: Bundle, sounds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, overwrite: bool
+) -> None:
+    out = tmp_path / "emb.npy"
+    if overwrite:
+        embed_files(bundle, sounds[:2], out)
+    with monkeypatch.context() as killed:
+
+        def kill(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        replace, write_text = os.replace, vars(room)["write_text"]
+        if place == "replace":
+            killed.setattr(os, "replace", lambda new, old: kill() if Path(old) == out else replace(new, old))
+        else:
+            killed.setattr(
+                room, "write_text", lambda path, text: kill() if path.suffix == ".json" else write_text(path, text)
+            )
+        with pytest.raises(KeyboardInterrupt):
+            embed_files(bundle, sounds, out, overwrite=overwrite)
+    embed_files(bundle, sounds, out)
+    assert len(np.load(out)) == len(json.loads(out.with_suffix(".json").read_text())["files"]) == 7
+    assert names(tmp_path) == ["emb.json", "emb.npy", "sounds"]

@@ -50,7 +50,7 @@ def test_the_example_is_short_and_says_what_is_heard(home: Path) -> None:
     ("arguments", "message"),
     [
         ([], "Say what is heard"),
-        (["nowhere"], "error: nowhere is not a bundle"),
+        (["nowhere", "a.wav"], "error: nowhere is not a bundle"),
         (["bundle", "x"], "error: x: no such"),
     ],
 )

@@ -1,9 +1,11 @@
 """Bundles of a tiny student: complete, equal to torch, and not written at all where a gate is missed."""
 
+import copy
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,6 +24,7 @@ from tinyclap.exporter import Exporter, ExportOptions
 from tinyclap.onnx_encoder import PLAIN_OPERATORS
 from tinyclap.runtime import Bundle
 from tinyclap.selftest import selftest
+from tinyclap.student import Student
 from tinyclap.zeroshot import class_matrix
 
 EVERYTHING = ExportOptions(int8=True, labels=("dog", "rain"), text=True, static_s=0.5, int8_min_cosine=0.5)
@@ -60,10 +63,11 @@ def test_a_bundle_holds_what_it_says(bundle: Path) -> None:
         *("test_vectors.npz", "text.onnx", "tokenizer.json"),
     }
     assert {path.name for path in bundle.iterdir()} == {*manifest.files, "bundle.json"}
-    for name, facts in manifest.graphs.items():
+    assert manifest.text is not None
+    for name, facts in {**manifest.graphs, "text.onnx": manifest.text}.items():
         graph = onnx.load(bundle / name)
         assert facts["opset"] == graph.opset_import[0].version
-        assert facts["size_bytes"] == (bundle / name).stat().st_size
+        assert facts.get("size_bytes", (bundle / name).stat().st_size) == (bundle / name).stat().st_size
         inside = json.loads({entry.key: entry.value for entry in graph.metadata_props}["tinyclap"])
         told = json.loads(manifest.to_json())
         assert inside == {key: told[key] for key in told if key not in ("files", "parity")}
@@ -86,8 +90,15 @@ def test_a_bundle_computes_what_torch_does(bundle: Path, exporter: Exporter) -> 
         waveform = 0.1 * torch.randn(length)
         expected = exporter.student.embed_audio(waveform[None]).numpy()
         assert np.abs(loaded.embed(waveform.numpy(), sample_rate=8000) - expected).max() < 1e-5
-    assert all(test.passed for test in selftest(bundle) if test.graph == "audio.onnx")
+    assert {test.graph: test.passed for test in selftest(bundle)} == {
+        "audio.onnx": True,
+        "audio_int8.onnx": True,
+        "audio_static.onnx": True,
+        "text.onnx": True,
+    }
     with np.load(bundle / "test_vectors.npz") as vectors:
+        logmel = exporter.student.frontend(torch.from_numpy(vectors["static_waveform"])[None])
+        assert np.abs(logmel.numpy() - vectors["static_logmel"]).max() < 1e-3
         lengths = {len(vectors[name]) for name in vectors if name.startswith("waveform")}
     assert len(lengths) == 3
 
@@ -319,3 +330,63 @@ def test_stamped_sizes_are_true_also_where_they_gain_a_digit(quick: Exporter, tm
     graph.graph.doc_string = "x" * (10 ** len(str(size)) - size - 4)
     grown = exporting._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
     assert grown == (tmp_path / "audio.onnx").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("ratio", "recommended"), [(0.5, "audio_int8.onnx"), (0.89, "audio_int8.onnx"), (1.2, "audio.onnx")]
+)
+def test_int8_is_recommended_where_it_is_faster(quick: Exporter, ratio: float, recommended: str) -> None:
+    facts: dict[str, Any] = dict.fromkeys(("precision", "opset", "parameters", "macs", "size_bytes"), 1)
+    graphs = {"audio.onnx": facts, "audio_int8.onnx": {**facts, "latency_ratio": ratio}}
+    assert quick._manifest(graphs, None).recommended == recommended
+
+
+def test_an_agreement_that_cannot_be_measured_is_no_gate_passed(quick: Exporter, tmp_path: Path) -> None:
+    without = replace(quick, material=replace(quick.material, labels=()))
+    asked = replace(quick.options, labels=(), int8_min_agreement=1.0)
+    with pytest.raises(TinyclapError, match="--int8-min-agreement needs classes; give --labels"):
+        replace(without, options=asked).write(tmp_path / "bundle")
+    manifest = replace(without, options=replace(asked, int8_min_agreement=None)).write(tmp_path / "bundle")
+    assert manifest.graphs["audio_int8.onnx"]["agreement"] is None
+    assert "same class not measured (no classes)" in as_table(tmp_path / "bundle", manifest)
+
+
+def test_graphs_that_begin_otherwise_are_not_quantized(bundle: Path) -> None:
+    whole = onnx.load(bundle / "audio.onnx")  # with the front end before the norm of the mel bands
+    with pytest.raises(TinyclapError, match="not with the nodes that must stay float"):
+        quantize.quantize(whole, [])
+
+
+def test_a_static_graph_that_differs_is_not_written(
+    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = vars(exporting)["static_graph"]
+
+    def wrong(student: Student, duration_s: float) -> onnx.ModelProto:
+        other = copy.deepcopy(student)
+        with torch.no_grad():
+            next(other.head.parameters()).mul_(torch.linspace(0.9, 1.1, 16)[:, None])
+        graph: onnx.ModelProto = real(other, duration_s)
+        return graph
+
+    monkeypatch.setattr(exporting, "static_graph", wrong)
+    alone = replace(exporter, options=ExportOptions(static_s=0.5))
+    with pytest.raises(GateError, match=r"parity: audio_static\.onnx differs from torch by"):
+        alone.write(tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("static_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_length_that_is_none_is_said_before_the_work(static_s: float) -> None:
+    with pytest.raises(TinyclapError, match=r"static_s = .* is not allowed; it must be a number of seconds above 0"):
+        ExportOptions(static_s=static_s)
+
+
+def test_a_folder_that_cannot_be_replaced_is_said_before_the_work(
+    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path(), tmp_path, tmp_path.parent):
+        with pytest.raises(TinyclapError, match="cannot be replaced as a whole; name a folder in it"):
+            exporter.write(folder)
+    assert list(tmp_path.iterdir()) == []

@@ -34,7 +34,10 @@ def test_labels_of_a_file(tmp_path: Path, content: bytes) -> None:
         (" , ,", "labels: none given; give"),
         ("dog, rain, Dog", "labels: given twice: Dog"),
         ("labels.txt", "labels: no file labels.txt; give"),
+        ("labels/mine", "labels: no file labels/mine; give"),
+        ("mine.LST", "labels: no file mine.LST; give"),
         ("dog, -_-", "'-_-' is no label"),
+        ("dog, {", "'{' is no label"),
     ],
 )
 def test_labels_that_are_none(given: str, message: str) -> None:
@@ -50,6 +53,13 @@ def test_files_that_hold_no_labels(tmp_path: Path, content: bytes, message: str)
     (tmp_path / "labels.txt").write_bytes(content)
     with pytest.raises(TinyclapError, match=message):
         read_labels(str(tmp_path / "labels.txt"))
+
+
+@pytest.mark.parametrize("name", ["labels.json", "labels.CSV"])
+def test_a_file_that_is_not_one_label_per_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("dog\n")
+    with pytest.raises(TinyclapError, match="is read line by line; give a text file with one label per line"):
+        read_labels(str(tmp_path / name))
 
 
 def test_a_folder_is_no_label_file(tmp_path: Path) -> None:

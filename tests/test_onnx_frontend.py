@@ -47,10 +47,11 @@ def assert_same(computed: torch.Tensor, expected: torch.Tensor, power: float, na
     assert ((computed - expected).abs() <= allowed).all(), name
 
 
+@pytest.mark.parametrize("fold", [False, True])
 @pytest.mark.parametrize("splits", [0, 1, 2, 3])
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-def test_it_is_the_spectrogram_of_torch_stft(spec: FrontendSpec, splits: int) -> None:
-    exact, ours = LogMel(spec), GraphLogMel(spec, splits)
+def test_it_is_the_spectrogram_of_torch_stft(spec: FrontendSpec, splits: int, fold: bool) -> None:
+    exact, ours = LogMel(spec), GraphLogMel(spec, splits, fold=fold)
     for name, waveform in sounds(spec).items():
         assert_same(ours(waveform[None]), exact(waveform[None]), spec.power, name)
 

@@ -125,8 +125,8 @@ class TestEmbed:
     @pytest.mark.parametrize(
         ("samples", "message"),
         [
-            (np.zeros(RATE, np.int16), r"an array of int16 of shape \(16000,\); expected mono floats"),
-            (np.zeros((1, 2, RATE)), r"shape \(2, 16000\); expected mono floats"),
+            (np.zeros(RATE, np.int16), r"an array of int16; expected floats in \[-1, 1\]"),
+            (np.zeros((1, 2, RATE)), r"shape \(2, 16000\); expected mono samples"),
             (np.zeros(0), r"an array of shape \(0,\) at 16000 Hz: empty"),
             (np.ones(100), "shorter than 10 ms"),
             (np.full(RATE, np.nan), "NaN or infinite samples"),
@@ -229,7 +229,8 @@ class TestStream:
         sound = noise(2.6) if block > 1 else noise(0.6)
         blocks = (sound[first : first + block] for first in range(0, len(sound), block))
         heard = list(bundle.stream(blocks, hop_s=0.25))
-        assert [time_s for time_s, _ in heard] == [0.25 * (hop + 1) for hop in range(int(len(sound) / 4_000))]
+        hops = [0.25 * (hop + 1) for hop in range(int(len(sound) / 4_000))]
+        assert [time_s for time_s, _ in heard] == [*hops, len(sound) / RATE], "and what is left of a hop at the end"
         for time_s, embedding in heard:
             end = round(time_s * RATE)
             expected = bundle.embed(sound[max(0, end - RATE) : end], sample_rate=RATE)[0]
@@ -238,7 +239,7 @@ class TestStream:
     def test_a_hop_longer_than_a_window(self, bundle: Bundle) -> None:
         sound = noise(5.0)
         heard = list(bundle.stream([sound], hop_s=2.0))
-        assert [time_s for time_s, _ in heard] == [2.0, 4.0]
+        assert [time_s for time_s, _ in heard] == [2.0, 4.0, 5.0]
         np.testing.assert_allclose(
             heard[1][1], bundle.embed(sound[3 * RATE : 4 * RATE], sample_rate=RATE)[0], atol=1e-6
         )
@@ -254,14 +255,16 @@ class TestStream:
         time = np.arange(3 * 48_000) / 48_000
         tone = np.sin(2 * np.pi * 440 * time).astype(np.float32)
         blocks = np.split(np.stack([tone, 0 * tone], axis=1), 30)
-        (_, _), (_, last) = bundle.stream(blocks, sample_rate=48_000)
+        _, _, (heard_s, last) = bundle.stream(blocks, sample_rate=48_000)
+        assert heard_s == 3.0, "the resampler keeps nothing back"
         expected = bundle.embed(0.5 * tone[:48_000], sample_rate=48_000)[0]
         assert last @ expected > 0.99
 
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"hop_s": 0.0}, "hop_s is 0.0: it must be above 0"),
+            ({"hop_s": 0.0}, "hop_s is 0.0: it must be at least one sample"),
+            ({"hop_s": 1e-6}, "hop_s is 1e-06: it must be at least one sample"),
             ({"hop_s": float("nan")}, "hop_s is nan"),
             ({"smoothing": 1.0}, "smoothing is 1.0: it must be at least 0 and below 1"),
         ],
@@ -270,10 +273,42 @@ class TestStream:
         with pytest.raises(TinyclapError, match=message):
             bundle.stream([], **settings)  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("block", [np.full(9, np.nan), np.zeros((2, 2, 2)), np.zeros((5, 0))])
-    def test_blocks_that_cannot_be_used(self, bundle: Bundle, block: np.ndarray) -> None:
-        with pytest.raises(TinyclapError, match="stream: a block with "):
+    @pytest.mark.parametrize(
+        ("block", "message"),
+        [
+            (np.full(900, np.nan), "a block with NaN or infinite samples"),
+            (np.full(900, 1e39), "a block with NaN or infinite samples"),  # in float32
+            (np.full(900, 12_000.0), r"a block with a peak of 12000: divide int16 by 32768"),
+            (np.ones(900, np.int16), "a block of int16; .* divide int16 by 32768"),
+            (np.zeros((2, 2, 2)), r"a block of shape \(2, 2, 2\)"),
+            (np.zeros((5, 0)), r"a block of shape \(5, 0\)"),
+            ([0.0, 0.1], "a block of list"),
+        ],
+    )
+    def test_blocks_that_cannot_be_used(self, bundle: Bundle, block: np.ndarray, message: str) -> None:
+        with pytest.raises(TinyclapError, match=f"stream: {message}"):
             list(bundle.stream([block]))
+        if isinstance(block, np.ndarray) and block.ndim == 1:
+            with pytest.raises(TinyclapError, match=message.replace("a block", "an array")):
+                bundle.embed(block, sample_rate=RATE)
+
+    @pytest.mark.parametrize("rate", [0, -1, float("nan")])
+    def test_a_sample_rate_that_is_none(self, bundle: Bundle, rate: int) -> None:
+        with pytest.raises(TinyclapError, match=r"sample_rate is .*: it must be above 0, in Hz"):
+            list(bundle.stream([noise(1.0)], sample_rate=rate))
+        with pytest.raises(TinyclapError, match=r"sample_rate is .*: it must be above 0, in Hz"):
+            bundle.embed(noise(1.0), sample_rate=rate)
+
+    def test_what_is_left_of_a_hop_is_heard_too(self, bundle: Bundle) -> None:
+        times = [time_s for time_s, _ in bundle.stream([noise(0.3)], hop_s=1.0)]
+        assert times == [0.3]
+        times = [time_s for time_s, _ in bundle.stream([noise(2.5)], hop_s=1.0)]
+        assert times == [1.0, 2.0, 2.5]
+
+    def test_labels_that_cannot_be_told_apart(self, bundle: Bundle) -> None:
+        for labels, message in ((["dog", "Dog"], "both read 'dog'"), ([], "labels: none given")):
+            with pytest.raises(TinyclapError, match=message):
+                bundle.classify(noise(1.0), labels, sample_rate=RATE)
 
 
 class TestLoad:
@@ -345,13 +380,13 @@ class TestLoad:
 
 class TestSelftest:
     def test_passes_where_it_computes_the_same(self, folders: dict[str, Path]) -> None:
-        assert Bundle.load(folders["waveform"]).selftest() < 1e-5
         tests = selftest(folders["full"])
-        assert [(test.graph, test.n_sounds, test.passed) for test in tests] == [
+        assert [(test.graph, test.n_inputs, test.passed) for test in tests] == [
             ("audio.onnx", 3, True),
             ("audio_int8.onnx", 3, True),
+            ("text.onnx", 2, True),
         ]
-        assert tests[0].difference < 1e-5 < tests[1].difference
+        assert max(test.difference for test in tests) < 1e-5
 
     def test_fails_where_it_does_not(self, folders: dict[str, Path], tmp_path: Path) -> None:
         folder = shutil.copytree(folders["logmel"], tmp_path / "bundle")
@@ -359,15 +394,30 @@ class TestSelftest:
             wrong = dict(vectors) | {"embedding": -vectors["embedding"]}
         np.savez(folder / "test_vectors.npz", **wrong)
         write_manifest(folder, read_manifest(folders["logmel"]))
-        assert Bundle.load(folder).selftest() > 0.1
         assert not selftest(folder)[0].passed
+
+    def test_int8_is_compared_with_int8(self, folders: dict[str, Path], tmp_path: Path) -> None:
+        folder = shutil.copytree(folders["full"], tmp_path / "bundle")
+        with np.load(folder / "test_vectors.npz") as vectors:
+            noise = np.random.default_rng(0).normal(0, 0.02, vectors["embedding_int8"].shape)
+            other = vectors["embedding_int8"] + noise.astype(np.float32)
+            wrong = dict(vectors) | {"embedding_int8": other / np.linalg.norm(other, axis=1, keepdims=True)}
+        np.savez(folder / "test_vectors.npz", **wrong)
+        write_manifest(folder, read_manifest(folders["full"]))
+        tests = {test.graph: test for test in selftest(folder)}
+        assert 0.99 < tests["audio_int8.onnx"].cosine < 0.999, "close, but not what was exported"
+        assert [test.passed for test in tests.values()] == [True, False, True]
+
+    def test_texts_need_their_package(self, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tinyclap.selftest.find_spec", lambda _: None)
+        assert [test.passed for test in selftest(folders["full"])] == [True, True, None]
 
     def test_needs_test_vectors(self, folders: dict[str, Path], tmp_path: Path) -> None:
         folder = shutil.copytree(folders["logmel"], tmp_path / "bundle")
         (folder / "test_vectors.npz").unlink()
         write_manifest(folder, read_manifest(folders["logmel"]))
         with pytest.raises(TinyclapError, match=r"has no test_vectors\.npz; export it again"):
-            Bundle.load(folder).selftest()
+            selftest(folder)
 
 
 BLOCKED = """

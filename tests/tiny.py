@@ -12,7 +12,10 @@ LABELS = "[church_bell, dog_bark, rain, siren]"
 
 
 def small_recipe(teacher: Path | str) -> str:
-    """A distillation of seconds, runs/small, from generated sounds."""
+    """A distillation of seconds, runs/small, from generated sounds.
+
+    `amin` lies above float32's rounding of a pure tone, which a student of 48 steps amplifies beyond the parity gate.
+    """
     return f"""
 task: distill
 name: small
@@ -22,7 +25,7 @@ data:
   test: {{kind: procedural, n_clips: 168, duration_s: 1.0, seed: 1, labels: {LABELS}}}
 views: {{per_clip: 2, duration_s: 1.0}}
 student:
-  frontend: {{sample_rate: 8000, n_fft: 256, win_length: 256, hop_length: 160, n_mels: 24, f_max: 4000}}
+  frontend: {{sample_rate: 8000, n_fft: 256, win_length: 256, hop_length: 160, n_mels: 24, f_max: 4000, amin: 1.0e-6}}
   phinet: {{alpha: 0.2}}
   features: 32
 training: {{epochs: 2, batch_size: 4}}

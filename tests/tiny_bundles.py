@@ -18,6 +18,7 @@ from tinyclap.bundle import Manifest, write_manifest
 from tinyclap.files import write_json
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.runtime import Bundle
 from tinyclap.windows import embed_clips, repeat_pad
 from tinyclap.zeroshot import class_matrix
 
@@ -29,6 +30,7 @@ TOKENS = ("[PAD]", "[UNK]", "the", "sound", "of", "dog", "rain", "clock", "tick"
 WORDS = {token: row for row, token in enumerate(TOKENS)}
 MAX_TOKENS = 6
 OPSET = 18
+TINY_TEXTS = ("the sound of dog", "rain")
 
 
 class TinyEncoder(nn.Module):
@@ -100,7 +102,10 @@ def tiny_bundle(
     lengths = [round(seconds * spec.sample_rate) for seconds in (0.3, 1.0, 2.7)]
     waveforms = [rng.normal(0, 0.1, length).astype(np.float32) for length in lengths]
     vectors: dict[str, Any] = {f"waveform_{row}": waveform for row, waveform in enumerate(waveforms)}
-    np.savez(folder / "test_vectors.npz", embedding=tiny_embed(waveforms, input_kind, spec), **vectors)
+    vectors["embedding"] = tiny_embed(waveforms, input_kind, spec)
+    if text:
+        vectors |= {"texts": np.array(TINY_TEXTS), "text_embedding": tiny_text(TINY_TEXTS)}
+    np.savez(folder / "test_vectors.npz", **vectors)
     manifest = Manifest(
         name="tiny",
         licence="Apache-2.0",
@@ -113,9 +118,13 @@ def tiny_bundle(
         prompts=PROMPTS,
         logit_scale=14.0,
         graphs=facts,
-        text={"max_tokens": MAX_TOKENS, "pad_id": 0} if text else None,
+        text={"max_tokens": MAX_TOKENS, "pad_id": 0, "opset": OPSET} if text else None,
     )
     write_manifest(folder, manifest)
+    if int8:
+        rounded = Bundle.load(folder, graph="int8").embed(waveforms, sample_rate=spec.sample_rate)
+        np.savez(folder / "test_vectors.npz", embedding_int8=rounded, **vectors)
+        write_manifest(folder, manifest)
     return folder
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ METADATA_KEY = "tinyclap"  # of what a graph says of itself
 TEST_VECTORS = "test_vectors.npz"
 INPUTS = ("waveform", "logmel")
 MAP_KEYS = ("method", "full_dim", "nested", "fingerprint")
+TEXT_KEYS = {"max_tokens": 1, "pad_id": 0, "opset": 1}  # and the least that each can be
 GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
 
 
@@ -45,7 +46,7 @@ class Manifest:
         logit_scale: the factor between cosine similarity and logits.
         graphs: of each audio graph, by file name, at least GRAPH_KEYS.
         recommended: the graph to run unless another one is asked for.
-        text: `max_tokens` and `pad_id` of the text side; None without one.
+        text: TEXT_KEYS of the text side; None without one.
         latent_map: MAP_KEYS of the map that pruned the teacher's space; None where all its dimensions are there.
         parity: what the export measured.
         files: `sha256` and `size_bytes` of every other file of the bundle, by name.
@@ -97,12 +98,12 @@ class Manifest:
         require(self, where, "graphs", complete, f"{FLOAT_GRAPH} and others, each with {', '.join(sorted(GRAPH_KEYS))}")
         require(self, where, "recommended", self.recommended in self.graphs, f"one of {', '.join(self.graphs)}")
         if self.latent_map is not None:
-            described = exact_keys(self.latent_map, MAP_KEYS, "bundle: latent_map")
-            narrower = is_count(described["full_dim"], self.embed_dim) and type(described["nested"]) is bool
+            mapped = exact_keys(self.latent_map, MAP_KEYS, "bundle: latent_map")
+            narrower = is_count(mapped["full_dim"], self.embed_dim) and type(mapped["nested"]) is bool
             require(self, where, "latent_map", narrower, "null or an object from a wider space")
         if self.text is not None:
-            counts = exact_keys(self.text, ("max_tokens", "pad_id"), "bundle: text")
-            known = is_count(counts["max_tokens"]) and is_count(counts["pad_id"], 0)
+            counts = exact_keys(self.text, TEXT_KEYS, "bundle: text")
+            known = all(is_count(counts[key], at_least) for key, at_least in TEXT_KEYS.items())
             require(self, where, "text", known, "null or an object of whole numbers")
 
     @property
@@ -157,8 +158,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     return complete
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path, *, later: Collection[str] = ()) -> Manifest:
     """Read bundle.json and verify every file that it lists.
+
+    Args:
+        folder: of the bundle.
+        later: files whose checksums `verify` is going to compare; of these only the sizes are looked at now.
 
     Raises:
         TinyclapError: no bundle there, an unknown schema, or a file that is missing, truncated or changed.
@@ -174,11 +179,16 @@ def read_manifest(folder: Path) -> Manifest:
             raise TinyclapError(f"files lacks {', '.join(missing)}")
     except (TinyclapError, UnicodeDecodeError) as error:
         raise TinyclapError(f"{path}: {error}") from error
-    for name, facts in manifest.files.items():
-        fault = _fault(folder, name, facts)
-        if fault:
-            raise TinyclapError(f"bundle {folder}: {fault}; copy or export it again")
+    for name in manifest.files:
+        verify(folder, manifest, name, checksum=name not in later)
     return manifest
+
+
+def verify(folder: Path, manifest: Manifest, name: str, *, checksum: bool = True) -> None:
+    """Raise a TinyclapError if a listed file is missing, truncated or changed."""
+    fault = _fault(folder, name, manifest.files[name], checksum=checksum)
+    if fault:
+        raise TinyclapError(f"bundle {folder}: {fault}; copy or export it again")
 
 
 def _optional(manifest: Manifest) -> set[str]:
@@ -187,7 +197,7 @@ def _optional(manifest: Manifest) -> set[str]:
     return text | ({LABELS, LABEL_EMBEDDINGS} if {LABELS, LABEL_EMBEDDINGS} & set(manifest.files) else set())
 
 
-def _fault(folder: Path, name: str, facts: object) -> str | None:
+def _fault(folder: Path, name: str, facts: object, *, checksum: bool) -> str | None:
     """What is wrong with a listed file; None for nothing."""
     recorded = exact_keys(facts, ("sha256", "size_bytes"), f"bundle {folder}: files: {name}")
     path = folder / name
@@ -196,7 +206,9 @@ def _fault(folder: Path, name: str, facts: object) -> str | None:
     size_bytes = path.stat().st_size
     if size_bytes != recorded["size_bytes"]:
         return f"{name} holds {size_bytes} of {recorded['size_bytes']} bytes"
-    return None if _sha256(path) == recorded["sha256"] else f"{name} is not what was exported (its checksum differs)"
+    if not checksum or _sha256(path) == recorded["sha256"]:
+        return None
+    return f"{name} is not what was exported (its checksum differs)"
 
 
 def _sha256(path: Path) -> str:

@@ -4,7 +4,7 @@ Drawn by the page itself, a chart takes its colours from the page's style and so
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -69,8 +69,12 @@ def line_chart(
     x_name: str,
     series: Mapping[str, Sequence[tuple[float, float]]],
     marks: Mapping[str, float] | None = None,
+    x_text: Callable[[float], str] = "{:g}".format,
 ) -> Chart | None:
-    """Lay out `series` (name -> (x, y) points) and `marks` (name -> x); None when no point is finite."""
+    """Lay out `series` (name -> (x, y) points) and `marks` (name -> x); None when no point is finite.
+
+    `x_text` writes a place on the x axis.
+    """
     finite = {name: [p for p in points if math.isfinite(p[1])] for name, points in series.items()}
     finite = {name: points for name, points in finite.items() if points}
     if not finite:
@@ -99,10 +103,10 @@ def line_chart(
         title=title,
         x_name=x_name,
         lines=lines,
-        x_ticks=[Tick(place_x(x), f"{x:g}") for x in nice_ticks(x_low, x_high) if x == int(x)],
+        x_ticks=[Tick(place_x(x), x_text(x)) for x in nice_ticks(x_low, x_high) if x == int(x)],
         y_ticks=[Tick(place_y(y), f"{y:.6g}") for y in nice_ticks(y_low, y_high)],
         marks=[Tick(place_x(x), name) for name, x in (marks or {}).items()],
-        summary=f"{title} over {x_name} {min(xs):g} to {max(xs):g}: {first_last}.",
+        summary=f"{title} over {x_name} {x_text(min(xs))} to {x_text(max(xs))}: {first_last}.",
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from tinyclap import __version__
 from tinyclap.cli_device import device
 from tinyclap.cli_export import exporting
 from tinyclap.cli_options import AsJson, RunArgument, chosen_run
+from tinyclap.cli_prune import pruning
 from tinyclap.failures import explain, mendable
 
 INTERRUPTED = "interrupted; nothing finished is lost: `embed` goes on with the same command, a training with --resume"
@@ -32,10 +34,12 @@ recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(exporting)
+app.add_typer(pruning)
 
 
 def main() -> None:
     """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
+    warnings.showwarning = _warn  # without the place in our code
     if not sys.stderr.isatty():  # other libraries' progress bars would fill a log file
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
@@ -55,6 +59,10 @@ def main() -> None:
         if explained[1] != 2 or os.environ.get("RANK", "0") == "0":
             _complain(explained[0])
         sys.exit(explained[1])
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    typer.echo(f"warning: {message}", err=True)
 
 
 def _complain(message: str) -> None:

@@ -13,12 +13,13 @@ from numpy.lib import format as npy
 
 from tinyclap.audio import AudioError
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json, write_json, write_text
+from tinyclap.files import only_one, read_json, write_json, write_text
 from tinyclap.progress import Progress
 from tinyclap.runtime import Bundle
 from tinyclap.store import prepared_ahead
 
 ROWS_AT_ONCE = 4096
+FINISHING = "finishing"  # a file in the folder of unfinished work
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,20 @@ def embed_files(
     names = out.with_suffix(".json")
     if out.suffix != ".npy":
         raise TinyclapError(f"{out}: the name of the array must end in .npy")
+    part = out.with_name(f"{out.name}.part")
     there = [str(path) for path in (out, names) if path.exists()]
-    if there and not overwrite:
+    if there and not overwrite and not (part / FINISHING).exists():
         raise TinyclapError(
             f"{' and '.join(there)} exists already; choose another name, or replace it with --overwrite"
         )
     if workers < 1:
         raise TinyclapError(f"threads is {workers}: it must be 1 or more")
-    journal = _Journal(_part_folder(out, bundle, overwrite), bundle.embed_dim)
+    _make_part_folder(part, out, bundle, overwrite)
+    with only_one(part / "lock", f"another process is writing {out}; wait for it, or choose another name"):
+        return _embed_into(_Journal(part, bundle.embed_dim), bundle, files, out, workers)
+
+
+def _embed_into(journal: "_Journal", bundle: Bundle, files: Sequence[Path], out: Path, workers: int) -> list[Done]:
     todo = [file for file in files if not journal.holds(file)]
 
     def embed(file: Path) -> tuple[Path, os.stat_result | None, np.ndarray | str]:
@@ -144,15 +151,15 @@ class _Journal:
                 stream.write(rows[order[first : first + ROWS_AT_ONCE]].tobytes())
         skipped = [{"file": entry.file, "reason": entry.reason} for entry in bad]
         named = {**facts, "embed_dim": self.embed_dim, "files": [entry.file for entry in good], "bad": skipped}
-        write_text(out.with_suffix(".json"), json.dumps(named, indent=2) + "\n")  # a file name need not be UTF-8
+        (self.folder / FINISHING).touch()  # killed from here on, the same command finishes again
         os.replace(whole, out)
+        write_text(out.with_suffix(".json"), json.dumps(named, indent=2) + "\n")  # a file name need not be UTF-8
         shutil.rmtree(self.folder)
         return bad
 
 
-def _part_folder(out: Path, bundle: Bundle, overwrite: bool) -> Path:
+def _make_part_folder(folder: Path, out: Path, bundle: Bundle, overwrite: bool) -> None:
     """The folder of unfinished work, made if need be."""
-    folder = out.with_name(f"{out.name}.part")
     made_by = {"bundle": hashlib.sha256(f"{bundle.graph} {bundle.manifest.to_json()}".encode()).hexdigest()}
     try:
         if folder.is_dir() and read_json(folder / "job.json", {}) != made_by:
@@ -166,7 +173,6 @@ def _part_folder(out: Path, bundle: Bundle, overwrite: bool) -> Path:
         write_json(folder / "job.json", made_by)
     except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise TinyclapError(f"{out} cannot be written ({error.strerror}); choose another place") from error
-    return folder
 
 
 def _status(file: Path) -> os.stat_result | None:

@@ -7,6 +7,12 @@ class TinyclapError(Exception):
     exit_code = 2
 
 
+class MachineError(TinyclapError):
+    """The machine could not do what it was rightly asked to; the command line exits with 1."""
+
+    exit_code = 1
+
+
 class GateError(TinyclapError):
     """The work ran but its result missed a threshold; the command line exits with 1."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from tinyclap.data.procedural import Procedural
 from tinyclap.student import Student
 
 CALIBRATION_CLIPS, MEASURED_CLIPS, AT_ONCE = 128, 500, 16
-SHIPPED_WINDOWS = (0.1, 0.4, 1.2)  # lengths of the sounds in a bundle
+SHIPPED = tuple(enumerate((0.1, 0.4, 1.2)))  # numbers of the sounds in a bundle, and their lengths in windows
 SHIPPED_SEED = 3
 SHIPPED_STEP = 2.0**-11  # of their samples, so that they compress
 
@@ -65,16 +64,30 @@ def logmels(student: Student, decoded: Decoded, indices: Sequence[int]) -> Itera
             yield student.frontend(torch.from_numpy(waveforms)).numpy()
 
 
-def write_test_vectors(path: Path, student: Student) -> None:
-    """Write generated sounds of different lengths, `waveform_0`, ..., and the student's `embedding` (n, D) of them.
+@torch.no_grad()
+def shipped_vectors(student: Student, static_s: float | None = None) -> dict[str, np.ndarray]:
+    """Generated sounds and what the student makes of them, by their names in a bundle's test vectors (see `selftest`).
 
     Generated, because a bundle may be given away and the training clips may not.
+
+    Args:
+        student: in evaluation mode.
+        static_s: length of the static graph's input, seconds; None without one.
     """
-    waveforms = []
-    for number, share in enumerate(SHIPPED_WINDOWS):
-        sound = Procedural(number + 1, seed=SHIPPED_SEED, duration_s=share * student.config.window_s)
-        samples = sound.load(number, student.sample_rate)
-        waveforms.append((np.round(samples / SHIPPED_STEP) * SHIPPED_STEP).astype(np.float32))
+    waveforms = [_shipped(number, share * student.config.window_s, student) for number, share in SHIPPED]
     embedded = [student.embed_audio(torch.from_numpy(waveform)[None]).numpy()[0] for waveform in waveforms]
-    arrays = {f"waveform_{row}": waveform for row, waveform in enumerate(waveforms)}
-    np.savez_compressed(path, **arrays, embedding=np.stack(embedded))  # type: ignore[arg-type]
+    arrays = {f"waveform_{row}": waveform for row, waveform in enumerate(waveforms)} | {"embedding": np.stack(embedded)}
+    if static_s is not None:
+        waveform = audio.fit(_shipped(len(SHIPPED), static_s, student), round(static_s * student.sample_rate))
+        logmel = student.frontend(torch.from_numpy(waveform)[None])
+        arrays |= {
+            "static_waveform": waveform,
+            "static_logmel": logmel.numpy(),
+            "static_embedding": student.encode(logmel).numpy(),
+        }
+    return arrays
+
+
+def _shipped(number: int, duration_s: float, student: Student) -> np.ndarray:
+    samples = Procedural(number + 1, seed=SHIPPED_SEED, duration_s=duration_s).load(number, student.sample_rate)
+    return (np.round(samples / SHIPPED_STEP) * SHIPPED_STEP).astype(np.float32)

@@ -46,7 +46,8 @@ def _parity(parity: Any) -> str:
 
 
 def _int8(facts: Any) -> str:
-    same = "" if facts["agreement"] is None else f", same class {percent(facts['agreement'])}"
+    agreement = facts["agreement"]
+    same = ", same class not measured (no classes)" if agreement is None else f", same class {percent(agreement)}"
     ratio = facts["latency_ratio"]
     speed = f"{1 / ratio:.2f} times as fast as float" if ratio <= 1 else f"{ratio:.2f} times the time of float"
     return f"cosine to float {facts['cosine_to_float']:.4f}{same} ({facts['measured_clips']} clips), {speed}"

@@ -20,16 +20,20 @@ from tinyclap.bundle import (
     README,
     STATIC_GRAPH,
     TEST_VECTORS,
+    TEXT_GRAPH,
     Manifest,
     write_manifest,
 )
 from tinyclap.bundle_readme import readme
-from tinyclap.embeddings import class_vectors
+from tinyclap.checks import is_number, require
+from tinyclap.embeddings import class_vectors, teacher_texts
 from tinyclap.errors import TinyclapError
-from tinyclap.export_sounds import Material, logmels, windows, write_test_vectors
+from tinyclap.export_sounds import Material, logmels, shipped_vectors, windows
 from tinyclap.files import whole_folder, write_json, write_text
 from tinyclap.onnx_encoder import Input, encoder_graph, frontend_graph, static_graph
-from tinyclap.onnx_text import write_text_side
+from tinyclap.onnx_text import TextSide, write_text_side
+from tinyclap.runtime import Bundle
+from tinyclap.selftest import refuse_failed, selftest
 from tinyclap.session import open_session
 from tinyclap.store import write_array
 from tinyclap.student import Student
@@ -39,6 +43,7 @@ INPUT: Input = "waveform"
 """The default. From waveform to embedding it is at least as fast as numpy's FFT in front of the graph
 (benchmarks/onnx_frontend.py), and nobody has to write it again in another language."""
 
+SHIPPED_LABELS = ("dog", "rain")  # whose prompts are the text side's test inputs
 FASTER_BELOW = 0.9  # of float's time: INT8 is recommended only where it gains something
 
 Graphs = Mapping[str, onnx.ModelProto]
@@ -55,7 +60,11 @@ class ExportOptions:
         text: add the teacher's text tower.
         static_s: add a graph of fixed shape for sounds of this length, seconds.
         int8_min_cosine: mean cosine to float that the INT8 graph must reach.
-        int8_min_agreement: share of clips to which it must give the same class as float.
+        int8_min_agreement: share of clips to which it must give the same class as float; None for
+            quantize.MIN_AGREEMENT where there are classes.
+
+    Raises:
+        TinyclapError: a length that is no length.
     """
 
     input: Input = INPUT
@@ -64,7 +73,11 @@ class ExportOptions:
     text: bool = False
     static_s: float | None = None
     int8_min_cosine: float = quantize.MIN_COSINE
-    int8_min_agreement: float = quantize.MIN_AGREEMENT
+    int8_min_agreement: float | None = None
+
+    def __post_init__(self) -> None:
+        lasting = self.static_s is None or (is_number(self.static_s) and self.static_s > 0)
+        require(self, "export", "static_s", lasting, "a number of seconds above 0")
 
 
 def silent(_: str) -> None:
@@ -103,24 +116,45 @@ class Exporter:
         refuse_taken(folder, overwrite)
         student, options = self.student.eval(), self.options
         with whole_folder(folder) as new:
-            text, max_abs_text = self._write_words(new)
+            text = self._write_words(new)
             graphs = self._graphs()
             facts = self._facts(graphs)
             if options.int8:
                 facts[INT8_GRAPH] |= self._measure_int8(new, graphs)
-            manifest = _stamp(new, graphs, self._manifest(facts, text))
-            write_test_vectors(new / TEST_VECTORS, student)
+            manifest = _stamp(new, graphs, self._manifest(facts, text.entry if text else None))
+            if text is not None:
+                onnx_graph.save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
             write_text(new / README, readme(manifest, options.labels))
+            self._write_test_vectors(new, manifest)
             sounds = parity.test_sounds(self.material.train, student.config.window_samples)
             self.progress(f"comparing with torch on {len(sounds)} sounds")
-            write_manifest(new, manifest)
             measured = parity.check(new, student, sounds)
             if options.static_s is not None:
                 worst = parity.check_static(new / STATIC_GRAPH, student, options.static_s, sounds)
                 measured["max_abs_static"] = worst
             if text is not None:
-                measured["max_abs_text"] = max_abs_text
-            return write_manifest(new, dataclasses.replace(manifest, parity=measured))
+                measured["max_abs_text"] = text.difference
+            complete = write_manifest(new, dataclasses.replace(manifest, parity=measured))
+            refuse_failed(folder, selftest(new))
+            return complete
+
+    def _write_test_vectors(self, folder: Path, manifest: Manifest) -> None:
+        """What `selftest` compares with; the folder is a bundle then, whose INT8 graph can be run for it."""
+        vectors = shipped_vectors(self.student, self.options.static_s)
+        if self.options.text:
+            texts = [text for pair in zeroshot.prompts_for(SHIPPED_LABELS, self.prompts) for text in pair]
+            vectors |= {"texts": np.array(texts), "text_embedding": self._texts(texts)}
+
+        def write() -> None:
+            np.savez_compressed(folder / TEST_VECTORS, **vectors)  # type: ignore[arg-type]
+            write_manifest(folder, manifest)
+
+        write()
+        if self.options.int8:
+            waveforms = [vectors[f"waveform_{row}"] for row in range(len(vectors["embedding"]))]
+            rounded = Bundle.load(folder, graph="int8")
+            vectors["embedding_int8"] = rounded.embed(waveforms, sample_rate=self.student.sample_rate)
+            write()
 
     def _graphs(self) -> dict[str, onnx.ModelProto]:
         """The audio graphs by file name."""
@@ -169,20 +203,24 @@ class Exporter:
             return open_session(folder / name, inputs=[kind], output="embedding", providers=None, threads=1)
 
         heard = windows if kind == "waveform" else logmels
-        classes = self._classes(material.labels) if material.labels else None
+        labels = self.options.labels or material.labels
+        if not labels and self.options.int8_min_agreement is not None:
+            raise TinyclapError("--int8-min-agreement needs classes; give --labels, or a recipe with data.test")
+        classes = self._classes(labels) if labels else None
         batches = heard(self.student, decoded, indices)
         measured = quantize.measure(opened(FLOAT_GRAPH), opened(INT8_GRAPH), batches, classes)
-        quantize.gate(measured, self.options.int8_min_cosine, self.options.int8_min_agreement)
+        asked = self.options.int8_min_agreement
+        quantize.gate(measured, self.options.int8_min_cosine, quantize.MIN_AGREEMENT if asked is None else asked)
         return {**dataclasses.asdict(measured), "measured_clips": len(indices)}
 
-    def _write_words(self, folder: Path) -> tuple[dict[str, int] | None, float]:
-        """The label table and the text side: the latter's entry in the manifest, and its difference from torch."""
+    def _write_words(self, folder: Path) -> TextSide | None:
+        """The label table, and the text side if it is asked for."""
         labels = self.options.labels
         if labels:
             write_json(folder / LABELS, {"labels": list(labels), "prompts": list(self.prompts)})
             write_array(folder / LABEL_EMBEDDINGS, self._classes(labels).astype(np.float32))
         if not self.options.text:
-            return None, 0.0
+            return None
         self.progress("tracing the text tower")
         shown = [text for texts in zeroshot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
         return write_text_side(self.teacher, folder, shown, self.student.latent_map)
@@ -190,6 +228,11 @@ class Exporter:
     def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
         """Their unit vectors in the student's space."""
         return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map)
+
+    def _texts(self, texts: list[str]) -> np.ndarray:
+        """Text embeddings in the student's space."""
+        embeddings, latent_map = teacher_texts(self.teacher, texts), self.student.latent_map
+        return embeddings if latent_map is None else latent_map.apply(embeddings)
 
     def _manifest(self, facts: Mapping[str, Mapping[str, Any]], text: Mapping[str, int] | None) -> Manifest:
         student, teacher, latent_map = self.student, self.teacher, self.student.latent_map
@@ -233,6 +276,10 @@ def _stamp(folder: Path, graphs: Graphs, manifest: Manifest) -> Manifest:
 
 def refuse_taken(folder: Path, overwrite: bool) -> None:
     """Only a bundle is ever replaced, and only if asked to."""
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents) or folder.is_mount():
+        raise TinyclapError(
+            f"{folder} cannot be replaced as a whole; name a folder in it, e.g. --out {folder / 'bundle'}"
+        )
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"{folder} is a file; choose another folder with --out DIR")
     if folder.is_dir() and any(folder.iterdir()):

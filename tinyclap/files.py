@@ -12,6 +12,11 @@ from typing import Any
 
 from tinyclap.errors import TinyclapError
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 def cache_root() -> Path:
     """Folder of everything that can be computed again: `$TINYCLAP_CACHE`, else `~/.cache/tinyclap`."""
@@ -90,15 +95,33 @@ def _is_running(process: str) -> bool:
 
 
 @contextmanager
+def only_one(path: Path, refusal: str) -> Iterator[None]:
+    """Raise a TinyclapError with this text while another process is in such a block; a kill frees it."""
+    with path.open("w") as lock:
+        if fcntl is not None:  # elsewhere than on POSIX nobody is kept out
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TinyclapError(refusal) from error
+        yield
+
+
+@contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that takes the place of `path` only if the block ends without an error."""
     with _folder_beside(path) as temporary:
         yield temporary
         if path.exists():  # set aside first, so that a kill in between loses nothing
             former = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-former-"))
-            os.replace(path, former / path.name)
-            os.replace(temporary, path)
-            shutil.rmtree(former)
+            try:
+                os.replace(path, former / path.name)
+                try:
+                    os.replace(temporary, path)
+                except OSError:
+                    os.replace(former / path.name, path)
+                    raise
+            finally:
+                shutil.rmtree(former)
         else:
             os.replace(temporary, path)
 

@@ -14,6 +14,9 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json
 from tinyclap.zeroshot import clean_label
 
+NOT_LINES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
+FILE_NAMES = (*NOT_LINES, ".txt", ".lst", ".labels")
+
 
 class Prediction(NamedTuple):
     """How well a label fits a sound; `probability` is the softmax over all labels of logit_scale times `cosine`."""
@@ -77,18 +80,20 @@ def read_labels(given: str) -> list[str]:
         TinyclapError: no label, one given twice, or a file that is missing or no UTF-8 text.
     """
     if os.path.isfile(given):
+        if given.lower().endswith(NOT_LINES):
+            raise TinyclapError(f"labels: {given} is read line by line; give a text file with one label per line")
         try:
             labels = Path(given).read_text(encoding="utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
             raise TinyclapError(
                 f"labels: {given} is no UTF-8 text; give a text file with one label per line"
             ) from error
-    elif given.endswith((".txt", ".csv", ".json")) or os.path.isdir(given):
+    elif "," not in given and (os.sep in given or given.lower().endswith(FILE_NAMES) or os.path.isdir(given)):
         raise TinyclapError(f'labels: no file {given}; give "dog, rain" or a text file with one label per line')
     else:
         labels = given.split(",")
     labels = [label.strip() for label in labels if label.strip()]
-    unreadable = [label for label in labels if not (label.isprintable() and clean_label(label))]
+    unreadable = [label for label in labels if not (label.isprintable() and any(map(str.isalnum, label)))]
     if not labels or unreadable:
         fault = f"{unreadable[0]!r} is no label" if unreadable else "none given"
         raise TinyclapError(f'labels: {fault}; give "dog, rain" or a text file with one label per line')

@@ -16,7 +16,8 @@ from tinyclap.student import Student
 Input = Literal["waveform", "logmel"]
 OUTPUT = "embedding"
 AXES = {"waveform": {0: "batch", 1: "samples"}, "logmel": {0: "batch", 2: "frames"}}
-HEAD_NODES, TAIL_NODES = 2, 6  # of the graph: the norm of the mel bands, and the unit norm
+HEAD_NODES = ("Mul", "Add")  # of the graph: the norm of the mel bands
+TAIL_NODES = ("Pow", "ReduceSum", "Clip", "Sqrt", "Reciprocal", "Mul")  # the unit norm
 
 # What every tool chain for microcontrollers can be expected to know; all are in ONNX since opset 14 at the latest.
 PLAIN_OPERATORS = {

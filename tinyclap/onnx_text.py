@@ -1,11 +1,12 @@
 """The text side of a bundle: a teacher's text tower as a graph, with its tokenizer."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
@@ -19,7 +20,7 @@ from tinyclap.latent import LatentMap
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import DualTeacher
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
-from tinyclap.text import MAP_FINGERPRINT, TextEncoder
+from tinyclap.text import TextEncoder
 
 TOLERANCE = 1e-5  # of unit vectors
 AXES = {0: "batch", 1: "tokens"}
@@ -59,9 +60,18 @@ class _Mapped(nn.Module):
         return F.normalize(self.tower(input_ids, attention_mask) @ self.matrix.T, dim=-1)
 
 
+@dataclass(frozen=True)
+class TextSide:
+    """A text tower as a graph, the manifest's `text` entry, and the largest difference of a unit vector from torch."""
+
+    graph: onnx.ModelProto
+    entry: dict[str, int]
+    difference: float
+
+
 def write_text_side(
     teacher: Teacher, folder: Path, texts: Sequence[str], latent_map: LatentMap | None = None
-) -> tuple[dict[str, int], float]:
+) -> TextSide:
     """Write text.onnx and tokenizer.json, and compare them with the teacher.
 
     Args:
@@ -69,9 +79,6 @@ def write_text_side(
         folder: of the bundle.
         texts: to compare on, beside some of other lengths.
         latent_map: into the space of a pruned student; the graph ends with it.
-
-    Returns:
-        The manifest's `text` entry, and the largest difference between unit vectors.
 
     Raises:
         TinyclapError: a tokenizer that has no tokenizer.json.
@@ -89,12 +96,11 @@ def write_text_side(
     axes = dict.fromkeys(example, AXES)
     if latent_map is not None:
         tower = _Mapped(tower, latent_map)
-    fingerprint = None if latent_map is None else latent_map.fingerprint
-    metadata = json.dumps({MAP_FINGERPRINT: fingerprint})
-    onnx_graph.save(onnx_graph.to_onnx(tower, example, "text_embeds", axes), folder / TEXT_GRAPH, metadata)
-    entry = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
+    graph = onnx_graph.to_onnx(tower, example, "text_embeds", axes)
+    onnx_graph.save(graph, folder / TEXT_GRAPH)
+    limits = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
-    computed = TextEncoder(folder, **entry, map_fingerprint=fingerprint).embed(checked)
+    computed = TextEncoder(folder, **limits).embed(checked)
     wanted = teacher.embed_text(checked).float().cpu().numpy()
     wanted = wanted if latent_map is None else latent_map.apply(wanted)
     difference = float(np.abs(computed - wanted).max())
@@ -103,7 +109,7 @@ def write_text_side(
             f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "
             "so nothing was written; export without --text"
         )
-    return entry, difference
+    return TextSide(graph, {**limits, "opset": onnx_graph.OPSET}, difference)
 
 
 def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:

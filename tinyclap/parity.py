@@ -127,7 +127,8 @@ class Worst:
         if self.difference > TOLERANCE:
             raise GateError(
                 f"parity: {graph} differs from torch by {self.difference:.2g} (allowed: {TOLERANCE:g}) on "
-                f"{self.name}, so nothing was written; compare the versions of torch, onnx and onnxruntime with "
+                f"{self.name}, so nothing was written; a hardly trained student amplifies rounding: train it longer; "
+                "else compare the versions of torch, onnx and onnxruntime with "
                 "those that tinyclap is tested with"
             )
 

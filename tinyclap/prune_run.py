@@ -22,6 +22,7 @@ from tinyclap.latent import METHODS, LatentMap, latent_map
 from tinyclap.logmels import LogMelViews
 from tinyclap.recipe import load_recipe
 from tinyclap.report import model_card, write_report
+from tinyclap.results import SWEEP
 from tinyclap.run import RUNS, check_inputs, environment, refuse_unfinished
 from tinyclap.schema.recipes import DistillRecipe
 from tinyclap.store import write_array
@@ -29,8 +30,6 @@ from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views, ViewSpec
-
-SWEEP = "sweep.json"
 
 
 @dataclasses.dataclass(frozen=True)

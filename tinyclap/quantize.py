@@ -13,7 +13,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from tinyclap import zeroshot
-from tinyclap.errors import GateError
+from tinyclap.errors import GateError, TinyclapError
 from tinyclap.latency import interleaved_ms, median_ratio
 from tinyclap.onnx_encoder import HEAD_NODES, TAIL_NODES
 
@@ -34,7 +34,14 @@ def quantize(graph: onnx.ModelProto, logmels: Iterable[np.ndarray]) -> onnx.Mode
     source = onnx.ModelProto()
     source.CopyFrom(graph)
     add_pre_process_metadata(source)  # it is simplified already, and onnxruntime would complain on the root logger
-    ends = [*source.graph.node[:HEAD_NODES], *source.graph.node[-TAIL_NODES:]]
+    nodes = source.graph.node
+    ends = [*nodes[: len(HEAD_NODES)], *nodes[-len(TAIL_NODES) :]]
+    kinds = tuple(node.op_type for node in ends)
+    if kinds != (*HEAD_NODES, *TAIL_NODES):
+        raise TinyclapError(
+            f"INT8: the graph begins and ends with {', '.join(kinds)}, not with the nodes that must stay float "
+            f"({', '.join((*HEAD_NODES, *TAIL_NODES))}); export without --int8"
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
         quantize_static(

@@ -12,6 +12,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json
 
 RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", "evaluation.json", "summary.json", "student/config.json")
+SWEEP = "sweep.json"  # of a pruned run, where it was asked for
 MODELS = ("teacher", "student")
 
 
@@ -27,6 +28,7 @@ class Run:
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     student: dict[str, Any] = field(default_factory=dict)
+    sweep: dict[str, Any] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
 
 
@@ -44,6 +46,8 @@ def read_run(folder: Path) -> Run:
     run.evaluations = _read(run, "evaluation.json", lambda text: evaluations_of(json.loads(text))) or []
     run.summary = _read(run, "summary.json", lambda text: _object(json.loads(text))) or {}
     run.student = _read(run, "student/config.json", lambda text: _object(json.loads(text))) or {}
+    if (folder / SWEEP).is_file():
+        run.sweep = _read(run, SWEEP, lambda text: _object(json.loads(text))) or {}
     return run
 
 

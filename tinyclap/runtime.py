@@ -9,19 +9,22 @@ from typing import Any, Literal
 import numpy as np
 
 from tinyclap import segments
-from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH, LABELS, TEST_VECTORS, Manifest, read_manifest
+from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH, LABELS, TEXT_GRAPH, TOKENIZER, Manifest, read_manifest, verify
 from tinyclap.checks import is_number
 from tinyclap.errors import TinyclapError
 from tinyclap.labels import LabelTable, Prediction, read_table
-from tinyclap.session import open_session
+from tinyclap.session import open_session, run
 from tinyclap.spectrogram import LogMel
 from tinyclap.text import TextEncoder
-from tinyclap.zeroshot import class_matrix
+from tinyclap.zeroshot import class_matrix, prompts_for
 
 GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
 
 Sound = str | os.PathLike[str] | np.ndarray
 """A file of any length, rate and number of channels, or mono samples in [-1, 1], float (T,)."""
+
+
+TEXT_FILES = (TEXT_GRAPH, TOKENIZER)  # large, and not needed where a label table is
 
 
 class Bundle:
@@ -61,7 +64,7 @@ class Bundle:
                 provider that does not become active.
         """
         folder = Path(path)
-        manifest = read_manifest(folder)
+        manifest = read_manifest(folder, later=TEXT_FILES)
         name = manifest.recommended if graph is None else GRAPHS.get(graph, graph)
         if name not in manifest.graphs:
             there = ", ".join(key for key, file in GRAPHS.items() if file in manifest.graphs)
@@ -151,7 +154,8 @@ class Bundle:
             if self._table is None:
                 raise TinyclapError(f"bundle {self.folder} has no label table; give labels, or export it with --labels")
             return self._table
-        known = self._table.select(labels) if self._table and len(labels) else None
+        prompts_for(labels, self.manifest.prompts)  # refuses what cannot be told apart, by table or by text
+        known = self._table.select(labels) if self._table else None
         if known is not None:
             return known
         if self.manifest.text is None:
@@ -198,34 +202,12 @@ class Bundle:
         """
         hop = round(hop_s * self.sample_rate) if is_number(hop_s) else 0
         if hop < 1:
-            raise TinyclapError(f"hop_s is {hop_s}: it must be above 0")
+            raise TinyclapError(f"hop_s is {hop_s}: it must be at least one sample, {1 / self.sample_rate:.1g} s")
         if not 0 <= smoothing < 1:
             raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
-        own = segments.at_rate(blocks, sample_rate or self.sample_rate, self.sample_rate)
+        own = segments.at_rate(blocks, self.sample_rate if sample_rate is None else sample_rate, self.sample_rate)
         windows = segments.of_stream(own, self.manifest.window_samples, hop)
         return self._smoothed(windows, smoothing)
-
-    def selftest(self) -> float:
-        """The largest difference between the bundle's test vectors and what this machine computes.
-
-        Raises:
-            TinyclapError: the bundle has no test vectors.
-        """
-        expected, computed = self.test_vectors()
-        return float(np.abs(computed - expected).max())
-
-    def test_vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Embeddings of the bundle's test sounds as they were when it was exported, and as computed here: (n, D).
-
-        Raises:
-            TinyclapError: the bundle has no test vectors.
-        """
-        if TEST_VECTORS not in self.manifest.files:
-            raise TinyclapError(f"bundle {self.folder} has no {TEST_VECTORS}; export it again")
-        with np.load(self.folder / TEST_VECTORS) as vectors:
-            expected = vectors["embedding"]
-            waveforms = [vectors[f"waveform_{row}"] for row in range(len(expected))]
-        return expected, self.embed(waveforms, sample_rate=self.sample_rate)
 
     @cached_property
     def _table(self) -> LabelTable | None:
@@ -233,11 +215,18 @@ class Bundle:
 
     @cached_property
     def _text(self) -> TextEncoder | None:
-        text, latent_map = self.manifest.text, self.manifest.latent_map
+        text = self.manifest.text
         if text is None:
             return None
-        fingerprint = latent_map["fingerprint"] if latent_map else None
-        return TextEncoder(self.folder, **text, map_fingerprint=fingerprint, threads=self.threads)
+        for name in TEXT_FILES:
+            verify(self.folder, self.manifest, name)
+        encoder = TextEncoder(self.folder, max_tokens=text["max_tokens"], pad_id=text["pad_id"], threads=self.threads)
+        if encoder.latent_map != self.manifest.latent_map:
+            raise TinyclapError(
+                f"{self.folder / TEXT_GRAPH} was made for another latent space than this bundle's audio graphs; export "
+                "the run again with --text"
+            )
+        return encoder
 
     def _windows(self, sound: Sound, sample_rate: int | None) -> Iterator[np.ndarray]:
         window = self.manifest.window_samples
@@ -256,7 +245,7 @@ class Bundle:
     def _encode(self, window: np.ndarray) -> np.ndarray:
         """One window (T,) -> unit-norm (embed_dim,)."""
         batch = window[None] if self._logmel is None else self._logmel(window[None])
-        embedding: np.ndarray = self._session.run(None, {self.manifest.input: np.ascontiguousarray(batch)})[0][0]
+        embedding: np.ndarray = run(self._session, {self.manifest.input: np.ascontiguousarray(batch)})[0]
         return embedding
 
     def _smoothed(

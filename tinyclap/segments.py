@@ -11,9 +11,11 @@ import numpy as np
 import soxr
 
 from tinyclap import audio
+from tinyclap.checks import is_number
 from tinyclap.errors import TinyclapError
 
 STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
+LOUDEST = 8.0  # a peak above it is no sample in [-1, 1], however badly scaled: integers, most often
 
 
 def of_array(waveform: np.ndarray, window: int) -> Iterator[np.ndarray]:
@@ -51,18 +53,20 @@ def mono(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     """An array (T,) of samples in [-1, 1] as float32 at another sample rate.
 
     Raises:
-        TinyclapError: integers, another shape, less than 10 ms, NaN or infinite samples.
+        TinyclapError: integers, another shape, less than 10 ms, NaN, infinite or huge samples, or no sample rate.
     """
-    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
-        raise TinyclapError(
-            f"an array of {samples.dtype} of shape {samples.shape}; expected mono floats in [-1, 1], shape (samples,)"
-        )
-    waveform = _usable(samples, rate, f"an array of shape {samples.shape} at {rate} Hz").astype(np.float32, copy=False)
+    _check_rate(rate)
+    if np.ndim(samples) != 1:
+        raise TinyclapError(f"an array of shape {np.shape(samples)}; expected mono samples, shape (samples,)")
+    waveform = _usable(_floats(samples, "an array"), rate, f"an array of shape {samples.shape} at {rate} Hz")
     return waveform if rate == sample_rate else soxr.resample(waveform, rate, sample_rate, quality="HQ")
 
 
 def of_stream(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """For every `hop` samples of a stream of blocks (n,): the samples heard so far and the last window."""
+    """For every `hop` samples of a stream of blocks (n,): the samples heard so far and the last window.
+
+    When the stream ends, once more for what is left of a hop.
+    """
     recent = np.empty(0, np.float32)
     heard, due = 0, hop
     for block in blocks:
@@ -74,22 +78,46 @@ def of_stream(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[t
             if heard == due:
                 yield heard, audio.fit(recent, window)
                 due += hop
+    if heard > due - hop:
+        yield heard, audio.fit(recent, window)
 
 
 def at_rate(blocks: Iterable[np.ndarray], block_rate: int, sample_rate: int) -> Iterator[np.ndarray]:
     """A stream of blocks, (n,) or (n, channels) in [-1, 1], as mono float32 blocks at another sample rate.
 
     Raises:
-        TinyclapError: a block of another shape, or with NaN or infinite samples.
+        TinyclapError: no sample rate, or a block of integers, of another shape, or with NaN, infinite or huge samples.
     """
+    _check_rate(block_rate)
     resampler = soxr.ResampleStream(block_rate, sample_rate, 1, dtype="float32", quality="HQ")
     for block in blocks:
-        samples = block.mean(axis=1) if block.ndim == 2 and block.shape[1] else block
-        if samples.ndim != 1 or not np.isfinite(samples).all():
-            what = "NaN or infinite samples" if samples.ndim == 1 else f"shape {block.shape}"
-            raise TinyclapError(f"stream: a block with {what}; expected finite samples (n,) or (n, channels)")
-        samples = samples.astype(np.float32, copy=False)
+        if np.ndim(block) not in (1, 2) or np.shape(block)[1:] == (0,):
+            shape = np.shape(block)
+            raise TinyclapError(f"stream: a block of shape {shape}; expected samples in [-1, 1], (n,) or (n, channels)")
+        floats = _floats(block, "stream: a block")
+        samples = floats.mean(axis=1) if floats.ndim == 2 else floats
         yield samples if block_rate == sample_rate else resampler.resample_chunk(samples)
+    if block_rate != sample_rate:
+        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _check_rate(rate: object) -> None:
+    if not is_number(rate) or rate <= 0:  # type: ignore[operator]
+        raise TinyclapError(f"sample_rate is {rate}: it must be above 0, in Hz")
+
+
+def _floats(samples: np.ndarray, what: str) -> np.ndarray:
+    """Samples as float32, if they can be samples in [-1, 1]."""
+    kind = samples.dtype if isinstance(samples, np.ndarray) else type(samples).__name__
+    if not isinstance(samples, np.ndarray) or not np.issubdtype(samples.dtype, np.floating):
+        raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]: divide int16 by 32768")
+    with np.errstate(over="ignore"):
+        floats = samples.astype(np.float32, copy=False)
+    peak = float(np.abs(floats).max(initial=0.0))
+    if not peak <= LOUDEST:  # also NaN
+        fault = f"a peak of {peak:g}: divide int16 by 32768" if np.isfinite(peak) else "NaN or infinite samples"
+        raise TinyclapError(f"{what} with {fault}; expected floats in [-1, 1]")
+    return floats
 
 
 def _usable(waveform: np.ndarray, sample_rate: int, name: str) -> np.ndarray:

@@ -1,11 +1,13 @@
 """ONNX Runtime sessions that say what went wrong, and run where they were asked to. No torch."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyclap.errors import TinyclapError
+import numpy as np
+
+from tinyclap.errors import MachineError, TinyclapError
 
 CPU = "CPUExecutionProvider"
 SUFFIX = "ExecutionProvider"
@@ -59,6 +61,19 @@ def open_session(
         )
     _check_interface(path, session, inputs, output)
     return session
+
+
+def run(session: Any, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The one output of a graph of `open_session`; MachineError where onnxruntime gives up."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as faults
+
+    try:
+        output: np.ndarray = session.run(None, dict(inputs))[0]
+    except (faults.EPFail, faults.Fail, faults.InvalidArgument, faults.RuntimeException) as error:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
+        reason = str(error).strip().splitlines()[0]
+        raise MachineError(f"onnxruntime cannot compute {shapes} ({reason}); is memory short?") from error
+    return output
 
 
 def _check_interface(path: Path, session: Any, inputs: Sequence[str], output: str) -> None:

@@ -90,13 +90,16 @@ def fill(
 def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any], workers: int = 1) -> Iterator[Any]:
     """`prepare(item)` for every item, in order, made by threads while those before it are used."""
     futures: deque[Future[Any]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         for item in items:
             futures.append(pool.submit(prepare, item))
             if len(futures) > workers:
                 yield futures.popleft().result()
         while futures:
             yield futures.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for what is being made, not for what is queued
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

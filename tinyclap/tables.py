@@ -1,5 +1,6 @@
 """The sentences, tables and charts of a report, from the contents of its result files."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -224,6 +225,34 @@ def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
             for key, name in keys.items()
         }
         chart = line_chart(title, "epoch", series, marks)
+        drawn += [chart] if chart else []
+    return drawn
+
+
+def sweep_rows(sweep: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A pruning sweep as text, one row per method, dimension and state."""
+    return [
+        {
+            "name": str(row.get("method")) + (", head trained again" if row.get("finetuned") else ""),
+            "dim": formatting.whole(row.get("dim")),
+            "accuracy": _with_interval(row.get("accuracy"), row.get("ci95")),
+            "overlap": percent(row.get("knn10_overlap")),
+        }
+        for row in objects(sweep.get("rows"))
+    ]
+
+
+def sweep_charts(sweep: Mapping[str, Any]) -> list[Chart]:
+    """Accuracy and neighbour overlap over the dimensions, a line per method and state; the axis is logarithmic."""
+    rows = [row for row in objects(sweep.get("rows")) if known(row.get("dim")) and row.get("method") != "none"]
+    drawn = []
+    for title, key in (("Zero-shot accuracy", "accuracy"), ("10-neighbour overlap", "knn10_overlap")):
+        series: dict[str, list[tuple[float, float]]] = {}
+        for row in sorted(rows, key=lambda row: row["dim"]):
+            name = f"{row['method']}{', trained' if row.get('finetuned') else ''}"
+            if known(row.get(key)):
+                series.setdefault(name, []).append((math.log2(row["dim"]), float(row[key])))
+        chart = line_chart(title, "dimensions", series, x_text=lambda x: f"{2**x:.0f}")
         drawn += [chart] if chart else []
     return drawn
 

@@ -4,15 +4,14 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tinyclap.bundle import METADATA_KEY, TEXT_GRAPH, TOKENIZER
-from tinyclap.errors import TinyclapError
-from tinyclap.session import open_session
+from tinyclap.session import open_session, run
 
 TEXTS_AT_ONCE = 32
-MAP_FINGERPRINT = "latent_map"  # in the graph's metadata
 
 
 class TextEncoder:
@@ -22,23 +21,14 @@ class TextEncoder:
         folder: the bundle.
         max_tokens: longer texts are cut, with a warning.
         pad_id: token that fills up shorter texts.
-        map_fingerprint: of the latent map that the audio graphs were pruned with.
         threads: working on the graph.
 
     Raises:
-        TinyclapError: the graph cannot be run, or maps texts into another space than the audio graphs.
+        TinyclapError: the graph cannot be run.
         ModuleNotFoundError: tokenizers is not installed.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        max_tokens: int,
-        pad_id: int,
-        map_fingerprint: str | None = None,
-        threads: int | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, *, max_tokens: int, pad_id: int, threads: int | None = None) -> None:
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
@@ -49,12 +39,12 @@ class TextEncoder:
         self._session = open_session(
             folder / TEXT_GRAPH, inputs=names, output="text_embeds", providers=None, threads=threads
         )
-        told = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}")
-        if json.loads(told).get(MAP_FINGERPRINT) != map_fingerprint:
-            raise TinyclapError(
-                f"{folder / TEXT_GRAPH} was made for another latent space than this bundle's audio graphs; "
-                "export the run again with --text"
-            )
+
+    @property
+    def latent_map(self) -> dict[str, Any] | None:
+        """The manifest's `latent_map` as the graph itself tells it; None for a graph of the teacher's whole space."""
+        told: dict[str, Any] = json.loads(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+        return told.get("latent_map")
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """N texts, N > 0 -> unit-norm float32 (N, D)."""
@@ -72,5 +62,4 @@ class TextEncoder:
         for row, tokens in enumerate(encoded):
             ids[row, : len(tokens.ids)] = tokens.ids
             mask[row, : len(tokens.ids)] = 1
-        embeddings: np.ndarray = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
-        return embeddings
+        return run(self._session, {"input_ids": ids, "attention_mask": mask})

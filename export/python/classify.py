@@ -4,6 +4,8 @@ import sys
 
 from tinyclap import Bundle, TinyclapError
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 try:
     bundle = Bundle.load(sys.argv[1])  # one folder, made by `tinyclap export --onnx`
     for sound in sys.argv[2:]:
@@ -11,5 +13,3 @@ try:
         print(sound, *(f"{label} {probability:.0%}" for label, _, probability in best), sep="\t")
 except TinyclapError as error:  # a damaged bundle, a file that is no audio: the message says what to do
     sys.exit(f"error: {error}")
-except IndexError:
-    sys.exit(__doc__)

@@ -1,0 +1,145 @@
+"""`tinyclap prune`: from a run to a pruned run that evaluates, exports and classifies like any other."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny import small_recipe, tiny_clap
+from typer.testing import CliRunner
+
+from tinyclap import cli
+from tinyclap.audio import read
+from tinyclap.bundle import Manifest, write_manifest
+from tinyclap.data.procedural import Procedural
+from tinyclap.errors import TinyclapError
+from tinyclap.latent import LatentMap
+from tinyclap.runtime import Bundle
+from tinyclap.student import Student
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with a finished run, runs/small."""
+    folder = tmp_path_factory.mktemp("home")
+    tiny_clap(["a dog barking", "rain falls"], embed_dim=16).save_pretrained(
+        folder / "clap", "---\nlicense: mit\n---\n"
+    )
+    (folder / "small.yaml").write_text(small_recipe(folder / "clap"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run("distill", "small.yaml")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def failure(*arguments: str) -> str:
+    with pytest.raises(TinyclapError) as caught:
+        CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+    return str(caught.value)
+
+
+def test_a_pruned_run_is_a_run(home: Path) -> None:
+    told = json.loads(run("prune", "runs/small", "--dim", "8", "--sweep", "8,4,2", "--json"))
+    made = Path("runs/small-rotation-8")
+    assert told["run"] == str(made)
+    assert told["summary"]["pruned"]["full_dim"] == 16
+    assert told["summary"]["student"]["embed_dim"] == 8
+    before = json.loads(Path("runs/small/summary.json").read_text())["student"]
+    assert before["parameters"] - told["summary"]["student"]["parameters"] == 8 * (32 + 1)
+    rows = json.loads((made / "sweep.json").read_text())["rows"]
+    assert [(row["method"], row["dim"]) for row in rows] == [
+        ("none", 16),
+        *((method, dim) for method in ("rotation", "magnitude", "random") for dim in (8, 4, 2)),
+    ]
+    own = next(row for row in rows if (row["method"], row["dim"]) == ("rotation", 8))
+    assert own["accuracy"] == pytest.approx(told["student"]["accuracy"])
+    assert own["knn10_overlap"] == pytest.approx(told["knn10_overlap"])
+    # It is the newest run now, and evaluates to the same without a further flag.
+    again = json.loads(run("evaluate", "--json"))
+    assert again["run"] == str(made)
+    for key in ("cosine", "centred_cosine", "knn10_overlap", "agreement"):
+        assert again[key] == pytest.approx(told[key], abs=1e-6)
+    page = (made / "report" / "report.html").read_text()
+    assert "8 of 16 dimensions are left, by rotation" in page
+    assert "10-neighbour overlap over dimensions 2 to 8" in page
+    assert "| rotation | 8 |" in (made / "report" / "report.md").read_text()
+
+
+def test_its_bundle_hears_and_reads_in_the_smaller_space(home: Path) -> None:
+    run("prune", "runs/small", "--dim", "6", "--method", "magnitude", "--out", "runs/six")
+    run("export", "runs/six", "--onnx", "--text", "--labels", "dog, rain", "--out", "six")
+    bundle = Bundle.load("six")
+    student = Student.from_pretrained("runs/six/student")
+    assert student.latent_map is not None
+    assert bundle.manifest.latent_map is not None
+    assert bundle.manifest.latent_map["fingerprint"] == student.latent_map.fingerprint
+    soundfile.write("a.wav", Procedural(1, duration_s=1.0).load(0, 8000), 8000)
+    expected = student.embed_audio(torch.from_numpy(read("a.wav", 8000))[None]).numpy()
+    assert np.abs(bundle.embed("a.wav") - expected).max() < 1e-4
+    whole = tiny_clap(["a dog barking", "rain falls"], embed_dim=16).embed_text(["a dog barking"]).numpy()
+    assert np.abs(bundle.embed_text(["a dog barking"]) - student.latent_map.apply(whole)).max() < 1e-5
+    by_table = bundle.classify("a.wav", ["dog", "rain"], top_k=2)[0]
+    by_text = bundle.label_table(["rain", "dog", "siren"])
+    assert by_table[0].cosine == pytest.approx(
+        float(by_text.embeddings[("rain", "dog").index(by_table[0].label)] @ bundle.embed("a.wav")[0]), abs=1e-5
+    )
+
+
+def test_a_text_side_of_another_space_is_refused(home: Path) -> None:
+    run("prune", "runs/small", "--dim", "5", "--out", "runs/five")
+    run("export", "runs/five", "--onnx", "--text", "--out", "five")
+    run("export", "runs/small", "--onnx", "--text", "--out", "whole")
+    Path("five/text.onnx").write_bytes(Path("whole/text.onnx").read_bytes())
+    write_manifest(Path("five"), Manifest.from_json(Path("five/bundle.json").read_text()))
+    with pytest.raises(TinyclapError, match=r"text\.onnx was made for another latent space .* export the run again"):
+        Bundle.load("five").embed_text(["a dog"])
+
+
+def test_the_head_trained_again_comes_nearer(home: Path) -> None:
+    plain = json.loads(run("prune", "runs/small", "--dim", "4", "--method", "random", "--out", "runs/a", "--json"))
+    trained = json.loads(
+        run("prune", "runs/small", "--dim", "4", "--method", "random", "--finetune", "30", "--out", "runs/b", "--json")
+    )
+    assert trained["summary"]["pruned"]["finetune_epochs"] == 30
+    assert trained["summary"]["student"] == plain["summary"]["student"]
+    assert trained["centred_cosine"] > plain["centred_cosine"]
+
+
+def test_pruned_twice(home: Path) -> None:
+    run("prune", "runs/small", "--dim", "10", "--method", "magnitude", "--out", "runs/ten")
+    run("prune", "runs/ten", "--dim", "3", "--out", "runs/three")
+    whole = LatentMap.load(Path("runs/three/student/latent_map.safetensors"))
+    assert (whole.method, whole.dim, whole.full_dim) == ("magnitude+rotation", 3, 16)
+    assert json.loads(run("evaluate", "runs/three", "--json"))["n_clips"] > 0
+
+
+def test_what_is_refused_and_leaves_nothing(home: Path) -> None:
+    for arguments, message in (
+        (["--dim", "0"], "--dim 0: the student has 16 dimensions; allowed: 1 to 15"),
+        (["--dim", "16"], "--dim 16: the student has 16 dimensions; allowed: 1 to 15"),
+        (["--dim", "4", "--method", "svd"], "--method svd: allowed: rotation, magnitude, random"),
+        (["--dim", "4", "--sweep", "8,17"], "--sweep 17: the student has 16 dimensions; allowed: 1 to 16"),
+        (["--dim", "4", "--finetune", "-1"], "--finetune -1: allowed: 0 or more epochs"),
+        (["--dim", "4", "--calibrate", "nowhere"], "nowhere"),
+        (["--dim", "4", "--out", "runs/small"], "runs/small exists already and is left as it is"),
+    ):
+        assert message in failure("prune", "runs/small", *arguments)
+    assert not Path("runs/small-rotation-4").exists()
+    bad = home / "bad"
+    bad.mkdir()
+    for number in range(3):
+        (bad / f"{number}.wav").write_bytes(b"no sound")
+    assert "none of its 3 clips is usable" in failure("prune", "runs/small", "--dim", "4", "--calibrate", str(bad))
