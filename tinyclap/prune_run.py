@@ -82,7 +82,7 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
     calibrated = clip_embeddings(student.embed_audio, heard, progress="student listens")
     calibrated = calibrated[np.linalg.norm(calibrated, axis=1) > 0]
     exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
-    taught = _material(recipe, student, teacher) if options.finetune else None
+    taught = training_material(recipe, student, teacher) if options.finetune else None
 
     def make(method: str, dim: int) -> LatentMap:
         return latent_map(method, dim, calibrated, seed=recipe.seed)
@@ -151,7 +151,8 @@ def _views(recipe: DistillRecipe, sample_rate: int) -> Views:
     return Views(decode_set(build_dataset(recipe.data.train), sample_rate, recipe.data), spec, recipe.views.seed)
 
 
-def _material(recipe: DistillRecipe, student: Student, teacher: Teacher) -> prune.Material:
+def training_material(recipe: DistillRecipe, student: Student, teacher: Teacher) -> prune.Material:
+    """What the head of a run's student can be trained on again: its own training's views, from the store."""
     stored = teacher_embeddings(teacher, _views(recipe, teacher.sample_rate))
     views = LogMelViews(_views(recipe, student.sample_rate), student.frontend)
     training = recipe.training

@@ -1,0 +1,225 @@
+"""What fewer latent dimensions cost on real audio; writes benchmarks/results/prune.json and prune.png.
+
+    python benchmarks/prune.py runs/esc10_benchmark/*/views-* [--finetune 5]
+
+Every run is a distillation with a test set (those of benchmarks/esc10.py). Its student is pruned to 384 ... 8
+dimensions by every method, chosen by its embeddings of the training clips, and scored on the test clips: zero-shot
+accuracy, and the share of the teacher's ten nearest clips among all clips of the data that the student finds too.
+Rotations are also made of the teacher's embeddings of the training clips, alone and with those of the class prompts;
+`mask` is the other reading of the paper's rule, for every clip its own largest entries, which shrinks nothing. With
+--finetune each head is trained again on the stored views for so many epochs. The published student's shape is counted
+and timed before and after, with weights drawn by lot, which change neither.
+"""
+
+import argparse
+import statistics as plain_statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tinyclap import onnx_graph, zeroshot
+from tinyclap.build import describe_student
+from tinyclap.data import build_dataset
+from tinyclap.data.decoded import decode
+from tinyclap.data.esc50 import esc50
+from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips, teacher_texts
+from tinyclap.files import write_json
+from tinyclap.latency import interleaved_ms
+from tinyclap.latent import LatentMap, latent_map, mask_per_clip
+from tinyclap.onnx_encoder import encoder_graph
+from tinyclap.prune import Material, finetune, narrow, prune
+from tinyclap.prune_run import training_material
+from tinyclap.recipe import load_recipe
+from tinyclap.run import environment
+from tinyclap.schema.data import one_or_more
+from tinyclap.session import open_session
+from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
+from tinyclap.student import REFERENCE, Student
+from tinyclap.teachers import load_teacher
+
+RESULTS = Path(__file__).parent / "results"
+DIMS = (384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8)
+TRAINED = ("rotation", "magnitude", "random")
+SHAPES = (512, 256, 128, 64)
+N_BOOTSTRAP, ROUNDS = 2000, 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="finished distillations on ESC-10, with a test set")
+    parser.add_argument("--finetune", type=int, default=0, metavar="EPOCHS")
+    given = parser.parse_args()
+    outcomes: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for run in given.runs:
+        for key, outcome in measure(run, given.finetune).items():
+            outcomes.setdefault(key, []).append(outcome)
+    result = {
+        "command": f"python benchmarks/prune.py RUN... --finetune {given.finetune}",
+        "environment": environment(seed=0),
+        "n_runs": len(given.runs),
+        "runs": ["/".join(run.parts[-2:]) for run in given.runs],
+        "knn10_chance": outcomes["none", max(DIMS)][0]["chance"],
+        "sweep": [summarise(method, dim, found, outcomes) for (method, dim), found in outcomes.items()],
+        "published_shape": published_shape(),
+    }
+    write_json(RESULTS / "prune.json", result)
+    plot(result)
+    for row in result["sweep"]:
+        told = f"{row['method']:32} {row['dim']:4}  {row['accuracy']:.3f}  {row['retention']:.3f}  {row['overlap']:.3f}"
+        sys.stdout.write(f"{told}\n")
+
+
+def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
+    """One student, pruned in every way: by (method, dimensions) which test clips it names rightly, and its overlap."""
+    recipe = load_recipe(run / "recipe.yaml", task="distill")
+    (spec,) = one_or_more(recipe.data.train)
+    root = spec.root
+    student, teacher = Student.from_pretrained(run / "student"), load_teacher("dual", recipe.teacher.source)
+    train, test = build_dataset(recipe.data.train), build_dataset(recipe.data.test)  # type: ignore[arg-type]
+    whole = esc50(root, esc10=True)
+    mine = clip_embeddings(student.embed_audio, decode(whole, student.sample_rate), progress="student listens")
+    theirs = teacher_clips(teacher, decode(whole, teacher.sample_rate))
+    places = {clip.name: index for index, clip in enumerate(whole.clips)}
+    heard, tested = ([places[clip.name] for clip in part.clips] for part in (train, test))
+    prompts = [text for pair in zeroshot.prompts_for(whole.labels, teacher.prompts) for text in pair]
+    texts = teacher_texts(teacher, prompts)
+    made_of = {
+        "rotation": ("rotation", mine[heard]),
+        "rotation (teacher's clips)": ("rotation", theirs[heard]),
+        "rotation (teacher's clips, prompts)": ("rotation", np.concatenate([theirs[heard], texts])),
+        "magnitude": ("magnitude", mine[heard]),
+        "random": ("random", mine[heard]),
+    }
+    targets = np.array([whole.labels.index(str(whole.clips[index].label)) for index in tested])
+    sources = [whole.clips[index].source for index in tested]
+
+    def score(embeddings: np.ndarray, classes: np.ndarray) -> dict[str, Any]:
+        return {
+            "correct": zeroshot.predict(embeddings[tested], classes) == targets,
+            "sources": sources,
+            "overlap": zeroshot.knn_overlap(embeddings, theirs, np.array(tested)),
+            "chance": zeroshot.knn_chance(len(whole)),
+        }
+
+    taught = training_material(recipe, student, teacher) if epochs else None
+    found = {("none", student.embed_dim): score(mine, class_vectors(teacher, whole.labels, teacher.prompts))}
+    for dim in (dim for dim in DIMS if dim <= student.embed_dim):
+        found["mask", dim] = score(mask_per_clip(mine, dim), class_vectors(teacher, whole.labels, teacher.prompts))
+        for name, (method, embeddings) in made_of.items():
+            made = latent_map(method, dim, embeddings, seed=recipe.seed)
+            classes = class_vectors(teacher, whole.labels, teacher.prompts, made)
+            found[name, dim] = score(made.apply(mine), classes)
+            if taught and name in TRAINED:
+                found[f"{name}, head trained again", dim] = score(
+                    trained(student, made, taught, epochs, recipe.seed, decode(whole, student.sample_rate)), classes
+                )
+    return found
+
+
+def trained(student: Student, made: LatentMap, taught: Material, epochs: int, seed: int, decoded: Any) -> np.ndarray:
+    """Embeddings of all clips by a student that was pruned and whose head was trained again."""
+    again = finetune(prune(student, made), taught, epochs, seed=seed)
+    return clip_embeddings(again.embed_audio, decoded, progress="student listens")
+
+
+def summarise(
+    method: str, dim: int, found: list[dict[str, Any]], outcomes: dict[tuple[str, int], list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Means over the runs; intervals draw whole recordings, and retention is paired with the unpruned student's."""
+    unpruned = next(listed for (name, _), listed in outcomes.items() if name == "none")
+    correct = np.concatenate([outcome["correct"] for outcome in found])
+    before = np.concatenate([outcome["correct"] for outcome in unpruned])
+    recordings = recording_ids([source for outcome in found for source in outcome["sources"]], len(correct))
+    columns = np.stack([np.ones(len(correct)), correct, before], axis=1)
+    n, sums, wholes = bootstrap_sums(columns, recordings, N_BOOTSTRAP, 0).T
+    margin, accuracy = unseen_share(int(recordings.max()) + 1), float(correct.mean())
+    retention = accuracy / float(before.mean())
+    overlaps = [outcome["overlap"] for outcome in found]
+    return {
+        "method": method,
+        "dim": dim,
+        "accuracy": accuracy,
+        "ci95": interval(accuracy, sums / n, margin, (0.0, 1.0)),
+        "retention": retention,
+        "retention_ci95": interval(retention, sums / wholes, margin, (0.0, 1.0 / float(before.mean()))),
+        "overlap": plain_statistics.mean(outcome["overlap"] for outcome in found),
+        "overlap_sd_of_runs": float(np.std([outcome["overlap"] for outcome in found], ddof=1))
+        if len(found) > 1
+        else None,
+    }
+
+
+@torch.no_grad()
+def published_shape() -> list[dict[str, Any]]:
+    """Parameters, bytes, MACs and time of the published student's shape, whole and pruned."""
+    torch.manual_seed(0)
+    student = Student(REFERENCE).eval()
+    width = student.embed_dim
+    maps = {dim: LatentMap(np.eye(width, dtype=np.float32)[:dim], "magnitude") for dim in SHAPES}
+    shapes: dict[tuple[str, int], Student] = {("unpruned, and mask at any width", width): student}
+    for dim, made in maps.items():
+        pruned = prune(student, made)
+        shapes["magnitude or rotation, the map behind the head", dim] = pruned
+        shapes["magnitude or rotation, a narrow head (--finetune)", dim] = narrow(pruned)
+    calls: dict[str, Callable[[], object]] = {}
+    spec = REFERENCE.frontend
+    logmel = np.full((1, 1, spec.n_frames(REFERENCE.window_samples), spec.n_mels), -40.0, np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, shape in enumerate(shapes.values()):
+            path = Path(folder) / f"{number}.onnx"
+            onnx_graph.save(encoder_graph(shape), path)
+            session = open_session(path, inputs=["logmel"], output="embedding", providers=None, threads=1)
+            calls[str(number)] = partial(session.run, None, {"logmel": logmel})
+        taken = interleaved_ms(calls, ROUNDS)
+    rows = []
+    for number, ((form, dim), shape) in enumerate(shapes.items()):
+        told = describe_student(shape)
+        facts = {key: told[key] for key in ("parameters", "size_bytes", "macs")}
+        rows.append({"form": form, "dim": dim, **facts, "latency_ms": plain_statistics.median(taken[str(number)])})
+    return rows
+
+
+def plot(result: dict[str, Any]) -> None:
+    """Accuracy and overlap over the dimensions."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
+    methods = [method for method in dict.fromkeys(row["method"] for row in result["sweep"]) if method != "none"]
+    whole = next(row for row in result["sweep"] if row["method"] == "none")
+    for axis, key, title in zip(
+        axes, ("accuracy", "overlap"), ("Zero-shot accuracy", "10-neighbour overlap"), strict=True
+    ):
+        for number, method in enumerate(methods):
+            rows = sorted((row for row in result["sweep"] if row["method"] == method), key=lambda row: row["dim"])
+            dashed = "--" if "trained again" in method else "-"
+            axis.plot(
+                [row["dim"] for row in rows],
+                [row[key] for row in rows],
+                dashed,
+                label=method,
+                color=f"C{number}",
+                lw=1.6,
+            )
+        axis.axhline(whole[key], color="grey", lw=1, ls=":", label="unpruned")
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(DIMS, [str(dim) for dim in DIMS], fontsize=8)
+        axis.minorticks_off()
+        axis.set_title(title)
+        axis.set_xlabel("dimensions")
+        axis.grid(alpha=0.25)
+    axes[1].axhline(result["knn10_chance"], color="grey", lw=1, ls="-.", label="chance")
+    axes[1].legend(fontsize=7)
+    figure.savefig(RESULTS / "prune.png", dpi=130)
+
+
+if __name__ == "__main__":
+    main()
