@@ -148,10 +148,8 @@ def summarise(
         "ci95": interval(accuracy, sums / n, margin, (0.0, 1.0)),
         "retention": retention,
         "retention_ci95": interval(retention, sums / wholes, margin, (0.0, 1.0 / float(before.mean()))),
-        "overlap": plain_statistics.mean(outcome["overlap"] for outcome in found),
-        "overlap_sd_of_runs": float(np.std([outcome["overlap"] for outcome in found], ddof=1))
-        if len(found) > 1
-        else None,
+        "overlap": plain_statistics.mean(overlaps),
+        "overlap_sd_of_runs": plain_statistics.stdev(overlaps) if len(overlaps) > 1 else None,
     }
 
 
