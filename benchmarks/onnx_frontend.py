@@ -30,7 +30,7 @@ from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.latency import interleaved_ms
 from tinyclap.onnx_encoder import encoder_graph
-from tinyclap.onnx_frontend import GraphLogMel
+from tinyclap.onnx_frontend import FOLD, SPLITS, GraphLogMel
 from tinyclap.run import environment
 from tinyclap.session import open_session
 from tinyclap.student import REFERENCE, Student, StudentConfig
@@ -102,7 +102,8 @@ def main() -> None:
     torch.set_num_threads(1)
     results = {name: compare(config, rounds) for name, config in STUDENTS.items()}
     command = f"python benchmarks/onnx_frontend.py --rounds {rounds}"
-    write_json(RESULT, {"command": command, "environment": environment(seed=0), "students": results})
+    told = {"command": command, "environment": environment(seed=0), "splits": SPLITS, "fold": FOLD}
+    write_json(RESULT, {**told, "students": results})
     sys.stdout.write(RESULT.read_text(encoding="utf-8"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.files import write_text
-from tinyclap.formatting import decimal, duration, percent, percent_interval, scaled
+from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, points, scaled
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -25,7 +25,13 @@ def main() -> None:
 
 def figures() -> str:
     """The README's section on what was measured, as Markdown."""
-    return f"{quickstart(_read('quickstart'))}\n{esc10(_read('esc10'), _read('esc10_fixed'), _read('esc10_unseen'))}"
+    parts = (
+        quickstart(_read("quickstart")),
+        esc10(_read("esc10"), _read("esc10_fixed"), _read("esc10_unseen")),
+        device(_read("onnx_frontend"), _read("int8"), _read("base_install")),
+        pruned(_read("prune")),
+    )
+    return "\n".join(parts)
 
 
 def quickstart(result: dict[str, Any]) -> str:
@@ -71,6 +77,51 @@ Two classes left out of the student's training, heard again in the test fold: ce
 their teacher's ten nearest among all {tracked["gallery"]} clips found again \
 (chance {percent(tracked["knn10_chance"])}). The teacher had heard {strangers["teacher_heard"]}.
 """
+
+
+def device(frontends: dict[str, Any], int8: dict[str, Any], base: dict[str, Any]) -> str:
+    """What a bundle takes on one thread, and what INT8 changes."""
+    chosen = f"frames_split_{frontends['splits']}{'_folded' if frontends['fold'] else ''}"
+    small, published = (frontends["students"][name]["forms"][chosen] for name in ("small", "reference"))
+    low, high = (100 * end for end in int8["int8_minus_float_ci95"])
+    shape = int8["latency"]["published_shape"]["float_over_int8"]
+    own = int8["latency"]["student"]["float_over_int8"]
+    return f"""**On the device** (one thread of ONNX Runtime on the same machine; `benchmarks/onnx_frontend.py`, \
+`benchmarks/int8.py`, `benchmarks/base_install.py`):
+5 s of sound to its embedding in {small["waveform_to_embedding_ms"]:.2f} ms for the default student, and in \
+{published["over_encoder_alone"]:.2f} times the network's own time for the published
+tinyCLAP's shape. INT8 makes the log-mel graph {int8["sizes"]["logmel"]["ratio"]:.2f} times as large \
+({file_size(int8["sizes"]["logmel"]["int8_bytes"])}) and changes ESC-10's accuracy by
+{points(int8["int8_minus_float"], None)} [{low:+.1f}, {high:+.1f}] ({int8["n_runs"]} runs); it is {shape:.2f} times as \
+fast as float for the published shape and {own:.2f} times for our
+student, so measure before you choose. `pip install tinyclap` takes {base["installed_bytes"] / 1e6:.0f} MB; the first \
+`tinyclap classify` answers after {base["first_classify_s"]:.2f} s.
+"""
+
+
+def pruned(result: dict[str, Any]) -> str:
+    """What fewer dimensions keep."""
+    rows = {(row["method"], row["dim"]): row for row in result["sweep"]}
+    dims = [dim for dim in (128, 64, 32, 16) if ("rotation", dim) in rows]
+    whole = next(row for row in result["sweep"] if row["method"] == "none")
+    methods = ("rotation", "magnitude", "random")
+    lines = [f"| {method} | " + " | ".join(_kept(rows[method, dim]) for dim in dims) + " |" for method in methods]
+    return "\n".join(
+        [
+            f"**Pruned** from {whole['dim']} dimensions, without training again (ESC-10, {result['n_runs']} students;",
+            "`benchmarks/prune.py`): the share of the unpruned accuracy that is kept, and the 10-NN overlap (unpruned "
+            f"{percent(whole['overlap'])}):",
+            "",
+            "| dimensions | " + " | ".join(map(str, dims)) + " |",
+            "| --- |" + " --- |" * len(dims),
+            *lines,
+            "",
+        ]
+    )
+
+
+def _kept(row: dict[str, Any]) -> str:
+    return f"{percent(row['retention'])}, {percent(row['overlap'])}"
 
 
 def _student_row(name: str, row: dict[str, Any], arm: dict[str, Any]) -> str:
