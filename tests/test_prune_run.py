@@ -98,6 +98,33 @@ def test_its_bundle_hears_and_reads_in_the_smaller_space(home: Path) -> None:
     )
 
 
+def test_one_rotation_serves_every_smaller_dimension(home: Path) -> None:
+    run("prune", "runs/small", "--dim", "9", "--sweep", "9,3", "--out", "runs/nine")
+    run("prune", "runs/small", "--dim", "3", "--out", "runs/nested-three")
+    run("export", "runs/nine", "--onnx", "--text", "--labels", "dog, rain", "--out", "nine")
+    run("export", "runs/nested-three", "--onnx", "--labels", "dog, rain", "--out", "nested-three")
+    soundfile.write("b.wav", Procedural(1, duration_s=1.0).load(0, 8000), 8000)
+    nested, own = Bundle.load("nine", dim=3), Bundle.load("nested-three")
+    np.testing.assert_allclose(nested.embed("b.wav"), own.embed("b.wav"), atol=1e-4)
+    np.testing.assert_allclose(nested.label_table().embeddings, own.label_table().embeddings, atol=1e-5)
+    assert nested.embed_text(["a dog"]).shape == (1, 3)
+    told = CliRunner().invoke(cli.app, ["classify", "b.wav", "--bundle", "nine", "--dim", "3"])
+    rows = {
+        row["dim"]: row
+        for row in json.loads(Path("runs/nine/sweep.json").read_text())["rows"]
+        if row["method"] == "rotation"
+    }
+    before, after = (f"{100 * rows[dim]['accuracy']:.1f} %" for dim in (9, 3))
+    assert f"3 of 9 dimensions: on the run's test clips accuracy {after} instead of {before}" in told.stderr
+    told = CliRunner().invoke(cli.app, ["classify", "b.wav", "--bundle", "nine", "--dim", "5"])
+    assert "5 of 9 dimensions; what that costs was not measured" in told.stderr
+    with pytest.raises(TinyclapError, match="dim is 10: bundle nine has 9 dimensions; allowed: 1 to 9"):
+        Bundle.load("nine", dim=10)
+    run("export", "runs/small", "--onnx", "--out", "unpruned")
+    with pytest.raises(TinyclapError, match="are no better than others; export a run that was pruned by rotation"):
+        Bundle.load("unpruned", dim=3)
+
+
 def test_a_text_side_of_another_space_is_refused(home: Path) -> None:
     run("prune", "runs/small", "--dim", "5", "--out", "runs/five")
     run("export", "runs/five", "--onnx", "--text", "--out", "five")

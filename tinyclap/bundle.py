@@ -24,7 +24,7 @@ TEXT_GRAPH, TOKENIZER = "text.onnx", "tokenizer.json"
 METADATA_KEY = "tinyclap"  # of what a graph says of itself
 TEST_VECTORS = "test_vectors.npz"
 INPUTS = ("waveform", "logmel")
-MAP_KEYS = ("method", "full_dim", "nested", "fingerprint")
+MAP_KEYS = ("method", "full_dim", "nested", "fingerprint", "measured")  # the last: what fewer dimensions cost
 TEXT_KEYS = {"max_tokens": 1, "pad_id": 0, "opset": 1}  # and the least that each can be
 GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
 

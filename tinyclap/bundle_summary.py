@@ -1,7 +1,7 @@
 """What `tinyclap info` says of a bundle."""
 
 from tinyclap.bundle import LABELS, Manifest
-from tinyclap.formatting import file_size, scaled
+from tinyclap.formatting import file_size, percent, scaled
 
 
 def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
@@ -13,7 +13,7 @@ def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
         ("teacher", f"{teacher['name']} (licence: {teacher['licence']})"),
         ("hears", f"{manifest.sample_rate} Hz, windows of {manifest.window_s:g} s"),
         ("input", f"{manifest.input}; log-mel {spec.n_fft}/{spec.hop_length}, {spec.n_mels} bands"),
-        ("embedding", f"{manifest.embed_dim} dimensions"),
+        ("embedding", _dimensions(manifest)),
         *[(name, _graph_line(manifest, name)) for name in manifest.graphs],
         ("labels", _listed(labels) if LABELS in manifest.files else "no table"),
         ("text side", "yes" if manifest.text else "no"),
@@ -23,6 +23,18 @@ def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
+def cost_of(manifest: Manifest, dim: int) -> str:
+    """What keeping `dim` dimensions cost on the test clips of the run that was exported."""
+    measured = manifest.latent_map["measured"] if manifest.latent_map else []
+    by_dim = {row["dim"]: row for row in measured}
+    whole, kept = by_dim.get(manifest.embed_dim), by_dim.get(dim)
+    if whole is None or kept is None:
+        return f"{dim} of {manifest.embed_dim} dimensions; what that costs was not measured (tinyclap prune --sweep)"
+    names = {"accuracy": "accuracy", "knn10_overlap": "10-neighbour overlap"}
+    costs = ", ".join(f"{name} {percent(kept[key])} instead of {percent(whole[key])}" for key, name in names.items())
+    return f"{dim} of {manifest.embed_dim} dimensions: on the run's test clips {costs}"
+
+
 def _graph_line(manifest: Manifest, name: str) -> str:
     facts = manifest.graphs[name]
     told = [str(facts["precision"]), file_size(facts["size_bytes"]), f"{scaled(facts['parameters'])} parameters"]
@@ -30,6 +42,12 @@ def _graph_line(manifest: Manifest, name: str) -> str:
     if name == manifest.recommended:
         told.append("recommended")
     return ", ".join(told)
+
+
+def _dimensions(manifest: Manifest) -> str:
+    pruned = manifest.latent_map
+    of = f" of the teacher's {pruned['full_dim']}, by {pruned['method']}" if pruned else ""
+    return f"{manifest.embed_dim} dimensions{of}"
 
 
 def _listed(labels: tuple[str, ...]) -> str:

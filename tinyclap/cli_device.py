@@ -20,6 +20,7 @@ BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder w
 Labels = Annotated[str | None, typer.Option("--labels", help='"dog, rain", or a file with one label per line.')]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the graph; 1 by default.")]
 Provider = Annotated[str | None, typer.Option("--provider", help="Execution provider, e.g. cuda; the CPU by default.")]
+Dim = Annotated[int | None, typer.Option("--dim", min=1, help="First dimensions to keep, of a pruned bundle.")]
 Int8 = Annotated[
     bool | None, typer.Option("--int8/--float", help="Which graph; by default the one that the export recommends.")
 ]
@@ -36,6 +37,7 @@ def classify(
     threads: Threads = None,
     provider: Provider = None,
     int8: Int8 = None,
+    dim: Dim = None,
 ) -> None:
     """Say which labels fit sound files best."""
     if as_json and as_csv:
@@ -45,7 +47,7 @@ def classify(
     from tinyclap.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
-    loaded = _load(bundle, threads, provider, int8)
+    loaded = _load(bundle, threads, provider, int8, dim)
     sounds, table = find_sounds(files), loaded.label_table(wanted)
     if as_csv:
         typer.echo(room.CSV_COLUMNS)
@@ -68,13 +70,14 @@ def embed(
     threads: Annotated[int, typer.Option("--threads", min=1, help="Files embedded at the same time.")] = 1,
     provider: Provider = None,
     int8: Int8 = None,
+    dim: Dim = None,
 ) -> None:
     """Embed many sound files; after an interruption the same command goes on."""
     from tinyclap.data.folder import find_sounds
     from tinyclap.embed_files import embed_files
 
     sounds = find_sounds(files)
-    loaded = _load(bundle, None, provider, int8)
+    loaded = _load(bundle, None, provider, int8, dim)
     skipped = embed_files(loaded, sounds, out, workers=threads, overwrite=overwrite)
     if skipped:
         named = "".join(f"\n  {entry.file}: {entry.reason}" for entry in skipped[:10])
@@ -167,15 +170,22 @@ def selftest_command(
     refuse_failed(bundle, tests)
 
 
-def _load(bundle: Path | None, threads: int | None, provider: str | None, int8: bool | None) -> "Bundle":
+def _load(
+    bundle: Path | None, threads: int | None, provider: str | None, int8: bool | None, dim: int | None = None
+) -> "Bundle":
+    from tinyclap.bundle_summary import cost_of
     from tinyclap.runtime import Bundle
 
-    return Bundle.load(
+    loaded = Bundle.load(
         bundle or _newest_bundle(),
         graph=None if int8 is None else "int8" if int8 else "float",
         providers=provider,
         threads=threads,
+        dim=dim,
     )
+    if dim is not None:
+        typer.echo(cost_of(loaded.manifest, dim), err=True)
+    return loaded
 
 
 def _newest_bundle() -> Path:

@@ -160,7 +160,9 @@ class _Journal:
 
 def _make_part_folder(folder: Path, out: Path, bundle: Bundle, overwrite: bool) -> None:
     """The folder of unfinished work, made if need be."""
-    made_by = {"bundle": hashlib.sha256(f"{bundle.graph} {bundle.manifest.to_json()}".encode()).hexdigest()}
+    made_by = {
+        "bundle": hashlib.sha256(f"{bundle.graph} {bundle.embed_dim} {bundle.manifest.to_json()}".encode()).hexdigest()
+    }
     try:
         if folder.is_dir() and read_json(folder / "job.json", {}) != made_by:
             if not overwrite:

@@ -1,7 +1,7 @@
 """From a student and its teacher to a bundle: graphs, labels, text side, each compared with torch."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ class Exporter:
         options: what goes into the bundle.
         name: of the bundle.
         prompts: templates with `{}`.
+        sweep: what fewer dimensions of a pruned student cost, rows of `prune.sweep`.
         progress: is told what happens.
     """
 
@@ -104,6 +105,7 @@ class Exporter:
     options: ExportOptions
     name: str
     prompts: tuple[str, ...]
+    sweep: Sequence[Mapping[str, Any]] = ()
     progress: Callable[[str], None] = silent
 
     def write(self, folder: Path, *, overwrite: bool = False) -> Manifest:
@@ -229,6 +231,16 @@ class Exporter:
         """Their unit vectors in the student's space."""
         return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map)
 
+    def _costs(self, method: str) -> list[dict[str, Any]]:
+        """The sweep's rows of the student's own method and of no more dimensions than it has."""
+        own = method.rpartition("+")[2]
+        keys = ("dim", "accuracy", "knn10_overlap")
+        return [
+            {key: row[key] for key in keys}
+            for row in self.sweep
+            if row["method"] == own and not row["finetuned"] and row["dim"] <= self.student.embed_dim
+        ]
+
     def _texts(self, texts: list[str]) -> np.ndarray:
         """Text embeddings in the student's space."""
         embeddings, latent_map = teacher_texts(self.teacher, texts), self.student.latent_map
@@ -258,6 +270,7 @@ class Exporter:
                 "full_dim": latent_map.full_dim,
                 "nested": latent_map.nested,
                 "fingerprint": latent_map.fingerprint,
+                "measured": self._costs(latent_map.method),
             },
         )
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from tinyclap.errors import TinyclapError
 
@@ -73,11 +71,15 @@ class LatentMap:
 
     def save(self, path: Path) -> None:
         """Write a safetensors file."""
+        import safetensors.numpy  # not in the base install, which computes with maps but stores none
+
         path.write_bytes(safetensors.numpy.save({_TENSOR: self.matrix}, {"method": self.method}))
 
     @classmethod
     def load(cls, path: Path) -> "LatentMap":
         """The inverse of `save`; TinyclapError for a damaged file."""
+        import safetensors
+
         try:
             with safetensors.safe_open(path, "np") as stored:
                 return cls(stored.get_tensor(_TENSOR), (stored.metadata() or {}).get("method", "unknown"))

@@ -10,7 +10,9 @@ from tinyclap.errors import TinyclapError
 from tinyclap.evaluation import decode_set
 from tinyclap.export_sounds import Material
 from tinyclap.exporter import Exporter, ExportOptions, refuse_taken, silent
+from tinyclap.files import read_json
 from tinyclap.recipe import load_recipe
+from tinyclap.results import SWEEP
 from tinyclap.run import refuse_unfinished
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
@@ -55,5 +57,6 @@ def export_run(
         material = Material(train, decode_set(test, student.sample_rate, recipe.data), tuple(test.labels))
     chosen = ExportOptions(labels=material.labels if labels is None else labels, **options)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
-    exporter = Exporter(student, teacher, material, chosen, recipe.name, prompts, progress)
+    sweep = read_json(run / SWEEP, {}).get("rows", [])
+    exporter = Exporter(student, teacher, material, chosen, recipe.name, prompts, sweep, progress)
     return exporter.write(folder, overwrite=overwrite)

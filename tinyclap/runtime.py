@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyclap import segments
 from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH, LABELS, TEXT_GRAPH, TOKENIZER, Manifest, read_manifest, verify
-from tinyclap.checks import is_number
+from tinyclap.checks import is_count, is_number
 from tinyclap.errors import TinyclapError
 from tinyclap.labels import LabelTable, Prediction, read_table
 from tinyclap.session import open_session, run
@@ -35,10 +35,14 @@ class Bundle:
         manifest: what it says of itself.
         graph: file name of the audio graph that is run.
         threads: working on one graph.
+        embed_dim: dimensions of its embeddings.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, graph: str, session: Any, threads: int) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, graph: str, session: Any, threads: int, embed_dim: int
+    ) -> None:
         self.folder, self.manifest, self.graph, self.threads = folder, manifest, graph, threads
+        self.embed_dim = embed_dim
         self._session = session
         self._logmel = LogMel(manifest.frontend) if manifest.input == "logmel" else None
 
@@ -50,6 +54,7 @@ class Bundle:
         graph: Literal["float", "int8"] | None = None,
         providers: str | Sequence[str] | None = None,
         threads: int | None = None,
+        dim: int | None = None,
     ) -> "Bundle":
         """Check a bundle and make it ready to run.
 
@@ -58,10 +63,12 @@ class Bundle:
             graph: None for the one that the export recommends.
             providers: execution providers, first choice first, e.g. "cuda"; None for the CPU.
             threads: working on one graph; None for one, which is best for small graphs.
+            dim: dimensions to keep of a bundle whose run was pruned by rotation, the first ones of which hold most;
+                None for all.
 
         Raises:
-            TinyclapError: no bundle, one that is truncated, changed or of an unknown schema, no such graph, or a
-                provider that does not become active.
+            TinyclapError: no bundle, one that is truncated, changed or of an unknown schema, no such graph, a provider
+                that does not become active, or dimensions that cannot be left out.
         """
         folder = Path(path)
         manifest = read_manifest(folder, later=TEXT_FILES)
@@ -72,18 +79,13 @@ class Bundle:
         session = open_session(
             folder / name, inputs=[manifest.input], output="embedding", providers=providers, threads=threads
         )
-        return cls(folder, manifest, name, session, threads or 1)
+        return cls(folder, manifest, name, session, threads or 1, _kept(folder, manifest, dim))
 
     @property
     def provider(self) -> str:
         """The execution provider that is active."""
         active: str = self._session.get_providers()[0]
         return active
-
-    @property
-    def embed_dim(self) -> int:
-        """Size of an embedding."""
-        return self.manifest.embed_dim
 
     @property
     def sample_rate(self) -> int:
@@ -175,7 +177,7 @@ class Bundle:
         """
         if self._text is None:
             raise TinyclapError(f"bundle {self.folder} has no text side; export it with `tinyclap export --text`")
-        return self._text.embed(texts) if len(texts) else np.empty((0, self.embed_dim), np.float32)
+        return self._first(self._text.embed(texts)) if len(texts) else np.empty((0, self.embed_dim), np.float32)
 
     def stream(
         self,
@@ -211,7 +213,10 @@ class Bundle:
 
     @cached_property
     def _table(self) -> LabelTable | None:
-        return read_table(self.folder, self.embed_dim) if LABELS in self.manifest.files else None
+        if LABELS not in self.manifest.files:
+            return None
+        table = read_table(self.folder, self.manifest.embed_dim)
+        return LabelTable(table.labels, self._first(table.embeddings))
 
     @cached_property
     def _text(self) -> TextEncoder | None:
@@ -245,8 +250,15 @@ class Bundle:
     def _encode(self, window: np.ndarray) -> np.ndarray:
         """One window (T,) -> unit-norm (embed_dim,)."""
         batch = window[None] if self._logmel is None else self._logmel(window[None])
-        embedding: np.ndarray = run(self._session, {self.manifest.input: np.ascontiguousarray(batch)})[0]
-        return embedding
+        embedding: np.ndarray = run(self._session, {self.manifest.input: np.ascontiguousarray(batch)})
+        return self._first(embedding)[0]
+
+    def _first(self, embeddings: np.ndarray) -> np.ndarray:
+        """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""
+        if self.embed_dim == self.manifest.embed_dim:
+            return embeddings
+        kept = embeddings[:, : self.embed_dim]
+        return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
 
     def _smoothed(
         self, windows: Iterable[tuple[int, np.ndarray]], smoothing: float
@@ -256,6 +268,21 @@ class Bundle:
             embedding = self._encode(window).astype(np.float64)
             smooth = embedding if smooth is None else smoothing * smooth + (1 - smoothing) * embedding
             yield heard / self.sample_rate, _unit(smooth)
+
+
+def _kept(folder: Path, manifest: Manifest, dim: int | None) -> int:
+    """How many dimensions are kept of those asked for."""
+    full = manifest.embed_dim
+    if dim is None or dim == full:
+        return full
+    if not is_count(dim) or dim > full:
+        raise TinyclapError(f"dim is {dim}: bundle {folder} has {full} dimensions; allowed: 1 to {full}")
+    if not (manifest.latent_map and manifest.latent_map["nested"]):
+        raise TinyclapError(
+            f"dim is {dim}: the first dimensions of bundle {folder} are no better than others; export a run that was "
+            "pruned by rotation (`tinyclap prune --dim`)"
+        )
+    return dim
 
 
 def _listed(sounds: Sound | Iterable[Sound]) -> Iterable[Sound]:
