@@ -161,12 +161,14 @@ def selftest_command(
         typer.echo(json.dumps({"bundle": str(bundle), "graphs": [asdict(test) for test in tests]}))
     else:
         for test in tests:
-            told = (
-                f"{'passed' if test.passed else 'FAILED'}; {test.n_inputs} inputs on {test.provider}, "
-                f"largest difference {test.difference:.1e}, mean cosine {test.cosine:.4f}"
-            )
-            untested = 'not tested; it needs: pip install "tinyclap[text]"'
-            typer.echo(f"{test.graph}: {untested if test.passed is None else told}")
+            told = 'not tested; it needs: pip install "tinyclap[text]"'
+            if test.passed is not None:
+                inputs = f"{test.n_inputs} input{'' if test.n_inputs == 1 else 's'}"
+                told = (
+                    f"{'passed' if test.passed else 'FAILED'}; {inputs} on {test.provider}, "
+                    f"largest difference {test.difference:.1e}, mean cosine {test.cosine:.4f}"
+                )
+            typer.echo(f"{test.graph}: {told}")
     refuse_failed(bundle, tests)
 
 
