@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tiny_bundles import tiny_bundle
 
-from tinyclap.bundle import Manifest, read_manifest, write_manifest
+from tinyclap.bundle import MAP_KEYS, Manifest, read_manifest, write_manifest
 from tinyclap.errors import TinyclapError
 
 
@@ -66,7 +66,7 @@ class TestManifest:
             ({"graphs": {}}, "graphs"),
             ({"graphs": {"audio.onnx": {"opset": 20}}}, "graphs"),
             ({"recommended": "audio_int4.onnx"}, "recommended"),
-            ({"latent_map": [1]}, "latent_map"),
+            ({"latent_map": dict.fromkeys(MAP_KEYS, 1)}, "latent_map"),
             ({"text": {"max_tokens": 0, "pad_id": 0, "opset": 18}}, "text"),
             ({"name": None}, "name"),
         ],

@@ -167,7 +167,8 @@ class TestHub:
 
         monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
         loaded = Student.from_pretrained("someone/student")
-        assert asked == ["someone/student", "README.md", "config.json", "model.safetensors"]
+        names = ["README.md", "config.json", "latent_map.safetensors", "model.safetensors"]
+        assert asked == ["someone/student", *names]
         assert torch.equal(loaded(noise(1, WINDOW)), student(noise(1, WINDOW)))
 
     def test_no_network_is_one_message(self, monkeypatch: pytest.MonkeyPatch) -> None:
