@@ -6,22 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_exports import TINY
 
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.heads import MappedProjection, Projection
 from tinyclap.latent import LatentMap, latent_map
-from tinyclap.phinet import PhiNetConfig
 from tinyclap.prune import Material, Trial, finetune, narrow, prune, sweep
-from tinyclap.student import Student, StudentConfig
+from tinyclap.student import Student
 
-CONFIG = StudentConfig(
-    frontend=FrontendSpec(sample_rate=8000, n_fft=256, win_length=256, hop_length=160, n_mels=24, f_max=4000),
-    phinet=PhiNetConfig(alpha=0.2),
-    embed_dim=24,
-    features=32,
-    window_s=1.0,
-)
+CONFIG = dataclasses.replace(TINY, embed_dim=24)
 
 
 def new_student(head: str = "linear") -> Student:

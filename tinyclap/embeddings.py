@@ -131,25 +131,24 @@ def teacher_clips(teacher: Teacher, decoded: Decoded) -> np.ndarray:
     )
 
 
-def teacher_texts(teacher: Teacher, texts: list[str]) -> np.ndarray:
-    """Text embeddings of a teacher, unit-norm float32 (N, D), kept in the cache; raises as `teacher_clips` does."""
-    return _remember(
+def teacher_texts(teacher: Teacher, texts: list[str], latent_map: LatentMap | None = None) -> np.ndarray:
+    """Text embeddings of a teacher, unit-norm float32 (N, D), kept in the cache; raises as `teacher_clips` does.
+
+    `latent_map` takes them into the space of a pruned student.
+    """
+    embeddings = _remember(
         ["texts", teacher.fingerprint, *texts],
         lambda: teacher.embed_text(texts).float().cpu().numpy(),
         f"teacher {teacher.name}",
     )
+    return embeddings if latent_map is None else latent_map.apply(embeddings)
 
 
 def class_vectors(
     teacher: Teacher, labels: Sequence[str], prompts: Sequence[str], latent_map: LatentMap | None = None
 ) -> np.ndarray:
     """`zeroshot.class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
-
-    def embed(texts: list[str]) -> np.ndarray:
-        embeddings = teacher_texts(teacher, texts)
-        return embeddings if latent_map is None else latent_map.apply(embeddings)
-
-    return class_matrix(embed, labels, prompts)
+    return class_matrix(lambda texts: teacher_texts(teacher, texts, latent_map), labels, prompts)
 
 
 def _remember(parts: list[str], compute: Callable[[], np.ndarray], who: str) -> np.ndarray:

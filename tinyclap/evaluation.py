@@ -60,6 +60,17 @@ class Exam:
         held = [{window.clip for window in one.windows} for one in self.decoded.values()]
         return sorted(set.intersection(*held))
 
+    @property
+    def targets(self) -> list[int]:
+        """The class of each usable clip, an index into the data set's labels."""
+        return [self.dataset.labels.index(str(self.dataset.clips[clip].label)) for clip in self.usable]
+
+    @property
+    def sources(self) -> list[str | None] | None:
+        """The recording that each usable clip was cut from; None where no clip names one."""
+        sources = [self.dataset.clips[clip].source for clip in self.usable]
+        return sources if any(source is not None for source in sources) else None
+
 
 def prepare(spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher, *sample_rates: int) -> Exam:
     """The exam of a data section, for a teacher and for students of other sample rates.
@@ -100,13 +111,13 @@ def grade(
         teacher_clips(teacher, exam.decoded[teacher.sample_rate])[usable],
         ours,
         class_vectors(teacher, labels, exam.prompts),
-        [labels.index(str(clip.label)) for clip in clips],
+        exam.targets,
         labels,
         folds=[clip.fold for clip in clips] if any(clip.fold is not None for clip in clips) else None,
-        sources=[clip.source for clip in clips] if any(clip.source is not None for clip in clips) else None,
+        sources=exam.sources,
         mean=mean,
         latent_map=latent_map,
-        student_classes=class_vectors(teacher, labels, exam.prompts, latent_map),
+        student_classes=class_vectors(teacher, labels, exam.prompts, latent_map) if latent_map else None,
         n_bootstrap=exam.n_bootstrap,
         seed=exam.seed,
         templates=exam.prompts,

@@ -145,7 +145,10 @@ class Exporter:
         vectors = shipped_vectors(self.student, self.options.static_s)
         if self.options.text:
             texts = [text for pair in zeroshot.prompts_for(SHIPPED_LABELS, self.prompts) for text in pair]
-            vectors |= {"texts": np.array(texts), "text_embedding": self._texts(texts)}
+            vectors |= {
+                "texts": np.array(texts),
+                "text_embedding": teacher_texts(self.teacher, texts, self.student.latent_map),
+            }
 
         def write() -> None:
             np.savez_compressed(folder / TEST_VECTORS, **vectors)  # type: ignore[arg-type]
@@ -240,11 +243,6 @@ class Exporter:
             for row in self.sweep
             if row["method"] == own and not row["finetuned"] and row["dim"] <= self.student.embed_dim
         ]
-
-    def _texts(self, texts: list[str]) -> np.ndarray:
-        """Text embeddings in the student's space."""
-        embeddings, latent_map = teacher_texts(self.teacher, texts), self.student.latent_map
-        return embeddings if latent_map is None else latent_map.apply(embeddings)
 
     def _manifest(self, facts: Mapping[str, Mapping[str, Any]], text: Mapping[str, int] | None) -> Manifest:
         student, teacher, latent_map = self.student, self.teacher, self.student.latent_map

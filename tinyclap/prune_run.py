@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from tinyclap.logmels import LogMelViews
 from tinyclap.recipe import load_recipe
 from tinyclap.report import model_card, write_report
 from tinyclap.results import SWEEP
-from tinyclap.run import RUNS, check_inputs, environment, refuse_unfinished
+from tinyclap.run import RUNS, check_inputs, refuse_unfinished, write_provenance
 from tinyclap.schema.recipes import DistillRecipe
 from tinyclap.store import write_array
 from tinyclap.student import Student
@@ -114,8 +113,7 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
             if (run / name).is_file():
                 shutil.copyfile(run / name, new / name)
         inputs = read_json(run / "env.json", {}).get("inputs") or {}
-        command = " ".join(["tinyclap", *sys.argv[1:]])
-        write_json(new / "env.json", environment(recipe.seed) | {"command": command, "inputs": inputs})
+        write_provenance(new, recipe.seed, inputs)
         write_array(new / TEACHER_MEAN, mean)
         card = model_card(summary, evaluation, teacher_is_local=Path(recipe.teacher.source).exists())
         pruned.save_pretrained(new / "student", card)
@@ -172,8 +170,7 @@ def _sweep(
     options: PruneOptions, exam: Exam, student: Student, teacher: Teacher, make: Any, trained: Any
 ) -> list[dict[str, Any]]:
     """The sweep on the run's test clips."""
-    usable, clips = exam.usable, [exam.dataset.clips[clip] for clip in exam.usable]
-    labels = exam.dataset.labels
+    usable, labels = exam.usable, exam.dataset.labels
 
     def classes(made: LatentMap | None) -> np.ndarray:
         earlier = student.latent_map
@@ -188,8 +185,8 @@ def _sweep(
         listen(student),
         teacher_clips(teacher, exam.decoded[teacher.sample_rate])[usable],
         classes,
-        np.array([labels.index(str(clip.label)) for clip in clips]),
-        [clip.source for clip in clips] if any(clip.source is not None for clip in clips) else None,
+        np.array(exam.targets),
+        exam.sources,
         exam.n_bootstrap,
         exam.seed,
     )

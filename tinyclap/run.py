@@ -47,10 +47,15 @@ def open_run(
         check_inputs(folder, inputs or {})
         return folder
     with whole_folder(folder) as new:
-        command = " ".join(["tinyclap", *sys.argv[1:]])
-        write_json(new / "env.json", environment(seed) | {"command": command, "inputs": dict(inputs or {})})
+        write_provenance(new, seed, inputs or {})
         write_text(new / "recipe.yaml", recipe)
     return folder
+
+
+def write_provenance(folder: Path, seed: int, inputs: Mapping[str, str]) -> None:
+    """Write `env.json`: the environment, the command that runs now, and the fingerprints of what is learned from."""
+    command = " ".join(["tinyclap", *sys.argv[1:]])
+    write_json(folder / "env.json", environment(seed) | {"command": command, "inputs": dict(inputs)})
 
 
 def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: bool = False) -> bool:
