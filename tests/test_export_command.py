@@ -10,6 +10,7 @@ import onnx
 import pytest
 import soundfile
 import torch
+from commands import failure, invoke
 from tiny import small_recipe, tiny_clap
 from tiny_exports import tracing_once
 from typer.testing import CliRunner
@@ -17,8 +18,6 @@ from typer.testing import CliRunner
 from tinyclap import audio, cli
 from tinyclap.bundle import read_manifest
 from tinyclap.data.procedural import Procedural
-from tinyclap.errors import TinyclapError
-from tinyclap.failures import explain
 from tinyclap.runtime import Bundle
 from tinyclap.student import Student
 
@@ -43,22 +42,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def workplace(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(home)
     return home
-
-
-def invoke(*arguments: str) -> tuple[str, str]:
-    """Standard output and error of a command that must succeed."""
-    result = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.stderr
-    return result.stdout, result.stderr
-
-
-def failure(*arguments: str) -> tuple[str, int]:
-    """Message and exit code of a command that must fail."""
-    with pytest.raises(TinyclapError) as caught:
-        CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
-    explained = explain(caught.value)
-    assert explained is not None
-    return explained
 
 
 def test_from_a_run_to_a_bundle_that_classifies(workplace: Path) -> None:

@@ -11,13 +11,12 @@ import pytest
 import soundfile
 import torch
 from accelerate.state import AcceleratorState
+from commands import failure, run
 from tiny import LABELS, small_recipe, tiny_clap
 from typer.testing import CliRunner
 
 from tinyclap import cli
 from tinyclap.data.procedural import Procedural
-from tinyclap.errors import TinyclapError
-from tinyclap.failures import explain
 from tinyclap.student import Student
 from tinyclap.teachers.base import Teacher
 
@@ -39,22 +38,6 @@ def recipe(teacher_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "small.yaml").write_text(small_recipe(teacher_folder))
     return tmp_path / "small.yaml"
-
-
-def run(*arguments: str) -> str:
-    """Standard output of a command that must succeed."""
-    result = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.stderr
-    return result.stdout
-
-
-def failure(*arguments: str) -> tuple[str, int]:
-    """Message and exit code of a command that must fail."""
-    with pytest.raises(TinyclapError) as caught:
-        CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
-    explained = explain(caught.value)
-    assert explained is not None
-    return explained
 
 
 def interrupt(where: str, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from commands import failure, run
 from tiny import small_recipe, tiny_clap
 from typer.testing import CliRunner
 
@@ -37,18 +38,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(home)
-
-
-def run(*arguments: str) -> str:
-    result = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.stderr
-    return result.stdout
-
-
-def failure(*arguments: str) -> str:
-    with pytest.raises(TinyclapError) as caught:
-        CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
-    return str(caught.value)
 
 
 def test_a_pruned_run_is_a_run(home: Path) -> None:
@@ -163,10 +152,10 @@ def test_what_is_refused_and_leaves_nothing(home: Path) -> None:
         (["--dim", "4", "--calibrate", "nowhere"], "nowhere"),
         (["--dim", "4", "--out", "runs/small"], "runs/small exists already and is left as it is"),
     ):
-        assert message in failure("prune", "runs/small", *arguments)
+        assert message in failure("prune", "runs/small", *arguments)[0]
     assert not Path("runs/small-rotation-4").exists()
     bad = home / "bad"
     bad.mkdir()
     for number in range(3):
         (bad / f"{number}.wav").write_bytes(b"no sound")
-    assert "none of its 3 clips is usable" in failure("prune", "runs/small", "--dim", "4", "--calibrate", str(bad))
+    assert "none of its 3 clips is usable" in failure("prune", "runs/small", "--dim", "4", "--calibrate", str(bad))[0]
