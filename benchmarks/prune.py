@@ -30,18 +30,17 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.esc50 import esc50
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips, teacher_texts
 from tinyclap.files import write_json
+from tinyclap.finished import open_finished
 from tinyclap.latency import interleaved_ms
 from tinyclap.latent import LatentMap, latent_map, mask_per_clip
 from tinyclap.onnx_encoder import encoder_graph
 from tinyclap.prune import Material, finetune, narrow, prune
 from tinyclap.prune_run import training_material
-from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
 from tinyclap.schema.data import one_or_more
 from tinyclap.session import open_session
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student import REFERENCE, Student
-from tinyclap.teachers import load_teacher
 
 RESULTS = Path(__file__).parent / "results"
 DIMS = (384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8)
@@ -77,10 +76,10 @@ def main() -> None:
 
 def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
     """One student, pruned in every way: by (method, dimensions) which test clips it names rightly, and its overlap."""
-    recipe = load_recipe(run / "recipe.yaml", task="distill")
+    finished = open_finished(run, "prune")
+    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     (spec,) = one_or_more(recipe.data.train)
     root = spec.root
-    student, teacher = Student.from_pretrained(run / "student"), load_teacher("dual", recipe.teacher.source)
     train, test = build_dataset(recipe.data.train), build_dataset(recipe.data.test)  # type: ignore[arg-type]
     whole = esc50(root, esc10=True)
     mine = clip_embeddings(student.embed_audio, decode(whole, student.sample_rate), progress="student listens")
@@ -107,7 +106,7 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
             "chance": zeroshot.knn_chance(len(whole)),
         }
 
-    taught = training_material(recipe, student, teacher) if epochs else None
+    taught = training_material(finished, train) if epochs else None
     found = {("none", student.embed_dim): score(mine, class_vectors(teacher, whole.labels, teacher.prompts))}
     for dim in (dim for dim in DIMS if dim <= student.embed_dim):
         found["mask", dim] = score(mask_per_clip(mine, dim), class_vectors(teacher, whole.labels, teacher.prompts))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tinyclap.errors import TinyclapError
-from tinyclap.store import BLOCK_ROWS, Filled, fill, prepared_ahead
+from tinyclap.store import BLOCK_ROWS, Filled, Store, fill, prepared_ahead
 
 N_ROWS, WIDTH = 55, 64  # the last block is not full
 ROWS = np.random.default_rng(0).uniform(-1, 1, (N_ROWS, WIDTH)).astype(np.float32)
@@ -22,7 +22,7 @@ def fill_with(
     folder: Path, compute: Callable[[range, np.ndarray], np.ndarray], dtype: type = np.float16, scale: float = 1.0
 ) -> Filled:
     shape = (N_ROWS, WIDTH)
-    return fill(folder, shape, dtype, lambda rows: ROWS[rows], compute, scale=scale, progress="test")
+    return fill([Store(folder, shape, dtype, compute, scale)], lambda rows: ROWS[rows], progress="test")[0]
 
 
 def copy(rows: range, prepared: np.ndarray) -> np.ndarray:
@@ -126,6 +126,31 @@ def test_a_full_disk_is_an_error_and_what_was_stored_stays(tmp_path: Path, whole
     filled = fill_with(tmp_path / "store", copy)
     assert filled.computed == N_ROWS - 2 * BLOCK_ROWS
     assert files(filled.folder) == whole
+
+
+def test_stores_of_the_same_things_share_what_is_prepared_and_each_computes_what_it_lacks(tmp_path: Path) -> None:
+    prepared: list[int] = []
+
+    def prepare(rows: range) -> np.ndarray:
+        prepared.append(rows.start)
+        return ROWS[rows]
+
+    def stop(rows: range, values: np.ndarray) -> np.ndarray:
+        if rows.start == 2 * BLOCK_ROWS:
+            raise RuntimeError("stopped")
+        return values
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fill_with(tmp_path / "one", stop, np.float32)
+    one = Store(tmp_path / "one", (N_ROWS, WIDTH), np.float32, copy)
+    half = Store(tmp_path / "half", (N_ROWS, WIDTH // 2), np.float32, lambda rows, values: values[:, ::2])
+    filled, halved = fill([one, half], prepare, progress="test")
+    assert prepared == list(range(0, N_ROWS, BLOCK_ROWS)), "once for both"
+    assert (filled.computed, halved.computed) == (N_ROWS - 2 * BLOCK_ROWS, N_ROWS)
+    np.testing.assert_array_equal(filled.rows, ROWS)
+    np.testing.assert_array_equal(halved.rows, ROWS[:, ::2])
+    fill([one, half], prepare, progress="test")
+    assert len(prepared) == len(range(0, N_ROWS, BLOCK_ROWS)), "nothing is prepared that nobody lacks"
 
 
 def test_two_that_start_at_once_fill_one_store(

@@ -20,7 +20,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import cache_root, cached_folder
 from tinyclap.latent import LatentMap
 from tinyclap.progress import counted
-from tinyclap.store import BLOCK_ROWS, fill, write_array
+from tinyclap.store import BLOCK_ROWS, Store, fill, write_array
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views
 from tinyclap.zeroshot import class_matrix
@@ -51,13 +51,16 @@ def store_key(teacher: Teacher, views: Views) -> str:
     return hashlib.blake2b(json.dumps([*parts, views.spec.per_clip]).encode(), digest_size=16).hexdigest()
 
 
-def teacher_embeddings(teacher: Teacher, views: Views, device: str | torch.device = "cpu") -> Stored:
+def teacher_embeddings(
+    teacher: Teacher, views: Views, device: str | torch.device = "cpu", *, beside: Sequence[Store] = ()
+) -> Stored:
     """Every view's teacher embedding, from the store as far as it is filled and from the teacher for the rest.
 
     Args:
         teacher: embeds the views.
         views: at the teacher's sample rate.
         device: to run the teacher on.
+        beside: stores of something else made from the same views, filled too, so that no view is rendered twice.
 
     Raises:
         TinyclapError: the views' sample rate is not the teacher's, or an embedding is not finite.
@@ -79,14 +82,13 @@ def teacher_embeddings(teacher: Teacher, views: Views, device: str | torch.devic
                 )
         return embeddings
 
-    filled = fill(
+    store = Store(
         cache_root() / "embeddings" / store_key(teacher, views),
         (len(views) * per_clip, teacher.embed_dim),
         np.float16,
-        lambda rows: views.batch([divmod(row, per_clip) for row in rows]),
         listen,
-        progress=f"{teacher.name} listens",
     )
+    filled = fill([store, *beside], views.block, progress=f"{teacher.name} listens")[0]
     shape = (len(views), per_clip, teacher.embed_dim)
     return Stored(filled.rows.reshape(shape), filled.folder, filled.computed, filled.rounding_error)
 

@@ -18,11 +18,12 @@ from tinyclap.data.overlap import heard_clips
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_json
+from tinyclap.finished import student_and_teacher
 from tinyclap.other_data import other_data
 from tinyclap.recipe import load_recipe
 from tinyclap.report import write_report
 from tinyclap.results import read_evaluations
-from tinyclap.run import check_inputs, refuse_unfinished
+from tinyclap.run import refuse_unfinished
 from tinyclap.schema.data import Data, one_or_more
 from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.student import Student
@@ -161,9 +162,7 @@ def evaluate_run(
         exam = prepare(spec, recipe, teacher)
         evaluation = grade(exam, teacher)
     else:
-        teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
-        check_inputs(run, {"teacher": teacher.fingerprint})
-        student = Student.from_pretrained(run / "student")
+        student, teacher = student_and_teacher(run, recipe)
         mean = _teacher_mean(run)
         exam = prepare(spec, recipe, teacher, student.sample_rate)
         evaluation = grade(exam, teacher, student, mean=mean)

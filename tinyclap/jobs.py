@@ -18,11 +18,9 @@ from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.distill import DistillOptions, distill, teacher_mean
-from tinyclap.embeddings import teacher_embeddings
-from tinyclap.evaluation import TEACHER_MEAN, decode_set, describe_data, grade, prepare, write_evaluation
+from tinyclap.evaluation import TEACHER_MEAN, describe_data, grade, prepare, write_evaluation
 from tinyclap.files import write_json
-from tinyclap.frontend import LogMel
-from tinyclap.logmels import LogMelViews
+from tinyclap.lessons import lessons, training_views
 from tinyclap.pretrain import Captions, PretrainOptions, pretrain, refuse_several
 from tinyclap.recipe import dump
 from tinyclap.report import model_card, teacher_card, write_report
@@ -32,7 +30,6 @@ from tinyclap.store import write_array
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
 from tinyclap.training import Checkpoint
-from tinyclap.views import Views, ViewSpec
 
 
 def run_recipe(recipe: Recipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -56,25 +53,23 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     with accelerator.main_process_first():  # it downloads, decodes and lets the teacher listen; the others read
         train = build_dataset(recipe.data.train)
         teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
-        spec, seed = ViewSpec(**recipe.views.model_dump(exclude={"seed"})), recipe.views.seed
         torch.manual_seed(recipe.seed)
-        student = Student(student_config(recipe.student, teacher.embed_dim, spec.duration_s))
+        student = Student(student_config(recipe.student, teacher.embed_dim, recipe.views.duration_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
         exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
         if exam:
             refuse_overlap(train, exam.dataset)
-        heard = Views(decode_set(train, teacher.sample_rate, recipe.data), spec, seed)
-        stored = teacher_embeddings(teacher, heard, accelerator.device)
-        decoded = decode_set(train, student.sample_rate, recipe.data)
-        frontend = LogMel(student.config.frontend)
-        views = LogMelViews(Views(decoded, spec, seed), frontend, keep=recipe.training.keep_logmels)
+        taught = lessons(recipe, train, teacher, student, accelerator.device)
+    stored, decoded = taught.stored, taught.logmels.views.decoded
     mean = teacher_mean(stored.embeddings)
     options = DistillOptions(**recipe.training.model_dump(exclude={"keep_logmels"}))
     inputs = {"teacher": teacher.fingerprint, "training clips": decoded.fingerprint}
     open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
     spent_s = Checkpoint(run).spent_s()
-    student = distill(student, stored.embeddings, mean, views, options, run, seed=recipe.seed, accelerator=accelerator)
+    student = distill(
+        student, stored.embeddings, mean, taught.logmels, options, run, seed=recipe.seed, accelerator=accelerator
+    )
     if not accelerator.is_main_process:
         return {}
     write_array(run / TEACHER_MEAN, mean)
@@ -84,7 +79,7 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         "data": describe_data(recipe.data.train),
         **described,
         **_heard(decoded),
-        "views": spec.per_clip,
+        "views": recipe.views.per_clip,
         "teacher_forwards": stored.teacher_forwards,
         "store": str(stored.folder),
         "store_rounding_error": stored.rounding_error,
@@ -112,9 +107,9 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher)
     if exam:
         refuse_overlap(train, exam.dataset)
-    decoded = decode_set(train, teacher.sample_rate, recipe.data)
+    views = training_views(recipe, train, teacher.sample_rate)
+    decoded = views.decoded
     captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
-    views = Views(decoded, ViewSpec(**recipe.views.model_dump(exclude={"seed"})), recipe.views.seed)
     options = PretrainOptions(**recipe.training.model_dump(exclude={"logit_scale_init"}))
     inputs = {"training clips": decoded.fingerprint}
     open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)

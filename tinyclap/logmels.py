@@ -15,11 +15,32 @@ import torch
 from tinyclap.errors import TinyclapError
 from tinyclap.files import cache_root
 from tinyclap.frontend import LogMel
-from tinyclap.store import BLOCK_ROWS, fill
+from tinyclap.store import BLOCK_ROWS, Store, fill
 from tinyclap.views import Views
 
 VERSION = 1
 DECIBELS_PER_UNIT = 0.01
+
+
+def logmel_store(views: Views, frontend: LogMel) -> Store:
+    """The store of every view's spectrogram: int16 (clips * views, frames, mels).
+
+    Raises:
+        TinyclapError: views and front end of different sample rates.
+    """
+    spec = frontend.spec
+    if views.decoded.sample_rate != spec.sample_rate:
+        raise TinyclapError(f"views at {views.decoded.sample_rate} Hz for a student that hears {spec.sample_rate} Hz")
+    parts = [VERSION, BLOCK_ROWS, views.decoded.fingerprint, views.spec.fingerprint, views.seed, views.spec.per_clip]
+    key = hashlib.blake2b(json.dumps([*parts, asdict(spec)]).encode(), digest_size=16).hexdigest()
+    frames = spec.n_frames(round(views.spec.duration_s * spec.sample_rate))
+    return Store(
+        cache_root() / "logmels" / key,
+        (len(views) * views.spec.per_clip, frames, spec.n_mels),
+        np.int16,
+        lambda rows, waveforms: frontend(torch.from_numpy(waveforms)).squeeze(1).numpy(),
+        scale=DECIBELS_PER_UNIT,
+    )
 
 
 class LogMelViews:
@@ -35,13 +56,10 @@ class LogMelViews:
     """
 
     def __init__(self, views: Views, frontend: LogMel, *, keep: bool = True) -> None:
-        if views.decoded.sample_rate != frontend.spec.sample_rate:
-            raise TinyclapError(
-                f"views at {views.decoded.sample_rate} Hz for a student that hears {frontend.spec.sample_rate} Hz"
-            )
+        store = logmel_store(views, frontend)
         self.views, self.frontend = views, frontend
         self.per_clip = views.spec.per_clip
-        self._stored = self._fill() if keep else None
+        self._stored = fill([store], views.block, progress="student's spectrograms")[0].rows if keep else None
 
     def __len__(self) -> int:
         return len(self.views)
@@ -56,18 +74,3 @@ class LogMelViews:
     @torch.no_grad()
     def _render(self, rows: Sequence[tuple[int, int]]) -> torch.Tensor:
         return self.frontend(torch.from_numpy(self.views.batch(rows)))
-
-    def _fill(self) -> np.ndarray:
-        views, spec = self.views, self.frontend.spec
-        parts = [VERSION, BLOCK_ROWS, views.decoded.fingerprint, views.spec.fingerprint, views.seed, self.per_clip]
-        key = hashlib.blake2b(json.dumps([*parts, asdict(spec)]).encode(), digest_size=16).hexdigest()
-        frames = spec.n_frames(round(views.spec.duration_s * spec.sample_rate))
-        return fill(
-            cache_root() / "logmels" / key,
-            (len(views) * self.per_clip, frames, spec.n_mels),
-            np.int16,
-            lambda rows: views.batch([divmod(row, self.per_clip) for row in rows]),
-            lambda rows, waveforms: self.frontend(torch.from_numpy(waveforms)).squeeze(1).numpy(),
-            scale=DECIBELS_PER_UNIT,
-            progress="student's spectrograms",
-        ).rows

@@ -6,16 +6,12 @@ from typing import Any
 
 from tinyclap.bundle import Manifest
 from tinyclap.data import build_dataset
-from tinyclap.errors import TinyclapError
 from tinyclap.evaluation import decode_set
 from tinyclap.export_sounds import Material
 from tinyclap.exporter import Exporter, ExportOptions, refuse_taken, silent
 from tinyclap.files import read_json
-from tinyclap.recipe import load_recipe
+from tinyclap.finished import open_finished
 from tinyclap.results import SWEEP
-from tinyclap.run import refuse_unfinished
-from tinyclap.student import Student
-from tinyclap.teachers import load_teacher
 
 
 def export_run(
@@ -43,13 +39,9 @@ def export_run(
     """
     folder = run / "bundle" if out is None else out
     refuse_taken(folder, overwrite)
-    recipe = load_recipe(run / "recipe.yaml")
-    if recipe.task != "distill":
-        raise TinyclapError(f"{run} made a teacher; export the run of a student (`tinyclap distill`)")
-    refuse_unfinished(run, recipe.task)
     progress("loading the student, its teacher and its clips")
-    student = Student.from_pretrained(run / "student")
-    teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
+    finished = open_finished(run, "export")
+    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     train = decode_set(build_dataset(recipe.data.train), student.sample_rate, recipe.data)
     material = Material(train)
     if recipe.data.test:

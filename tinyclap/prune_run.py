@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,19 @@ import numpy as np
 from tinyclap import prune
 from tinyclap.build import describe_student
 from tinyclap.data import Dataset, build_dataset
-from tinyclap.data.decoded import Decoded
 from tinyclap.data.folder import folder as folder_data
-from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips, teacher_embeddings
+from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.errors import TinyclapError
 from tinyclap.evaluation import TEACHER_MEAN, Exam, decode_set, describe_data, grade, prepare, write_evaluation
 from tinyclap.files import read_json, whole_folder, write_json
+from tinyclap.finished import Finished, open_finished
 from tinyclap.latent import METHODS, LatentMap, latent_map
-from tinyclap.logmels import LogMelViews
-from tinyclap.recipe import load_recipe
+from tinyclap.lessons import lessons
 from tinyclap.report import model_card, write_report
 from tinyclap.results import SWEEP
-from tinyclap.run import RUNS, check_inputs, refuse_unfinished, write_provenance
-from tinyclap.schema.recipes import DistillRecipe
+from tinyclap.run import RUNS, write_provenance
 from tinyclap.store import write_array
 from tinyclap.student import Student
-from tinyclap.teachers import load_teacher
-from tinyclap.teachers.base import Teacher
-from tinyclap.views import Views, ViewSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,46 +62,21 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
             or calibration data that cannot be used. Nothing is written then.
     """
     began = time.perf_counter()
-    recipe = load_recipe(run / "recipe.yaml")
-    if recipe.task != "distill":
-        raise TinyclapError(f"{run} made a teacher; prune the run of a student (`tinyclap distill`)")
-    refuse_unfinished(run, recipe.task)
     target = out or RUNS / f"{run.resolve().name}-{options.method}-{options.dim}"
     if target.exists():
         raise TinyclapError(f"{target} exists already and is left as it is; choose another run folder with --out DIR")
-    student = Student.from_pretrained(run / "student")
+    finished = open_finished(run, "prune")
+    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     _check_dims(options, student.embed_dim)
-    teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
-    check_inputs(run, {"teacher": teacher.fingerprint})
-    heard = _calibration(options, recipe, student)
-    calibrated = clip_embeddings(student.embed_audio, heard, progress="student listens")
-    calibrated = calibrated[np.linalg.norm(calibrated, axis=1) > 0]
+    pruning = _Pruning(finished, options, build_dataset(recipe.data.train))
     exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
-    taught = training_material(recipe, student, teacher) if options.finetune else None
-
-    def make(method: str, dim: int) -> LatentMap:
-        return latent_map(method, dim, calibrated, seed=recipe.seed)
-
-    def trained(made: LatentMap) -> Student:
-        pruned = prune.prune(student, made)
-        return prune.finetune(pruned, taught, options.finetune, seed=recipe.seed) if taught else pruned
-
-    pruned = trained(make(options.method, options.dim))
-    rows = _sweep(options, exam, student, teacher, make, trained) if exam and options.sweep else []
-    told = {
-        "from": str(run),
-        "method": options.method,
-        "dim": options.dim,
-        "full_dim": student.embed_dim,
-        "calibration_clips": len(calibrated),
-        "calibration": options.calibrate or describe_data(recipe.data.train),
-        "finetune_epochs": options.finetune,
-    }
-    mean = _mean(recipe, teacher, pruned)
+    pruned = pruning.pruned(pruning.latent_map(options.method, options.dim))
+    rows = pruning.sweep(exam) if exam and options.sweep else []
+    mean = pruning.teacher_mean(pruned)
     evaluation = grade(exam, teacher, pruned, mean=mean) if exam else None
     summary = read_json(run / "summary.json", {}) | {
         "student": describe_student(pruned),
-        "pruned": told,
+        "pruned": pruning.told(run),
         "wall_s": time.perf_counter() - began,
     }
     with whole_folder(target) as new:
@@ -126,6 +97,97 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
     return target
 
 
+@dataclasses.dataclass(frozen=True)
+class _Pruning:
+    """A finished distillation, and how it is to be pruned."""
+
+    finished: Finished
+    options: PruneOptions
+    train: Dataset
+
+    @cached_property
+    def calibrated(self) -> np.ndarray:
+        """The student's embeddings of the sounds that dimensions are chosen by (N, embed_dim)."""
+        sounds: Dataset = folder_data(self.options.calibrate) if self.options.calibrate else self.train
+        student = self.finished.student
+        heard = decode_set(sounds, student.sample_rate, self.finished.recipe.data)
+        return _usable(clip_embeddings(student.embed_audio, heard, progress="student listens"))
+
+    @cached_property
+    def material(self) -> prune.Material:
+        """What heads are trained on again."""
+        return training_material(self.finished, self.train)
+
+    def latent_map(self, method: str, dim: int) -> LatentMap:
+        """A map from the student's space."""
+        return latent_map(method, dim, self.calibrated, seed=self.finished.recipe.seed)
+
+    def pruned(self, made: LatentMap) -> Student:
+        """The student behind a map, its head trained again if that is asked for."""
+        pruned = prune.prune(self.finished.student, made)
+        if not self.options.finetune:
+            return pruned
+        return prune.finetune(pruned, self.material, self.options.finetune, seed=self.finished.recipe.seed)
+
+    def teacher_mean(self, pruned: Student) -> np.ndarray:
+        """The teacher's mean embedding over the training clips, in the pruned student's space (dim,)."""
+        teacher = self.finished.teacher
+        heard = decode_set(self.train, teacher.sample_rate, self.finished.recipe.data)
+        assert pruned.latent_map is not None
+        mean: np.ndarray = pruned.latent_map.apply(_usable(teacher_clips(teacher, heard))).mean(0)
+        return mean
+
+    def sweep(self, exam: Exam) -> list[dict[str, Any]]:
+        """Every method at every dimension asked for, on the run's test clips."""
+        student, teacher, usable = self.finished.student, self.finished.teacher, exam.usable
+
+        def classes(made: LatentMap | None) -> np.ndarray:
+            earlier = student.latent_map
+            whole = made if earlier is None or made is None else made.after(earlier)
+            return class_vectors(teacher, exam.dataset.labels, exam.prompts, whole or earlier)
+
+        def listen(model: Student) -> np.ndarray:
+            heard = exam.decoded[model.sample_rate]
+            return clip_embeddings(model.embed_audio, heard, progress="student listens")[usable]
+
+        trial = prune.Trial(
+            listen(student),
+            teacher_clips(teacher, exam.decoded[teacher.sample_rate])[usable],
+            classes,
+            np.array(exam.targets),
+            exam.sources,
+            exam.n_bootstrap,
+            exam.seed,
+        )
+        after = (lambda made: listen(self.pruned(made))) if self.options.finetune else None
+        return prune.sweep(trial, self.latent_map, METHODS, self.options.sweep, after)
+
+    def told(self, run: Path) -> dict[str, Any]:
+        """What the new run's summary says of it."""
+        return {
+            "from": str(run),
+            "method": self.options.method,
+            "dim": self.options.dim,
+            "full_dim": self.finished.student.embed_dim,
+            "calibration_clips": len(self.calibrated),
+            "calibration": self.options.calibrate or describe_data(self.finished.recipe.data.train),
+            "finetune_epochs": self.options.finetune,
+        }
+
+
+def training_material(finished: Finished, train: Dataset) -> prune.Material:
+    """What the head of a run's student can be trained on again: its own training's views, from the store."""
+    recipe, student = finished.recipe, finished.student
+    taught = lessons(recipe, train, finished.teacher, student)
+    training = recipe.training
+    return prune.material(student, taught.logmels, taught.stored.embeddings, training.loss, training.plain_weight)
+
+
+def _usable(embeddings: np.ndarray) -> np.ndarray:
+    """Those of clips that could be decoded; the others' rows are zeros."""
+    return embeddings[np.linalg.norm(embeddings, axis=1) > 0]
+
+
 def _check_dims(options: PruneOptions, width: int) -> None:
     if options.method not in METHODS:
         raise TinyclapError(f"--method {options.method}: allowed: {', '.join(METHODS)}")
@@ -136,59 +198,3 @@ def _check_dims(options: PruneOptions, width: int) -> None:
     wrong = [dim for dim in options.sweep if not 1 <= dim <= width]
     if wrong:
         raise TinyclapError(f"--sweep {wrong[0]}: the student has {width} dimensions; allowed: 1 to {width}")
-
-
-def _calibration(options: PruneOptions, recipe: DistillRecipe, student: Student) -> Decoded:
-    train: Dataset = folder_data(options.calibrate) if options.calibrate else build_dataset(recipe.data.train)
-    return decode_set(train, student.sample_rate, recipe.data)
-
-
-def _views(recipe: DistillRecipe, sample_rate: int) -> Views:
-    """The views of the run's training."""
-    spec = ViewSpec(**recipe.views.model_dump(exclude={"seed"}))
-    return Views(decode_set(build_dataset(recipe.data.train), sample_rate, recipe.data), spec, recipe.views.seed)
-
-
-def training_material(recipe: DistillRecipe, student: Student, teacher: Teacher) -> prune.Material:
-    """What the head of a run's student can be trained on again: its own training's views, from the store."""
-    stored = teacher_embeddings(teacher, _views(recipe, teacher.sample_rate))
-    views = LogMelViews(_views(recipe, student.sample_rate), student.frontend)
-    training = recipe.training
-    return prune.material(student, views, stored.embeddings, training.loss, training.plain_weight)
-
-
-def _mean(recipe: DistillRecipe, teacher: Teacher, pruned: Student) -> np.ndarray:
-    """The teacher's mean embedding over the training clips, in the pruned student's space (dim,)."""
-    clips = teacher_clips(teacher, decode_set(build_dataset(recipe.data.train), teacher.sample_rate, recipe.data))
-    clips = clips[np.linalg.norm(clips, axis=1) > 0]
-    assert pruned.latent_map is not None
-    mean: np.ndarray = pruned.latent_map.apply(clips).mean(0)
-    return mean
-
-
-def _sweep(
-    options: PruneOptions, exam: Exam, student: Student, teacher: Teacher, make: Any, trained: Any
-) -> list[dict[str, Any]]:
-    """The sweep on the run's test clips."""
-    usable, labels = exam.usable, exam.dataset.labels
-
-    def classes(made: LatentMap | None) -> np.ndarray:
-        earlier = student.latent_map
-        whole = made if earlier is None or made is None else made.after(earlier)
-        return class_vectors(teacher, labels, exam.prompts, whole or earlier)
-
-    def listen(model: Student) -> np.ndarray:
-        heard = exam.decoded[model.sample_rate]
-        return clip_embeddings(model.embed_audio, heard, progress="student listens")[usable]
-
-    trial = prune.Trial(
-        listen(student),
-        teacher_clips(teacher, exam.decoded[teacher.sample_rate])[usable],
-        classes,
-        np.array(exam.targets),
-        exam.sources,
-        exam.n_bootstrap,
-        exam.seed,
-    )
-    after = (lambda made: listen(trained(made))) if options.finetune else None
-    return prune.sweep(trial, make, METHODS, options.sweep, after)

@@ -8,7 +8,7 @@ import io
 import math
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,49 +42,77 @@ class Filled:
     rounding_error: float
 
 
-def fill(
-    folder: Path,
-    shape: tuple[int, ...],
-    dtype: type,
-    prepare: Callable[[range], Any],
-    compute: Callable[[range, Any], np.ndarray],
-    *,
-    scale: float = 1.0,
-    progress: str,
-) -> Filled:
-    """Open a store and compute the rows that it lacks.
+@dataclass(frozen=True)
+class Store:
+    """Rows to be kept.
 
-    Args:
+    Attributes:
         folder: named by everything that the rows depend on.
         shape: of the array; its first axis is the rows.
         dtype: of the stored values: a float, or an integer of `scale` each.
-        prepare: what a block of rows is computed from; runs in a thread of its own, ahead of `compute`.
         compute: a block of rows and what was prepared for it -> float (block, *shape[1:]).
         scale: what one unit of a stored value stands for.
+    """
+
+    folder: Path
+    shape: tuple[int, ...]
+    dtype: type
+    compute: Callable[[range, Any], np.ndarray]
+    scale: float = 1.0
+
+    def missing(self) -> list[int]:
+        """Numbers of the blocks that are not filled; the files are made if they are not there or not whole."""
+        if not _is_whole(self.folder, self.shape, np.dtype(self.dtype)):
+            shutil.rmtree(self.folder, ignore_errors=True)  # damaged: what lies in the cache can be made again
+            with cached_folder(self.folder) as temporary:
+                open_memmap(temporary / "rows.npy", "w+", self.dtype, self.shape)
+                open_memmap(temporary / "blocks.npy", "w+", BLOCK, (-(-self.shape[0] // BLOCK_ROWS),))
+        missing: list[int] = np.flatnonzero(np.load(self.folder / "blocks.npy")["done"] == 0).tolist()
+        return missing
+
+    def rows(self, block: int) -> range:
+        """The rows of a block."""
+        return range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, self.shape[0]))
+
+    def size(self, blocks: Iterable[int]) -> int:
+        """Bytes that blocks take on the disk."""
+        row = math.prod(self.shape[1:]) * np.dtype(self.dtype).itemsize
+        return row * sum(len(self.rows(block)) for block in blocks)
+
+    def put(self, block: int, prepared: Any) -> None:
+        """Compute a block and write it."""
+        rows = self.rows(block)
+        exact = self.compute(rows, prepared)
+        units = np.rint(exact / self.scale) if np.issubdtype(self.dtype, np.integer) else exact
+        stored: np.ndarray = units.astype(self.dtype)
+        error = np.abs(exact - stored * np.float32(self.scale)).max()
+        _overwrite(self.folder / "rows.npy", rows.start, stored)
+        _overwrite(self.folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
+
+
+def fill(stores: Sequence[Store], prepare: Callable[[range], Any], *, progress: str) -> list[Filled]:
+    """Open stores and compute the rows that they lack.
+
+    Args:
+        stores: of equally many rows, made from the same things, each of which is then prepared once for all of them.
+        prepare: what a block of rows is computed from; runs in a thread of its own, ahead of the computing.
         progress: what the progress bar says.
 
     Raises:
         TinyclapError: the missing rows do not fit on the disk.
     """
-    if not _is_whole(folder, shape, np.dtype(dtype)):
-        shutil.rmtree(folder, ignore_errors=True)  # damaged: what lies in the cache can be made again
-        with cached_folder(folder) as temporary:
-            open_memmap(temporary / "rows.npy", "w+", dtype, shape)
-            open_memmap(temporary / "blocks.npy", "w+", BLOCK, (-(-shape[0] // BLOCK_ROWS),))
-    missing = np.flatnonzero(np.load(folder / "blocks.npy")["done"] == 0).tolist()
-    blocks = [range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, shape[0])) for block in missing]
-    _refuse_small_disk(folder, sum(map(len, blocks)) * math.prod(shape[1:]) * np.dtype(dtype).itemsize, progress)
-    ahead = prepared_ahead(prepare, blocks)
-    with Progress(progress, sum(map(len, blocks)), "view") as counter:
-        for block, rows, prepared in zip(missing, blocks, ahead, strict=True):
-            exact = compute(rows, prepared)
-            stored: np.ndarray = (np.rint(exact / scale) if np.issubdtype(dtype, np.integer) else exact).astype(dtype)
-            error = np.abs(exact - stored * np.float32(scale)).max()
-            _overwrite(folder / "rows.npy", rows.start, stored)
-            _overwrite(folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
-            counter.update(len(rows))
-    worst = float(np.load(folder / "blocks.npy")["rounding_error"].max())
-    return Filled(np.load(folder / "rows.npy", mmap_mode="r"), folder, sum(map(len, blocks)), worst)
+    missing = [set(store.missing()) for store in stores]
+    needed = sum(store.size(lacking) for store, lacking in zip(stores, missing, strict=True))
+    _refuse_small_disk(stores[0].folder, needed, progress)
+    blocks = sorted(set().union(*missing))
+    ahead = prepared_ahead(prepare, [stores[0].rows(block) for block in blocks])
+    with Progress(progress, sum(len(stores[0].rows(block)) for block in blocks), "view") as counter:
+        for block, prepared in zip(blocks, ahead, strict=True):
+            for store, lacking in zip(stores, missing, strict=True):
+                if block in lacking:
+                    store.put(block, prepared)
+            counter.update(len(stores[0].rows(block)))
+    return [_filled(store, lacking) for store, lacking in zip(stores, missing, strict=True)]
 
 
 def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any], workers: int = 1) -> Iterator[Any]:
@@ -107,6 +135,12 @@ def write_array(path: Path, array: np.ndarray) -> None:
     content = io.BytesIO()  # written to a file of its own, np.save may not notice a full disk
     np.save(content, array)
     write_bytes(path, content.getbuffer())
+
+
+def _filled(store: Store, computed: set[int]) -> Filled:
+    worst = float(np.load(store.folder / "blocks.npy")["rounding_error"].max())
+    rows = np.load(store.folder / "rows.npy", mmap_mode="r")
+    return Filled(rows, store.folder, sum(len(store.rows(block)) for block in computed), worst)
 
 
 def _is_whole(folder: Path, shape: tuple[int, ...], dtype: np.dtype) -> bool:

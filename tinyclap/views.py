@@ -239,3 +239,7 @@ class Views:
     def batch(self, rows: Sequence[tuple[int, int]]) -> np.ndarray:
         """Views by (index, k): float32 (B, T)."""
         return np.stack([self.waveform(index, k) for index, k in rows])
+
+    def block(self, rows: range) -> np.ndarray:
+        """Views by row, where a row counts through the views of one clip after the other: float32 (B, T)."""
+        return self.batch([divmod(row, self.spec.per_clip) for row in rows])

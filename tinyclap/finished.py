@@ -1,0 +1,51 @@
+"""A finished distillation, opened again: what evaluating, pruning and exporting it begin with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyclap.errors import TinyclapError
+from tinyclap.recipe import load_recipe
+from tinyclap.run import check_inputs, refuse_unfinished
+from tinyclap.schema.recipes import DistillRecipe
+from tinyclap.student import Student
+from tinyclap.teachers import load_teacher
+from tinyclap.teachers.base import Teacher
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished distillation.
+
+    Attributes:
+        recipe: it was made by.
+        student: it made.
+        teacher: the student learned from.
+    """
+
+    recipe: DistillRecipe
+    student: Student
+    teacher: Teacher
+
+
+def open_finished(run: Path, wanted: str) -> Finished:
+    """Open a finished distillation.
+
+    Args:
+        run: its folder.
+        wanted: what is done with it, "prune" or "export", for the message about a run that made a teacher.
+
+    Raises:
+        TinyclapError: another kind of run, one that is not finished, or what `student_and_teacher` raises.
+    """
+    recipe = load_recipe(run / "recipe.yaml")
+    if recipe.task != "distill":
+        raise TinyclapError(f"{run} made a teacher; {wanted} the run of a student (`tinyclap distill`)")
+    refuse_unfinished(run, recipe.task)
+    return Finished(recipe, *student_and_teacher(run, recipe))
+
+
+def student_and_teacher(run: Path, recipe: DistillRecipe) -> tuple[Student, Teacher]:
+    """Load both of a run; TinyclapError where one is missing or the teacher is not the one the student learned from."""
+    teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
+    check_inputs(run, {"teacher": teacher.fingerprint})
+    return Student.from_pretrained(run / "student"), teacher
