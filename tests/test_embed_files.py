@@ -14,9 +14,10 @@ import pytest
 import soundfile
 from tiny_bundles import tiny_bundle
 
+from tinyclap import codes
 from tinyclap import embed_files as room
 from tinyclap.data.folder import find_sounds
-from tinyclap.embed_files import embed_files
+from tinyclap.embed_files import embed_files, read_embeddings
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import Bundle
 
@@ -53,7 +54,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_rows_names_and_bad_files(bundle: Bundle, sounds: list[Path], tmp_path: Path, workers: int) -> None:
-    bad = embed_files(bundle, sounds, tmp_path / "out" / "emb.npy", workers=workers)
+    bad = embed_files(bundle, sounds, tmp_path / "out" / "emb.npy", workers=workers).bad
     good = [path for path in sounds if path.name != "bad.wav"]
     embeddings = np.load(tmp_path / "out" / "emb.npy")
     assert embeddings.dtype == np.float32
@@ -131,7 +132,7 @@ def test_a_killed_process_leaves_nothing_half_written(folder: Path, tmp_path: Pa
     kept = lines.read_bytes().count(b"\n")
     assert 20 < kept < 300
     done = subprocess.run([*command, "--out", str(tmp_path / "emb.npy")], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'emb.npy'}: 300 x 16\n")
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'emb.npy'}: 300 x 16, float32, 64 bytes a clip\n")
     paths = sorted((tmp_path / "sounds").iterdir())
     np.testing.assert_array_equal(np.load(tmp_path / "emb.npy"), Bundle.load(folder).embed(paths))
 
@@ -237,3 +238,36 @@ def test_killed_between_the_last_writes_the_same_command_finishes(
     embed_files(bundle, sounds, out)
     assert len(np.load(out)) == len(json.loads(out.with_suffix(".json").read_text())["files"]) == 7
     assert names(tmp_path) == ["emb.json", "emb.npy", "sounds"]
+
+
+@pytest.mark.parametrize("dtype", codes.DTYPES)
+def test_every_form_reads_back_near_what_was_embedded(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
+) -> None:
+    """In blocks of 5 rows, so that several are written."""
+    monkeypatch.setattr(room, "ROWS_AT_ONCE", 5)
+    files = [sound(tmp_path / "sounds" / f"{number}.wav", number) for number in range(13)]
+    made = embed_files(bundle, files, tmp_path / "emb.npy", dtype=dtype)
+    exact = bundle.embed(files)
+    assert (made.n_rows, made.bad) == (13, [])
+    assert made.bytes_per_clip * 13 == np.load(tmp_path / "emb.npy").nbytes
+    told = json.loads((tmp_path / "emb.json").read_text())
+    assert told["dtype"] == dtype
+    expected = None if dtype == "float32" else codes.neighbours_kept(exact, dtype)
+    assert told["neighbours_kept"] == made.neighbours_kept == expected
+    names_read, embeddings = read_embeddings(tmp_path / "emb.npy")
+    assert names_read == [str(file) for file in files]
+    np.testing.assert_array_equal(embeddings, codes.decode(codes.encode(exact, dtype), dtype, bundle.embed_dim))
+
+
+def test_what_cannot_be_stored_or_read_says_so(bundle: Bundle, sounds: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "emb.npy"
+    with pytest.raises(TinyclapError, match="dtype 'int4' is not known; allowed: float32"):
+        embed_files(bundle, sounds, out, dtype="int4")
+    assert names(tmp_path) == ["sounds"]
+    with pytest.raises(TinyclapError, match=r"emb.npy with emb.json cannot be read .*embed the files again"):
+        read_embeddings(out)
+    embed_files(bundle, sounds, out, dtype="binary")
+    np.save(out, np.load(out)[:, :1])
+    with pytest.raises(TinyclapError, match=r"cannot be read \(binary embeddings of 16 dimensions are uint8 \(N, 2\)"):
+        read_embeddings(out)

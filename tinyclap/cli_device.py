@@ -71,6 +71,7 @@ def embed(
     provider: Provider = None,
     int8: Int8 = None,
     dim: Dim = None,
+    dtype: Annotated[str, typer.Option("--dtype", help="float32, float16, int8 or binary.")] = "float32",
 ) -> None:
     """Embed many sound files; after an interruption the same command goes on."""
     from tinyclap.data.folder import find_sounds
@@ -78,11 +79,12 @@ def embed(
 
     sounds = find_sounds(files)
     loaded = _load(bundle, None, provider, int8, dim)
-    skipped = embed_files(loaded, sounds, out, workers=threads, overwrite=overwrite)
-    if skipped:
-        named = "".join(f"\n  {entry.file}: {entry.reason}" for entry in skipped[:10])
-        typer.echo(f"{len(skipped)} files left out; {out.with_suffix('.json')} names them:{named}", err=True)
-    typer.echo(f"{out}: {len(sounds) - len(skipped)} x {loaded.embed_dim}")
+    made = embed_files(loaded, sounds, out, dtype=dtype, workers=threads, overwrite=overwrite)
+    if made.bad:
+        named = "".join(f"\n  {entry.file}: {entry.reason}" for entry in made.bad[:10])
+        typer.echo(f"{len(made.bad)} files left out; {out.with_suffix('.json')} names them:{named}", err=True)
+    kept = "" if made.neighbours_kept is None else f"; {made.neighbours_kept:.1%} of the 10 nearest clips are kept"
+    typer.echo(f"{out}: {made.n_rows} x {loaded.embed_dim}, {dtype}, {made.bytes_per_clip} bytes a clip{kept}")
 
 
 @device.command()

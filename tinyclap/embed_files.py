@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from tinyclap import codes
 from tinyclap.audio import AudioError
 from tinyclap.errors import TinyclapError
 from tinyclap.files import only_one, read_json, write_json, write_text
@@ -18,8 +19,26 @@ from tinyclap.progress import Progress
 from tinyclap.runtime import Bundle
 from tinyclap.store import prepared_ahead
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE, LARGEST_GALLERY = 4096, 20_000
 FINISHING = "finishing"  # a file in the folder of unfinished work
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """An array that was written.
+
+    Attributes:
+        n_rows: files in it.
+        bytes_per_clip: of a row.
+        neighbours_kept: share of the ten nearest clips of each clip that its stored form still finds, among up to
+            20,000 clips of the array; None for float32, which loses none, and for fewer than 12 clips.
+        bad: the files that were left out.
+    """
+
+    n_rows: int
+    bytes_per_clip: int
+    neighbours_kept: float | None
+    bad: list["Done"]
 
 
 @dataclass(frozen=True)
@@ -34,9 +53,15 @@ class Done:
 
 
 def embed_files(
-    bundle: Bundle, files: Sequence[Path], out: Path, *, workers: int = 1, overwrite: bool = False
-) -> list[Done]:
-    """Embed files into `out`, float32 (N, embed_dim), beside a JSON file that names the file of each row.
+    bundle: Bundle,
+    files: Sequence[Path],
+    out: Path,
+    *,
+    dtype: str = "float32",
+    workers: int = 1,
+    overwrite: bool = False,
+) -> Embedded:
+    """Embed files into `out`, (N, embed_dim) as `codes.encode` stores them, beside a JSON file that names their files.
 
     Files that cannot be used have no row; the JSON file names them with the reason. What is finished is kept in a
     folder `<out>.part` until all is, so that the same command goes on after a kill; files that changed in the meantime
@@ -46,14 +71,16 @@ def embed_files(
         bundle: that embeds.
         files: of which the array is made, in this order.
         out: a name that ends in .npy.
+        dtype: one of `codes.DTYPES`.
         workers: files embedded at the same time.
         overwrite: replace what is there.
 
     Returns:
-        The files that were left out.
+        What was written and left out.
 
     Raises:
-        TinyclapError: `out` exists or cannot be written, unfinished work of another bundle, or no usable file.
+        TinyclapError: an unknown `dtype`, `out` exists or cannot be written, unfinished work of another bundle, or no
+            usable file.
     """
     names = out.with_suffix(".json")
     if out.suffix != ".npy":
@@ -64,14 +91,35 @@ def embed_files(
         raise TinyclapError(
             f"{' and '.join(there)} exists already; choose another name, or replace it with --overwrite"
         )
+    codes.refuse_unknown(dtype)
     if workers < 1:
         raise TinyclapError(f"threads is {workers}: it must be 1 or more")
     _make_part_folder(part, out, bundle, overwrite)
     with only_one(part / "lock", f"another process is writing {out}; wait for it, or choose another name"):
-        return _embed_into(_Journal(part, bundle.embed_dim), bundle, files, out, workers)
+        return _embed_into(_Journal(part, bundle.embed_dim), bundle, files, out, dtype, workers)
 
 
-def _embed_into(journal: "_Journal", bundle: Bundle, files: Sequence[Path], out: Path, workers: int) -> list[Done]:
+def read_embeddings(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray]:
+    """What `tinyclap embed` wrote, in whatever form: the files and their unit-norm float32 embeddings (N, embed_dim).
+
+    Raises:
+        TinyclapError: an array or its JSON file that is missing or damaged.
+    """
+    array = Path(path)
+    names = array.with_suffix(".json")
+    try:
+        told = json.loads(names.read_text(encoding="utf-8"))
+        files, dtype, dim = told["files"], told["dtype"], told["embed_dim"]
+        stored = np.load(array, mmap_mode="r")
+        embeddings = codes.decode(stored, dtype, dim)
+    except (OSError, ValueError, KeyError, TypeError, TinyclapError) as error:
+        raise TinyclapError(f"{array} with {names.name} cannot be read ({error}); embed the files again") from error
+    return list(files), embeddings
+
+
+def _embed_into(
+    journal: "_Journal", bundle: Bundle, files: Sequence[Path], out: Path, dtype: str, workers: int
+) -> Embedded:
     todo = [file for file in files if not journal.holds(file)]
 
     def embed(file: Path) -> tuple[Path, os.stat_result | None, np.ndarray | str]:
@@ -86,7 +134,8 @@ def _embed_into(journal: "_Journal", bundle: Bundle, files: Sequence[Path], out:
         for file, status, result in results:
             journal.add(file, status, result)
             counter.update()
-    return journal.finish([str(file) for file in files], out, {"bundle": bundle.manifest.name, "graph": bundle.graph})
+    made_by = {"bundle": bundle.manifest.name, "graph": bundle.graph}
+    return journal.finish([str(file) for file in files], out, dtype, made_by)
 
 
 class _Journal:
@@ -133,8 +182,8 @@ class _Journal:
             lines.write(json.dumps(asdict(entry)) + "\n")
         self.done[entry.file] = entry
 
-    def finish(self, files: Sequence[str], out: Path, facts: dict[str, str]) -> list[Done]:
-        """Write the array and the names in the order of `files`, remove the folder, return what was left out."""
+    def finish(self, files: Sequence[str], out: Path, dtype: str, facts: dict[str, str]) -> Embedded:
+        """Write the array and the names in the order of `files`, and remove the folder."""
         entries = [self.done[file] for file in files]
         good, bad = [e for e in entries if e.row is not None], [e for e in entries if e.row is None]
         if not good:
@@ -144,18 +193,28 @@ class _Journal:
         rows = np.memmap(self._rows_file, "<f4", "r", shape=(self.n_rows, self.embed_dim))
         order = np.array([entry.row for entry in good])
         whole = self.folder / out.name
+        empty = codes.encode(rows[:0], dtype)
         with whole.open("wb") as stream:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (len(good), self.embed_dim)}
+            header = {"descr": empty.dtype.str, "fortran_order": False, "shape": (len(good), empty.shape[1])}
             npy.write_array_header_1_0(stream, header)
             for first in range(0, len(order), ROWS_AT_ONCE):
-                stream.write(rows[order[first : first + ROWS_AT_ONCE]].tobytes())
+                stream.write(codes.encode(rows[order[first : first + ROWS_AT_ONCE]], dtype).tobytes())
+        some = rows[order[:: -(-len(order) // LARGEST_GALLERY)]]
+        kept = None if dtype == "float32" else codes.neighbours_kept(some, dtype)
         skipped = [{"file": entry.file, "reason": entry.reason} for entry in bad]
-        named = {**facts, "embed_dim": self.embed_dim, "files": [entry.file for entry in good], "bad": skipped}
+        named = {
+            **facts,
+            "embed_dim": self.embed_dim,
+            "dtype": dtype,
+            "neighbours_kept": kept,
+            "files": [entry.file for entry in good],
+            "bad": skipped,
+        }
         (self.folder / FINISHING).touch()  # killed from here on, the same command finishes again
         os.replace(whole, out)
         write_text(out.with_suffix(".json"), json.dumps(named, indent=2) + "\n")  # a file name need not be UTF-8
         shutil.rmtree(self.folder)
-        return bad
+        return Embedded(len(good), codes.bytes_per_clip(dtype, self.embed_dim), kept, bad)
 
 
 def _make_part_folder(folder: Path, out: Path, bundle: Bundle, overwrite: bool) -> None:

@@ -1,0 +1,91 @@
+"""What embeddings in fewer bytes cost on real audio; writes benchmarks/results/codes.json.
+
+    python benchmarks/codes.py runs/esc10_benchmark/*/views-*
+
+Every run is a distillation on ESC-10 with a test set (those of benchmarks/esc10.py). Its student, whole and pruned by
+rotation, embeds all clips of the data; for each test clip the share of its ten nearest clips by float32 embeddings that
+every form of `tinyclap embed --dtype` finds again: by those of as many dimensions, and by the unpruned ones. "plain
+signs" are bits without the rotation drawn by lot. Rotations are made of the student's embeddings of the training clips.
+"""
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap import codes, zeroshot
+from tinyclap.data import build_dataset
+from tinyclap.data.decoded import decode
+from tinyclap.data.esc50 import esc50
+from tinyclap.embeddings import clip_embeddings
+from tinyclap.files import write_json
+from tinyclap.finished import open_finished
+from tinyclap.latent import latent_map
+from tinyclap.run import environment
+from tinyclap.schema.data import one_or_more
+
+RESULT = Path(__file__).parent / "results" / "codes.json"
+DIMS = (384, 128, 64, 32)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", help="finished distillations on ESC-10, with a test set")
+    given = parser.parse_args()
+    found: dict[tuple[int, str], list[tuple[float, float]]] = {}
+    for run in given.runs:
+        for key, kept in measure(run).items():
+            found.setdefault(key, []).append(kept)
+    (spec,) = one_or_more(open_finished(given.runs[0], "measure").recipe.data.train)
+    rows = [summarise(dim, form, kept) for (dim, form), kept in found.items()]
+    result = {
+        "command": "python benchmarks/codes.py RUN...",
+        "environment": environment(seed=0),
+        "runs": ["/".join(run.parts[-2:]) for run in given.runs],
+        "n_clips": len(esc50(spec.root, esc10=True)),
+        "rows": rows,
+    }
+    write_json(RESULT, result)
+    for row in rows:
+        sys.stdout.write(f"{row['dim']:4} {row['form']:12} {row['bytes']:5} bytes  {row['kept']:.3f}\n")
+
+
+def measure(run: Path) -> dict[tuple[int, str], tuple[float, float]]:
+    """By (dimensions, form): neighbours kept of the same dimensions, and of the unpruned embeddings."""
+    finished = open_finished(run, "measure")
+    recipe, student = finished.recipe, finished.student
+    (spec,) = one_or_more(recipe.data.train)
+    clips = esc50(spec.root, esc10=True)
+    places = {clip.name: index for index, clip in enumerate(clips.clips)}
+    train, test = build_dataset(recipe.data.train), build_dataset(recipe.data.test)  # type: ignore[arg-type]
+    heard, asking = (np.array([places[clip.name] for clip in part.clips]) for part in (train, test))
+    whole = clip_embeddings(student.embed_audio, decode(clips, student.sample_rate), progress="student listens")
+    kept = {}
+    for dim in DIMS:
+        exact = whole if dim == student.embed_dim else latent_map("rotation", dim, whole[heard]).apply(whole)
+        forms = {dtype: codes.decode(codes.encode(exact, dtype), dtype, dim) for dtype in codes.DTYPES}
+        forms["plain signs"] = np.where(exact > 0, np.float32(1), np.float32(-1))
+        for form, rows in forms.items():
+            same, unpruned = (zeroshot.knn_overlap(rows, other, asking) for other in (exact, whole))
+            kept[dim, form] = same, unpruned
+    return kept
+
+
+def summarise(dim: int, form: str, kept: list[tuple[float, float]]) -> dict[str, Any]:
+    """Means over the runs."""
+    same, unpruned = zip(*kept, strict=True)
+    return {
+        "dim": dim,
+        "form": form,
+        "bytes": codes.bytes_per_clip("binary" if form == "plain signs" else form, dim),
+        "kept": statistics.mean(same),
+        "kept_sd_of_runs": statistics.stdev(same) if len(same) > 1 else None,
+        "kept_of_unpruned": statistics.mean(unpruned),
+    }
+
+
+if __name__ == "__main__":
+    main()
