@@ -32,7 +32,8 @@ from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
 from tinyclap.session import open_session
 from tinyclap.statistics import paired_comparison, recording_ids
-from tinyclap.student import REFERENCE, Student
+from tinyclap.student import Student
+from tinyclap.student_config import REFERENCE
 
 RESULT = Path(__file__).parent / "results" / "int8.json"
 N_BOOTSTRAP = 2000

@@ -33,7 +33,8 @@ from tinyclap.onnx_encoder import encoder_graph
 from tinyclap.onnx_frontend import FOLD, SPLITS, GraphLogMel
 from tinyclap.run import environment
 from tinyclap.session import open_session
-from tinyclap.student import REFERENCE, Student, StudentConfig
+from tinyclap.student import Student
+from tinyclap.student_config import REFERENCE, StudentConfig
 
 RESULT = Path(__file__).parent / "results" / "onnx_frontend.json"
 HEARS_32K = FrontendSpec(sample_rate=32_000, n_fft=1024, win_length=1024, hop_length=640, f_max=14_000.0)

@@ -40,7 +40,8 @@ from tinyclap.run import environment
 from tinyclap.schema.data import one_or_more
 from tinyclap.session import open_session
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
-from tinyclap.student import REFERENCE, Student
+from tinyclap.student import Student
+from tinyclap.student_config import REFERENCE
 
 RESULTS = Path(__file__).parent / "results"
 DIMS = (384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8)

@@ -1,92 +1,121 @@
-"""Multiply-accumulates against counts by hand."""
+"""Costs in closed form against the same network counted by running it."""
 
+import random
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
-from tinyclap.costs import count_macs, n_parameters
+from tinyclap import costs, counting
 from tinyclap.errors import TinyclapError
-from tinyclap.phinet import PhiNetConfig
-from tinyclap.student import REFERENCE, Student, StudentConfig
+from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.phinet_config import PhiNetConfig
+from tinyclap.student import Student
+from tinyclap.student_config import REFERENCE, StudentConfig
 
 
-def macs(module: nn.Module, *shape: int) -> int:
-    return count_macs(module, module, torch.zeros(shape))
-
-
-def test_convolutions_by_hand() -> None:
-    # outputs x inputs per output: 8 channels of 10 x 7 positions, 3 channels of 3 x 5 taps
-    assert macs(nn.Conv2d(3, 8, (3, 5), padding=(1, 2)), 1, 3, 10, 7) == 8 * 10 * 7 * 3 * 3 * 5
-    assert macs(nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), 1, 3, 10, 7) == 8 * 5 * 4 * 3 * 9
-    assert macs(nn.Conv2d(6, 6, 3, padding=1, groups=6), 1, 6, 10, 7) == 6 * 10 * 7 * 9
-    assert macs(nn.Conv2d(4, 5, 1), 1, 4, 10, 7) == 5 * 10 * 7 * 4
-
-
-def test_linear_layers_and_matrix_products_by_hand() -> None:
-    assert macs(nn.Linear(12, 5), 1, 12) == 5 * 12
-    assert macs(nn.Linear(12, 5, bias=False), 1, 9, 12) == 9 * 5 * 12
-    identity = nn.Identity()
-    assert count_macs(identity, lambda x: x @ x.transpose(1, 2), torch.zeros(1, 7, 3)) == 7 * 7 * 3
-    assert count_macs(identity, lambda x: torch.bmm(x, x.transpose(1, 2)), torch.zeros(1, 7, 3)) == 7 * 7 * 3
-
-
-def test_a_small_net_by_hand_whatever_lies_between() -> None:
-    net = nn.Sequential(
-        nn.Conv2d(1, 4, 3, stride=2, padding=1, bias=False),  # 16 x 8 -> 8 x 4 positions
-        nn.BatchNorm2d(4),
-        nn.Hardswish(),
-        nn.Conv2d(4, 4, 3, padding=1, groups=4),
-        nn.ReLU6(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Dropout(0.5),
-        nn.Linear(4, 10),
+def drawn(seed: int) -> StudentConfig:
+    """Any student, drawn by lot."""
+    rng = random.Random(seed)
+    compatibility, depth = rng.random() < 0.2, rng.randint(3, 9)
+    rate = rng.choice([8_000, 16_000, 32_000])
+    n_fft = 1024 if rate == 32_000 else 512
+    hop, mels = rng.choice([160, 256, 320, 500]), rng.choice([32, 40, 64])
+    stems = [(2, 2), (1, 2), (2, 1)] + ([] if compatibility else [(4, 2), (4, 4)])
+    return StudentConfig(
+        frontend=FrontendSpec(rate, n_fft, 512, hop, mels, f_max=rate / 2),
+        phinet=PhiNetConfig(
+            alpha=rng.uniform(0.15, 1.2),
+            beta=rng.uniform(0.5, 1.5),
+            t0=rng.uniform(2.0, 7.0),
+            depth=depth,
+            squeeze_excite=None if compatibility else rng.random() < 0.5,
+            stem_stride=rng.choice(stems),
+            time_strides=tuple(rng.sample(range(depth + 1), 3)),
+            mel_strides=tuple(rng.sample(range(depth + 1), 3)),
+            compatibility=compatibility,
+        ),
+        head=rng.choice(["linear", "projection"]),
+        embed_dim=rng.choice([64, 333, 512]),
+        features=rng.choice([0, 128, 512]),
+        pooling=rng.choice(["mean", "mean_max", "mels"]),
+        window_s=rng.uniform(1.0, 3.0),
     )
-    assert macs(net, 1, 1, 16, 8) == 4 * 8 * 4 * 9 + 4 * 8 * 4 * 9 + 4 * 10
-    assert n_parameters(net) == 4 * 9 + 8 + (4 * 9 + 4) + (4 * 10 + 10)
 
 
-def test_doubling_the_input_doubles_the_count() -> None:
-    net = nn.Conv2d(1, 4, 3, padding=1)
-    assert macs(net, 1, 1, 32, 8) == 2 * macs(net, 1, 1, 16, 8)
+@pytest.mark.parametrize("seed", range(16))
+def test_the_formulas_count_what_running_counts(seed: int) -> None:
+    """benchmarks/costs.py does so with 200 students."""
+    config = drawn(seed)
+    student, told = Student(config).eval(), costs.student_costs(config)
+    spec = config.frontend
+    logmel = torch.zeros(1, 1, spec.n_frames(config.window_samples), spec.n_mels)
+    assert told.parameters == counting.n_parameters(student)
+    assert told.macs == counting.count_macs(student, student.encode, logmel)
+    assert told.ram_bytes("float32") == max(
+        4 * counting.count_activations(student, student.encode, logmel), told.layers[0].ram_bytes("float32")
+    )
 
 
-class Unlisted(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(8, 8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cumsum(self.linear(x), 1).erf()
-
-
-def test_an_operator_nobody_decided_on_is_an_error() -> None:
-    with pytest.raises(TinyclapError, match=r"cannot count the MACs of cumsum, erf; add them to costs\.py"):
-        macs(Unlisted(), 1, 8)
+def test_the_published_student() -> None:
+    """facts.md: 4.43 M parameters, 357 MMAC; the peak lies at the first block's depthwise convolution."""
+    told = costs.student_costs(REFERENCE)
+    assert told.parameters == 4_434_547
+    assert told.macs == pytest.approx(357e6, rel=0.01)
+    peak = max(told.layers, key=lambda layer: layer.live)
+    assert peak.name == "trunk.blocks.1.depthwise"
+    assert peak.live == pytest.approx(2.87e6, rel=0.01)
 
 
-def test_the_reference_student_costs_what_was_measured_of_the_original() -> None:
-    """356.7 MMAC for 690 frames and 4,434,547 parameters, by fvcore on the original code with random weights."""
-    student = Student(REFERENCE)
-    logmel = torch.zeros(1, 1, 690, 64)
-    assert count_macs(student, student.encode, logmel) == pytest.approx(356.7e6, rel=1e-3)
-    assert n_parameters(student) == 4_434_547
+def test_a_fused_block_stores_no_expanded_map_unless_gates_need_it() -> None:
+    plain = StudentConfig(phinet=PhiNetConfig(squeeze_excite=False))
+    gated = StudentConfig(phinet=PhiNetConfig(squeeze_excite=True))
+    for config in (plain, gated):
+        told = costs.student_costs(config)
+        assert told.ram_bytes("int8", fused=True) < told.ram_bytes("int8")
+    # Block 3 by hand: from 63 x 16 positions of 8 channels, expanded to 40, to 32 x 8 of 16.
+    (expand,) = (layer for layer in costs.student_costs(plain).layers if layer.name == "trunk.blocks.3.expand")
+    before, after = 63 * 16, 32 * 8
+    assert expand.live == before * 8 + before * 40
+    assert expand.fused == before * 8 + after * 16 + (before + after)
 
 
-@pytest.mark.parametrize("head", ["linear", "projection"])
-@pytest.mark.parametrize("pooling", ["mean", "mean_max", "mels"])
-def test_every_student_can_be_counted(head: str, pooling: str) -> None:
-    student = Student(StudentConfig(phinet=PhiNetConfig(alpha=0.35), head=head, pooling=pooling))
-    logmel = torch.zeros(1, 1, 251, 64)
-    total = count_macs(student, student.encode, logmel)
-    trunk = count_macs(student, student.trunk, logmel)
-    assert 0 < trunk < total
+def test_flash_in_both_precisions_by_hand() -> None:
+    (layer,) = costs.head_layers("linear", 100, 10, 10)
+    assert layer.flash_bytes("float32") == 4 * (1000 + 10)
+    assert layer.flash_bytes("int8") == 1000 + 4 * 10 + 4 * 10
+    spec = FrontendSpec()
+    frontend = costs.frontend_layer(spec, 251)
+    tables = 512 + 512 + int(np.count_nonzero(spec.mel_filterbank()))
+    assert frontend.flash_bytes("float32") == frontend.flash_bytes("int8") == 4 * tables
 
 
-def test_counting_changes_nothing() -> None:
-    student = Student(StudentConfig(phinet=PhiNetConfig(alpha=0.35))).train()
-    before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
-    count_macs(student, student.encode, torch.zeros(1, 1, 251, 64))
-    assert all(torch.equal(tensor, before[name]) for name, tensor in student.state_dict().items())
-    assert student.training
-    assert all(parameter.grad is None for parameter in student.parameters())
+def test_a_mapped_projection_counts_its_map() -> None:
+    config = replace(REFERENCE, head="mapped_projection", embed_dim=128)
+    told = costs.student_costs(config, full_dim=1024)
+    assert told.parameters == 4_434_547 + 1024 * 128
+    with pytest.raises(TinyclapError, match="width before its map is not known"):
+        costs.student_costs(config)
+
+
+def test_longer_sound_costs_more_work_and_no_more_flash() -> None:
+    config = StudentConfig()
+    short, long = costs.student_costs(config, 1.0), costs.student_costs(config, 10.0)
+    assert long.macs == pytest.approx(2 * costs.student_costs(config).macs, rel=0.03)
+    assert short.macs < long.macs / 7
+    assert long.flash_bytes("int8") == short.flash_bytes("int8")
+    assert long.ram_bytes("int8") > 8 * short.ram_bytes("int8")
+    with pytest.raises(TinyclapError, match=r"duration is 0.001 s; the front end needs at least 0\.016"):
+        costs.student_costs(config, 0.001)
+
+
+def test_arrays_of_sizes_give_arrays_of_costs() -> None:
+    frames, mels = np.array([101, 251, 501]), np.array([32, 64, 40])
+    layers, height, width = costs.trunk_layers(PhiNetConfig(), frames, mels)
+    for number in range(3):
+        ones, one_height, one_width = costs.trunk_layers(PhiNetConfig(), int(frames[number]), int(mels[number]))
+        assert (height[number], width[number]) == (one_height, one_width)
+        for layer, one in zip(layers, ones, strict=True):
+            for field in ("macs", "live", "fused"):
+                assert np.broadcast_to(getattr(layer, field), 3)[number] == getattr(one, field)

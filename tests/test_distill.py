@@ -20,8 +20,9 @@ from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.logmels import LogMelViews
-from tinyclap.phinet import PhiNetConfig
-from tinyclap.student import Student, StudentConfig
+from tinyclap.phinet_config import PhiNetConfig
+from tinyclap.student import Student
+from tinyclap.student_config import StudentConfig
 from tinyclap.views import Views, ViewSpec
 
 DIM = 16

@@ -7,7 +7,6 @@ import pytest
 from tiny import small_recipe, tiny_clap
 
 from tinyclap import views
-from tinyclap.build import student_config
 from tinyclap.data import build_dataset
 from tinyclap.lessons import Lessons, lessons
 from tinyclap.recipe import load_recipe
@@ -34,7 +33,7 @@ def learn(folder: Path, sample_rate: int, *overrides: str) -> Lessons:
     given = [f"student.frontend.sample_rate={sample_rate}", *overrides]
     recipe = load_recipe(path, given, task="distill")
     teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
-    student = Student(student_config(recipe.student, teacher.embed_dim, recipe.views.duration_s))
+    student = Student(recipe.student.config(teacher.embed_dim, recipe.views.duration_s))
     return lessons(recipe, build_dataset(recipe.data.train), teacher, student)
 
 

@@ -22,9 +22,10 @@ from tinyclap.onnx_encoder import (
     frontend_graph,
     static_graph,
 )
-from tinyclap.phinet import PhiNetConfig
+from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.session import open_session
-from tinyclap.student import REFERENCE, Student, StudentConfig
+from tinyclap.student import Student
+from tinyclap.student_config import REFERENCE, StudentConfig
 
 CONFIGS = {
     "default": TINY,

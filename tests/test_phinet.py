@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap.errors import TinyclapError
-from tinyclap.phinet import BlockShape, PhiNet, PhiNetConfig, block_shapes, expansion_factor, map_size, stem_channels
+from tinyclap.phinet import PhiNet
+from tinyclap.phinet_config import BlockShape, PhiNetConfig, block_shapes, expansion_factor, map_size, stem_channels
 
 REFERENCE = PhiNetConfig(alpha=1.5, beta=0.75, t0=6, depth=7, compatibility=True)
 EDGE = PhiNetConfig(alpha=0.334, beta=1.0, t0=5, depth=7)

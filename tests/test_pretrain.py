@@ -14,9 +14,9 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.phinet import PhiNetConfig
+from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.pretrain import Captions, PretrainOptions, diagnose, floor, matching, pretrain
-from tinyclap.student import StudentConfig
+from tinyclap.student_config import StudentConfig
 from tinyclap.teachers import scratch
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views, ViewSpec

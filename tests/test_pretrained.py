@@ -15,8 +15,9 @@ from torch import Tensor
 from tinyclap import files
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.phinet import PhiNetConfig
-from tinyclap.student import Student, StudentConfig
+from tinyclap.phinet_config import PhiNetConfig
+from tinyclap.student import Student
+from tinyclap.student_config import StudentConfig
 
 FRONTEND = FrontendSpec(sample_rate=8_000, n_fft=256, win_length=256, hop_length=160, n_mels=32, f_max=4_000.0)
 SMALL = StudentConfig(FRONTEND, PhiNetConfig(alpha=0.2), embed_dim=24, features=32, window_s=1.0)

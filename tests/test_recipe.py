@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.recipe import DistillRecipe, PretrainRecipe, RecipeError, dump, load_recipe
+from tinyclap.recipe import DistillRecipe, PretrainRecipe, dump, load_recipe
 from tinyclap.schema.data import ProceduralData
 from tinyclap.schema.networks import HtsatTower, ScratchText
+from tinyclap.strict_yaml import ProblemsError
 
 DISTILL = """\
 task: distill
@@ -55,7 +56,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 def problems(path: Path | str, *overrides: str) -> tuple[str, ...]:
-    with pytest.raises(RecipeError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         load_recipe(path, overrides)
     assert caught.value.exit_code == 2
     return caught.value.problems
@@ -233,7 +234,7 @@ def test_a_missing_file_lists_the_shipped_recipes(write: Write) -> None:
 
 
 def test_a_recipe_of_the_other_task_names_the_command_to_run(write: Write) -> None:
-    with pytest.raises(RecipeError) as caught:
+    with pytest.raises(ProblemsError) as caught:
         load_recipe(write(PRETRAIN), task="distill")
     expected = 'my.yaml:1: task: got "pretrain", allowed: "distill"; run: tinyclap pretrain my.yaml'
     assert caught.value.problems == (expected,)

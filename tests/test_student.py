@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.heads import HEADS, POOLINGS, LinearHead, pool
-from tinyclap.phinet import PhiNetConfig
-from tinyclap.student import REFERENCE, Student, StudentConfig, load_reference
+from tinyclap.heads import HEADS, LinearHead, pool
+from tinyclap.phinet_config import PhiNetConfig
+from tinyclap.student import Student, load_reference
+from tinyclap.student_config import POOLINGS, REFERENCE, StudentConfig
 
 GOLDEN = Path(__file__).parent / "golden"
 MAKER = runpy.run_path(str(GOLDEN / "make_reference_student.py"))

@@ -11,8 +11,8 @@ from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProces
 
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.phinet import PhiNetConfig
-from tinyclap.student import StudentConfig
+from tinyclap.phinet_config import PhiNetConfig
+from tinyclap.student_config import StudentConfig
 from tinyclap.teachers import load_teacher, scratch
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import TextTower, load_dual

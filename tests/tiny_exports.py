@@ -15,8 +15,9 @@ from tinyclap.data.procedural import Procedural
 from tinyclap.export_sounds import Material
 from tinyclap.exporter import Exporter, ExportOptions
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.phinet import PhiNetConfig
-from tinyclap.student import Student, StudentConfig
+from tinyclap.phinet_config import PhiNetConfig
+from tinyclap.student import Student
+from tinyclap.student_config import StudentConfig
 
 SPEC = FrontendSpec(sample_rate=8000, n_fft=256, win_length=256, hop_length=160, n_mels=24, f_max=4000.0)
 TINY = StudentConfig(frontend=SPEC, phinet=PhiNetConfig(alpha=0.2), features=32, embed_dim=16, window_s=1.0)

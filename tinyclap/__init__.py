@@ -8,10 +8,12 @@ from tinyclap.errors import GateError, TinyclapError
 if TYPE_CHECKING:
     from tinyclap.frontend import LogMel
     from tinyclap.frontend_spec import FrontendSpec
-    from tinyclap.phinet import PhiNet, PhiNetConfig
+    from tinyclap.phinet import PhiNet
+    from tinyclap.phinet_config import PhiNetConfig
     from tinyclap.recipe import load_recipe
     from tinyclap.runtime import Bundle
-    from tinyclap.student import Student, StudentConfig
+    from tinyclap.student import Student
+    from tinyclap.student_config import StudentConfig
 
 __version__ = "0.1.0"
 
@@ -35,9 +37,9 @@ _LAZY = {
     "FrontendSpec": "tinyclap.frontend_spec",
     "LogMel": "tinyclap.frontend",
     "PhiNet": "tinyclap.phinet",
-    "PhiNetConfig": "tinyclap.phinet",
+    "PhiNetConfig": "tinyclap.phinet_config",
     "Student": "tinyclap.student",
-    "StudentConfig": "tinyclap.student",
+    "StudentConfig": "tinyclap.student_config",
     "load_recipe": "tinyclap.recipe",
 }
 

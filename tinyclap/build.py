@@ -4,30 +4,15 @@ from typing import Any
 
 import torch
 
-from tinyclap import costs
+from tinyclap import counting
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.phinet import PhiNetConfig
 from tinyclap.pretrain import Captions
-from tinyclap.schema.networks import Cnn14Tower, HtsatTower, PhiNetTower, ScratchText
-from tinyclap.schema.networks import Student as StudentSection
+from tinyclap.schema.networks import Cnn14Tower, HtsatTower, ScratchText
 from tinyclap.schema.recipes import PretrainRecipe
-from tinyclap.student import Student, StudentConfig
+from tinyclap.student import Student
+from tinyclap.student_config import StudentConfig
 from tinyclap.teachers import scratch
 from tinyclap.teachers.base import Teacher
-
-
-def student_config(section: StudentSection | PhiNetTower, embed_dim: int, window_s: float) -> StudentConfig:
-    """The student that a recipe's section describes."""
-    return StudentConfig(
-        frontend=section.frontend,
-        phinet=PhiNetConfig(**section.phinet.model_dump()),
-        head=section.head,
-        embed_dim=embed_dim,
-        features=section.features,
-        pooling=section.pooling,
-        dropout=section.dropout,
-        window_s=window_s,
-    )
 
 
 def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
@@ -64,7 +49,7 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
     if isinstance(audio, Cnn14Tower):
         encoder = (audio.frontend, audio.width)
     else:
-        encoder = student_config(audio, recipe.embed_dim, window_s)
+        encoder = audio.config(recipe.embed_dim, window_s)
     return scratch.new_dual(encoder, tower, window_s=window_s, prompts=recipe.templates[:1], **common)
 
 
@@ -80,7 +65,7 @@ def describe_teacher(teacher: Teacher) -> dict[str, Any]:
         "window_s": teacher.window_s,
         "sample_rate": teacher.sample_rate,
         "parameters": sum(parameter.numel() for parameter in teacher.audio_parameters()),
-        "macs": costs.count_macs(teacher.cpu(), teacher.encode_logmel, logmel),
+        "macs": counting.count_macs(teacher.cpu(), teacher.encode_logmel, logmel),
     }
 
 
@@ -88,15 +73,15 @@ def describe_student(student: Student) -> dict[str, Any]:
     """Size and cost of a student, for reports; MACs are those of one window."""
     config = student.config
     frames = config.frontend.n_frames(config.window_samples)
-    parameters = costs.n_parameters(student)
+    parameters = counting.n_parameters(student)
     return {
         "embed_dim": student.embed_dim,
         "window_s": config.window_s,
         "sample_rate": student.sample_rate,
         "parameters": parameters,
-        "trunk_parameters": costs.n_parameters(student.trunk),
+        "trunk_parameters": counting.n_parameters(student.trunk),
         "size_bytes": 4 * sum(tensor.numel() for tensor in student.state_dict().values()),
-        "macs": costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, config.frontend.n_mels)),
+        "macs": counting.count_macs(student, student.encode, torch.zeros(1, 1, frames, config.frontend.n_mels)),
     }
 
 

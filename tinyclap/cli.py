@@ -13,6 +13,7 @@ from tinyclap.cli_device import device
 from tinyclap.cli_export import exporting
 from tinyclap.cli_options import AsJson, RunArgument, chosen_run
 from tinyclap.cli_prune import pruning
+from tinyclap.cli_scaling import scaling
 from tinyclap.failures import explain, mendable
 
 INTERRUPTED = "interrupted; nothing finished is lost: `embed` goes on with the same command, a training with --resume"
@@ -35,6 +36,7 @@ app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(exporting)
 app.add_typer(pruning)
+app.add_typer(scaling)
 
 
 def main() -> None:
@@ -213,7 +215,8 @@ def recipes_check(
     ],
 ) -> None:
     """Check recipes with their overrides: OK, or every error with its line (exit code 2)."""
-    from tinyclap.recipe import RecipeError, absent_inputs, load_recipe
+    from tinyclap.recipe import absent_inputs, load_recipe
+    from tinyclap.strict_yaml import ProblemsError
 
     files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
     overrides = [argument for argument in arguments if argument not in files]
@@ -223,11 +226,11 @@ def recipes_check(
     for file in files:
         try:
             recipe = load_recipe(file, overrides)
-        except RecipeError as error:
+        except ProblemsError as error:
             problems += error.problems
         else:
             typer.echo(f"{file}: OK ({recipe.task})")
             for absent in absent_inputs(recipe):
                 typer.echo(f"{file}: not there yet: {absent}", err=True)
     if problems:
-        raise RecipeError(problems)
+        raise ProblemsError(problems)

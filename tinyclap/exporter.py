@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import torch
 
-from tinyclap import costs, onnx_graph, parity, quantize, zeroshot
+from tinyclap import counting, onnx_graph, parity, quantize, zeroshot
 from tinyclap.bundle import (
     FLOAT_GRAPH,
     INT8_GRAPH,
@@ -179,7 +179,7 @@ class Exporter:
         return graphs | static
 
     def _facts(self, graphs: Graphs) -> dict[str, dict[str, Any]]:
-        """What the manifest says of each graph; MACs as in `costs`, for one window and without the front end."""
+        """What the manifest says of each graph; MACs as in `counting`, for one window and without the front end."""
         student, facts = self.student, {}
         spec = student.config.frontend
         for name, graph in graphs.items():
@@ -190,8 +190,8 @@ class Exporter:
             facts[name] = {
                 "precision": "int8" if name == INT8_GRAPH else "float32",
                 "opset": onnx_graph.OPSET,
-                "parameters": costs.n_parameters(student),
-                "macs": costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, spec.n_mels)),
+                "parameters": counting.n_parameters(student),
+                "macs": counting.count_macs(student, student.encode, torch.zeros(1, 1, frames, spec.n_mels)),
                 "size_bytes": 0,
                 **({"frames": frames, "operators": onnx_graph.operators(graph)} if static else {}),
             }

@@ -68,6 +68,17 @@ def file_size(size_bytes: Any) -> str:
     return f"{scaled(size_bytes)}B" if size_bytes >= 999.5 else f"{size_bytes:g} B"
 
 
+def binary_size(size_bytes: Any) -> str:
+    """Bytes as memories are made: 524288 -> "512 KiB", 1500000 -> "1.43 MiB"."""
+    if not known(size_bytes):
+        return DASH
+    for factor, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if abs(size_bytes) >= factor:
+            digits = max(0, 2 - int(math.log10(abs(size_bytes) / factor)))
+            return f"{round(size_bytes / factor, digits):g} {unit}"
+    return f"{size_bytes:g} B"
+
+
 def duration(seconds: Any) -> str:
     """552 -> "9 min 12 s"."""
     if not known(seconds):

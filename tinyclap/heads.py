@@ -4,8 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-POOLINGS = ("mean", "mean_max", "mels")
-
 
 def pool(feature_map: Tensor, pooling: str) -> Tensor:
     """Pool a map (B, C, h, w), h frames by w mel rows, to (B, C), or with "mels" to (B, C·w).

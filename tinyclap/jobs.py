@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from tinyclap import pretrained, training
-from tinyclap.build import describe_student, describe_teacher, new_teacher, student_config, teacher_kind
+from tinyclap.build import describe_student, describe_teacher, new_teacher, teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded
 from tinyclap.data.overlap import refuse_overlap
@@ -54,7 +54,7 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         train = build_dataset(recipe.data.train)
         teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
         torch.manual_seed(recipe.seed)
-        student = Student(student_config(recipe.student, teacher.embed_dim, recipe.views.duration_s))
+        student = Student(recipe.student.config(teacher.embed_dim, recipe.views.duration_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
         exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
         if exam:

@@ -17,7 +17,8 @@ from tinyclap.latent import LatentMap
 from tinyclap.logmels import LogMelViews
 from tinyclap.losses import CentredCosineLoss, CosineLoss
 from tinyclap.progress import Progress, counted
-from tinyclap.student import MAPPED, Student
+from tinyclap.student import Student
+from tinyclap.student_config import MAPPED
 
 FEATURES_AT_ONCE = 64
 FINETUNE_BATCH = 256

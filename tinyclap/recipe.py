@@ -1,27 +1,23 @@
 """Recipes: find, load with overrides, check, write back. All errors at once, each with its file and line."""
 
-import json
 import os
 import re
 import shlex
 from collections.abc import Sequence
-from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from pydantic import ValidationError
-
-from tinyclap import recipe_errors, recipe_text
+from tinyclap import recipe_text, strict_yaml
 from tinyclap.errors import TinyclapError
 from tinyclap.schema.data import one_or_more
 from tinyclap.schema.recipes import RECIPE, DistillRecipe, PretrainRecipe, Recipe
+from tinyclap.strict_yaml import ProblemsError
 
 __all__ = [
     "DistillRecipe",
     "PretrainRecipe",
     "Recipe",
-    "RecipeError",
     "absent_inputs",
     "copy_recipe",
     "dump",
@@ -32,15 +28,6 @@ __all__ = [
 ]
 
 Task = Literal["distill", "pretrain"]
-
-
-class RecipeError(TinyclapError):
-    """A recipe that cannot be used; `problems` holds one line for each error in it."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        heading = [f"{len(problems)} recipe errors"] if len(problems) > 1 else []
-        super().__init__("\n".join([*heading, *problems]))
 
 
 @overload
@@ -55,26 +42,17 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
     Overrides are YAML values, in order; a number names a list's entry: `data.train.0.n_clips=10`. With `task`, a
     recipe for the other task is an error.
 
-    Raises RecipeError with every error, each as `file:line: key: what was given, what is allowed`. Rules on several
+    Raises ProblemsError with every error, each as `file:line: key: what was given, what is allowed`. Rules on several
     values of a section together are checked once each value of it is right.
     """
     path = _find(source)
-    written = recipe_text.read_yaml(_read(path), str(path))
-    problems = list(written.problems)
-    recipe = None
-    if written.values is None and not problems:
-        raise RecipeError([f"{path}: the recipe is empty; start from a shipped one: tinyclap recipes ls"])
-    if written.values is not None:
-        for text in overrides:
-            recipe_text.override(written, text)
-        recipe, invalid = _validate(written)
-        problems = written.problems + invalid
-    if problems or recipe is None:
-        problems.sort(key=lambda problem: problem[0])
-        raise RecipeError([f"{place}: {message}" for place, message in problems])
+    written = strict_yaml.read(path, "the recipe is empty; start from a shipped one: tinyclap recipes ls")
+    for text in overrides:
+        recipe_text.override(written, text)
+    recipe = strict_yaml.check(written, RECIPE, "recipe", "task: distill")
     if task not in (None, recipe.task):
         place = written.place(("task",))
-        raise RecipeError(
+        raise ProblemsError(
             [f'{place}: task: got "{recipe.task}", allowed: "{task}"; run: tinyclap {recipe.task} {source}']
         )
     return recipe
@@ -98,7 +76,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 def purpose(path: Path) -> str:
     """What a recipe is for: its second line, the first comment after the command that runs it."""
-    lines = _read(path).splitlines()
+    lines = strict_yaml.read_text(path).splitlines()
     return lines[1].lstrip("# ") if len(lines) > 1 and lines[1].startswith("#") else ""
 
 
@@ -146,34 +124,9 @@ def _find(source: str | Path) -> Path:
     if path.name == os.fspath(source) and path.name.removesuffix(".yaml") in shipped:
         return shipped[path.name.removesuffix(".yaml")]
     reason = "it is a folder" if path.is_dir() else "there is no such file"
-    raise RecipeError(
+    raise ProblemsError(
         [f"{source}: {reason}; give a recipe file or a shipped recipe: {', '.join(shipped) or 'none found'}"]
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RecipeError([f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error
-    except OSError as error:
-        raise RecipeError([f"{path}: cannot be read: {error.strerror}"]) from error
-
-
-def _validate(written: recipe_text.Source) -> tuple[Recipe | None, list[tuple[recipe_text.Place, str]]]:
-    if not isinstance(written.values, dict):
-        return None, [(written.place(()), "a recipe is a mapping of keys to values, for example task: distill")]
-    try:
-        # JSON mode is strict about types and still takes lists for tuples and mappings for dataclasses.
-        return RECIPE.validate_json(json.dumps(written.values)), []
-    except ValidationError as error:
-        found = recipe_errors.explain(error, written.values, _schema())
-        return None, [(written.place(path), f"{recipe_text.dotted(path)}: {message}") for path, message in found]
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    return RECIPE.json_schema()
 
 
 def _kind_first(value: Any) -> Any:

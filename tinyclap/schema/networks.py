@@ -9,7 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.schema.base import Count, Dropout, Section, Text, Width
+from tinyclap.student_config import StudentConfig
 
 
 def _frontend(value: Any, build: Callable[[Any], FrontendSpec]) -> FrontendSpec:
@@ -31,7 +33,7 @@ Blocks = tuple[Annotated[int, Field(ge=0)], ...]
 class PhiNet(Section):
     """Shape of a PhiNet trunk; null takes the variant's own value.
 
-    The fields of phinet.PhiNetConfig, listed a second time because that module needs torch; a test compares the two.
+    The fields of phinet_config.PhiNetConfig with ranges, so that all faults are found at once; a test compares the two.
     """
 
     alpha: Annotated[float, Field(gt=0, le=10)] = 0.334
@@ -67,6 +69,19 @@ class Encoder(Section):
     features: Annotated[int, Field(ge=0, le=8192)] = 512
     pooling: Literal["mean", "mean_max", "mels"] = "mean"
     dropout: Dropout = 0.0
+
+    def config(self, embed_dim: int, window_s: float) -> StudentConfig:
+        """The encoder that this section describes."""
+        return StudentConfig(
+            frontend=self.frontend,
+            phinet=PhiNetConfig(**self.phinet.model_dump()),
+            head=self.head,
+            embed_dim=embed_dim,
+            features=self.features,
+            pooling=self.pooling,
+            dropout=self.dropout,
+            window_s=window_s,
+        )
 
 
 class Student(Encoder):

@@ -19,7 +19,8 @@ from transformers import (
 
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.student import Student, StudentConfig
+from tinyclap.student import Student
+from tinyclap.student_config import StudentConfig
 from tinyclap.teachers.base import refuse_deaf_tokenizer
 from tinyclap.teachers.dual import Cnn14Tower, DualTeacher, TextTower
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher

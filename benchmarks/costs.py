@@ -1,0 +1,67 @@
+"""Costs by formula against costs counted by running, of random students; writes benchmarks/results/costs.json.
+
+    python benchmarks/costs.py [--students 200]
+
+Parameters and MACs (fvcore; element-wise operators left out on both sides, unknown ones an error) must agree exactly,
+and the peak of the activations alive at once, traced operator by operator, within 2 %. The students are those of
+tests/test_costs.py, drawn by lot: variants, strides, front ends, heads, windows.
+"""
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from tinyclap import costs, counting
+from tinyclap.files import write_json
+from tinyclap.run import environment
+from tinyclap.student import Student
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--students", type=int, default=200)
+    given = parser.parse_args()
+    drawn = _tests().drawn
+    other_parameters, other_macs, errors = [], [], []
+    for seed in range(given.students):
+        config = drawn(seed)
+        student, told = Student(config).eval(), costs.student_costs(config)
+        logmel = torch.zeros(1, 1, config.frontend.n_frames(config.window_samples), config.frontend.n_mels)
+        if told.parameters != counting.n_parameters(student):
+            other_parameters.append(seed)
+        if told.macs != counting.count_macs(student, student.encode, logmel):
+            other_macs.append(seed)
+        traced = counting.count_activations(student, student.encode, logmel)
+        errors.append(abs(max(layer.live for layer in told.layers) / traced - 1))
+    result = {
+        "command": f"python benchmarks/costs.py --students {given.students}",
+        "environment": environment(seed=0),
+        "students": given.students,
+        "parameters_differ": other_parameters,
+        "macs_differ": other_macs,
+        "largest_relative_error_of_the_peak": max(errors),
+    }
+    write_json(HERE / "results" / "costs.json", result)
+    sys.stdout.write(
+        f"{given.students} students: parameters differ {len(other_parameters)} times, MACs {len(other_macs)} times; "
+        f"peak activations within {max(errors):.1%}\n"
+    )
+
+
+def _tests() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("test_costs", HERE.parent / "tests" / "test_costs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What `tinyclap costs` prints: a student's costs, layer by layer and in total. No torch."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from tinyclap.costs import PRECISIONS, Costs, student_costs
+from tinyclap.errors import TinyclapError
+from tinyclap.files import read_json
+from tinyclap.formatting import binary_size, scaled
+from tinyclap.recipe import load_recipe
+from tinyclap.run import find_run
+from tinyclap.student_config import StudentConfig
+
+LATENT_MAP = "latent_map.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """A student and its costs.
+
+    Attributes:
+        name: of the recipe or run.
+        config: the student's shape.
+        duration_s: of the sound, seconds.
+        costs: layer by layer.
+    """
+
+    name: str
+    config: StudentConfig
+    duration_s: float
+    costs: Costs
+
+
+def count(source: str | None, duration_s: float | None = None, embed_dim: int = 512) -> Counted:
+    """The costs of a recipe's student or of a run's.
+
+    Args:
+        source: a recipe, shipped or a file, or a run folder; None for the newest run.
+        duration_s: length of the sound that is encoded at once; None for the student's window.
+        embed_dim: the teacher's dimensions, which a recipe does not tell.
+
+    Raises:
+        TinyclapError: neither of them, a recipe that makes a teacher, or a run without a student.
+    """
+    if source is None or Path(source).is_dir():
+        run = find_run(None if source is None else Path(source))
+        config, full_dim = _of_run(run)
+        name = str(run)
+    else:
+        recipe = load_recipe(source, task="distill")
+        config, full_dim, name = recipe.student.config(embed_dim, recipe.views.duration_s), None, recipe.name
+    seconds = config.window_s if duration_s is None else duration_s
+    return Counted(name, config, seconds, student_costs(config, seconds, full_dim=full_dim))
+
+
+def as_table(counted: Counted) -> str:
+    """Costs as text."""
+    rows: list[tuple[str, ...]] = [("", "parameters", "MACs", "RAM float32", "RAM int8", "flash float32", "flash int8")]
+    for layer in counted.costs.layers:
+        ram = [binary_size(layer.ram_bytes(precision)) for precision in PRECISIONS]
+        flash = [binary_size(layer.flash_bytes(precision)) for precision in PRECISIONS]
+        rows.append((layer.name, scaled(layer.parameters), scaled(layer.macs), *ram, *flash))
+    told = totals(counted)
+    total = [scaled(told["parameters"]), scaled(told["macs"])]
+    peaks = [binary_size(told[f"ram_bytes_{precision}"]) for precision in PRECISIONS]
+    flash = [binary_size(told[f"flash_bytes_{precision}"]) for precision in PRECISIONS]
+    rows.append(("total (RAM: the largest)", *total, *peaks, *flash))
+    fused = [binary_size(told[f"fused_ram_bytes_{precision}"]) for precision in PRECISIONS]
+    rows.append(("  with fused blocks", "", "", *fused, "", ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(pairs))
+        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join(
+        [
+            f"{counted.name}: {counted.duration_s:g} s of sound to {counted.config.embed_dim} dimensions",
+            "",
+            lines[0],
+            rule,
+            *lines[1:-2],
+            rule,
+            *(line.rstrip() for line in lines[-2:]),
+            "",
+            f"MACs in total are the network's; the front end's {scaled(told['frontend_macs'])} are by formula.",
+            "What is counted, and how: the first lines of tinyclap/costs.py",
+        ]
+    )
+
+
+def as_object(counted: Counted) -> str:
+    """Costs as one JSON object."""
+    layers = [
+        {
+            "name": layer.name,
+            "parameters": layer.parameters,
+            "macs": layer.macs,
+            **{f"ram_bytes_{precision}": layer.ram_bytes(precision) for precision in PRECISIONS},
+            **{f"flash_bytes_{precision}": layer.flash_bytes(precision) for precision in PRECISIONS},
+        }
+        for layer in counted.costs.layers
+    ]
+    told = {"name": counted.name, "duration_s": counted.duration_s, "embed_dim": counted.config.embed_dim}
+    return json.dumps({**told, **totals(counted), "layers": layers})
+
+
+def totals(counted: Counted) -> dict[str, Any]:
+    """The sums and peaks."""
+    costs = counted.costs
+    told = {"parameters": costs.parameters, "macs": costs.macs, "frontend_macs": costs.frontend_macs}
+    for precision in PRECISIONS:
+        told[f"ram_bytes_{precision}"] = costs.ram_bytes(precision)
+        told[f"fused_ram_bytes_{precision}"] = costs.ram_bytes(precision, fused=True)
+        told[f"flash_bytes_{precision}"] = costs.flash_bytes(precision)
+    return told
+
+
+def _of_run(run: Path) -> tuple[StudentConfig, int | None]:
+    """A run's student, and the width of its projection before the map that pruned it."""
+    path = run / "student" / "config.json"
+    if not path.is_file():
+        raise TinyclapError(f"{run} has no student ({path} is missing); give a finished run of `tinyclap distill`")
+    values = {key: value for key, value in read_json(path, {}).items() if not key.startswith("format")}
+    config = StudentConfig.from_dict(values)
+    mapped = run / "student" / LATENT_MAP
+    if not mapped.is_file():
+        return config, None
+    from tinyclap.latent import LatentMap
+
+    return config, LatentMap.load(mapped).full_dim

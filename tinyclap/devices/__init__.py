@@ -1,0 +1,85 @@
+"""Devices and what they leave for a student: one YAML file each, beside this one or the user's own.
+
+Every figure names its source. `reserved` is what the rest of the firmware, or the operating system, takes.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, TypeAdapter
+from pydantic_core import PydanticCustomError
+
+from tinyclap.errors import TinyclapError
+from tinyclap.formatting import binary_size
+from tinyclap.schema.base import Section, Text
+from tinyclap.strict_yaml import load_strict
+from tinyclap.units import parse_bytes
+
+
+def _bytes(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_bytes(value)
+    except TinyclapError as error:
+        raise PydanticCustomError("rule", "{allowed}", {"allowed": "a size such as 512 KiB or 2 MB"}) from error
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes)]
+
+
+class Memory(Section):
+    """A memory: its size, where that figure is from, and how much of it others take."""
+
+    size: Bytes
+    source: Text
+    reserved: Bytes
+
+    @property
+    def free(self) -> int:
+        """Bytes left for a student."""
+        return self.size - self.reserved
+
+    def conflicts(self) -> Any:
+        if not 0 <= self.reserved < self.size:
+            yield "reserved", f"got {binary_size(self.reserved)}, allowed: less than size = {binary_size(self.size)}"
+
+
+class Device(Section):
+    """A device. `precision`: of the graph that is run there."""
+
+    title: Text
+    precision: Literal["float32", "int8"]
+    flash: Memory
+    ram: Memory
+    reserved_source: Text
+
+
+_DEVICE: TypeAdapter[Device] = TypeAdapter(Device)
+
+
+def known_devices() -> dict[str, Path]:
+    """Name to file of every device that is shipped, sorted by name."""
+    return {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml"))}
+
+
+def load_device(name: str) -> Device:
+    """The device of a name, or of a file.
+
+    Raises:
+        TinyclapError: neither is there; or every fault of the file, each with its line and what is allowed.
+    """
+    path, known = Path(name), known_devices()
+    if name in known:
+        path = known[name]
+    elif not path.is_file():
+        raise TinyclapError(
+            f"no device is called '{name}'; known: {', '.join(known)}; or give a file like {_example()}"
+        )
+    return load_strict(path, _DEVICE, "device file")
+
+
+@cache
+def _example() -> Path:
+    return next(iter(known_devices().values()))

@@ -1,0 +1,156 @@
+"""The shape of a PhiNet (Paissan et al., arXiv 2110.00337), from its equations. No torch."""
+
+from dataclasses import dataclass
+
+from tinyclap.checks import is_count, is_number, require
+
+ACTIVATIONS = ("hardswish", "relu6", "relu")
+STEM_WIDTH = 48
+BLOCK_WIDTHS = {0: 24, 3: 48, 5: 96, 7: 192}  # before scaling by alpha; a block has the last one at or before it
+SQUEEZE_RATIO = 6
+MIN_DEPTH = 3
+
+
+@dataclass(frozen=True)
+class PhiNetConfig:
+    """Shape of a PhiNet.
+
+    Attributes:
+        alpha: width multiplier.
+        beta: shape factor, the last block's expansion relative to t0.
+        t0: base expansion factor.
+        depth: number N of expanding blocks; block 0, which does not expand, comes before them.
+        squeeze_excite: channel gates in the expanding blocks. None: the variant's own, on (off with compatibility).
+        activation: "hardswish", "relu6" or "relu". None: hardswish (relu6 with compatibility).
+        dropout: channel dropout before every depthwise convolution. None: 0 (0.05 with compatibility).
+        stem_stride: (time, mel) stride of the first convolution; 1, 2 or 4.
+        time_strides: blocks that halve the frames.
+        mel_strides: blocks that halve the mel axis.
+        compatibility: exactly the network of the tinyCLAP reference: a separable stem padded at one side, and
+            batch normalisation whose running statistics are the last batch's (momentum 0.999).
+
+    Raises:
+        TinyclapError: naming the first bad field, its value and what is allowed.
+    """
+
+    alpha: float = 0.334
+    beta: float = 1.0
+    t0: float = 5.0
+    depth: int = 7
+    squeeze_excite: bool | None = None
+    activation: str | None = None
+    dropout: float | None = None
+    stem_stride: tuple[int, int] = (2, 2)
+    time_strides: tuple[int, ...] = (1, 3, 5, 7)
+    mel_strides: tuple[int, ...] = (1, 3, 5, 7)
+    compatibility: bool = False
+
+    def __post_init__(self) -> None:
+        own: dict[str, object] = {"squeeze_excite": True, "activation": "hardswish", "dropout": 0.0}
+        if self.compatibility:
+            own = {"squeeze_excite": False, "activation": "relu6", "dropout": 0.05}
+        for name, value in own.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        for name in ("stem_stride", "time_strides", "mel_strides"):
+            value = getattr(self, name)
+            require(self, "phinet", name, isinstance(value, list | tuple), "a list of whole numbers")
+            object.__setattr__(self, name, tuple(value))  # YAML and JSON bring lists
+        self._check()
+
+    def _check(self) -> None:
+        for name in ("alpha", "beta", "t0"):
+            value = getattr(self, name)
+            require(self, "phinet", name, is_number(value) and value > 0, "a number above 0")
+        deep = is_count(self.depth, MIN_DEPTH)
+        require(self, "phinet", "depth", deep, f"a whole number, at least {MIN_DEPTH}")
+        require(self, "phinet", "squeeze_excite", type(self.squeeze_excite) is bool, "true, false or null")
+        require(self, "phinet", "activation", self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
+        share = is_number(self.dropout) and 0 <= self.dropout < 1  # type: ignore[operator]
+        require(self, "phinet", "dropout", share, "at least 0 and below 1")
+        pair = len(self.stem_stride) == 2 and all(stride in (1, 2, 4) for stride in self.stem_stride)
+        require(self, "phinet", "stem_stride", pair, "two of 1, 2 or 4: [time, mel]")
+        for name in ("time_strides", "mel_strides"):
+            numbers = all(is_count(block, 0) for block in getattr(self, name))
+            require(self, "phinet", name, numbers, "block numbers from 0 (those above depth have no effect)")
+        if self.compatibility:
+            require(self, "phinet", "squeeze_excite", not self.squeeze_excite, "false or null with compatibility")
+            require(self, "phinet", "activation", self.activation == "relu6", "relu6 or null with compatibility")
+            require(self, "phinet", "stem_stride", 4 not in self.stem_stride, "two of 1 or 2 with compatibility")
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the feature map."""
+        return block_channels(self, self.depth)
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """The sizes of one block: all that counting its parameters and operations needs."""
+
+    in_channels: int
+    hidden_channels: int
+    out_channels: int
+    squeeze_channels: int  # 0: no squeeze-excite
+    stride: tuple[int, int]  # (time, mel)
+    expands: bool
+    residual: bool
+
+
+def stem_channels(config: PhiNetConfig) -> int:
+    """Channels after the stem: ⌊48·alpha⌋."""
+    return max(1, int(STEM_WIDTH * config.alpha))
+
+
+def stem_kernel(config: PhiNetConfig) -> tuple[int, int]:
+    """Kernel (time, mel) of the stem: 3, or 7 along an axis of stride 4, so that no frame and no band is skipped."""
+    time, mel = config.stem_stride
+    return max(3, 2 * time - 1), max(3, 2 * mel - 1)
+
+
+def block_channels(config: PhiNetConfig, block: int) -> int:
+    """Channels after a block: ⌊24·alpha⌋ for 0 to 2, ⌊48·alpha⌋ for 3 and 4, doubled at 5 and again at 7."""
+    width = BLOCK_WIDTHS[max(first for first in BLOCK_WIDTHS if first <= block)]
+    return max(1, int(width * config.alpha))
+
+
+def expansion_factor(config: PhiNetConfig, block: int) -> float:
+    """t(k) = t0·[(N - k) + beta·k] / N of block k."""
+    # Summed in the reference's order: ⌊t(k)·channels⌋ must come out alike, or its checkpoints would not load.
+    share = config.t0 * config.beta * block / config.depth
+    return share + config.t0 * (config.depth - block) / config.depth
+
+
+def block_shapes(config: PhiNetConfig) -> tuple[BlockShape, ...]:
+    """The blocks 0 to depth, in order."""
+    shapes = []
+    in_channels = stem_channels(config)
+    for block in range(config.depth + 1):
+        hidden = max(1, int(expansion_factor(config, block) * in_channels)) if block else in_channels
+        stride = (2 if block in config.time_strides else 1, 2 if block in config.mel_strides else 1)
+        shape = BlockShape(
+            in_channels=in_channels,
+            hidden_channels=hidden,
+            out_channels=block_channels(config, block),
+            squeeze_channels=max(1, hidden // SQUEEZE_RATIO) if config.squeeze_excite and block else 0,
+            stride=stride,
+            expands=block > 0,
+            residual=stride == (1, 1) and in_channels == block_channels(config, block),
+        )
+        shapes.append(shape)
+        in_channels = shape.out_channels
+    return tuple(shapes)
+
+
+def map_size(config: PhiNetConfig, frames: int, n_mels: int) -> tuple[int, int]:
+    """Height and width of the feature map made of a (frames, n_mels) input."""
+    height, width = stem_size(config, frames, n_mels)
+    for shape in block_shapes(config):
+        height, width = (height - 1) // shape.stride[0] + 1, (width - 1) // shape.stride[1] + 1
+    return height, width
+
+
+def stem_size(config: PhiNetConfig, frames: int, n_mels: int) -> tuple[int, int]:
+    """Height and width after the stem."""
+    lost = 2 if config.compatibility else 1  # padded at one side only
+    return (frames - lost) // config.stem_stride[0] + 1, (n_mels - lost) // config.stem_stride[1] + 1
