@@ -48,6 +48,9 @@ DIMS = (384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8)
 TRAINED = ("rotation", "magnitude", "random")
 SHAPES = (512, 256, 128, 64)
 N_BOOTSTRAP, ROUNDS = 2000, 20
+AGAIN = ", head trained again"
+LABELS = {"mask": "mask (shrinks nothing)"}
+COLOURS = {"rotation": "C0", "magnitude": "C1", "random": "C2", "mask": "C7"}  # what else there is lies on rotation
 
 
 def main() -> None:
@@ -116,7 +119,7 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
             classes = class_vectors(teacher, whole.labels, teacher.prompts, made)
             found[name, dim] = score(made.apply(mine), classes)
             if taught and name in TRAINED:
-                found[f"{name}, head trained again", dim] = score(
+                found[f"{name}{AGAIN}", dim] = score(
                     trained(student, made, taught, epochs, recipe.seed, decode(whole, student.sample_rate)), classes
                 )
     return found
@@ -184,29 +187,34 @@ def published_shape() -> list[dict[str, Any]]:
 
 
 def plot(result: dict[str, Any]) -> None:
-    """Accuracy and overlap over the dimensions."""
+    """Accuracy and overlap over the dimensions; bands are intervals."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
-    methods = [method for method in dict.fromkeys(row["method"] for row in result["sweep"]) if method != "none"]
+    methods = [
+        name for name in dict.fromkeys(row["method"] for row in result["sweep"]) if name.removesuffix(AGAIN) in COLOURS
+    ]
     whole = next(row for row in result["sweep"] if row["method"] == "none")
     for axis, key, title in zip(
         axes, ("accuracy", "overlap"), ("Zero-shot accuracy", "10-neighbour overlap"), strict=True
     ):
-        for number, method in enumerate(methods):
+        for method in methods:
             rows = sorted((row for row in result["sweep"] if row["method"] == method), key=lambda row: row["dim"])
-            dashed = "--" if "trained again" in method else "-"
+            untrained = method.removesuffix(AGAIN)
+            dims, colour = [row["dim"] for row in rows], COLOURS[untrained]
             axis.plot(
-                [row["dim"] for row in rows],
+                dims,
                 [row[key] for row in rows],
-                dashed,
-                label=method,
-                color=f"C{number}",
-                lw=1.6,
+                "-" if method == untrained else "--",
+                label=LABELS.get(method, method),
+                color=colour,
             )
+            if key == "accuracy" and method == untrained:
+                ends = zip(*(row["ci95"] for row in rows), strict=True)
+                axis.fill_between(dims, *ends, color=colour, alpha=0.08, lw=0)
         axis.axhline(whole[key], color="grey", lw=1, ls=":", label="unpruned")
         axis.set_xscale("log", base=2)
         axis.set_xticks(DIMS, [str(dim) for dim in DIMS], fontsize=8)

@@ -27,9 +27,9 @@ def figures() -> str:
     """The README's section on what was measured, as Markdown."""
     parts = (
         quickstart(_read("quickstart")),
-        esc10(_read("esc10"), _read("esc10_fixed"), _read("esc10_unseen")),
+        esc10(_read("esc10"), _read("esc10_fixed"), _read("esc10_unseen"), _read("esc10_timing")),
         device(_read("onnx_frontend"), _read("int8"), _read("base_install")),
-        pruned(_read("prune")),
+        pruned(_read("prune"), _read("codes")),
     )
     return "\n".join(parts)
 
@@ -51,12 +51,13 @@ teacher and data, {duration(second["wall_s"])}, ran {second["teacher_forwards"]}
 """
 
 
-def esc10(views: dict[str, Any], fixed: dict[str, Any], unseen: dict[str, Any]) -> str:
+def esc10(views: dict[str, Any], fixed: dict[str, Any], unseen: dict[str, Any], alone: dict[str, Any]) -> str:
     """Teacher and students on real audio, in cross-validation."""
     ours, plain = views["summary"]["views"], fixed["summary"]["fixed"]
     row = views["runs"][0]
     tracked = unseen["unseen_classes"]
     strangers = tracked["test_fold"]
+    (timed,) = alone["runs"]
     return f"""**Real audio** (ESC-10, {ours["n_clips"]} clips from {ours["n_recordings"]} recordings; every fold of \
 {", ".join(map(str, views["folds"]))} is tested by
 a teacher pretrained and students distilled on the others; {len(views["seeds"])} seeds with views, \
@@ -70,7 +71,9 @@ recordings; `benchmarks/esc10.py`):
 {_student_row("student, views", row, ours)}
 {_student_row("student, fixed clips", row, plain)}
 
-The overlap is that of a fold's {row["n_clips"]} clips, where chance finds {percent(row["knn10_chance"])}.
+The overlap is that of a fold's {row["n_clips"]} clips, where chance finds {percent(row["knn10_chance"])}. A student \
+takes {duration(timed["student_wall_s"])} from an
+empty cache to its report on {alone["collected_with"]["threads"]} threads with nothing beside it (fold {timed["fold"]}).
 
 Sounds that the student never met: of two classes left out of its training, the test fold's clips \
 ({strangers["n_clips"]} of folds {" and ".join(map(str, unseen["folds"]))}, {strangers["n_runs"]} runs)
@@ -102,24 +105,39 @@ student, so measure before you choose. `pip install tinyclap` takes {base["insta
 """
 
 
-def pruned(result: dict[str, Any]) -> str:
+def pruned(result: dict[str, Any], codes: dict[str, Any]) -> str:
     """What fewer dimensions keep."""
     rows = {(row["method"], row["dim"]): row for row in result["sweep"]}
     dims = [dim for dim in (128, 64, 32, 16) if ("rotation", dim) in rows]
     whole = next(row for row in result["sweep"] if row["method"] == "none")
-    methods = ("rotation", "magnitude", "random")
+    methods = ("rotation", "magnitude", "magnitude, head trained again", "random")
     lines = [f"| {method} | " + " | ".join(_kept(rows[method, dim]) for dim in dims) + " |" for method in methods]
     return "\n".join(
         [
-            f"**Pruned** from {whole['dim']} dimensions, without training again (ESC-10, {result['n_runs']} students;",
-            "`benchmarks/prune.py`): the share of the unpruned accuracy that is kept, and the 10-NN overlap (unpruned "
+            f"**Pruned** from {whole['dim']} dimensions (ESC-10, {result['n_runs']} students; `benchmarks/prune.py`):",
+            "the share of the unpruned accuracy that is kept, and the 10-NN overlap with the teacher (unpruned "
             f"{percent(whole['overlap'])}):",
             "",
             "| dimensions | " + " | ".join(map(str, dims)) + " |",
             "| --- |" + " --- |" * len(dims),
             *lines,
             "",
+            f"**Stored** in fewer bytes (`tinyclap embed --dtype`; {codes['n_clips']} clips, `benchmarks/codes.py`), "
+            "embeddings still",
+            f"find of the ten nearest clips by unpruned float32: {_stored(codes)}.",
+            "",
         ]
+    )
+
+
+def _stored(codes: dict[str, Any]) -> str:
+    """What each form of some dimensions keeps."""
+    rows = {(row["dim"], row["form"]): row for row in codes["rows"]}
+    largest = max(row["dim"] for row in codes["rows"])
+    shown = ((largest, "int8"), (64, "float16"), (64, "int8"), (largest, "binary"), (64, "binary"))
+    return ", ".join(
+        f"{percent(rows[key]['kept_of_unpruned'])} as {key[1]} of {key[0]} dimensions ({rows[key]['bytes']} bytes)"
+        for key in shown
     )
 
 

@@ -33,11 +33,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class Line:
-    """One series: its SVG `points` and the place of its last value."""
+    """One series: its SVG `points`, the place of its last value, and the number of its style in the page."""
 
     name: str
     points: str
     end: tuple[float, float]
+    style: int
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ def line_chart(
     series: Mapping[str, Sequence[tuple[float, float]]],
     marks: Mapping[str, float] | None = None,
     x_text: Callable[[float], str] = "{:g}".format,
+    styles: Mapping[str, int] | None = None,
 ) -> Chart | None:
     """Lay out `series` (name -> (x, y) points) and `marks` (name -> x); None when no point is finite.
 
-    `x_text` writes a place on the x axis.
+    `x_text` writes a place on the x axis; `styles` are those of the lines by name, otherwise 1, 2, ...
     """
     finite = {name: [p for p in points if math.isfinite(p[1])] for name, points in series.items()}
     finite = {name: points for name, points in finite.items() if points}
@@ -95,8 +97,9 @@ def line_chart(
             name,
             " ".join(f"{place_x(x)},{place_y(y)}" for x, y in points),
             (place_x(points[-1][0]), place_y(points[-1][1])),
+            (styles or {}).get(name, number),
         )
-        for name, points in finite.items()
+        for number, (name, points) in enumerate(finite.items(), 1)
     ]
     first_last = "; ".join(f"{name} from {p[0][1]:.4g} to {p[-1][1]:.4g}" for name, p in finite.items())
     return Chart(

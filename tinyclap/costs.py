@@ -125,8 +125,7 @@ def student_costs(config: StudentConfig, duration_s: float | None = None, *, ful
         raise TinyclapError(f"duration is {seconds:g} s; the front end needs at least {spec.shortest_s:g} s")
     frames = spec.n_frames(round(seconds * spec.sample_rate))
     trunk, height, width = trunk_layers(phinet, frames, spec.n_mels)
-    last, features, rows = last_conv_layers(phinet, config.features, height, width)
-    pooled = features * rows if config.pooling == "mels" else features
+    last, pooled = pooled_layers(phinet, config.features, config.pooling, height, width)
     wide = full_dim if config.head == MAPPED else config.embed_dim
     if wide is None:
         raise TinyclapError("a mapped projection's width before its map is not known")
@@ -208,23 +207,24 @@ def _block_layers(name: str, shape: BlockShape, before: Count, after: Count) -> 
     return layers
 
 
-def last_conv_layers(
-    config: PhiNetConfig, features: Count, height: Count, width: Count
-) -> tuple[list[Layer], Count, Count]:
-    """The 1x1 convolution and the pooling; and the channels and mel rows of the map that is pooled."""
+def pooled_layers(
+    config: PhiNetConfig, features: Count, pooling: str, height: Count, width: Count
+) -> tuple[list[Layer], Count]:
+    """The 1x1 convolution and the pooling, of a feature map (height, width); and the width of the pooled vector."""
     channels, positions = config.out_channels, height * width
-    if isinstance(features, int) and features == 0:
-        live = positions * channels + channels
-        return [Layer("pool", live=live, fused=live)], channels, width
-    if config.compatibility:
-        height, width = (height + 1) // 2, (width + 1) // 2
-    after = height * width
-    live = positions * channels + after * features
-    weights = channels * features
-    norm = 0 if config.compatibility else features
-    conv = Layer("last_conv", weights + features + norm, weights * after, weights, features, features, live, live)
-    pooled = after * features + features
-    return [conv, Layer("pool", live=pooled, fused=pooled)], features, width
+    layers = []
+    if not isinstance(features, int) or features:
+        if config.compatibility:
+            height, width = (height + 1) // 2, (width + 1) // 2
+        norm = 0 if config.compatibility else features
+        weights, live = channels * features, positions * channels + height * width * features
+        macs = weights * height * width
+        layers.append(Layer("last_conv", weights + features + norm, macs, weights, features, features, live, live))
+        channels, positions = features, height * width
+    # Between the map and the vector: one row or one column of each channel, or nothing.
+    kept = {"mean": 1, "mels": width, "mean_max": height}[pooling]
+    live = channels * (positions + kept)
+    return [*layers, Layer("pool", live=live, fused=live)], channels * width if pooling == "mels" else channels
 
 
 def head_layers(head: str, features: Count, wide: Count, embed_dim: Count) -> list[Layer]:

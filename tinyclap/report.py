@@ -107,7 +107,7 @@ def _context(run: Run) -> dict[str, Any]:
         "sizes": tables.size_rows(run.summary),
         "size_models": [model for model in MODELS if run.summary.get(model)],
         "charts": tables.charts(run.epochs),
-        "sweep": tables.sweep_rows(run.sweep),
+        "sweep": tables.sweep_tables(run.sweep) if run.sweep else [],
         "sweep_charts": tables.sweep_charts(run.sweep),
         "pruned": part(run.summary.get("pruned")),
         "frame": charts.FRAME,

@@ -6,13 +6,13 @@ budget, on the exact costs. `enumerate_space` counts every student of a grid and
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tinyclap.costs import Costs, frontend_layer, head_layers, last_conv_layers, student_costs, trunk_layers
+from tinyclap.costs import Costs, frontend_layer, head_layers, pooled_layers, student_costs, trunk_layers
 from tinyclap.devices import Device
 from tinyclap.errors import TinyclapError
 from tinyclap.formatting import binary_size, scaled
@@ -29,6 +29,7 @@ RATES = (8_000, 16_000, 32_000)
 HOPS_S = (0.01, 0.02, 0.032)
 MELS = (32, 48, 64)
 SMALLEST, LARGEST = 0.05, 4.0  # alpha
+T0_RANGE = (2.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,7 @@ def enumerate_space(space: Space, budget: Budget) -> Feasible:
     nearest: tuple[float, PhiNetConfig, np.ndarray] | None = None
     for trunk in space.trunks():
         layers, height, width = trunk_layers(trunk, frames, mels)
-        last, channels, mel_rows = last_conv_layers(trunk, features, height, width)
-        pooled = channels * mel_rows if space.base.pooling == "mels" else channels
+        last, pooled = pooled_layers(trunk, features, space.base.pooling, height, width)
         head = head_layers(space.base.head, pooled, dims, dims)
         measured = budget.measure(Costs((*layers, *last, *head)))
         measured["ram_bytes"] = np.maximum(measured["ram_bytes"], front["ram_bytes"])
@@ -253,42 +253,39 @@ def describe(config: StudentConfig) -> str:
 def propose(base: StudentConfig, budget: Budget) -> StudentConfig | None:
     """The student that fills a budget, by the HAS inversion; `base` gives what is not solved for.
 
-    From the base's own costs, RAM ∝ alpha·t0 and MACs ∝ alpha²·t0 give t0, from 2 to 8 (which stays as it is without
-    both limits); beta is then the largest up to 1.5, and alpha the largest of all, with which every limit holds, by
-    bisection on the exact costs.
+    RAM grows with alpha·t0 and operations with alpha²·t0: t0, from 2 to 8, is where both allow the same alpha (without
+    both limits it stays as it is). beta is then the largest up to 1.5, and alpha the largest of all, with which every
+    limit holds. All of it by bisection on the exact costs.
 
     Returns:
         The student; None where even the narrowest does not fit.
     """
-    measured = budget.measure(student_costs(base))
-    alpha, t0, limits = base.phinet.alpha, base.phinet.t0, budget.limits
-    if "macs" in limits and "ram_bytes" in limits:
-        ram, macs = limits["ram_bytes"] / measured["ram_bytes"], limits["macs"] / measured["macs"]
-        t0 = float(np.clip(base.phinet.t0 * ram**2 / macs, 2.0, 8.0))  # (alpha·t0)² / (alpha²·t0)
 
-    def student(alpha: float, beta: float) -> StudentConfig:
-        return dataclasses.replace(base, phinet=shaped(base.phinet, alpha=alpha, beta=beta, t0=round(t0, 2)))
+    def student(alpha: float, beta: float, t0: float) -> StudentConfig:
+        return dataclasses.replace(base, phinet=shaped(base.phinet, alpha=alpha, beta=beta, t0=t0))
 
-    def fits(alpha: float, beta: float) -> bool:
-        return budget.excess(student_costs(student(alpha, beta))) <= 1
+    def widest(within: Budget, beta: float, t0: float) -> float:
+        return _largest(lambda alpha: within.excess(student_costs(student(alpha, beta, t0))) <= 1, SMALLEST, LARGEST)
 
-    beta = BETAS[0]
-    if not fits(SMALLEST, beta):
+    beta, t0, limits = BETAS[0], base.phinet.t0, budget.limits
+    if {"macs", "ram_bytes"} <= set(limits):
+        ram, work = dataclasses.replace(budget, macs=None), dataclasses.replace(budget, ram_bytes=None)
+        t0 = _largest(lambda factor: widest(ram, beta, factor) >= widest(work, beta, factor), *T0_RANGE)
+    alpha = widest(budget, beta, t0)
+    if budget.excess(student_costs(student(alpha, beta, t0))) > 1:
         return None
-    alpha = _largest(lambda value: fits(value, beta), SMALLEST, LARGEST)
-    beta = _largest(lambda value: fits(0.97 * alpha, value), beta, BETAS[-1])
-    alpha = _largest(lambda value: fits(value, beta), SMALLEST, LARGEST)
-    return student(alpha, beta)
+    beta = _largest(lambda shape: budget.excess(student_costs(student(0.97 * alpha, shape, t0))) <= 1, beta, BETAS[-1])
+    return student(widest(budget, beta, t0), beta, t0)
 
 
-def _largest(fits: Any, low: float, high: float) -> float:
-    """The largest value of three digits between two that fits, where `low` does."""
+def _largest(fits: Callable[[float], bool], low: float, high: float) -> float:
+    """The largest value of three digits between two that fits; `low` where none does."""
     if fits(high):
         return high
-    while high - low > 0.002:
+    while high - low > 0.0015:
         middle = round((low + high) / 2, 3)
         low, high = (middle, high) if fits(middle) else (low, middle)
-    return round(low, 3)
+    return low
 
 
 def _student(space: Space, trunk: PhiNetConfig, frontend: int, features: int, dim: int) -> StudentConfig:

@@ -229,30 +229,51 @@ def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
     return drawn
 
 
-def sweep_rows(sweep: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A pruning sweep as text, one row per method, dimension and state."""
-    return [
-        {
-            "name": str(row.get("method")) + (", head trained again" if row.get("finetuned") else ""),
-            "dim": formatting.whole(row.get("dim")),
-            "accuracy": _with_interval(row.get("accuracy"), row.get("ci95")),
-            "overlap": percent(row.get("knn10_overlap")),
-        }
-        for row in objects(sweep.get("rows"))
-    ]
+def sweep_tables(sweep: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A pruning sweep as text: for accuracy and neighbour overlap a table of methods by dimensions."""
+    rows = [row for row in objects(sweep.get("rows")) if known(row.get("dim"))]
+    unpruned = next((row for row in rows if row.get("method") == "none"), {})
+    dims = sorted({row["dim"] for row in rows if row.get("method") != "none"}, reverse=True)
+    told = []
+    for title, write in (("Zero-shot accuracy", _swept_accuracy), ("10-neighbour overlap", _swept_overlap)):
+        cells: dict[str, dict[int, str]] = {}
+        for row in rows:
+            if row.get("method") != "none":
+                cells.setdefault(_swept_name(row), {})[row["dim"]] = write(row)
+        table = [{"name": name, "cells": [found.get(dim, DASH) for dim in dims]} for name, found in cells.items()]
+        whole = f"{write(unpruned)} with all {unpruned.get('dim')} dimensions" if unpruned else ""
+        told.append({"title": title, "unpruned": whole, "dims": dims, "rows": table})
+    return told
+
+
+def _swept_name(row: Mapping[str, Any]) -> str:
+    return f"{row.get('method')}{', trained again' if row.get('finetuned') else ''}"
+
+
+def _swept_accuracy(row: Mapping[str, Any]) -> str:
+    return _with_interval(row.get("accuracy"), row.get("ci95"))
+
+
+def _swept_overlap(row: Mapping[str, Any]) -> str:
+    return percent(row.get("knn10_overlap"))
 
 
 def sweep_charts(sweep: Mapping[str, Any]) -> list[Chart]:
     """Accuracy and neighbour overlap over the dimensions, a line per method and state; the axis is logarithmic."""
     rows = [row for row in objects(sweep.get("rows")) if known(row.get("dim")) and row.get("method") != "none"]
+    methods = list(dict.fromkeys(row.get("method") for row in rows))
+    styles: dict[str, int] = {}
     drawn = []
     for title, key in (("Zero-shot accuracy", "accuracy"), ("10-neighbour overlap", "knn10_overlap")):
         series: dict[str, list[tuple[float, float]]] = {}
         for row in sorted(rows, key=lambda row: row["dim"]):
-            name = f"{row['method']}{', trained' if row.get('finetuned') else ''}"
             if known(row.get(key)):
-                series.setdefault(name, []).append((math.log2(row["dim"]), float(row[key])))
-        chart = line_chart(title, "dimensions", series, x_text=lambda x: f"{2**x:.0f}")
+                series.setdefault(_swept_name(row), []).append((math.log2(row["dim"]), float(row[key])))
+                # A method's line is solid, and once trained again it is dashed in the same colour.
+                styles.setdefault(
+                    _swept_name(row), 2 * methods.index(row["method"]) + (4 if row.get("finetuned") else 3)
+                )
+        chart = line_chart(title, "dimensions", series, x_text=lambda x: f"{2**x:.0f}", styles=styles)
         drawn += [chart] if chart else []
     return drawn
 
