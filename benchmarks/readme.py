@@ -123,22 +123,29 @@ def pruned(result: dict[str, Any], codes: dict[str, Any]) -> str:
             *lines,
             "",
             f"**Stored** in fewer bytes (`tinyclap embed --dtype`; {codes['n_clips']} clips, `benchmarks/codes.py`), "
-            "embeddings still",
-            f"find of the ten nearest clips by unpruned float32: {_stored(codes)}.",
+            "and the share of",
+            "each clip's ten nearest by unpruned float32 that is still found:",
+            "",
+            *_stored(codes),
             "",
         ]
     )
 
 
-def _stored(codes: dict[str, Any]) -> str:
-    """What each form of some dimensions keeps."""
+def _stored(codes: dict[str, Any]) -> list[str]:
+    """A table of what the forms of two widths keep."""
     rows = {(row["dim"], row["form"]): row for row in codes["rows"]}
-    largest = max(row["dim"] for row in codes["rows"])
-    shown = ((largest, "int8"), (64, "float16"), (64, "int8"), (largest, "binary"), (64, "binary"))
-    return ", ".join(
-        f"{percent(rows[key]['kept_of_unpruned'])} as {key[1]} of {key[0]} dimensions ({rows[key]['bytes']} bytes)"
-        for key in shown
-    )
+    forms = ("float32", "float16", "int8", "binary")
+    dims = (max(row["dim"] for row in codes["rows"]), 64)
+    lines = [
+        f"| {dim} | "
+        + " | ".join(
+            f"{percent(row['kept_of_unpruned'])}, {row['bytes']} bytes" for row in (rows[dim, form] for form in forms)
+        )
+        + " |"
+        for dim in dims
+    ]
+    return [f"| dimensions | {' | '.join(forms)} |", "| --- |" + " --- |" * len(forms), *lines]
 
 
 def _kept(row: dict[str, Any]) -> str:
