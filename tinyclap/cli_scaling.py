@@ -1,6 +1,7 @@
-"""The commands on costs and devices. Heavy imports happen inside."""
+"""The commands on costs, devices and the search. Heavy imports happen inside."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -52,3 +53,61 @@ def devices(
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     typer.echo("\nflash and RAM are what firmware or operating system leave; of one device: tinyclap devices NAME")
+
+
+@scaling.command("search")
+def search_command(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or a shipped recipe's name.")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="See `tinyclap devices`; or a file of yours.")] = None,
+    macs: Annotated[str | None, typer.Option("--max-macs", help="Of one window, e.g. 50M.")] = None,
+    parameters: Annotated[str | None, typer.Option("--max-params", help="E.g. 200k.")] = None,
+    ram: Annotated[str | None, typer.Option("--max-ram", help="Of activations, e.g. 256 KiB.")] = None,
+    flash: Annotated[str | None, typer.Option("--max-flash", help="Of weights, e.g. 1 MiB.")] = None,
+    precision: Annotated[str, typer.Option("--precision", help="int8 or float32, unless a device says.")] = "int8",
+    fused: Annotated[bool, typer.Option("--fused", help="Count RAM as with fused blocks.")] = False,
+    trials: Annotated[int, typer.Option("--trials", min=1, help="Students to train briefly.")] = 24,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Of a whole trial.")] = 32,
+    views: Annotated[int, typer.Option("--views", min=1, help="Of each clip in the trials, at most.")] = 16,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no further trial afterwards.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the proposals.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder; by default runs/<recipe>-search.")] = None,
+    train: Annotated[bool, typer.Option("--train", help="Distil the chosen student in full afterwards.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the student that fits a device or a budget; the same command goes on after an interruption."""
+    from tinyclap.recipe import load_recipe
+    from tinyclap.run import RUNS
+    from tinyclap.scaling import Budget
+    from tinyclap.units import parse_bytes, parse_count
+
+    loaded = load_recipe(recipe, overrides or [], task="distill")
+    given: dict[str, Any] = {"fused": fused}
+    for name, text, parse in (
+        ("macs", macs, parse_count),
+        ("parameters", parameters, parse_count),
+        ("ram_bytes", ram, parse_bytes),
+        ("flash_bytes", flash, parse_bytes),
+    ):
+        given[name] = None if text is None else parse(text)
+    if device is None:
+        budget = Budget(precision=precision, **given)
+    else:
+        from tinyclap.devices import load_device
+
+        budget = Budget.of_device(load_device(device), **given)
+    from tinyclap.search import SearchOptions
+    from tinyclap.search_run import run_search
+    from tinyclap.search_table import as_object, as_table
+
+    folder = out or RUNS / f"{loaded.name}-search"
+    options = SearchOptions(trials, epochs, minutes, seed)
+    result = run_search(loaded, budget, options, views, folder)
+    typer.echo(as_object(result, folder) if as_json else as_table(result, folder))
+    if train:
+        from tinyclap.jobs import run_recipe
+        from tinyclap.summary import as_table as run_table
+
+        chosen = load_recipe(folder / "chosen.yaml")
+        if run_recipe(chosen, RUNS / chosen.name):
+            typer.echo(run_table(RUNS / chosen.name))

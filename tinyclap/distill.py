@@ -8,9 +8,12 @@ the losses equal those of one process that accumulates the same micro-batches. B
 its running statistics are averaged over the processes at the end of every epoch (on CUDA, SyncBatchNorm shares them).
 """
 
+import copy
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +58,7 @@ def distill(
     *,
     seed: int = 0,
     accelerator: Accelerator | None = None,
+    watch: Callable[[int, Callable[[], Student]], None] | None = None,
 ) -> Student:
     """Train a student on stored teacher embeddings.
 
@@ -69,6 +73,8 @@ def distill(
         run: folder for `metrics.jsonl` and `checkpoints/`.
         seed: of order and dropout.
         accelerator: device and processes; found by itself if not given.
+        watch: is told after every epoch how many there were, and can have the student as it is then (its weights'
+            moving average, in evaluation mode on the CPU); what it raises ends the training.
 
     Returns:
         The trained student (the weights' moving average, if there is one), in evaluation mode on the CPU.
@@ -121,6 +127,8 @@ def distill(
                     )
             told = f"loss {row['loss']:.3f}, centred cosine {row['centred_cosine']:.3f}"
             counter.update(0, f"epoch {epoch + 1} of {stages[-1].end}, {told}")
+            if watch:
+                watch(epoch + 1, partial(_as_it_is, student, ema))
         accelerator.free_memory(model, prepared)
     counter.close()
     return student.requires_grad_(True).cpu().eval()
@@ -217,6 +225,14 @@ def teacher_mean(targets: np.ndarray) -> np.ndarray:
     for first in range(0, len(flat), 65_536):
         total += flat[first : first + 65_536].astype(np.float64).sum(0)
     return (total / len(flat)).astype(np.float32)
+
+
+def _as_it_is(student: Student, ema: Ema | None) -> Student:
+    """A copy with the weights' moving average, in evaluation mode on the CPU."""
+    now = copy.deepcopy(student).cpu()
+    if ema:
+        ema.write_into(now)
+    return now.eval()
 
 
 def _enter(stage: Stage, student: Student, options: DistillOptions) -> torch.optim.Optimizer:

@@ -250,12 +250,12 @@ def describe(config: StudentConfig) -> str:
     )
 
 
-def propose(base: StudentConfig, budget: Budget) -> StudentConfig | None:
+def propose(base: StudentConfig, budget: Budget, t0: float | None = None) -> StudentConfig | None:
     """The student that fills a budget, by the HAS inversion; `base` gives what is not solved for.
 
     RAM grows with alpha·t0 and operations with alpha²·t0: t0, from 2 to 8, is where both allow the same alpha (without
-    both limits it stays as it is). beta is then the largest up to 1.5, and alpha the largest of all, with which every
-    limit holds. All of it by bisection on the exact costs.
+    both limits it stays as it is; it can also be given). beta is then the largest up to 1.5, and alpha the largest of
+    all, with which every limit holds. All of it by bisection on the exact costs.
 
     Returns:
         The student; None where even the narrowest does not fit.
@@ -267,10 +267,11 @@ def propose(base: StudentConfig, budget: Budget) -> StudentConfig | None:
     def widest(within: Budget, beta: float, t0: float) -> float:
         return _largest(lambda alpha: within.excess(student_costs(student(alpha, beta, t0))) <= 1, SMALLEST, LARGEST)
 
-    beta, t0, limits = BETAS[0], base.phinet.t0, budget.limits
-    if {"macs", "ram_bytes"} <= set(limits):
+    beta = BETAS[0]
+    if t0 is None and {"macs", "ram_bytes"} <= set(budget.limits):
         ram, work = dataclasses.replace(budget, macs=None), dataclasses.replace(budget, ram_bytes=None)
         t0 = _largest(lambda factor: widest(ram, beta, factor) >= widest(work, beta, factor), *T0_RANGE)
+    t0 = base.phinet.t0 if t0 is None else t0
     alpha = widest(budget, beta, t0)
     if budget.excess(student_costs(student(alpha, beta, t0))) > 1:
         return None

@@ -110,6 +110,18 @@ class Dataset:
             raise TinyclapError(f"data set {self.name}: no clip is left of {len(self)} with {given}; ask for less")
         return self._subset([clip for index, clip in enumerate(self.clips) if index in kept])
 
+    def hold_out(self, share: float) -> tuple[Self, Self]:
+        """Split in two: a share of the recordings (of the clips that name none) is held out, which is the second part.
+
+        Which ones depends on their names alone. Raises TinyclapError where either part would be empty.
+        """
+        recordings = sorted({clip.source or clip.name for clip in self.clips}, key=_by_lot)
+        held = set(recordings[: round(share * len(recordings))])
+        parts = [[clip for clip in self.clips if ((clip.source or clip.name) in held) is out] for out in (False, True)]
+        if not all(parts):
+            raise TinyclapError(f"data set {self.name}: {len(recordings)} recordings are too few to hold some out")
+        return self._subset(parts[0]), self._subset(parts[1])
+
     def _matching(self, field: str, wanted: Collection[int] | Collection[str] | None) -> set[int]:
         """The indices whose `field` is among the wanted; all of them for None."""
         values = [getattr(clip, field) for clip in self.clips]
@@ -187,6 +199,10 @@ def shown(items: Sequence[object], most: int = FAULTS_SHOWN) -> str:
     """The first items as a comma-separated list, with a count of those left out."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(str(item) for item in items[:most]) + rest
+
+
+def _by_lot(name: str) -> bytes:
+    return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES).digest()
 
 
 def _digest(content: Path | bytes) -> bytes:

@@ -1,0 +1,219 @@
+"""Short trainings rank the students that fit: successive halving over proposals of Hardware-Aware Scaling.
+
+Optuna keeps the study, so that a killed search goes on: what was finished stays, what was under way is taken up again.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from tinyclap.costs import student_costs
+from tinyclap.errors import TinyclapError
+from tinyclap.scaling import Budget, Feasible, Space, propose, shaped
+from tinyclap.student_config import StudentConfig
+
+FIRST_RUNG, REDUCTION = 8, 2  # a share of the epochs, and how many of the trials each rung lets through
+
+Report = Callable[[int, float], bool]
+"""Told a trial's value after so many epochs, says whether it should go on."""
+
+Train = Callable[[StudentConfig, Report], float]
+"""Trains a student and returns its value, the higher the better; raises `Stopped` when told not to go on."""
+
+
+class Stopped(Exception):
+    """A trial that is not worth its remaining epochs."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How long to search.
+
+    Attributes:
+        trials: students to train.
+        epochs: of a trial that is not stopped early.
+        minutes: after which no further trial begins; None: as many as it takes.
+        seed: of the proposals.
+        random: draw students by lot among all that fit instead, to compare with.
+    """
+
+    trials: int = 24
+    epochs: int = 32
+    minutes: float | None = None
+    seed: int = 0
+    random: bool = False
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs after which trials are compared."""
+        first = max(1, self.epochs // FIRST_RUNG)
+        return tuple(
+            sorted({first * REDUCTION**rung for rung in range(FIRST_RUNG) if first * REDUCTION**rung < self.epochs})
+        )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A student that was trained for some epochs.
+
+    Attributes:
+        config: its shape.
+        value: after the last of them.
+        epochs: that it got.
+        finished: whether these were all.
+        costs: what the budget limits, by name.
+    """
+
+    config: StudentConfig
+    value: float
+    epochs: int
+    finished: bool
+    costs: dict[str, Any]
+
+
+def search(
+    space: Space, feasible: Feasible, budget: Budget, train: Train, options: SearchOptions, storage: Path
+) -> list[Trial]:
+    """Train students that fit a budget, most of them briefly, and rank them.
+
+    Every trial chooses front end, depth, squeeze-excite, t0 (or leaves it to the inversion), features and dimensions, the
+    first one those that the search begins with; a tree-structured Parzen estimator learns which pay. The HAS inversion
+    gives the trunk that then fills the budget.
+
+    Args:
+        space: of the choices.
+        feasible: its students that fit, for `options.random`.
+        budget: to fill.
+        train: a trial.
+        options: how long.
+        storage: file of the study; if it is there, the search goes on.
+
+    Returns:
+        All trials, the finished ones first, each by value.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    sampler: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed=options.seed)
+    if not options.random:
+        sampler = optuna.samplers.TPESampler(seed=options.seed, multivariate=True, n_startup_trials=8)
+    study = optuna.create_study(
+        study_name="search",
+        storage=f"sqlite:///{storage}",
+        direction="maximize",
+        sampler=sampler,
+        pruner=optuna.pruners.SuccessiveHalvingPruner(
+            min_resource=options.rungs[0] if options.rungs else 1, reduction_factor=REDUCTION
+        ),
+        load_if_exists=True,
+    )
+    known: dict[StudentConfig, Trial] = {}
+    for trial in study.trials:
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and trial.intermediate_values:
+            config = _config(space, feasible, budget, trial, options)
+            if config is not None:
+                known[config] = _told(config, budget, trial.value, trial.intermediate_values, options)
+    _take_up_again(study)
+    if not study.trials and not options.random:
+        study.enqueue_trial(_as_it_is(space))
+
+    def objective(trial: optuna.Trial) -> float:
+        config = _config(space, feasible, budget, trial, options)
+        if config is None or config in known:
+            raise optuna.TrialPruned
+        reported: dict[int, float] = {}
+
+        def report(epochs: int, value: float) -> bool:
+            reported[epochs] = value
+            trial.report(value, epochs)
+            return not trial.should_prune()
+
+        def note(value: float | None) -> None:
+            known[config] = _told(config, budget, value, reported, options)
+            if len(known) >= options.trials:
+                study.stop()
+
+        try:
+            value = train(config, report)
+        except Stopped as stopped:
+            note(None)
+            raise optuna.TrialPruned from stopped
+        trial.report(value, options.epochs)
+        note(value)
+        return value
+
+    if len(known) < options.trials:
+        seconds = None if options.minutes is None else 60 * options.minutes
+        study.optimize(objective, n_trials=20 * options.trials, timeout=seconds)
+    if not known:
+        raise TinyclapError("the search ended before its first trial did; give it more --minutes")
+    return sorted(known.values(), key=lambda trial: (not trial.finished, -trial.value))
+
+
+def _config(
+    space: Space, feasible: Feasible, budget: Budget, trial: Any, options: SearchOptions
+) -> StudentConfig | None:
+    """The student of a trial, new or stored; None for choices that no trunk fits."""
+    stored = isinstance(trial, optuna.trial.FrozenTrial)
+
+    def choice(name: str, n: int) -> int:
+        if n == 1:
+            return 0
+        return int(trial.params[name]) if stored else trial.suggest_categorical(name, list(range(n)))
+
+    if options.random:
+        row = int(trial.params["row"]) if stored else trial.suggest_int("row", 0, len(feasible) - 1)
+        return feasible.config(row)
+    base = space.base
+    wanted = dataclasses.replace(
+        base,
+        phinet=shaped(
+            base.phinet,
+            depth=space.depths[choice("depth", len(space.depths))],
+            squeeze_excite=space.squeeze_excite[choice("squeeze_excite", len(space.squeeze_excite))],
+        ),
+        frontend=space.frontends[choice("frontend", len(space.frontends))],
+        features=space.features[choice("features", len(space.features))],
+        embed_dim=space.dims[choice("dim", len(space.dims))],
+    )
+    t0s = (None, *space.expansions)
+    return propose(wanted, budget, t0s[choice("t0", len(t0s))])
+
+
+def _told(
+    config: StudentConfig, budget: Budget, value: float | None, reported: dict[int, float], options: SearchOptions
+) -> Trial:
+    last = max(reported, default=0)
+    costs = budget.measure(student_costs(config))
+    if value is None:
+        return Trial(config, reported[last], last, False, costs)
+    return Trial(config, value, options.epochs, True, costs)
+
+
+def _as_it_is(space: Space) -> dict[str, int]:
+    """The choices of the student that the search begins with: its own, or the nearest there are."""
+    base = space.base
+    depth = min(range(len(space.depths)), key=lambda place: abs(space.depths[place] - base.phinet.depth))
+    features = min(range(len(space.features)), key=lambda place: abs(space.features[place] - base.features))
+    return {
+        "depth": depth,
+        "squeeze_excite": space.squeeze_excite.index(bool(base.phinet.squeeze_excite)),
+        "frontend": space.frontends.index(base.frontend),
+        "features": features,
+        "dim": space.dims.index(base.embed_dim),
+        "t0": 0,
+    }
+
+
+def _take_up_again(study: optuna.Study) -> None:
+    """Trials that a kill or Ctrl-C ended are tried again, first of all."""
+    for trial in study.trials:
+        if trial.state == TrialState.RUNNING:
+            study.tell(trial.number, state=TrialState.FAIL)
+        if trial.state in (TrialState.RUNNING, TrialState.FAIL) and trial.params:
+            study.enqueue_trial(trial.params, skip_if_exists=True)

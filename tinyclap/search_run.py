@@ -1,0 +1,198 @@
+"""From a recipe and a budget to a ranked list of students and the recipe that trains the best: `tinyclap search`."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tinyclap import zeroshot
+from tinyclap.data import Dataset, build_dataset
+from tinyclap.distill import DistillOptions, distill, teacher_mean
+from tinyclap.embeddings import clip_embeddings, teacher_clips
+from tinyclap.errors import TinyclapError
+from tinyclap.evaluation import decode_set, describe_data
+from tinyclap.files import read_json, write_json, write_text
+from tinyclap.latent import LatentMap, latent_map
+from tinyclap.lessons import Lessons, lessons
+from tinyclap.recipe import dump
+from tinyclap.run import environment
+from tinyclap.scaling import Budget, Space, embedding_dims, enumerate_space, frontends, refuse_empty
+from tinyclap.schema.networks import PhiNet
+from tinyclap.schema.recipes import DistillRecipe
+from tinyclap.search import Report, SearchOptions, Stopped, Trial, search
+from tinyclap.search_table import plot
+from tinyclap.student import Student
+from tinyclap.student_config import StudentConfig
+from tinyclap.teachers import load_teacher
+from tinyclap.teachers.base import Teacher
+
+RESULT, STUDY, CHOSEN, TRIALS, FRONT = "search.json", "study.db", "chosen.yaml", "trials", "front.png"
+HELD_OUT = 0.2
+
+
+def run_search(
+    recipe: DistillRecipe, budget: Budget, options: SearchOptions, views: int, folder: Path
+) -> dict[str, Any]:
+    """Search a student for a budget and write what came of it.
+
+    A fifth of the training recordings is held out of the trials, which are ranked by the centred cosine to the teacher
+    on them; the recipe's test data are not looked at.
+
+    Args:
+        recipe: its student is where the search begins: head, pooling, window, strides and front end.
+        budget: for the student.
+        options: how long to search.
+        views: of each clip in the trials.
+        folder: of the search; the same search goes on there.
+
+    Returns:
+        What search.json says.
+
+    Raises:
+        TinyclapError: no limit, a budget that nothing fits, another search's folder, or what the data raise.
+    """
+    if not budget.limits:
+        raise TinyclapError("no limit is given; name a device with --device, or a limit such as --max-macs 5M")
+    teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
+    base = recipe.student.config(teacher.embed_dim, recipe.views.duration_s)
+    space = Space(base, frontends(base.frontend, teacher.sample_rate), embedding_dims(teacher.embed_dim))
+    feasible = enumerate_space(space, budget)
+    refuse_empty(feasible, budget)
+    asked = {"budget": dataclasses.asdict(budget), "recipe": dump(recipe), "views": views, "epochs": options.epochs}
+    _begin(folder, asked | {"random": options.random})
+    trials = _Trials(recipe, teacher, views, options.epochs, options.rungs, folder / TRIALS)
+    ranked = search(space, feasible, budget, trials.train, options, folder / STUDY)
+    result = {
+        **asked,
+        "environment": environment(recipe.seed),
+        "data": describe_data(recipe.data.train),
+        "students": feasible.counted,
+        "fitting": len(feasible),
+        "held_out_clips": len(trials.held),
+        "full_dim": teacher.embed_dim,
+        "trials": [_row(trial) for trial in ranked],
+    }
+    write_json(folder / RESULT, result)
+    write_text(folder / CHOSEN, chosen_recipe(recipe, ranked[0].config, folder / CHOSEN))
+    plot(result, folder / FRONT)
+    return result
+
+
+def chosen_recipe(recipe: DistillRecipe, config: StudentConfig, path: Path) -> str:
+    """The recipe with another student, as YAML that begins with the command that runs it."""
+    phinet = PhiNet(**dataclasses.asdict(config.phinet))
+    section = recipe.student.model_copy(
+        update={"frontend": config.frontend, "phinet": phinet, "features": config.features}
+    )
+    told = recipe.model_copy(update={"name": f"{recipe.name}-searched", "student": section})
+    return f"# tinyclap distill {path}\n# {recipe.name} with the student that `tinyclap search` chose.\n{dump(told)}"
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    told = {"centred_cosine": trial.value, "epochs": trial.epochs, "finished": trial.finished}
+    return {
+        **told,
+        **{name: int(cost) for name, cost in trial.costs.items()},
+        "student": dataclasses.asdict(trial.config),
+    }
+
+
+def _begin(folder: Path, asked: dict[str, Any]) -> None:
+    """Make the folder of a search, or go on in that of the same one."""
+    written = folder / "asked.json"
+    if folder.exists() and not written.is_file() and any(folder.iterdir()):
+        raise TinyclapError(f"{folder} is not empty and no search, so it is left alone; choose another with --out DIR")
+    if written.is_file() and read_json(written, {}) != json.loads(json.dumps(asked)):
+        raise TinyclapError(
+            f"{folder} holds another search (recipe, budget or length); remove it, or choose another with --out DIR"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(written, asked)
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Short distillations of one recipe, ranked on held-out recordings.
+
+    Attributes:
+        recipe: with its data and training settings.
+        teacher: loaded.
+        views: of each clip.
+        epochs: of a whole trial.
+        rungs: epochs after which a trial may be stopped.
+        folder: a folder in it keeps each trial, so that a killed one goes on.
+    """
+
+    recipe: DistillRecipe
+    teacher: Teacher
+    views: int
+    epochs: int
+    rungs: tuple[int, ...]
+    folder: Path
+
+    def train(self, config: StudentConfig, report: Report) -> float:
+        """A trial: its student's centred cosine on the held-out clips."""
+        folder = self.folder / hashlib.blake2b(repr(config).encode(), digest_size=8).hexdigest()
+        finished = read_json(folder / "result.json", {})
+        if "value" in finished:
+            return float(finished["value"])
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(self.recipe.seed)
+        student = Student(dataclasses.replace(config, embed_dim=self.teacher.embed_dim))
+        taught = self._lessons(student)
+        mean = teacher_mean(taught.stored.embeddings)
+        kept = self._kept(config.embed_dim, taught)
+
+        def watch(epoch: int, snapshot: Any) -> None:
+            if epoch in self.rungs and not report(epoch, self._score(snapshot(), mean, kept)):
+                shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+                raise Stopped
+
+        settings = self.recipe.training.model_dump(exclude={"keep_logmels"}) | {"epochs": self.epochs, "head_epochs": 0}
+        options = DistillOptions(**settings)
+        trained = distill(
+            student, taught.stored.embeddings, mean, taught.logmels, options, folder, seed=self.recipe.seed, watch=watch
+        )
+        value = self._score(trained, mean, kept)
+        write_json(folder / "result.json", {"value": value, "student": dataclasses.asdict(config)})
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        return value
+
+    @cached_property
+    def _parts(self) -> tuple[Dataset, Dataset]:
+        return build_dataset(self.recipe.data.train).hold_out(HELD_OUT)
+
+    @property
+    def held(self) -> Dataset:
+        """The clips that trials are ranked on."""
+        return self._parts[1]
+
+    def _lessons(self, student: Student) -> Lessons:
+        few = self.recipe.views.model_copy(update={"per_clip": min(self.views, self.recipe.views.per_clip)})
+        return lessons(self.recipe.model_copy(update={"views": few}), self._parts[0], self.teacher, student)
+
+    def _kept(self, dim: int, taught: Lessons) -> LatentMap | None:
+        """The rotation to so many dimensions, of the teacher's embeddings of the views."""
+        full = self.teacher.embed_dim
+        embeddings = taught.stored.embeddings.reshape(-1, full).astype(np.float32)
+        return None if dim == full else latent_map("rotation", dim, embeddings)
+
+    @cached_property
+    def _wanted(self) -> np.ndarray:
+        return teacher_clips(self.teacher, decode_set(self.held, self.teacher.sample_rate, self.recipe.data))
+
+    def _score(self, student: Student, mean: np.ndarray, kept: LatentMap | None) -> float:
+        """Centred cosine on the held-out clips in the teacher's space, of what is left of the student's dimensions."""
+        heard = decode_set(self.held, student.sample_rate, self.recipe.data)
+        embeddings = clip_embeddings(student.embed_audio, heard, progress="student listens")
+        usable = (np.linalg.norm(embeddings, axis=1) > 0) & (np.linalg.norm(self._wanted, axis=1) > 0)
+        if kept is not None:
+            embeddings = embeddings @ kept.matrix.T @ kept.matrix
+        return zeroshot.centred_cosine(embeddings[usable], self._wanted[usable], mean)

@@ -1,0 +1,103 @@
+"""What a search found, for people: the ranked table, and the front of what costs buy, as a picture."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tinyclap.formatting import decimal, scaled
+from tinyclap.scaling import LIMITS, pareto, told
+
+SHOWN = 10
+
+
+def as_table(result: Mapping[str, Any], folder: Path) -> str:
+    """The best students with their costs and the budget, and the command to run next."""
+    trials = result["trials"]
+    limits = {name: result["budget"][name] for name in LIMITS if result["budget"][name] is not None}
+    header = ("", "centred cosine", "epochs", "MACs", "parameters", "RAM", "flash", "student")
+    rows = [header, ("budget", "", "", *(told(name, limits[name]) if name in limits else "" for name in LIMITS), "")]
+    rows += [
+        (
+            str(place),
+            decimal(trial["centred_cosine"]),
+            str(trial["epochs"]),
+            *(told(name, trial[name]) for name in LIMITS),
+            short(trial["student"]),
+        )
+        for place, trial in enumerate(trials[:SHOWN], 1)
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    finished = sum(trial["finished"] for trial in trials)
+    chosen, dim = folder / "chosen.yaml", trials[0]["student"]["embed_dim"]
+    then = f"; then: tinyclap prune --dim {dim}" if dim < result["full_dim"] else ""
+    return "\n".join(
+        [
+            f"{scaled(result['fitting'])} of {scaled(result['students'])} students fit; {len(trials)} were trained on "
+            f"{result['data']}, {finished} of them",
+            f"for all {result['epochs']} epochs, and ranked on {result['held_out_clips']} clips held out",
+            "",
+            *lines,
+            *([f"... {len(trials) - SHOWN} more in {folder / 'search.json'}"] if len(trials) > SHOWN else []),
+            "",
+            f"picture  {folder / 'front.png'}",
+            f"next     tinyclap distill {chosen}{then}",
+        ]
+    )
+
+
+def as_object(result: Mapping[str, Any], folder: Path) -> str:
+    """The same as one JSON object."""
+    return json.dumps({"search": str(folder), "chosen": str(folder / "chosen.yaml"), **result})
+
+
+def short(student: Mapping[str, Any]) -> str:
+    """A student in a few words."""
+    phinet, spec = student["phinet"], student["frontend"]
+    gates = ", gates" if phinet["squeeze_excite"] else ""
+    hop_ms = 1000 * spec["hop_length"] / spec["sample_rate"]
+    return (
+        f"alpha {phinet['alpha']:g}, beta {phinet['beta']:g}, t0 {phinet['t0']:g}, depth {phinet['depth']}{gates}; "
+        f"{student['features']} to {student['embed_dim']}; {spec['sample_rate'] / 1000:g} kHz, {spec['n_mels']} mels, "
+        f"{hop_ms:g} ms"
+    )
+
+
+def plot(result: Mapping[str, Any], path: Path) -> None:
+    """Centred cosine over MACs, RAM and flash: every trial, the front that none beats, and the budget."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    trials = [trial for trial in result["trials"] if trial["finished"]]
+    stopped = [trial for trial in result["trials"] if not trial["finished"]]
+    values = [trial["centred_cosine"] for trial in trials]
+    units = {"macs": ("MACs per window, M", 1e6), "ram_bytes": ("RAM, KiB", 1024), "flash_bytes": ("flash, KiB", 1024)}
+    figure, axes = pyplot.subplots(1, len(units), figsize=(12, 3.8), sharey=True, constrained_layout=True)
+    for axis, (name, (label, unit)) in zip(axes, units.items(), strict=True):
+        costs = [trial[name] / unit for trial in trials]
+        axis.scatter(
+            [trial[name] / unit for trial in stopped],
+            [trial["centred_cosine"] for trial in stopped],
+            s=18,
+            color="0.75",
+            label="stopped early",
+        )
+        axis.scatter(costs, values, s=26, color="C0", label="all epochs")
+        front = pareto({name: costs}, values)
+        axis.step(
+            [costs[k] for k in front], [values[k] for k in front], where="post", color="C0", lw=1.2, label="front"
+        )
+        axis.scatter(costs[:1], values[:1], s=90, facecolors="none", edgecolors="C3", lw=1.8, label="chosen")
+        limit = result["budget"][name]
+        if limit is not None and limit / unit < 3 * max(costs):
+            axis.axvline(limit / unit, color="C3", ls="--", lw=1, label="budget")
+        axis.set_xlim(left=0)
+        axis.set_xlabel(label)
+        axis.grid(alpha=0.25)
+    axes[0].set_ylabel("centred cosine, held-out clips")
+    axes[0].legend(fontsize=8)
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
