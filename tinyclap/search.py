@@ -82,9 +82,9 @@ def search(
 ) -> list[Trial]:
     """Train students that fit a budget, most of them briefly, and rank them.
 
-    Every trial chooses front end, depth, squeeze-excite, t0 (or leaves it to the inversion), features and dimensions, the
-    first one those that the search begins with; a tree-structured Parzen estimator learns which pay. The HAS inversion
-    gives the trunk that then fills the budget.
+    Every trial chooses front end, depth, squeeze-excite, t0 (or leaves it to the inversion), features and dimensions;
+    the first one those that the search begins with. A tree-structured Parzen estimator learns which pay. The HAS
+    inversion gives the trunk that then fills the budget.
 
     Args:
         space: of the choices.
@@ -117,7 +117,8 @@ def search(
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and trial.intermediate_values:
             config = _config(space, feasible, budget, trial, options)
             if config is not None:
-                known[config] = _told(config, budget, trial.value, trial.intermediate_values, options)
+                value = trial.value if trial.state == TrialState.COMPLETE else None
+                known[config] = _told(config, budget, value, trial.intermediate_values, options)
     _take_up_again(study)
     if not study.trials and not options.random:
         study.enqueue_trial(_as_it_is(space))
@@ -212,8 +213,18 @@ def _as_it_is(space: Space) -> dict[str, int]:
 
 def _take_up_again(study: optuna.Study) -> None:
     """Trials that a kill or Ctrl-C ended are tried again, first of all."""
-    for trial in study.trials:
+    trials = study.trials
+    for trial in trials:
         if trial.state == TrialState.RUNNING:
             study.tell(trial.number, state=TrialState.FAIL)
-        if trial.state in (TrialState.RUNNING, TrialState.FAIL) and trial.params:
-            study.enqueue_trial(trial.params, skip_if_exists=True)
+    later = [_choices(trial) for trial in trials if trial.state not in (TrialState.RUNNING, TrialState.FAIL)]
+    for trial in trials:
+        if trial.state in (TrialState.RUNNING, TrialState.FAIL) and trial.params and trial.params not in later:
+            study.enqueue_trial(trial.params)
+            later.append(trial.params)
+
+
+def _choices(trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    """What a trial chose, or is going to."""
+    waiting: dict[str, Any] = trial.system_attrs.get("fixed_params", {})
+    return trial.params or waiting
