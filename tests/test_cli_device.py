@@ -160,7 +160,7 @@ class TestEmbed:
         np.testing.assert_array_equal(np.load(out), Bundle.load(made).embed(sound))
         code, told, err = run("embed", sound, "--bundle", made, "--out", out)
         assert (code, told) == (2, "")
-        assert "exists already" in err
+        assert "exist already" in err
 
 
 class TestListen:

@@ -1,6 +1,7 @@
 """`tinyclap prune`: from a run to a pruned run that evaluates, exports and classifies like any other."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,52 @@ def test_what_is_refused_and_leaves_nothing(home: Path) -> None:
     for number in range(3):
         (bad / f"{number}.wav").write_bytes(b"no sound")
     assert "none of its 3 clips is usable" in failure("prune", "runs/small", "--dim", "4", "--calibrate", str(bad))[0]
+
+
+def test_the_report_of_a_pruned_run_says_how_to_prune_again(home: Path) -> None:
+    run("prune", "runs/small", "--dim", "7", "--finetune", "1", "--out", "runs/seven")
+    text = Path("runs/seven/report/report.md").read_text()
+    command = "tinyclap prune runs/small --dim 7 --method rotation --finetune 1 --out runs/seven-again"
+    assert command in text
+    assert "the head was trained again for 1 epoch." in text
+    run(*command.split()[1:])
+    assert (Path("runs/seven-again/student/model.safetensors").read_bytes()) == (
+        Path("runs/seven/student/model.safetensors").read_bytes()
+    )
+
+
+def test_a_sweep_goes_on_where_classes_coincide(home: Path) -> None:
+    """One dimension has two unit vectors, so that ten classes cannot be told apart in it."""
+    told = run("prune", "runs/small", "--dim", "6", "--sweep", "6,1", "--method", "magnitude", "--out", "runs/swept")
+    rows = json.loads(Path("runs/swept/sweep.json").read_text())["rows"]
+    single = [row for row in rows if row["dim"] == 1]
+    assert [row["accuracy"] for row in single] == [None] * 3
+    assert all(row["knn10_overlap"] is not None for row in single)
+    table = told[told.index("accuracy by dimensions") :].splitlines()
+    assert table[0].split() == ["accuracy", "by", "dimensions", "6", "1"]
+    assert table[2].startswith("magnitude")
+    assert table[2].split()[-1] == "\N{EN DASH}"
+    told_error = failure("prune", "runs/small", "--dim", "1")[0]
+    assert re.fullmatch(r"1 dimensions \(rotation\) cannot tell all \d+ classes apart; keep more", told_error)
+    assert not Path("runs/small-rotation-1").exists()
+
+
+def test_too_few_clips_to_choose_by_are_warned_of(home: Path) -> None:
+    sounds = Path("two")
+    sounds.mkdir()
+    for number in range(2):
+        soundfile.write(sounds / f"{number}.wav", Procedural(2, duration_s=1.0).load(number, 8000), 8000)
+    with pytest.warns(UserWarning, match="2 clips choose 5 dimensions: too few to tell which ones matter"):
+        run("prune", "runs/small", "--dim", "5", "--calibrate", "two", "--out", "runs/two")
+
+
+def test_costs_of_what_pruning_would_leave(home: Path) -> None:
+    told = json.loads(run("costs", "runs/small", "--dim", "8", "--json"))
+    pruned = json.loads(Path("runs/small-rotation-8/summary.json").read_text())
+    assert told["parameters"] == pruned["student"]["parameters"]
+    assert told["macs"] == pruned["student"]["macs"]
+    assert "--dim 99: the student has 16 dimensions" in failure("costs", "runs/small", "--dim", "99")[0]
+    for seconds in ("0", "nan", "inf", "1e9"):
+        assert (
+            f"--seconds {float(seconds):g}: allowed: above 0" in failure("costs", "runs/small", "--seconds", seconds)[0]
+        )

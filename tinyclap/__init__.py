@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tinyclap.errors import GateError, TinyclapError
 
 if TYPE_CHECKING:
+    from tinyclap.embed_files import read_embeddings
     from tinyclap.frontend import LogMel
     from tinyclap.frontend_spec import FrontendSpec
     from tinyclap.phinet import PhiNet
@@ -29,6 +30,7 @@ __all__ = [
     "TinyclapError",
     "__version__",
     "load_recipe",
+    "read_embeddings",
 ]
 
 # Imported when first asked for: `import tinyclap` must stay quick and must work without torch.
@@ -41,6 +43,7 @@ _LAZY = {
     "Student": "tinyclap.student",
     "StudentConfig": "tinyclap.student_config",
     "load_recipe": "tinyclap.recipe",
+    "read_embeddings": "tinyclap.embed_files",
 }
 
 

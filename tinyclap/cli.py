@@ -16,7 +16,7 @@ from tinyclap.cli_prune import pruning
 from tinyclap.cli_scaling import scaling
 from tinyclap.failures import explain, mendable
 
-INTERRUPTED = "interrupted; nothing finished is lost: `embed` goes on with the same command, a training with --resume"
+INTERRUPTED = "interrupted; nothing finished is lost: give the same command again, for a training with --resume"
 
 
 def _app(purpose: str) -> typer.Typer:

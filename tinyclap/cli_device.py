@@ -83,7 +83,10 @@ def embed(
     if made.bad:
         named = "".join(f"\n  {entry.file}: {entry.reason}" for entry in made.bad[:10])
         typer.echo(f"{len(made.bad)} files left out; {out.with_suffix('.json')} names them:{named}", err=True)
-    kept = "" if made.neighbours_kept is None else f"; {made.neighbours_kept:.1%} of the 10 nearest clips are kept"
+    kept = "" if dtype == "float32" else "; too few clips to measure what their neighbours lose"
+    if made.neighbours_kept is not None:
+        chance = 10 / (made.n_rows - 1)
+        kept = f"; {made.neighbours_kept:.1%} of the 10 nearest clips are kept (chance {chance:.1%})"
     typer.echo(f"{out}: {made.n_rows} x {loaded.embed_dim}, {dtype}, {made.bytes_per_clip} bytes a clip{kept}")
 
 
@@ -187,7 +190,7 @@ def _load(
         threads=threads,
         dim=dim,
     )
-    if dim is not None:
+    if dim not in (None, loaded.manifest.embed_dim):
         typer.echo(cost_of(loaded.manifest, dim), err=True)
     return loaded
 

@@ -20,16 +20,20 @@ def prune(
     calibrate: Annotated[
         str | None, typer.Option("--calibrate", help="Folder of sounds to choose by; else the training clips.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="New run folder.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Run folder; else runs/<run>-<method>-<dim>.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a run's student fewer dimensions: a new run, which evaluate, export and report take as any other."""
     dims = () if sweep is None else _numbers(sweep)
     folder = chosen_run(run)
-    from tinyclap.prune_run import PruneOptions, prune_run
+    from tinyclap.prune_options import PruneOptions, new_run
+
+    options = PruneOptions(dim, method, finetune, dims, calibrate)
+    new_run(folder, options, out)  # says what is wrong before torch is loaded
+    from tinyclap.prune_run import prune_run
     from tinyclap.summary import as_object, as_table
 
-    made = prune_run(folder, PruneOptions(dim, method, finetune, dims, calibrate), out)
+    made = prune_run(folder, options, out)
     typer.echo(as_object(made) if as_json else as_table(made))
 
 

@@ -16,7 +16,7 @@ def costs(
         str | None, typer.Argument(metavar="[RECIPE|RUN]", help="A recipe, or a run folder; by default the newest run.")
     ] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="Length of sound; by default the window.")] = None,
-    dim: Annotated[int, typer.Option("--dim", min=1, help="Dimensions of a recipe's teacher.")] = 512,
+    dim: Annotated[int | None, typer.Option("--dim", min=1, help="Dimensions of the embedding.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Count a student's parameters, MACs, RAM and flash, layer by layer."""

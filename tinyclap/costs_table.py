@@ -11,9 +11,11 @@ from tinyclap.files import read_json
 from tinyclap.formatting import binary_size, scaled
 from tinyclap.recipe import load_recipe
 from tinyclap.run import find_run
-from tinyclap.student_config import StudentConfig
+from tinyclap.student_config import MAPPED, StudentConfig
 
 LATENT_MAP = "latent_map.safetensors"
+DEFAULT_DIM = 512  # of LAION's teachers
+LONGEST_S = 3600.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,26 +35,42 @@ class Counted:
     costs: Costs
 
 
-def count(source: str | None, duration_s: float | None = None, embed_dim: int = 512) -> Counted:
+def count(source: str | None, duration_s: float | None = None, embed_dim: int | None = None) -> Counted:
     """The costs of a recipe's student or of a run's.
 
     Args:
         source: a recipe, shipped or a file, or a run folder; None for the newest run.
         duration_s: length of the sound that is encoded at once; None for the student's window.
-        embed_dim: the teacher's dimensions, which a recipe does not tell.
+        embed_dim: dimensions: of a recipe's teacher, which the recipe does not tell (None: 512), or those that pruning
+            would leave of a run's student (None: as many as it has).
 
     Raises:
-        TinyclapError: neither of them, a recipe that makes a teacher, or a run without a student.
+        TinyclapError: neither of them, a recipe that makes a teacher, a run without a student, or a length or a number
+            of dimensions that cannot be.
     """
+    if duration_s is not None and not 0 < duration_s <= LONGEST_S:  # NaN neither
+        raise TinyclapError(f"--seconds {duration_s:g}: allowed: above 0, up to {LONGEST_S:g}")
     if source is None or Path(source).is_dir():
         run = find_run(None if source is None else Path(source))
         config, full_dim = _of_run(run)
         name = str(run)
+        if embed_dim is not None and embed_dim != config.embed_dim:
+            config, full_dim = _pruned(config, full_dim, embed_dim)
+            name += f", pruned to {embed_dim}"
     else:
         recipe = load_recipe(source, task="distill")
-        config, full_dim, name = recipe.student.config(embed_dim, recipe.views.duration_s), None, recipe.name
+        config, full_dim = recipe.student.config(embed_dim or DEFAULT_DIM, recipe.views.duration_s), None
+        name = recipe.name if embed_dim else f"{recipe.name} (a teacher of {DEFAULT_DIM} dimensions is assumed: --dim)"
     seconds = config.window_s if duration_s is None else duration_s
     return Counted(name, config, seconds, student_costs(config, seconds, full_dim=full_dim))
+
+
+def _pruned(config: StudentConfig, full_dim: int | None, dim: int) -> tuple[StudentConfig, int | None]:
+    if dim > config.embed_dim:
+        raise TinyclapError(f"--dim {dim}: the student has {config.embed_dim} dimensions; allowed: 1 to that")
+    if config.head == "linear":
+        return dataclasses.replace(config, embed_dim=dim), None
+    return dataclasses.replace(config, head=MAPPED, embed_dim=dim), full_dim or config.embed_dim
 
 
 def as_table(counted: Counted) -> str:
@@ -63,10 +81,10 @@ def as_table(counted: Counted) -> str:
         flash = [binary_size(layer.flash_bytes(precision)) for precision in PRECISIONS]
         rows.append((layer.name, scaled(layer.parameters), scaled(layer.macs), *ram, *flash))
     told = totals(counted)
-    total = [scaled(told["parameters"]), scaled(told["macs"])]
+    total = [scaled(told["parameters"]), scaled(told["macs"] + told["frontend_macs"])]
     peaks = [binary_size(told[f"ram_bytes_{precision}"]) for precision in PRECISIONS]
     flash = [binary_size(told[f"flash_bytes_{precision}"]) for precision in PRECISIONS]
-    rows.append(("total (RAM: the largest)", *total, *peaks, *flash))
+    rows.append(("sum (RAM: the largest)", *total, *peaks, *flash))
     fused = [binary_size(told[f"fused_ram_bytes_{precision}"]) for precision in PRECISIONS]
     rows.append(("  with fused blocks", "", "", *fused, "", ""))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -85,8 +103,10 @@ def as_table(counted: Counted) -> str:
             rule,
             *(line.rstrip() for line in lines[-2:]),
             "",
-            f"MACs in total are the network's; the front end's {scaled(told['frontend_macs'])} are by formula.",
-            "What is counted, and how: the first lines of tinyclap/costs.py",
+            f"MACs: {scaled(told['macs'])} of the network, as fvcore counts them, and by formula "
+            f"{scaled(told['frontend_macs'])} of the front end.",
+            "RAM: activations, layer by layer; sound is read frame by frame, so that no window of it is stored.",
+            "Flash: weights and tables alone. An ONNX file holds the front end as matrices, and the graph, besides.",
         ]
     )
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -89,7 +90,8 @@ def embed_files(
     there = [str(path) for path in (out, names) if path.exists()]
     if there and not overwrite and not (part / FINISHING).exists():
         raise TinyclapError(
-            f"{' and '.join(there)} exists already; choose another name, or replace it with --overwrite"
+            f"{' and '.join(there)} exist{'s' if len(there) == 1 else ''} already; choose another name, or replace it "
+            "with --overwrite"
         )
     codes.refuse_unknown(dtype)
     if workers < 1:
@@ -112,8 +114,12 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray
         files, dtype, dim = told["files"], told["dtype"], told["embed_dim"]
         stored = np.load(array, mmap_mode="r")
         embeddings = codes.decode(stored, dtype, dim)
+        if len(files) != len(embeddings):
+            raise TinyclapError(f"{len(files)} files for {len(embeddings)} rows")
     except (OSError, ValueError, KeyError, TypeError, TinyclapError) as error:
-        raise TinyclapError(f"{array} with {names.name} cannot be read ({error}); embed the files again") from error
+        raise TinyclapError(
+            f"{array} with {names.name} cannot be read ({error}); embed the files again with --overwrite"
+        ) from error
     return list(files), embeddings
 
 
@@ -134,7 +140,13 @@ def _embed_into(
         for file, status, result in results:
             journal.add(file, status, result)
             counter.update()
-    made_by = {"bundle": bundle.manifest.name, "graph": bundle.graph}
+    mapped = bundle.manifest.latent_map
+    made_by = {
+        "bundle": bundle.manifest.name,
+        "graph": bundle.graph,
+        "teacher": bundle.manifest.teacher["fingerprint"],  # arrays of one teacher and latent map share a space
+        "latent_map": mapped and mapped["fingerprint"],
+    }
     return journal.finish([str(file) for file in files], out, dtype, made_by)
 
 
@@ -182,7 +194,7 @@ class _Journal:
             lines.write(json.dumps(asdict(entry)) + "\n")
         self.done[entry.file] = entry
 
-    def finish(self, files: Sequence[str], out: Path, dtype: str, facts: dict[str, str]) -> Embedded:
+    def finish(self, files: Sequence[str], out: Path, dtype: str, facts: dict[str, Any]) -> Embedded:
         """Write the array and the names in the order of `files`, and remove the folder."""
         entries = [self.done[file] for file in files]
         good, bad = [e for e in entries if e.row is not None], [e for e in entries if e.row is None]

@@ -23,7 +23,7 @@ from tinyclap.progress import counted
 from tinyclap.store import BLOCK_ROWS, Store, fill, write_array
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views
-from tinyclap.zeroshot import class_matrix
+from tinyclap.zeroshot import SameClassesError, class_matrix
 
 VERSION = 3
 
@@ -150,7 +150,14 @@ def class_vectors(
     teacher: Teacher, labels: Sequence[str], prompts: Sequence[str], latent_map: LatentMap | None = None
 ) -> np.ndarray:
     """`zeroshot.class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
-    return class_matrix(lambda texts: teacher_texts(teacher, texts, latent_map), labels, prompts)
+    if latent_map is None:
+        return class_matrix(lambda texts: teacher_texts(teacher, texts), labels, prompts)
+    try:
+        return class_matrix(lambda texts: teacher_texts(teacher, texts, latent_map), labels, prompts)
+    except SameClassesError as error:
+        raise SameClassesError(
+            f"{latent_map.dim} dimensions ({latent_map.method}) cannot tell all {len(labels)} classes apart; keep more"
+        ) from error
 
 
 def _remember(parts: list[str], compute: Callable[[], np.ndarray], who: str) -> np.ndarray:

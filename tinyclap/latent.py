@@ -5,6 +5,7 @@ principal directions keeps more in fewer dimensions, and its first rows are the 
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +117,11 @@ def latent_map(method: str, dim: int, embeddings: np.ndarray, *, seed: int = 0) 
         order = np.random.default_rng(seed).permutation(full_dim)
     kept = np.sort(order[:dim])
     return LatentMap(np.eye(full_dim, dtype=np.float32)[kept], method)
+
+
+def enlargement(full_dim: int, dim: int) -> float:
+    """How much larger the entries of a unit vector are, by and large, in `dim` of `full_dim` dimensions."""
+    return math.sqrt(full_dim / dim)
 
 
 def mask_per_clip(embeddings: np.ndarray, dim: int) -> np.ndarray:

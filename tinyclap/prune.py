@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,13 +157,17 @@ class Trial:
 
     def score(self, embeddings: np.ndarray, latent_map: LatentMap | None) -> dict[str, Any]:
         """Accuracy with its interval, and the share of the teacher's neighbours kept, of embeddings behind a map."""
-        correct = zeroshot.predict(embeddings, self.classes(latent_map)) == self.targets
-        recordings = statistics.recording_ids(self.sources, len(correct))
-        enough = len(correct) > 10
+        accuracy, ci95 = None, None
+        with suppress(zeroshot.SameClassesError):  # classes that coincide in so few dimensions: no accuracy
+            correct = zeroshot.predict(embeddings, self.classes(latent_map)) == self.targets
+            recordings = statistics.recording_ids(self.sources, len(correct))
+            accuracy = float(np.mean(correct))
+            ci95 = statistics.accuracy_interval(correct, recordings, self.n_bootstrap, self.seed)
+        enough = len(embeddings) > 10
         return {
             "dim": int(embeddings.shape[1]),
-            "accuracy": float(np.mean(correct)),
-            "ci95": statistics.accuracy_interval(correct, recordings, self.n_bootstrap, self.seed),
+            "accuracy": accuracy,
+            "ci95": ci95,
             "knn10_overlap": zeroshot.knn_overlap(embeddings, self.teacher) if enough else None,
         }
 

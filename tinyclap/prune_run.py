@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import time
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,36 +15,17 @@ from tinyclap.build import describe_student
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.folder import folder as folder_data
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
-from tinyclap.errors import TinyclapError
 from tinyclap.evaluation import TEACHER_MEAN, Exam, decode_set, describe_data, grade, prepare, write_evaluation
 from tinyclap.files import read_json, whole_folder, write_json
 from tinyclap.finished import Finished, open_finished
 from tinyclap.latent import METHODS, LatentMap, latent_map
 from tinyclap.lessons import lessons
+from tinyclap.prune_options import PruneOptions, new_run
 from tinyclap.report import model_card, write_report
 from tinyclap.results import SWEEP
-from tinyclap.run import RUNS, write_provenance
+from tinyclap.run import write_provenance
 from tinyclap.store import write_array
 from tinyclap.student import Student
-
-
-@dataclasses.dataclass(frozen=True)
-class PruneOptions:
-    """How to prune.
-
-    Attributes:
-        dim: dimensions to keep.
-        method: one of `latent.METHODS`.
-        finetune: epochs of training the head alone afterwards, over every stored view; 0 for none.
-        sweep: dimensions to measure every method at, besides.
-        calibrate: folder of audio to choose the dimensions by; None for the run's own training clips.
-    """
-
-    dim: int
-    method: str = METHODS[0]
-    finetune: int = 0
-    sweep: tuple[int, ...] = ()
-    calibrate: str | None = None
 
 
 def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path:
@@ -58,16 +40,13 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
         The new run folder.
 
     Raises:
-        TinyclapError: no finished distillation, dimensions that are not below the student's, a folder that is taken,
-            or calibration data that cannot be used. Nothing is written then.
+        TinyclapError: what `new_run` refuses, classes that cannot be told apart any more, or calibration data that
+            cannot be used. Nothing is written then.
     """
     began = time.perf_counter()
-    target = out or RUNS / f"{run.resolve().name}-{options.method}-{options.dim}"
-    if target.exists():
-        raise TinyclapError(f"{target} exists already and is left as it is; choose another run folder with --out DIR")
+    target = new_run(run, options, out)
     finished = open_finished(run, "prune")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
-    _check_dims(options, student.embed_dim)
     pruning = _Pruning(finished, options, build_dataset(recipe.data.train))
     exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
     pruned = pruning.pruned(pruning.latent_map(options.method, options.dim))
@@ -111,7 +90,14 @@ class _Pruning:
         sounds: Dataset = folder_data(self.options.calibrate) if self.options.calibrate else self.train
         student = self.finished.student
         heard = decode_set(sounds, student.sample_rate, self.finished.recipe.data)
-        return _usable(clip_embeddings(student.embed_audio, heard, progress="student listens"))
+        embeddings = _usable(clip_embeddings(student.embed_audio, heard, progress="student listens"))
+        if len(embeddings) < self.options.dim:
+            warnings.warn(
+                f"{len(embeddings)} clips choose {self.options.dim} dimensions: too few to tell which ones matter; "
+                "calibrate on at least as many clips, of all kinds of sounds",
+                stacklevel=2,
+            )
+        return embeddings
 
     @cached_property
     def material(self) -> prune.Material:
@@ -171,6 +157,7 @@ class _Pruning:
             "full_dim": self.finished.student.embed_dim,
             "calibration_clips": len(self.calibrated),
             "calibration": self.options.calibrate or describe_data(self.finished.recipe.data.train),
+            "calibration_folder": self.options.calibrate,
             "finetune_epochs": self.options.finetune,
         }
 
@@ -186,15 +173,3 @@ def training_material(finished: Finished, train: Dataset) -> prune.Material:
 def _usable(embeddings: np.ndarray) -> np.ndarray:
     """Those of clips that could be decoded; the others' rows are zeros."""
     return embeddings[np.linalg.norm(embeddings, axis=1) > 0]
-
-
-def _check_dims(options: PruneOptions, width: int) -> None:
-    if options.method not in METHODS:
-        raise TinyclapError(f"--method {options.method}: allowed: {', '.join(METHODS)}")
-    if options.finetune < 0:
-        raise TinyclapError(f"--finetune {options.finetune}: allowed: 0 or more epochs")
-    if not 1 <= options.dim < width:
-        raise TinyclapError(f"--dim {options.dim}: the student has {width} dimensions; allowed: 1 to {width - 1}")
-    wrong = [dim for dim in options.sweep if not 1 <= dim <= width]
-    if wrong:
-        raise TinyclapError(f"--sweep {wrong[0]}: the student has {width} dimensions; allowed: 1 to {width}")

@@ -96,7 +96,7 @@ def _context(run: Run) -> dict[str, Any]:
         "name": run.folder.resolve().name,
         "task": task,
         "where": where,
-        "train_command": f"tinyclap {task} {recipe} --run {shlex.quote(_shown_path(run.folder) + '-again')}",
+        "train_command": _again(run, task, recipe),
         "resume_command": resume,
         "install_command": _install_command(run.environment.get("tinyclap")),
         "evaluate_command": f"tinyclap evaluate {where}{own_data}" if run.summary else resume,
@@ -118,6 +118,19 @@ def _context(run: Run) -> dict[str, Any]:
         "bad_clips": objects(run.summary.get("bad_clips")),
         "listed_clips": LISTED_CLIPS,
     }
+
+
+def _again(run: Run, task: str, recipe: str) -> str:
+    """The command that makes such a run anew."""
+    folder = shlex.quote(_shown_path(run.folder) + "-again")
+    pruned = part(run.summary.get("pruned"))
+    if not pruned:
+        return f"tinyclap {task} {recipe} --run {folder}"
+    options = {"--method": pruned.get("method"), "--finetune": pruned.get("finetune_epochs")}
+    if pruned.get("calibration_folder"):
+        options["--calibrate"] = shlex.quote(str(pruned["calibration_folder"]))
+    given = " ".join(f"{name} {value}" for name, value in options.items() if value)
+    return f"tinyclap prune {shlex.quote(str(pruned.get('from')))} --dim {pruned.get('dim')} {given} --out {folder}"
 
 
 def _evaluation(entry: Mapping[str, Any], number: int = 1) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from typing import Any
 from tinyclap import tables
 from tinyclap.files import read_json
 from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, scaled
-from tinyclap.results import read_evaluations
+from tinyclap.results import SWEEP, read_evaluations
 
 
 def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     """An evaluation, by default that on the run's own test data, and the run's summary as one JSON object."""
     evaluation = _own_evaluation(run) if evaluated is None else evaluated
-    return json.dumps({"run": str(run), **evaluation, "summary": read_json(run / "summary.json", {})})
+    sweep = read_json(run / SWEEP, {})
+    swept = {"sweep": sweep["rows"]} if sweep else {}
+    return json.dumps({"run": str(run), **evaluation, "summary": read_json(run / "summary.json", {}), **swept})
 
 
 def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
@@ -27,6 +29,9 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     if len(models) == 2 and evaluation:
         lines += ["", *_agreement_lines(evaluation)]
+        if "pruned" in summary:
+            lines.append(f"(cosines in the {summary['pruned']['dim']} dimensions left: higher the fewer there are)")
+    lines += _sweep_lines(read_json(run / SWEEP, {}))
     for what, told in (("training", summary), ("test", evaluation)):
         if told.get("bad_clips"):
             lines += ["", f"{len(told['bad_clips'])} unusable {what} clips were left out; report/report.md names them"]
@@ -71,6 +76,17 @@ def _agreement_lines(evaluation: dict[str, Any]) -> list[str]:
         f"cosine {decimal(evaluation['cosine'])}, centred cosine {decimal(evaluation['centred_cosine'])}, "
         f"10-NN overlap {decimal(evaluation['knn10_overlap'])} (chance {decimal(evaluation['knn10_chance'])})",
     ]
+
+
+def _sweep_lines(sweep: dict[str, Any]) -> list[str]:
+    """A pruning sweep's accuracies, methods by dimensions."""
+    if not sweep:
+        return []
+    accuracy = tables.sweep_tables(sweep)[0]
+    rows = [("accuracy by dimensions", *map(str, accuracy["dims"]))]
+    rows += [(row["name"], *(cell.split(" [")[0] for cell in row["cells"])) for row in accuracy["rows"]]
+    width = max(len(row[0]) for row in rows)
+    return ["", *(f"{row[0]:<{width}}  " + "  ".join(f"{cell:>7}" for cell in row[1:]) for row in rows)]
 
 
 def _next_command(made: str | None, run: Path) -> str:

@@ -45,13 +45,17 @@ def prompts_for(labels: Sequence[str], templates: Sequence[str]) -> list[list[st
     return [[template.replace("{}", word) for template in templates] for word in words]
 
 
+class SameClassesError(TinyclapError):
+    """Classes whose vectors coincide."""
+
+
 def class_matrix(
     embed_text: Callable[[list[str]], np.ndarray], labels: Sequence[str], templates: Sequence[str]
 ) -> np.ndarray:
     """One unit vector per label, (C, D) float64: the mean of its prompts' unit vectors, scaled to unit norm again.
 
     `embed_text` maps P texts to (P, D) and is called once. Prompt ensembles: Radford et al. 2021, section 3.1.4.
-    Classes that share one vector raise TinyclapError: no clip could be told apart by them.
+    Classes that share one vector raise SameClassesError: no clip could be told apart by them.
     """
     prompts = prompts_for(labels, templates)
     texts = [text for texts in prompts for text in texts]
@@ -62,7 +66,7 @@ def class_matrix(
     same = np.argwhere(np.triu(classes @ classes.T > 1 - _SAME, k=1))
     if len(same):
         first, second = (labels[index] for index in same[0])
-        raise TinyclapError(
+        raise SameClassesError(
             f"class matrix: {first!r} and {second!r} have the same text embedding ({len(same)} such pairs of "
             f"{len(labels)} classes); give other class names or prompts, or check the text encoder and its tokenizer"
         )

@@ -170,6 +170,6 @@ def _refuse_bad(dataset: Dataset, decoded: Decoded, max_bad_share: float) -> Non
     if lost > max_bad_share * len(dataset):
         raise TinyclapError(
             f"{dataset.name}: {lost} of {len(dataset)} clips are unusable, more than "
-            f"data.max_bad_share={max_bad_share:g} allows; repair or remove them, or raise the share (for "
-            f"`tinyclap evaluate` with --set max_bad_share=...):{listed}{more}"
+            f"data.max_bad_share={max_bad_share:g} allows; repair or remove them, or raise the share "
+            f"(`tinyclap evaluate` takes --set max_bad_share=...):{listed}{more}"
         )

@@ -73,6 +73,9 @@ def load_device(name: str) -> Device:
     path, known = Path(name), known_devices()
     if name in known:
         path = known[name]
+    elif path.suffix or len(path.parts) > 1:
+        if not path.is_file():
+            raise TinyclapError(f"{name}: there is no such device file; known devices: {', '.join(known)}")
     elif not path.is_file():
         raise TinyclapError(
             f"no device is called '{name}'; known: {', '.join(known)}; or give a file like {_example()}"

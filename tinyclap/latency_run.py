@@ -1,0 +1,119 @@
+"""`tinyclap latency`: graphs of random students, made on one machine, timed and fitted on any, there without torch."""
+
+import dataclasses
+import json
+import platform
+import random
+import statistics
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap.costs import student_costs
+from tinyclap.errors import TinyclapError
+from tinyclap.files import read_json, whole_folder, write_json, write_text
+from tinyclap.latency import ROUNDS, interleaved_ms
+from tinyclap.latency_model import LatencyFit, features, fit
+from tinyclap.progress import counted
+from tinyclap.scaling import Space
+from tinyclap.session import open_session
+from tinyclap.student_config import StudentConfig
+
+STUDENTS, TIMES, FIT = "students.json", "times.json", "latency.yaml"
+LARGEST_MACS = 100_000_000
+AT_ONCE = 8  # that take turns while they are timed
+
+
+def make_students(folder: Path, space: Space, n: int, seed: int = 0) -> None:
+    """Write graphs from waveform to embedding of students drawn by lot from a space; needs the train install.
+
+    Raises:
+        TinyclapError: the folder is there already.
+    """
+    import torch
+
+    from tinyclap import onnx_graph
+    from tinyclap.onnx_encoder import encoder_graph, frontend_graph
+    from tinyclap.student import Student
+
+    if folder.exists():
+        raise TinyclapError(f"{folder} exists already; time its students with `tinyclap latency {folder}`")
+    configs = _drawn(space, n, random.Random(seed))
+    torch.manual_seed(seed)
+    with whole_folder(folder) as new:
+        for number, config in enumerate(counted(configs, "students", n, "student")):
+            student = Student(config).eval()
+            graph = onnx_graph.join(frontend_graph(student), encoder_graph(student))
+            onnx_graph.save(graph, new / _graph_name(number))
+        write_json(new / STUDENTS, [dataclasses.asdict(config) for config in configs])
+
+
+def time_students(folder: Path, threads: int = 1, rounds: int = ROUNDS) -> LatencyFit:
+    """Time the students of a folder on this machine, fit, and write latency.yaml there.
+
+    Raises:
+        TinyclapError: no such folder, or too few students in it.
+    """
+    listed = read_json(folder / STUDENTS, [])
+    if not listed:
+        raise TinyclapError(f"{folder} holds no students to time; make some with `tinyclap latency --make {folder}`")
+    configs = [StudentConfig.from_dict(values) for values in listed]
+    taken: list[float] = []
+    for first in counted(range(0, len(configs), AT_ONCE), "timing", -(-len(configs) // AT_ONCE), "group"):
+        calls = {
+            str(number): _call(folder / _graph_name(number), configs[number], threads)
+            for number in range(first, min(first + AT_ONCE, len(configs)))
+        }
+        taken += [statistics.median(times) for times in interleaved_ms(calls, rounds).values()]
+    import onnxruntime
+
+    where = f"{platform.processor() or platform.machine()}, onnxruntime {onnxruntime.__version__}, {threads} thread"
+    fitted = fit([features(student_costs(config).layers) for config in configs], taken, where + "s" * (threads > 1))
+    write_json(
+        folder / TIMES, [{"ms": ms, "macs": student_costs(c).macs} for ms, c in zip(taken, configs, strict=True)]
+    )
+    write_text(folder / FIT, as_yaml(fitted))
+    return fitted
+
+
+def as_yaml(fitted: LatencyFit) -> str:
+    """A fit as the section `latency` of a device file."""
+    lines = [f"  {name}: {value:.4g}" for name, value in fitted.ms.items()]
+    return "\n".join(
+        [
+            "latency:  # milliseconds for each unit; a section of a device file",
+            *lines,
+            f"  median_error: {fitted.median_error:.4g}",
+            f"  n_students: {fitted.n_students}",
+            f"  measured_on: {json.dumps(fitted.measured_on)}",
+            "",
+        ]
+    )
+
+
+def _call(path: Path, config: StudentConfig, threads: int) -> Any:
+    session = open_session(path, inputs=["waveform"], output="embedding", providers=None, threads=threads)
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, (1, config.window_samples)).astype(np.float32)
+    return partial(session.run, None, {"waveform": waveform})
+
+
+def _drawn(space: Space, n: int, rng: random.Random) -> list[StudentConfig]:
+    trunks = list(space.trunks())
+    found: dict[StudentConfig, None] = {}
+    while len(found) < n:
+        config = dataclasses.replace(
+            space.base,
+            phinet=rng.choice(trunks),
+            frontend=rng.choice(space.frontends),
+            features=rng.choice(space.features),
+            embed_dim=rng.choice(space.dims),
+        )
+        if student_costs(config).macs <= LARGEST_MACS:
+            found[config] = None
+    return list(found)
+
+
+def _graph_name(number: int) -> str:
+    return f"{number:03}.onnx"
