@@ -136,6 +136,7 @@ def test_the_head_trained_again_comes_nearer(home: Path) -> None:
     assert trained["centred_cosine"] > plain["centred_cosine"]
 
 
+@pytest.mark.filterwarnings("ignore:9 clips choose 10 dimensions")
 def test_pruned_twice(home: Path) -> None:
     run("prune", "runs/small", "--dim", "10", "--method", "magnitude", "--out", "runs/ten")
     run("prune", "runs/ten", "--dim", "3", "--out", "runs/three")

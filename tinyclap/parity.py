@@ -112,9 +112,8 @@ def check_static(path: Path, student: Student, duration_s: float, sounds: Mappin
 
 def tolerance(student: Student) -> float:
     """What two unit vectors of a student's space may differ in each entry."""
-    return TOLERANCE * (
-        1.0 if student.latent_map is None else enlargement(student.latent_map.full_dim, student.embed_dim)
-    )
+    mapped = student.latent_map
+    return TOLERANCE if mapped is None else TOLERANCE * enlargement(mapped.full_dim, mapped.dim)
 
 
 class Worst:
