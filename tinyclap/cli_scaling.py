@@ -55,6 +55,32 @@ def devices(
     typer.echo("\nflash and RAM are what firmware or operating system leave; of one device: tinyclap devices NAME")
 
 
+@scaling.command()
+def latency(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of graphs of random students.")],
+    make: Annotated[bool, typer.Option("--make", help="Make the graphs; needs tinyclap[train].")] = False,
+    students: Annotated[int, typer.Option("--students", min=8, help="With --make: how many.")] = 48,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of a graph.")] = 1,
+) -> None:
+    """Time students on this machine, to predict how long others take there: make a folder once, time it anywhere."""
+    from tinyclap import latency_run as room
+
+    if make:
+        from tinyclap.scaling import Space, embedding_dims, frontends
+        from tinyclap.student_config import StudentConfig
+
+        base = StudentConfig()
+        room.make_students(folder, Space(base, frontends(base.frontend, 32_000), embedding_dims(512)), students)
+        typer.echo(f"{students} students in {folder}\nnext     copy it to the device, there: tinyclap latency {folder}")
+        return
+    fitted = room.time_students(folder, threads)
+    typer.echo(
+        f"{fitted.n_students} students timed on {fitted.measured_on}; half of those that a fit has not seen are "
+        f"predicted within {fitted.median_error:.1%}\n"
+        f"next     tinyclap search RECIPE --max-latency '5 ms' --latency {folder / room.FIT}"
+    )
+
+
 @scaling.command("search")
 def search_command(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or a shipped recipe's name.")],
@@ -64,6 +90,10 @@ def search_command(
     parameters: Annotated[str | None, typer.Option("--max-params", help="E.g. 200k.")] = None,
     ram: Annotated[str | None, typer.Option("--max-ram", help="Of activations, e.g. 256 KiB.")] = None,
     flash: Annotated[str | None, typer.Option("--max-flash", help="Of weights, e.g. 1 MiB.")] = None,
+    latency: Annotated[str | None, typer.Option("--max-latency", help="Of one window, e.g. 5 ms.")] = None,
+    latency_fit: Annotated[
+        Path | None, typer.Option("--latency", help="What `tinyclap latency` wrote on the device.")
+    ] = None,
     precision: Annotated[str, typer.Option("--precision", help="int8 or float32, unless a device says.")] = "int8",
     fused: Annotated[bool, typer.Option("--fused", help="Count RAM as with fused blocks.")] = False,
     trials: Annotated[int, typer.Option("--trials", min=1, help="Students to train briefly.")] = 24,
@@ -79,7 +109,7 @@ def search_command(
     from tinyclap.recipe import load_recipe
     from tinyclap.run import RUNS
     from tinyclap.scaling import Budget
-    from tinyclap.units import parse_bytes, parse_count
+    from tinyclap.units import parse_bytes, parse_count, parse_ms
 
     loaded = load_recipe(recipe, overrides or [], task="distill")
     given: dict[str, Any] = {"fused": fused}
@@ -88,8 +118,13 @@ def search_command(
         ("parameters", parameters, parse_count),
         ("ram_bytes", ram, parse_bytes),
         ("flash_bytes", flash, parse_bytes),
+        ("latency_ms", latency, parse_ms),
     ):
         given[name] = None if text is None else parse(text)
+    if latency_fit is not None:
+        from tinyclap.devices import load_latency
+
+        given["latency"] = load_latency(latency_fit)
     if device is None:
         budget = Budget(precision=precision, **given)
     else:

@@ -12,11 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.costs import Costs, frontend_layer, head_layers, pooled_layers, student_costs, trunk_layers
+from tinyclap.costs import (
+    FRONTEND,
+    Costs,
+    Layer,
+    frontend_layer,
+    head_layers,
+    pooled_layers,
+    student_costs,
+    trunk_layers,
+)
 from tinyclap.devices import Device
 from tinyclap.errors import TinyclapError
 from tinyclap.formatting import binary_size, scaled
 from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.latency_model import LatencyFit
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.student_config import StudentConfig
 
@@ -41,16 +51,33 @@ class Budget:
         parameters: as torch counts them.
         ram_bytes: of activations, layer by layer (see `costs`).
         flash_bytes: of weights and tables.
+        latency_ms: from waveform to embedding, as `latency` predicts it.
         precision: "float32" or "int8", in which RAM and flash are counted.
         fused: whether blocks are fused on the device, which takes less RAM.
+        latency: fitted on the device.
+
+    Raises:
+        TinyclapError: a limit of 0, or one on the latency of a device where none was measured.
     """
 
     macs: int | None = None
     parameters: int | None = None
     ram_bytes: int | None = None
     flash_bytes: int | None = None
+    latency_ms: float | None = None
     precision: str = "int8"
     fused: bool = False
+    latency: LatencyFit | None = None
+
+    def __post_init__(self) -> None:
+        for name, limit in self.limits.items():
+            if limit <= 0:
+                raise TinyclapError(f"a limit of {told(name, limit)} on {LIMITS[name]} leaves nothing; give more")
+        if self.latency_ms is not None and self.latency is None:
+            raise TinyclapError(
+                "latency can be limited once it was measured on the device: `tinyclap latency --make FOLDER` here, "
+                "`tinyclap latency FOLDER` there, and --latency FOLDER/latency.yaml (or that section in a device file)"
+            )
 
     @classmethod
     def of_device(cls, device: Device, **others: Any) -> "Budget":
@@ -63,10 +90,11 @@ class Budget:
                     f"{told(name, value)}; give less, or a device file of your own"
                 )
             others[name] = value if others.get(name) is None else others[name]
-        return cls(precision=device.precision, **others)
+        measured = {"latency": device.latency.fit} if device.latency and others.get("latency") is None else {}
+        return cls(**{"precision": device.precision, **others, **measured})
 
     @property
-    def limits(self) -> dict[str, int]:
+    def limits(self) -> dict[str, float]:
         """The limits there are, by the name of the cost."""
         return {name: getattr(self, name) for name in LIMITS if getattr(self, name) is not None}
 
@@ -77,6 +105,7 @@ class Budget:
             "parameters": costs.parameters,
             "ram_bytes": costs.ram_bytes(self.precision, fused=self.fused),
             "flash_bytes": costs.flash_bytes(self.precision),
+            **({"latency_ms": self.latency.predict(costs)} if self.latency else {}),
         }
 
     def excess(self, costs: Costs) -> float:
@@ -85,11 +114,16 @@ class Budget:
         return max((measured[name] / limit for name, limit in self.limits.items()), default=0.0)
 
 
-LIMITS = {"macs": "operations", "parameters": "parameters", "ram_bytes": "RAM", "flash_bytes": "flash"}
+LIMITS = {
+    **{"macs": "operations", "parameters": "parameters", "ram_bytes": "RAM", "flash_bytes": "flash"},
+    "latency_ms": "latency",
+}
 
 
 def told(name: str, value: float) -> str:
     """A cost as people read it."""
+    if name == "latency_ms":
+        return f"{value:.3g} ms"
     return binary_size(value) if name.endswith("_bytes") else scaled(value)
 
 
@@ -156,6 +190,9 @@ def frontends(base: FrontendSpec, highest_rate: int) -> tuple[FrontendSpec, ...]
     return tuple(found)
 
 
+FRONTEND_COSTS = ("macs", "weights", "live", "fused", "buffer_bytes")
+
+
 @dataclass(frozen=True)
 class Feasible:
     """The students of a space that fit a budget.
@@ -192,21 +229,17 @@ def enumerate_space(space: Space, budget: Budget) -> Feasible:
     frames = np.array([spec.n_frames(round(seconds * spec.sample_rate)) for spec in specs])[grid[0]]
     mels = np.array([spec.n_mels for spec in specs])[grid[0]]
     fronts = [frontend_layer(spec, spec.n_frames(round(seconds * spec.sample_rate))) for spec in specs]
-    front = {
-        "ram_bytes": np.array([layer.ram_bytes(budget.precision) for layer in fronts])[grid[0]],
-        "flash_bytes": np.array([layer.flash_bytes(budget.precision) for layer in fronts])[grid[0]],
-    }
+    columns = {name: np.array([getattr(layer, name) for layer in fronts])[grid[0]] for name in FRONTEND_COSTS}
+    front = Layer(FRONTEND, **columns)
     trunks: list[PhiNetConfig] = []
     rows: list[np.ndarray] = []
-    costs: dict[str, list[np.ndarray]] = {name: [] for name in LIMITS}
+    costs: dict[str, list[np.ndarray]] = {}
     nearest: tuple[float, PhiNetConfig, np.ndarray] | None = None
     for trunk in space.trunks():
         layers, height, width = trunk_layers(trunk, frames, mels)
         last, pooled = pooled_layers(trunk, features, space.base.pooling, height, width)
         head = head_layers(space.base.head, pooled, dims, dims)
-        measured = budget.measure(Costs((*layers, *last, *head)))
-        measured["ram_bytes"] = np.maximum(measured["ram_bytes"], front["ram_bytes"])
-        measured["flash_bytes"] = measured["flash_bytes"] + front["flash_bytes"]
+        measured = budget.measure(Costs((front, *layers, *last, *head)))
         measured = {name: np.broadcast_to(value, frames.shape) for name, value in measured.items()}
         excess = np.max([measured[name] / limit for name, limit in budget.limits.items()] or [0 * frames], axis=0)
         fits = np.flatnonzero(excess <= 1)
@@ -214,7 +247,7 @@ def enumerate_space(space: Space, budget: Budget) -> Feasible:
             rows.append(np.stack([np.full(fits.size, len(trunks)), *grid[:, fits]], axis=1))
             trunks.append(trunk)
             for name, values in measured.items():
-                costs[name].append(values[fits])
+                costs.setdefault(name, []).append(values[fits])
         elif not trunks and (nearest is None or excess.min() < nearest[0]):
             nearest = float(excess.min()), trunk, grid[:, excess.argmin()]
     if not trunks and nearest is not None:

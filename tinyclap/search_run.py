@@ -97,11 +97,7 @@ def chosen_recipe(recipe: DistillRecipe, config: StudentConfig, path: Path) -> s
 
 def _row(trial: Trial) -> dict[str, Any]:
     told = {"centred_cosine": trial.value, "epochs": trial.epochs, "finished": trial.finished}
-    return {
-        **told,
-        **{name: int(cost) for name, cost in trial.costs.items()},
-        "student": dataclasses.asdict(trial.config),
-    }
+    return {**told, **trial.costs, "student": dataclasses.asdict(trial.config)}
 
 
 def _begin(folder: Path, asked: dict[str, Any]) -> None:

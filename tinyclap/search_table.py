@@ -15,14 +15,16 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
     """The best students with their costs and the budget, and the command to run next."""
     trials = result["trials"]
     limits = {name: result["budget"][name] for name in LIMITS if result["budget"][name] is not None}
-    header = ("", "centred cosine", "epochs", "MACs", "parameters", "RAM", "flash", "student")
-    rows = [header, ("budget", "", "", *(told(name, limits[name]) if name in limits else "" for name in LIMITS), "")]
+    names = [name for name in LIMITS if name in trials[0]]
+    columns = {"macs": "MACs", "parameters": "parameters", "ram_bytes": "RAM", "flash_bytes": "flash"}
+    header = ("", "centred cosine", "epochs", *(columns.get(name, LIMITS[name]) for name in names), "student")
+    rows = [header, ("budget", "", "", *(told(name, limits[name]) if name in limits else "" for name in names), "")]
     rows += [
         (
             str(place),
             decimal(trial["centred_cosine"]),
             str(trial["epochs"]),
-            *(told(name, trial[name]) for name in LIMITS),
+            *(told(name, trial[name]) for name in names),
             short(trial["student"]),
         )
         for place, trial in enumerate(trials[:SHOWN], 1)

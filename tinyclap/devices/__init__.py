@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from tinyclap.errors import TinyclapError
 from tinyclap.formatting import binary_size
-from tinyclap.schema.base import Section, Text
+from tinyclap.latency_model import FEATURES, LatencyFit
+from tinyclap.schema.base import Count, Section, Share, Text
 from tinyclap.strict_yaml import load_strict
 from tinyclap.units import parse_bytes
 
@@ -46,16 +47,48 @@ class Memory(Section):
             yield "reserved", f"got {binary_size(self.reserved)}, allowed: less than size = {binary_size(self.size)}"
 
 
+Milliseconds = Annotated[float, Field(ge=0)]
+
+
+class Latency(Section):
+    """What `tinyclap latency` measured on a device: milliseconds of each cost (see latency_model.FEATURES)."""
+
+    layers: Milliseconds
+    frontend_macs: Milliseconds
+    stem_macs: Milliseconds
+    pointwise_macs: Milliseconds
+    depthwise_macs: Milliseconds
+    matrix_macs: Milliseconds
+    activations: Milliseconds
+    median_error: Share
+    n_students: Count
+    measured_on: Text
+
+    @property
+    def fit(self) -> LatencyFit:
+        """To predict with."""
+        ms = {name: getattr(self, name) for name in FEATURES}
+        return LatencyFit(ms, self.median_error, self.n_students, self.measured_on)
+
+
 class Device(Section):
-    """A device. `precision`: of the graph that is run there."""
+    """A device. `precision`: of the graph that is run there; `latency`: measured there, if it was."""
 
     title: Text
     precision: Literal["float32", "int8"]
     flash: Memory
     ram: Memory
     reserved_source: Text
+    latency: Latency | None = None
 
 
+class _LatencyFile(Section):
+    """The file that `tinyclap latency` writes."""
+
+    latency: Latency
+
+
+_LATENCY: TypeAdapter[_LatencyFile] = TypeAdapter(_LatencyFile)
 _DEVICE: TypeAdapter[Device] = TypeAdapter(Device)
 
 
@@ -81,6 +114,11 @@ def load_device(name: str) -> Device:
             f"no device is called '{name}'; known: {', '.join(known)}; or give a file like {_example()}"
         )
     return load_strict(path, _DEVICE, "device file")
+
+
+def load_latency(path: Path) -> LatencyFit:
+    """The fit in a file that `tinyclap latency` wrote; TinyclapError with every fault of it."""
+    return load_strict(path, _LATENCY, "latency file").latency.fit
 
 
 @cache
