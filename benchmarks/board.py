@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinyclap import Bundle
+from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.data import build_dataset
 from tinyclap.devices import load_device
@@ -28,9 +29,9 @@ from tinyclap.prune_options import PruneOptions
 from tinyclap.prune_run import prune_run
 from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
-from tinyclap.scaling import Budget, describe
 from tinyclap.search import SearchOptions
 from tinyclap.search_run import CHOSEN, RESULT, run_search
+from tinyclap.space import describe
 from tinyclap.statistics import paired_comparison, recording_ids
 from tinyclap.student_config import StudentConfig
 from tinyclap.units import parse_count

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinyclap import zeroshot
+from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.data import build_dataset
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
@@ -30,7 +31,6 @@ from tinyclap.latent import latent_map
 from tinyclap.lessons import lessons
 from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
-from tinyclap.scaling import Budget
 from tinyclap.search import SearchOptions
 from tinyclap.search_run import CHOSEN, RESULT, run_search
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from commands import failure, run
 
+from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.devices import load_device, load_latency
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.latency_model import FEATURES, LatencyFit
 from tinyclap.latency_run import make_students, time_students
-from tinyclap.scaling import Budget, Space, enumerate_space, propose
+from tinyclap.scaling import propose
+from tinyclap.space import Space, enumerate_space
 from tinyclap.student_config import StudentConfig
 
 BASE = StudentConfig(FrontendSpec(8_000, 256, 256, 160, 24, f_max=4_000), window_s=1.0)

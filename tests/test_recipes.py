@@ -124,3 +124,4 @@ def test_an_installed_tinyclap_finds_its_recipes(tmp_path: Path, editable: bool)
     expected = REPOSITORY / "recipes" if editable else packages / "tinyclap/recipes"
     assert Path(folder.strip()) == expected
     assert "quickstart: OK" in run(tmp_path / "venv/bin/tinyclap", "recipes", "check", "quickstart", cwd=tmp_path)
+    assert "stm32h743" in run(tmp_path / "venv/bin/tinyclap", "devices", cwd=tmp_path)

@@ -4,20 +4,14 @@ import dataclasses
 
 import pytest
 
+from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.devices import load_device
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.scaling import (
-    Budget,
-    Space,
-    embedding_dims,
-    enumerate_space,
-    frontends,
-    pareto,
-    propose,
-    refuse_empty,
-)
+from tinyclap.scaling import propose
+from tinyclap.search_table import pareto
+from tinyclap.space import Space, embedding_dims, enumerate_space, frontends, refuse_empty
 from tinyclap.student_config import StudentConfig
 
 BASE = StudentConfig()

@@ -9,10 +9,11 @@ import pytest
 from commands import failure, run
 from tiny import small_recipe, tiny_clap
 
+from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.recipe import load_recipe
-from tinyclap.scaling import Budget, Feasible, Space, enumerate_space, frontends
 from tinyclap.search import Report, SearchOptions, Stopped, Trial, search
+from tinyclap.space import Feasible, Space, enumerate_space, frontends
 from tinyclap.student_config import StudentConfig
 
 BASE = StudentConfig()

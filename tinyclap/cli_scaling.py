@@ -66,7 +66,7 @@ def latency(
     from tinyclap import latency_run as room
 
     if make:
-        from tinyclap.scaling import Space, embedding_dims, frontends
+        from tinyclap.space import Space, embedding_dims, frontends
         from tinyclap.student_config import StudentConfig
 
         base = StudentConfig()
@@ -106,9 +106,9 @@ def search_command(
     as_json: AsJson = False,
 ) -> None:
     """Find the student that fits a device or a budget; the same command goes on after an interruption."""
+    from tinyclap.budget import Budget
     from tinyclap.recipe import load_recipe
     from tinyclap.run import RUNS
-    from tinyclap.scaling import Budget
     from tinyclap.units import parse_bytes, parse_count, parse_ms
 
     loaded = load_recipe(recipe, overrides or [], task="distill")

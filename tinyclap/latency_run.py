@@ -17,8 +17,8 @@ from tinyclap.files import read_json, whole_folder, write_json, write_text
 from tinyclap.latency import ROUNDS, interleaved_ms
 from tinyclap.latency_model import LatencyFit, features, fit
 from tinyclap.progress import counted
-from tinyclap.scaling import Space
 from tinyclap.session import open_session
+from tinyclap.space import Space
 from tinyclap.student_config import StudentConfig
 
 STUDENTS, TIMES, FIT = "students.json", "times.json", "latency.yaml"

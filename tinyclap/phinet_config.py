@@ -1,6 +1,8 @@
 """The shape of a PhiNet (Paissan et al., arXiv 2110.00337), from its equations. No torch."""
 
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 from tinyclap.checks import is_count, is_number, require
 
@@ -154,3 +156,11 @@ def stem_size(config: PhiNetConfig, frames: int, n_mels: int) -> tuple[int, int]
     """Height and width after the stem."""
     lost = 2 if config.compatibility else 1  # padded at one side only
     return (frames - lost) // config.stem_stride[0] + 1, (n_mels - lost) // config.stem_stride[1] + 1
+
+
+def shaped(base: PhiNetConfig, **changes: Any) -> PhiNetConfig:
+    """A trunk with other values; strides of blocks that it does not have are left out."""
+    depth = changes.get("depth", base.depth)
+    changes["time_strides"] = tuple(block for block in base.time_strides if block <= depth)
+    changes["mel_strides"] = tuple(block for block in base.mel_strides if block <= depth)
+    return dataclasses.replace(base, **changes)

@@ -6,16 +6,19 @@ Optuna keeps the study, so that a killed search goes on: what was finished stays
 import dataclasses
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
+from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
-from tinyclap.scaling import Budget, Feasible, Space, propose, shaped
+from tinyclap.phinet_config import shaped
+from tinyclap.scaling import propose
+from tinyclap.space import Feasible, Space
 from tinyclap.student_config import StudentConfig
 
 FIRST_RUNG, REDUCTION = 8, 2  # a share of the epochs, and how many of the trials each rung lets through
@@ -97,35 +100,35 @@ def search(
     Returns:
         All trials, the finished ones first, each by value.
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    sampler: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed=options.seed)
-    if not options.random:
-        sampler = optuna.samplers.TPESampler(seed=options.seed, multivariate=True, n_startup_trials=8)
-    study = optuna.create_study(
-        study_name="search",
-        storage=f"sqlite:///{storage}",
-        direction="maximize",
-        sampler=sampler,
-        pruner=optuna.pruners.SuccessiveHalvingPruner(
-            min_resource=options.rungs[0] if options.rungs else 1, reduction_factor=REDUCTION
-        ),
-        load_if_exists=True,
-    )
-    known: dict[StudentConfig, Trial] = {}
-    for trial in study.trials:
-        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and trial.intermediate_values:
-            config = _config(space, feasible, budget, trial, options)
-            if config is not None:
-                value = trial.value if trial.state == TrialState.COMPLETE else None
-                known[config] = _told(config, budget, value, trial.intermediate_values, options)
+    study = _open_study(options, storage)
+    objective = _Objective(study, space, feasible, budget, train, options)
+    objective.remember()
     _take_up_again(study)
     if not study.trials and not options.random:
         study.enqueue_trial(_as_it_is(space))
+    if len(objective.known) < options.trials:
+        seconds = None if options.minutes is None else 60 * options.minutes
+        study.optimize(objective, n_trials=20 * options.trials, timeout=seconds)
+    if not objective.known:
+        raise TinyclapError("the search ended before its first trial did; give it more --minutes")
+    return sorted(objective.known.values(), key=lambda trial: (not trial.finished, -trial.value))
 
-    def objective(trial: optuna.Trial) -> float:
-        config = _config(space, feasible, budget, trial, options)
-        if config is None or config in known:
+
+@dataclass(frozen=True)
+class _Objective:
+    """What Optuna maximises; `known` are the students that were trained."""
+
+    study: optuna.Study
+    space: Space
+    feasible: Feasible
+    budget: Budget
+    train: Train
+    options: SearchOptions
+    known: dict[StudentConfig, Trial] = field(default_factory=dict)
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        config = _config(self.space, self.feasible, self.budget, trial, self.options)
+        if config is None or config in self.known:
             raise optuna.TrialPruned
         reported: dict[int, float] = {}
 
@@ -134,26 +137,55 @@ def search(
             trial.report(value, epochs)
             return not trial.should_prune()
 
-        def note(value: float | None) -> None:
-            known[config] = _told(config, budget, value, reported, options)
-            if len(known) >= options.trials:
-                study.stop()
-
         try:
-            value = train(config, report)
+            value = self.train(config, report)
         except Stopped as stopped:
-            note(None)
+            self._note(config, None, reported)
+            self._stop_if_enough()
             raise optuna.TrialPruned from stopped
-        trial.report(value, options.epochs)
-        note(value)
+        trial.report(value, self.options.epochs)
+        self._note(config, value, reported)
+        self._stop_if_enough()
         return value
 
-    if len(known) < options.trials:
-        seconds = None if options.minutes is None else 60 * options.minutes
-        study.optimize(objective, n_trials=20 * options.trials, timeout=seconds)
-    if not known:
-        raise TinyclapError("the search ended before its first trial did; give it more --minutes")
-    return sorted(known.values(), key=lambda trial: (not trial.finished, -trial.value))
+    def remember(self) -> None:
+        """Note the trials that an earlier part of this search finished or stopped."""
+        for trial in self.study.trials:
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and trial.intermediate_values:
+                config = _config(self.space, self.feasible, self.budget, trial, self.options)
+                if config is not None:
+                    value = trial.value if trial.state == TrialState.COMPLETE else None
+                    self._note(config, value, trial.intermediate_values)
+
+    def _note(self, config: StudentConfig, value: float | None, reported: dict[int, float]) -> None:
+        costs = self.budget.measure(student_costs(config))
+        if value is None:
+            last = max(reported)
+            self.known[config] = Trial(config, reported[last], last, False, costs)
+        else:
+            self.known[config] = Trial(config, value, self.options.epochs, True, costs)
+
+    def _stop_if_enough(self) -> None:
+        if len(self.known) >= self.options.trials:
+            self.study.stop()
+
+
+def _open_study(options: SearchOptions, storage: Path) -> optuna.Study:
+    """The study in a file, made if need be."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    sampler: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed=options.seed)
+    if not options.random:
+        sampler = optuna.samplers.TPESampler(seed=options.seed, multivariate=True, n_startup_trials=8)
+    first = options.rungs[0] if options.rungs else 1
+    return optuna.create_study(
+        study_name="search",
+        storage=f"sqlite:///{storage}",
+        direction="maximize",
+        sampler=sampler,
+        pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=first, reduction_factor=REDUCTION),
+        load_if_exists=True,
+    )
 
 
 def _config(
@@ -184,16 +216,6 @@ def _config(
     )
     t0s = (None, *space.expansions)
     return propose(wanted, budget, t0s[choice("t0", len(t0s))])
-
-
-def _told(
-    config: StudentConfig, budget: Budget, value: float | None, reported: dict[int, float], options: SearchOptions
-) -> Trial:
-    last = max(reported, default=0)
-    costs = budget.measure(student_costs(config))
-    if value is None:
-        return Trial(config, reported[last], last, False, costs)
-    return Trial(config, value, options.epochs, True, costs)
 
 
 def _as_it_is(space: Space) -> dict[str, int]:

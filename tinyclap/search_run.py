@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tinyclap import zeroshot
+from tinyclap.budget import Budget
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.distill import DistillOptions, distill, teacher_mean
 from tinyclap.embeddings import clip_embeddings, teacher_clips
@@ -23,11 +24,11 @@ from tinyclap.latent import LatentMap, latent_map
 from tinyclap.lessons import Lessons, lessons
 from tinyclap.recipe import dump
 from tinyclap.run import environment
-from tinyclap.scaling import Budget, Space, embedding_dims, enumerate_space, frontends, refuse_empty
 from tinyclap.schema.networks import PhiNet
 from tinyclap.schema.recipes import DistillRecipe
 from tinyclap.search import Report, SearchOptions, Stopped, Trial, search
 from tinyclap.search_table import plot
+from tinyclap.space import Space, embedding_dims, enumerate_space, frontends, refuse_empty
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
 from tinyclap.teachers import load_teacher

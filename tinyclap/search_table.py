@@ -1,12 +1,14 @@
 """What a search found, for people: the ranked table, and the front of what costs buy, as a picture."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tinyclap.budget import LIMITS, told
 from tinyclap.formatting import decimal, scaled
-from tinyclap.scaling import LIMITS, pareto, told
 
 SHOWN = 10
 
@@ -103,3 +105,14 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
     axes[0].legend(fontsize=8)
     figure.savefig(path, dpi=130)
     pyplot.close(figure)
+
+
+def pareto(costs: Mapping[str, Sequence[float]], values: Sequence[float]) -> list[int]:
+    """Places that no other beats: none costs no more in every respect and is better, in order of the first cost."""
+    table = np.array([*costs.values(), [-value for value in values]]).T
+    kept = [
+        place
+        for place, row in enumerate(table)
+        if not any((other <= row).all() and (other < row).any() for other in table)
+    ]
+    return sorted(kept, key=lambda place: table[place][0])
