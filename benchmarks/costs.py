@@ -4,21 +4,26 @@
 
 Parameters and MACs (fvcore; element-wise operators left out on both sides, unknown ones an error) must agree exactly,
 and the peak of the activations alive at once, traced operator by operator, within 2 %. The students are those of
-tests/test_costs.py, drawn by lot: variants, strides, front ends, heads, windows.
+tests/test_costs.py, drawn by lot: variants, strides, front ends, heads, windows. Then `tinyclap search`'s space is
+counted and filtered by a budget, which is timed.
 """
 
 import argparse
 import importlib.util
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from tinyclap import costs, counting
+from tinyclap.budget import Budget
 from tinyclap.files import write_json
 from tinyclap.run import environment
+from tinyclap.space import Space, embedding_dims, enumerate_space, frontends
 from tinyclap.student import Student
+from tinyclap.student_config import StudentConfig
 
 HERE = Path(__file__).parent
 
@@ -46,12 +51,22 @@ def main() -> None:
         "parameters_differ": other_parameters,
         "macs_differ": other_macs,
         "largest_relative_error_of_the_peak": max(errors),
+        "enumeration": enumeration(),
     }
     write_json(HERE / "results" / "costs.json", result)
     sys.stdout.write(
         f"{given.students} students: parameters differ {len(other_parameters)} times, MACs {len(other_macs)} times; "
-        f"peak activations within {max(errors):.1%}\n"
+        f"peak activations within {max(errors):.1%}; {result['enumeration']}\n"
     )
+
+
+def enumeration() -> dict[str, float]:
+    """How long counting all students of a search takes, and how many fit."""
+    base = StudentConfig()
+    space = Space(base, frontends(base.frontend, 32_000), embedding_dims(512))
+    began = time.perf_counter()
+    found = enumerate_space(space, Budget(macs=5_000_000, ram_bytes=128 * 1024, flash_bytes=512 * 1024))
+    return {"students": found.counted, "fitting": len(found), "seconds": time.perf_counter() - began}
 
 
 def _tests() -> ModuleType:
