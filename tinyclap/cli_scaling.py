@@ -144,5 +144,5 @@ def search_command(
         from tinyclap.summary import as_table as run_table
 
         chosen = load_recipe(folder / "chosen.yaml")
-        if run_recipe(chosen, RUNS / chosen.name):
+        if run_recipe(chosen, RUNS / chosen.name, resume=(RUNS / chosen.name).exists()):
             typer.echo(run_table(RUNS / chosen.name))
