@@ -104,3 +104,32 @@ def test_every_arm_and_every_left_out_class_fits_the_recipe(esc10: ModuleType) -
     for overrides in esc10.ARMS.values():
         load_recipe("esc10", overrides, task="distill")
     assert len({label for labels in esc10.LEFT_OUT.values() for label in labels}) == 8
+
+
+def test_a_difference_is_paired_by_seed_and_clip_and_draws_recordings() -> None:
+    """The searched student gains 0.1 on every clip of seed 0 and 0.3 of seed 1; accuracy changes in one clip of four."""
+    search = load("search")
+
+    def outcome(arm: str, seed: int, cosine: float, correct: list[bool]) -> dict[str, object]:
+        clips = [
+            {"source": f"{number // 2}", "centred_cosine": cosine + 0.01 * number, "correct": right}
+            for number, right in enumerate(correct)
+        ]
+        return {"arm": arm, "seed": seed, "clips": clips, "centred_cosine": cosine, "accuracy": float(np.mean(correct))}
+
+    rows = [
+        outcome("searched", 0, 0.9, [True, True, True, False]),
+        outcome("by lot", 0, 0.8, [True, True, False, False]),
+        outcome("searched", 1, 0.9, [True] * 4),
+        outcome("by lot", 1, 0.6, [True] * 4),
+        outcome("searched", 2, 0.1, [False] * 4),  # without its partner: left out
+    ]
+    told = search.difference(rows)
+    assert told["seeds"] == [0, 1]
+    assert told["centred_cosine"] == pytest.approx(0.2)
+    low, high = told["centred_cosine_ci95"]
+    assert low <= 0.2 <= high
+    assert told["accuracy"] == pytest.approx(1 / 8)
+    assert told["searched centred_cosine"] == pytest.approx(0.9)
+    assert told["by lot accuracy"] == pytest.approx(0.75)
+    assert search.difference(rows[:1]) == {"seeds": []}
