@@ -107,7 +107,7 @@ def test_every_arm_and_every_left_out_class_fits_the_recipe(esc10: ModuleType) -
 
 
 def test_a_difference_is_paired_by_seed_and_clip_and_draws_recordings() -> None:
-    """The searched student gains 0.1 on every clip of seed 0 and 0.3 of seed 1; accuracy changes in one clip of four."""
+    """The searched student gains 0.1 on every clip of seed 0 and 0.3 of seed 1; in accuracy one clip of seed 0."""
     search = load("search")
 
     def outcome(arm: str, seed: int, cosine: float, correct: list[bool]) -> dict[str, object]:
