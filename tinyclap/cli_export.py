@@ -1,4 +1,4 @@
-"""The command `tinyclap export`: thin, over `onnx_export`. Heavy imports happen inside it."""
+"""The commands `tinyclap export` and `tinyclap convert`. Heavy imports happen inside them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -68,3 +68,14 @@ def export_command(
     )
     bundle = folder / "bundle" if out is None else out
     typer.echo(as_object(bundle, manifest) if as_json else as_table(bundle, manifest))
+
+
+@exporting.command("convert")
+def convert_command(
+    source: Annotated[str, typer.Argument(help="LAION's .pt or tinyCLAP's .ckpt: a file, or its name on the hub.")],
+    folder: Annotated[Path, typer.Argument(help="New folder.")],
+) -> None:
+    """Convert a published checkpoint: LAION's CLAP to a teacher, a student of tinyCLAP to a student."""
+    from tinyclap.convert import convert
+
+    typer.echo(f"{folder}: {convert(source, folder)}")

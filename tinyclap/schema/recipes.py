@@ -13,9 +13,10 @@ HTSAT_WINDOW_S = 10.0  # LAION's front end
 
 
 class Teacher(Section):
-    """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `dual` our own pair."""
+    """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
+    file, `dual` our own pair."""
 
-    kind: Literal["hf", "dual"]
+    kind: Literal["hf", "laion", "dual"]
     source: Text
 
 

@@ -7,7 +7,10 @@ if TYPE_CHECKING:
 
 
 def load_teacher(kind: str, source: str) -> "Teacher":
-    """Load a teacher by kind: `hf` (any ClapModel: hub id, folder, or `demo`) or `dual` (a folder made by pretrain).
+    """Load a teacher by kind.
+
+    `hf`: any ClapModel, by hub id, folder, or `demo`; `laion`: an original checkpoint, a .pt file; `dual`: a folder
+    made by pretrain.
 
     Raises:
         TinyclapError: nothing to load there, or not of that kind.
@@ -16,6 +19,10 @@ def load_teacher(kind: str, source: str) -> "Teacher":
         from tinyclap.teachers.hf import load_hf
 
         return load_hf(source)
+    if kind == "laion":
+        from tinyclap.teachers.laion import load_laion
+
+        return load_laion(source)
     from tinyclap.teachers.dual import load_dual
 
     return load_dual(source)
