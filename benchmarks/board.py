@@ -29,7 +29,7 @@ from tinyclap.prune_options import PruneOptions
 from tinyclap.prune_run import prune_run
 from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
-from tinyclap.search import SearchOptions
+from tinyclap.search_options import SearchOptions
 from tinyclap.search_run import CHOSEN, RESULT, run_search
 from tinyclap.space import describe
 from tinyclap.statistics import paired_comparison, recording_ids

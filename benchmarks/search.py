@@ -31,7 +31,7 @@ from tinyclap.latent import latent_map
 from tinyclap.lessons import lessons
 from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
-from tinyclap.search import SearchOptions
+from tinyclap.search_options import SearchOptions
 from tinyclap.search_run import CHOSEN, RESULT, run_search
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student_config import StudentConfig

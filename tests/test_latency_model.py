@@ -49,5 +49,5 @@ def test_all_macs_are_counted_once() -> None:
 
 
 def test_too_few_students_are_refused() -> None:
-    with pytest.raises(TinyclapError, match="3 timed students are too few to fit; give 8 or more"):
+    with pytest.raises(TinyclapError, match="3 timed students are too few to fit; give 14 or more"):
         fit([features(costs.layers) for costs in COSTS[:3]], [1.0, 2.0, 3.0], "here")

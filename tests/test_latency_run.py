@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from commands import failure, run
 
+from tinyclap import latency_model
 from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.devices import load_device, load_latency
@@ -34,7 +35,9 @@ SPACE = Space(
 def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("latency") / "students"
     make_students(folder, SPACE, 8)
-    time_students(folder, rounds=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(latency_model, "FEWEST", 8)  # making more would take long
+        time_students(folder, rounds=3)
     return folder
 
 
@@ -82,10 +85,14 @@ def test_a_device_file_may_carry_the_fit(timed: Path, tmp_path: Path) -> None:
         Budget.of_device(load_device(str(path)), latency_ms=5.0)
 
 
-def test_the_command_times_a_folder(timed: Path, tmp_path: Path) -> None:
+def test_the_command_times_a_folder(timed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "8 timed students are too few to fit; give 14 or more" in failure("latency", str(timed))[0]
+    monkeypatch.setattr(latency_model, "FEWEST", 8)
     told = run("latency", str(timed))
     assert told.startswith("8 students timed on ")
     assert f"--latency {timed / 'latency.yaml'}" in told
+    run("latency", str(timed), "--threads", "2")
+    assert load_latency(timed / "latency_2_threads.yaml").measured_on.endswith("2 threads")
     assert "exists already" in failure("latency", "--make", str(timed))[0]
     assert "holds no students to time; make some with `tinyclap latency --make" in failure("latency", str(tmp_path))[0]
     broken = tmp_path / "latency.yaml"

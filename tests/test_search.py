@@ -12,7 +12,8 @@ from tiny import small_recipe, tiny_clap
 from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.recipe import load_recipe
-from tinyclap.search import Report, SearchOptions, Stopped, Trial, search
+from tinyclap.search import Report, Stopped, Trial, search
+from tinyclap.search_options import SearchOptions
 from tinyclap.space import Feasible, Space, enumerate_space, frontends
 from tinyclap.student_config import StudentConfig
 
@@ -143,6 +144,12 @@ def test_the_command_writes_a_ranked_table_a_picture_and_the_recipe_of_the_best(
     assert dataclasses.replace(best, embed_dim=16) == chosen.student.config(16, chosen.views.duration_s)
     again = json.loads(run("search", "small.yaml", *LIMITS, "--json"))
     assert again["trials"] == result["trials"]
+    assert again["environment"] == result["environment"], "what was found is told, not made again"
+    told = failure("search", "small.yaml", "--max-macs", "500k", *LIMITS[2:])[0]
+    assert "holds another search (macs 400000, now 500000); remove it, or choose another with --out DIR" in told
+    first = (folder / "chosen.yaml").read_text().splitlines()[0]
+    then = f"; tinyclap prune --dim {best.embed_dim}" if best.embed_dim < 16 else ""
+    assert first == f"# tinyclap distill {folder / 'chosen.yaml'}{then}"
 
 
 def test_what_cannot_be_searched_says_so(home: Path) -> None:
@@ -151,7 +158,7 @@ def test_what_cannot_be_searched_says_so(home: Path) -> None:
         2,
     )
     assert "no device is called 'stm'; known: desktop, " in failure("search", "small.yaml", "--device", "stm")[0]
-    assert "'5 MB' is not a count such as 50M" in failure("search", "small.yaml", "--max-macs", "5 MB")[0]
+    assert "--max-macs: '5 MB' is not a count such as 50M" in failure("search", "small.yaml", "--max-macs", "5 MB")[0]
     told = failure("search", "small.yaml", "--max-flash", "2 KiB")[0]
     assert "fits; the nearest, alpha 0.1, " in told
     assert "of flash where 2 KiB are allowed; raise that limit" in told
@@ -160,3 +167,5 @@ def test_what_cannot_be_searched_says_so(home: Path) -> None:
     Path("runs/small-search").mkdir(parents=True)
     Path("runs/small-search/mine.txt").write_text("mine")
     assert "is not empty and no search" in failure("search", "small.yaml", *LIMITS)[0]
+    told = failure("search", "small.yaml", "--max-macs", "1M", "--precision", "int4")[0]
+    assert told == "--precision int4: allowed: float32, int8"

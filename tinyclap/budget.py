@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tinyclap.costs import Costs
+from tinyclap.costs import PRECISIONS, Costs
 from tinyclap.devices import Device
 from tinyclap.errors import TinyclapError
 from tinyclap.formatting import binary_size, scaled
@@ -38,6 +38,8 @@ class Budget:
     latency: LatencyFit | None = None
 
     def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise TinyclapError(f"--precision {self.precision}: allowed: {', '.join(PRECISIONS)}")
         for name, limit in self.limits.items():
             if limit <= 0:
                 raise TinyclapError(f"a limit of {told(name, limit)} on {LIMITS[name]} leaves nothing; give more")
@@ -58,8 +60,10 @@ class Budget:
                     f"{told(name, value)}; give less, or a device file of your own"
                 )
             others[name] = value if others.get(name) is None else others[name]
-        measured = {"latency": device.latency.fit} if device.latency and others.get("latency") is None else {}
-        return cls(**{"precision": device.precision, **others, **measured})
+        if device.latency and others.get("latency") is None:
+            others["latency"] = device.latency.fit
+        others["precision"] = others.get("precision") or device.precision
+        return cls(**others)
 
     @property
     def limits(self) -> dict[str, float]:

@@ -1,11 +1,14 @@
 """The commands on costs, devices and the search. Heavy imports happen inside."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tinyclap.cli_options import AsJson
+
+if TYPE_CHECKING:
+    from tinyclap.budget import Budget
 
 scaling = typer.Typer()
 
@@ -59,7 +62,7 @@ def devices(
 def latency(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of graphs of random students.")],
     make: Annotated[bool, typer.Option("--make", help="Make the graphs; needs tinyclap[train].")] = False,
-    students: Annotated[int, typer.Option("--students", min=8, help="With --make: how many.")] = 48,
+    students: Annotated[int, typer.Option("--students", min=14, help="With --make: how many, some 5 s each.")] = 48,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of a graph.")] = 1,
 ) -> None:
     """Time students on this machine, to predict how long others take there: make a folder once, time it anywhere."""
@@ -74,10 +77,11 @@ def latency(
         typer.echo(f"{students} students in {folder}\nnext     copy it to the device, there: tinyclap latency {folder}")
         return
     fitted = room.time_students(folder, threads)
+    rough = "" if fitted.median_error < 0.15 else "; more students may help"
     typer.echo(
         f"{fitted.n_students} students timed on {fitted.measured_on}; half of those that a fit has not seen are "
-        f"predicted within {fitted.median_error:.1%}\n"
-        f"next     tinyclap search RECIPE --max-latency '5 ms' --latency {folder / room.FIT}"
+        f"predicted within {fitted.median_error:.1%}{rough}\n"
+        f"next     tinyclap search RECIPE --max-latency '5 ms' --latency {room.fit_file(folder, threads)}"
     )
 
 
@@ -94,55 +98,70 @@ def search_command(
     latency_fit: Annotated[
         Path | None, typer.Option("--latency", help="What `tinyclap latency` wrote on the device.")
     ] = None,
-    precision: Annotated[str, typer.Option("--precision", help="int8 or float32, unless a device says.")] = "int8",
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", help="Of RAM and flash: int8 or float32; else the device's."),
+    ] = None,
     fused: Annotated[bool, typer.Option("--fused", help="Count RAM as with fused blocks.")] = False,
     trials: Annotated[int, typer.Option("--trials", min=1, help="Students to train briefly.")] = 24,
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Of a whole trial.")] = 32,
     views: Annotated[int, typer.Option("--views", min=1, help="Of each clip in the trials, at most.")] = 16,
-    minutes: Annotated[float | None, typer.Option("--minutes", help="Begin no further trial afterwards.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0, help="Then no further trial begins.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the proposals.")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder; by default runs/<recipe>-search.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder; else runs/<recipe>-search[-DEVICE].")] = None,
     train: Annotated[bool, typer.Option("--train", help="Distil the chosen student in full afterwards.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the student that fits a device or a budget; the same command goes on after an interruption."""
-    from tinyclap.budget import Budget
     from tinyclap.recipe import load_recipe
     from tinyclap.run import RUNS
-    from tinyclap.units import parse_bytes, parse_count, parse_ms
 
     loaded = load_recipe(recipe, overrides or [], task="distill")
-    given: dict[str, Any] = {"fused": fused}
-    for name, text, parse in (
-        ("macs", macs, parse_count),
-        ("parameters", parameters, parse_count),
-        ("ram_bytes", ram, parse_bytes),
-        ("flash_bytes", flash, parse_bytes),
-        ("latency_ms", latency, parse_ms),
-    ):
-        given[name] = None if text is None else parse(text)
-    if latency_fit is not None:
-        from tinyclap.devices import load_latency
+    texts = {"macs": macs, "parameters": parameters, "ram_bytes": ram, "flash_bytes": flash, "latency_ms": latency}
+    budget = _budget(device, texts, latency_fit, precision=precision, fused=fused)
+    folder = out or RUNS / (f"{loaded.name}-search" if device is None else f"{loaded.name}-search-{Path(device).stem}")
+    from tinyclap.search_options import SearchOptions, refuse_other
 
-        given["latency"] = load_latency(latency_fit)
-    if device is None:
-        budget = Budget(precision=precision, **given)
-    else:
-        from tinyclap.devices import load_device
-
-        budget = Budget.of_device(load_device(device), **given)
-    from tinyclap.search import SearchOptions
-    from tinyclap.search_run import run_search
+    options = SearchOptions(trials, epochs, minutes, seed)
+    refuse_other(loaded, budget, options, views, folder)
+    from tinyclap.search_run import run_search, train_chosen
     from tinyclap.search_table import as_object, as_table
 
-    folder = out or RUNS / f"{loaded.name}-search"
-    options = SearchOptions(trials, epochs, minutes, seed)
-    result = run_search(loaded, budget, options, views, folder)
+    result = run_search(loaded, budget, options, views, folder, tell=lambda what: typer.echo(what, err=True))
     typer.echo(as_object(result, folder) if as_json else as_table(result, folder))
     if train:
-        from tinyclap.jobs import run_recipe
         from tinyclap.summary import as_table as run_table
 
-        chosen = load_recipe(folder / "chosen.yaml")
-        if run_recipe(chosen, RUNS / chosen.name, resume=(RUNS / chosen.name).exists()):
-            typer.echo(run_table(RUNS / chosen.name))
+        made = train_chosen(result, folder)
+        if not as_json:
+            typer.echo(f"\n{run_table(made)}")
+
+
+def _budget(device: str | None, texts: dict[str, str | None], latency_fit: Path | None, **settings: Any) -> "Budget":
+    """The limits that were asked for, and those of the device."""
+    from tinyclap.budget import Budget
+    from tinyclap.devices import load_device, load_latency
+    from tinyclap.errors import TinyclapError
+    from tinyclap.units import parse_bytes, parse_count, parse_ms
+
+    readers = {
+        "macs": ("--max-macs", parse_count),
+        "parameters": ("--max-params", parse_count),
+        "ram_bytes": ("--max-ram", parse_bytes),
+        "flash_bytes": ("--max-flash", parse_bytes),
+        "latency_ms": ("--max-latency", parse_ms),
+    }
+    given: dict[str, Any] = settings
+    for name, (option, parse) in readers.items():
+        text = texts[name]
+        try:
+            given[name] = None if text is None else parse(text)
+        except TinyclapError as error:
+            raise TinyclapError(f"{option}: {error}") from error
+    given["latency"] = None if latency_fit is None else load_latency(latency_fit)
+    if device is not None:
+        return Budget.of_device(load_device(device), **given)
+    budget = Budget(**{**given, "precision": given["precision"] or "int8"})
+    if not budget.limits:
+        raise TinyclapError("no limit is given; name a device with --device, or a limit such as --max-macs 5M")
+    return budget

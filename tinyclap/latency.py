@@ -12,21 +12,23 @@ _now = time.thread_time if time.get_clock_info("thread_time").resolution < FINES
 
 
 def interleaved_ms(
-    functions: Mapping[str, Callable[[], object]], rounds: int = ROUNDS, warm_up: int = WARM_UP
+    functions: Mapping[str, Callable[[], object]], rounds: int = ROUNDS, warm_up: int = WARM_UP, *, wall: bool = False
 ) -> dict[str, list[float]]:
-    """Milliseconds of every call of functions that work on the calling thread.
+    """Milliseconds of every call of functions.
 
-    They take turns, so that a processor that changes its speed does so for all of them.
+    They take turns, so that a processor that changes its speed does so for all of them. What is counted is the
+    processor's time on the calling thread, or with `wall`, for functions that work on several, the clock's.
     """
+    now = time.perf_counter if wall else _now
     for function in functions.values():
         for _ in range(warm_up):
             function()
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
-            began = _now()
+            began = now()
             function()
-            taken[name].append(1000 * (_now() - began))
+            taken[name].append(1000 * (now() - began))
     return taken
 
 

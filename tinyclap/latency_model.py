@@ -15,7 +15,7 @@ from tinyclap.errors import TinyclapError
 
 FEATURES = ("layers", "frontend_macs", "stem_macs", "pointwise_macs", "depthwise_macs", "matrix_macs", "activations")
 PARTS = 4  # of the cross-validation
-FEWEST = 2 * PARTS
+FEWEST = 2 * len(FEATURES)
 
 
 @dataclass(frozen=True)

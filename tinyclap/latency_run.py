@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import platform
 import random
 import statistics
 from functools import partial
@@ -17,11 +16,12 @@ from tinyclap.files import read_json, whole_folder, write_json, write_text
 from tinyclap.latency import ROUNDS, interleaved_ms
 from tinyclap.latency_model import LatencyFit, features, fit
 from tinyclap.progress import counted
+from tinyclap.run import cpu
 from tinyclap.session import open_session
 from tinyclap.space import Space
 from tinyclap.student_config import StudentConfig
 
-STUDENTS, TIMES, FIT = "students.json", "times.json", "latency.yaml"
+STUDENTS, TIMES = "students.json", "times.json"
 LARGEST_MACS = 100_000_000
 AT_ONCE = 8  # that take turns while they are timed
 
@@ -51,7 +51,7 @@ def make_students(folder: Path, space: Space, n: int, seed: int = 0) -> None:
 
 
 def time_students(folder: Path, threads: int = 1, rounds: int = ROUNDS) -> LatencyFit:
-    """Time the students of a folder on this machine, fit, and write latency.yaml there.
+    """Time the students of a folder on this machine, fit, and write the fit there (`fit_file`).
 
     Raises:
         TinyclapError: no such folder, or too few students in it.
@@ -66,16 +66,21 @@ def time_students(folder: Path, threads: int = 1, rounds: int = ROUNDS) -> Laten
             str(number): _call(folder / _graph_name(number), configs[number], threads)
             for number in range(first, min(first + AT_ONCE, len(configs)))
         }
-        taken += [statistics.median(times) for times in interleaved_ms(calls, rounds).values()]
+        taken += [statistics.median(times) for times in interleaved_ms(calls, rounds, wall=threads > 1).values()]
     import onnxruntime
 
-    where = f"{platform.processor() or platform.machine()}, onnxruntime {onnxruntime.__version__}, {threads} thread"
+    where = f"{cpu()}, float32 by onnxruntime {onnxruntime.__version__}, {threads} thread"
     fitted = fit([features(student_costs(config).layers) for config in configs], taken, where + "s" * (threads > 1))
     write_json(
         folder / TIMES, [{"ms": ms, "macs": student_costs(c).macs} for ms, c in zip(taken, configs, strict=True)]
     )
-    write_text(folder / FIT, as_yaml(fitted))
+    write_text(fit_file(folder, threads), as_yaml(fitted))
     return fitted
+
+
+def fit_file(folder: Path, threads: int) -> Path:
+    """Where the fit for so many threads is written."""
+    return folder / ("latency.yaml" if threads == 1 else f"latency_{threads}_threads.yaml")
 
 
 def as_yaml(fitted: LatencyFit) -> str:

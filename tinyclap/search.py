@@ -18,10 +18,9 @@ from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
 from tinyclap.phinet_config import shaped
 from tinyclap.scaling import propose
-from tinyclap.space import Feasible, Space
+from tinyclap.search_options import REDUCTION, SearchOptions
+from tinyclap.space import Feasible, Space, describe
 from tinyclap.student_config import StudentConfig
-
-FIRST_RUNG, REDUCTION = 8, 2  # a share of the epochs, and how many of the trials each rung lets through
 
 Report = Callable[[int, float], bool]
 """Told a trial's value after so many epochs, says whether it should go on."""
@@ -30,35 +29,12 @@ Train = Callable[[StudentConfig, Report], float]
 """Trains a student and returns its value, the higher the better; raises `Stopped` when told not to go on."""
 
 
+def silent(_: str) -> None:
+    """Told what happens, says nothing."""
+
+
 class Stopped(Exception):
     """A trial that is not worth its remaining epochs."""
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """How long to search.
-
-    Attributes:
-        trials: students to train.
-        epochs: of a trial that is not stopped early.
-        minutes: after which no further trial begins; None: as many as it takes.
-        seed: of the proposals.
-        random: draw students by lot among all that fit instead, to compare with.
-    """
-
-    trials: int = 24
-    epochs: int = 32
-    minutes: float | None = None
-    seed: int = 0
-    random: bool = False
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """Epochs after which trials are compared."""
-        first = max(1, self.epochs // FIRST_RUNG)
-        return tuple(
-            sorted({first * REDUCTION**rung for rung in range(FIRST_RUNG) if first * REDUCTION**rung < self.epochs})
-        )
 
 
 @dataclass(frozen=True)
@@ -81,7 +57,13 @@ class Trial:
 
 
 def search(
-    space: Space, feasible: Feasible, budget: Budget, train: Train, options: SearchOptions, storage: Path
+    space: Space,
+    feasible: Feasible,
+    budget: Budget,
+    train: Train,
+    options: SearchOptions,
+    storage: Path,
+    tell: Callable[[str], None] = silent,
 ) -> list[Trial]:
     """Train students that fit a budget, most of them briefly, and rank them.
 
@@ -96,12 +78,13 @@ def search(
         train: a trial.
         options: how long.
         storage: file of the study; if it is there, the search goes on.
+        tell: is told what happens, a line at a time.
 
     Returns:
         All trials, the finished ones first, each by value.
     """
     study = _open_study(options, storage)
-    objective = _Objective(study, space, feasible, budget, train, options)
+    objective = _Objective(study, space, feasible, budget, train, options, tell)
     objective.remember()
     _take_up_again(study)
     if not study.trials and not options.random:
@@ -124,6 +107,7 @@ class _Objective:
     budget: Budget
     train: Train
     options: SearchOptions
+    tell: Callable[[str], None]
     known: dict[StudentConfig, Trial] = field(default_factory=dict)
 
     def __call__(self, trial: optuna.Trial) -> float:
@@ -131,6 +115,7 @@ class _Objective:
         if config is None or config in self.known:
             raise optuna.TrialPruned
         reported: dict[int, float] = {}
+        self.tell(f"trial {len(self.known) + 1} of {self.options.trials}: {describe(config)}")
 
         def report(epochs: int, value: float) -> bool:
             reported[epochs] = value
@@ -141,10 +126,12 @@ class _Objective:
             value = self.train(config, report)
         except Stopped as stopped:
             self._note(config, None, reported)
+            self.tell(f"  stopped after {max(reported)} epochs: centred cosine {reported[max(reported)]:.3f}")
             self._stop_if_enough()
             raise optuna.TrialPruned from stopped
         trial.report(value, self.options.epochs)
         self._note(config, value, reported)
+        self.tell(f"  centred cosine {value:.3f}")
         self._stop_if_enough()
         return value
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 import hashlib
-import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +17,19 @@ from tinyclap.budget import Budget
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.distill import DistillOptions, distill, teacher_mean
 from tinyclap.embeddings import clip_embeddings, teacher_clips
-from tinyclap.errors import TinyclapError
 from tinyclap.evaluation import decode_set, describe_data
 from tinyclap.files import read_json, write_json, write_text
+from tinyclap.jobs import run_recipe
 from tinyclap.latent import LatentMap, latent_map
 from tinyclap.lessons import Lessons, lessons
-from tinyclap.recipe import dump
-from tinyclap.run import environment
+from tinyclap.prune_options import PruneOptions
+from tinyclap.prune_run import prune_run
+from tinyclap.recipe import dump, load_recipe
+from tinyclap.run import RUNS, environment
 from tinyclap.schema.networks import PhiNet
 from tinyclap.schema.recipes import DistillRecipe
-from tinyclap.search import Report, SearchOptions, Stopped, Trial, search
+from tinyclap.search import Report, Stopped, Trial, search, silent
+from tinyclap.search_options import ASKED, SearchOptions, asked, refuse_other
 from tinyclap.search_table import plot
 from tinyclap.space import Space, embedding_dims, enumerate_space, frontends, refuse_empty
 from tinyclap.student import Student
@@ -39,7 +42,12 @@ HELD_OUT = 0.2
 
 
 def run_search(
-    recipe: DistillRecipe, budget: Budget, options: SearchOptions, views: int, folder: Path
+    recipe: DistillRecipe,
+    budget: Budget,
+    options: SearchOptions,
+    views: int,
+    folder: Path,
+    tell: Callable[[str], None] = silent,
 ) -> dict[str, Any]:
     """Search a student for a budget and write what came of it.
 
@@ -52,66 +60,79 @@ def run_search(
         options: how long to search.
         views: of each clip in the trials.
         folder: of the search; the same search goes on there.
+        tell: is told what happens, a line at a time.
 
     Returns:
         What search.json says.
 
     Raises:
-        TinyclapError: no limit, a budget that nothing fits, another search's folder, or what the data raise.
+        TinyclapError: a budget that nothing fits, another search's folder, or what the data raise.
     """
-    if not budget.limits:
-        raise TinyclapError("no limit is given; name a device with --device, or a limit such as --max-macs 5M")
+    refuse_other(recipe, budget, options, views, folder)
+    found: dict[str, Any] = read_json(folder / RESULT, {})
+    if len(found.get("trials", [])) >= options.trials:
+        return found
+    tell("counting the students that fit")
     teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
     base = recipe.student.config(teacher.embed_dim, recipe.views.duration_s)
     space = Space(base, frontends(base.frontend, teacher.sample_rate), embedding_dims(teacher.embed_dim))
     feasible = enumerate_space(space, budget)
     refuse_empty(feasible, budget)
-    asked = {"budget": dataclasses.asdict(budget), "recipe": dump(recipe), "views": views, "epochs": options.epochs}
-    _begin(folder, asked | {"random": options.random})
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / ASKED, asked(recipe, budget, options, views))
     trials = _Trials(recipe, teacher, views, options.epochs, options.rungs, folder / TRIALS)
-    ranked = search(space, feasible, budget, trials.train, options, folder / STUDY)
+    ranked = search(space, feasible, budget, trials.train, options, folder / STUDY, tell)
     result = {
-        **asked,
+        "budget": dataclasses.asdict(budget),
+        **dataclasses.asdict(options),
+        "recipe": dump(recipe),
+        "views": views,
         "environment": environment(recipe.seed),
         "data": describe_data(recipe.data.train),
         "students": feasible.counted,
         "fitting": len(feasible),
         "held_out_clips": len(trials.held),
         "full_dim": teacher.embed_dim,
+        "window_s": base.window_s,
         "trials": [_row(trial) for trial in ranked],
     }
     write_json(folder / RESULT, result)
-    write_text(folder / CHOSEN, chosen_recipe(recipe, ranked[0].config, folder / CHOSEN))
+    write_text(folder / CHOSEN, chosen_recipe(recipe, ranked[0].config, folder / CHOSEN, teacher.embed_dim))
     plot(result, folder / FRONT)
     return result
 
 
-def chosen_recipe(recipe: DistillRecipe, config: StudentConfig, path: Path) -> str:
-    """The recipe with another student, as YAML that begins with the command that runs it."""
+def train_chosen(result: dict[str, Any], folder: Path) -> Path:
+    """Distil the student that a search chose, in full, and prune it to the dimensions that its budget counts on.
+
+    Goes on with an interrupted training. Returns the run folder.
+    """
+    recipe = load_recipe(folder / CHOSEN, task="distill")
+    run, dim = RUNS / recipe.name, result["trials"][0]["student"]["embed_dim"]
+    if not (run / "summary.json").is_file():
+        run_recipe(recipe, run, resume=run.exists())
+    if dim == result["full_dim"]:
+        return run
+    pruned = RUNS / f"{recipe.name}-rotation-{dim}"
+    return pruned if pruned.exists() else prune_run(run, PruneOptions(dim), pruned)
+
+
+def chosen_recipe(recipe: DistillRecipe, config: StudentConfig, path: Path, full_dim: int) -> str:
+    """The recipe with another student, as YAML that begins with the commands that make it."""
     phinet = PhiNet(**dataclasses.asdict(config.phinet))
     section = recipe.student.model_copy(
         update={"frontend": config.frontend, "phinet": phinet, "features": config.features}
     )
     told = recipe.model_copy(update={"name": f"{recipe.name}-searched", "student": section})
-    return f"# tinyclap distill {path}\n# {recipe.name} with the student that `tinyclap search` chose.\n{dump(told)}"
+    then = f"; tinyclap prune --dim {config.embed_dim}" if config.embed_dim < full_dim else ""
+    return (
+        f"# tinyclap distill {path}{then}\n# {recipe.name} with the student that `tinyclap search` chose.\n{dump(told)}"
+    )
 
 
 def _row(trial: Trial) -> dict[str, Any]:
     told = {"centred_cosine": trial.value, "epochs": trial.epochs, "finished": trial.finished}
     return {**told, **trial.costs, "student": dataclasses.asdict(trial.config)}
-
-
-def _begin(folder: Path, asked: dict[str, Any]) -> None:
-    """Make the folder of a search, or go on in that of the same one."""
-    written = folder / "asked.json"
-    if folder.exists() and not written.is_file() and any(folder.iterdir()):
-        raise TinyclapError(f"{folder} is not empty and no search, so it is left alone; choose another with --out DIR")
-    if written.is_file() and read_json(written, {}) != json.loads(json.dumps(asked)):
-        raise TinyclapError(
-            f"{folder} holds another search (recipe, budget or length); remove it, or choose another with --out DIR"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(written, asked)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,14 @@ from tinyclap.budget import LIMITS, told
 from tinyclap.formatting import decimal, scaled
 
 SHOWN = 10
+AXES = {
+    "macs": ("MACs, M", 1e6),
+    "ram_bytes": ("RAM, KiB", 1024),
+    "flash_bytes": ("flash, KiB", 1024),
+    "parameters": ("parameters, k", 1e3),
+    "latency_ms": ("latency, ms", 1),
+}
+ALWAYS = ("macs", "ram_bytes", "flash_bytes")
 
 
 def as_table(result: Mapping[str, Any], folder: Path) -> str:
@@ -34,8 +42,6 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     finished = sum(trial["finished"] for trial in trials)
-    chosen, dim = folder / "chosen.yaml", trials[0]["student"]["embed_dim"]
-    then = f"; then: tinyclap prune --dim {dim}" if dim < result["full_dim"] else ""
     return "\n".join(
         [
             f"{scaled(result['fitting'])} of {scaled(result['students'])} students fit; {len(trials)} were trained on "
@@ -45,15 +51,36 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
             *lines,
             *([f"... {len(trials) - SHOWN} more in {folder / 'search.json'}"] if len(trials) > SHOWN else []),
             "",
+            conventions(result),
+            "a student: alpha, beta, t0, depth, gates (squeeze-excite); features to dimensions; sample rate, mels, hop",
+            "",
             f"picture  {folder / 'front.png'}",
-            f"next     tinyclap distill {chosen}{then}",
+            f"next     {_next(result, folder)}",
         ]
     )
 
 
 def as_object(result: Mapping[str, Any], folder: Path) -> str:
     """The same as one JSON object."""
-    return json.dumps({"search": str(folder), "chosen": str(folder / "chosen.yaml"), **result})
+    told = {"search": str(folder), "chosen": str(folder / "chosen.yaml"), "next": _next(result, folder)}
+    return json.dumps({**told, **result})
+
+
+def conventions(result: Mapping[str, Any]) -> str:
+    """What the costs of a search's table are."""
+    budget = result["budget"]
+    ram = "with fused blocks" if budget["fused"] else "layer by layer"
+    timed = "; latency predicted, of float32 graphs" if budget["latency"] else ""
+    return (
+        f"for a window of {result['window_s']:g} s: MACs of the network without its front end; RAM and flash in "
+        f"{budget['precision']}, {ram}{timed}"
+    )
+
+
+def _next(result: Mapping[str, Any], folder: Path) -> str:
+    dim = result["trials"][0]["student"]["embed_dim"]
+    then = f" && tinyclap prune --dim {dim}" if dim < result["full_dim"] else ""
+    return f"tinyclap distill {folder / 'chosen.yaml'}{then}"
 
 
 def short(student: Mapping[str, Any]) -> str:
@@ -78,17 +105,15 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
     trials = [trial for trial in result["trials"] if trial["finished"]]
     stopped = [trial for trial in result["trials"] if not trial["finished"]]
     values = [trial["centred_cosine"] for trial in trials]
-    units = {"macs": ("MACs per window, M", 1e6), "ram_bytes": ("RAM, KiB", 1024), "flash_bytes": ("flash, KiB", 1024)}
-    figure, axes = pyplot.subplots(1, len(units), figsize=(12, 3.8), sharey=True, constrained_layout=True)
-    for axis, (name, (label, unit)) in zip(axes, units.items(), strict=True):
+    shown = {
+        name: unit for name, unit in AXES.items() if name in trials[0] and (name in ALWAYS or result["budget"][name])
+    }
+    figure, axes = pyplot.subplots(1, len(shown), figsize=(4 * len(shown), 4), sharey=True, constrained_layout=True)
+    for axis, (name, (label, unit)) in zip(axes, shown.items(), strict=True):
         costs = [trial[name] / unit for trial in trials]
-        axis.scatter(
-            [trial[name] / unit for trial in stopped],
-            [trial["centred_cosine"] for trial in stopped],
-            s=18,
-            color="0.75",
-            label="stopped early",
-        )
+        if stopped:
+            early = [trial["centred_cosine"] for trial in stopped]
+            axis.scatter([trial[name] / unit for trial in stopped], early, s=18, color="0.75", label="stopped early")
         axis.scatter(costs, values, s=26, color="C0", label="all epochs")
         front = pareto({name: costs}, values)
         axis.step(
@@ -96,14 +121,17 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
         )
         axis.scatter(costs[:1], values[:1], s=90, facecolors="none", edgecolors="C3", lw=1.8, label="chosen")
         limit = result["budget"][name]
-        if limit is not None and limit / unit < 3 * max(costs):
+        near = limit is not None and limit / unit < 3 * max(costs)
+        if near:
             axis.axvline(limit / unit, color="C3", ls="--", lw=1, label="budget")
-        axis.set_xlim(left=0)
+        axis.set_xlim(0, 1.12 * max(*costs, limit / unit if near else 0, 1e-9))
         axis.set_xlabel(label)
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("centred cosine, held-out clips")
-    axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    named = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside upper center", ncols=len(named), fontsize=8, frameon=False)
+    figure.suptitle(conventions(result), fontsize=8, color="0.4", y=-0.02)
+    figure.savefig(path, dpi=130, bbox_inches="tight")
     pyplot.close(figure)
 
 
