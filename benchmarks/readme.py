@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.files import write_text
-from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, points, scaled
+from tinyclap.formatting import binary_size, decimal, duration, file_size, percent, percent_interval, points, scaled
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -30,6 +30,7 @@ def figures() -> str:
         esc10(_read("esc10"), _read("esc10_fixed"), _read("esc10_unseen"), _read("esc10_timing")),
         device(_read("onnx_frontend"), _read("int8"), _read("base_install")),
         pruned(_read("prune"), _read("codes")),
+        boards(_read("search"), _read("board"), _read("costs"), _read("latency")),
     )
     return "\n".join(parts)
 
@@ -127,6 +128,39 @@ def pruned(result: dict[str, Any], codes: dict[str, Any]) -> str:
             "each clip's ten nearest by unpruned float32 that is still found:",
             "",
             *_stored(codes),
+            "",
+        ]
+    )
+
+
+def boards(search: dict[str, Any], board: dict[str, Any], costs: dict[str, Any], latency: dict[str, Any]) -> str:
+    """What the search gains, and what a student for a board keeps."""
+    lines = []
+    for name, told in search["differences"].items():
+        searched, by_lot = (decimal(told[f"{arm} centred_cosine"]) for arm in ("searched", "by lot"))
+        low, high = told["centred_cosine_ci95"]
+        gain = f"+{told['centred_cosine']:.3f} [{low:+.3f}, {high:+.3f}]"
+        lines.append(f"| {name} | {searched} | {by_lot} | {gain} | {points(told['accuracy'], told['accuracy_ci95'])} |")
+    counted, taken = costs["enumeration"], latency["held_out"]["median_relative_error"]
+    return "\n".join(
+        [
+            f"**A board's budget** (ESC-10, fold 5, {len(search['outcomes']) // len(lines) // 2} seeds; "
+            "`benchmarks/search.py`): the student that `search` finds, against",
+            f"the best of {search['trials']} drawn by lot among all that fit, with as many short trainings and an equal last one:",
+            "",
+            "| budget | searched, centred cosine | by lot | difference | in accuracy |",
+            "| --- | --- | --- | --- | --- |",
+            *lines,
+            "",
+            f"On the {board['device']}, {scaled(board['budget']['macs'])} MACs at most (`benchmarks/board.py`): "
+            f"{binary_size(board['costs']['flash_bytes'])} of weights and",
+            f"{binary_size(board['costs']['ram_bytes'])} of activations in INT8, {percent(board['int8_accuracy'])} on "
+            f"{board['n_clips']} clips where the student without limits has {percent(board['unconstrained_accuracy'])}.",
+            f"Parameters, MACs and peak activations of {costs['students']} random students are counted exactly, "
+            f"{counted['students'] / 1e6:.1f} million students in",
+            f"{counted['seconds']:.1f} s (`benchmarks/costs.py`); times of students that were not timed are predicted "
+            f"with a median error of {percent(taken)}",
+            "(`benchmarks/latency.py`).",
             "",
         ]
     )
