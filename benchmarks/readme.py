@@ -141,22 +141,22 @@ def boards(search: dict[str, Any], board: dict[str, Any], costs: dict[str, Any],
         low, high = told["centred_cosine_ci95"]
         gain = f"+{told['centred_cosine']:.3f} [{low:+.3f}, {high:+.3f}]"
         lines.append(f"| {name} | {searched} | {by_lot} | {gain} | {points(told['accuracy'], told['accuracy_ci95'])} |")
+    flash, ram = (binary_size(board["costs"][f"{name}_bytes"]) for name in ("flash", "ram"))
     counted, taken = costs["enumeration"], latency["held_out"]["median_relative_error"]
     return "\n".join(
         [
             f"**A board's budget** (ESC-10, fold 5, {len(search['outcomes']) // len(lines) // 2} seeds; "
             "`benchmarks/search.py`): the student that `search` finds, against",
-            f"the best of {search['trials']} drawn by lot among all that fit, with as many short trainings and an equal "
-            "last one:",
+            f"the best of {search['trials']} drawn by lot among all that fit, with as many short trainings and an "
+            "equal last one:",
             "",
             "| budget | searched, centred cosine | by lot | difference | in accuracy |",
             "| --- | --- | --- | --- | --- |",
             *lines,
             "",
             f"On the {board['device']}, at most {scaled(board['budget']['macs'])} MACs (`benchmarks/board.py`):",
-            f"{binary_size(board['costs']['flash_bytes'])} of weights and {binary_size(board['costs']['ram_bytes'])} of "
-            f"activations in INT8, {percent(board['int8_accuracy'])} on {board['n_clips']} clips where the student",
-            f"without limits has {percent(board['unconstrained_accuracy'])}.",
+            f"{flash} of weights and {ram} of activations in INT8, {percent(board['int8_accuracy'])} on "
+            f"{board['n_clips']} clips, where the student without limits has {percent(board['unconstrained_accuracy'])}.",
             f"Parameters, MACs and peak activations of {costs['students']} random students are counted exactly, "
             f"{counted['students'] / 1e6:.1f} million students in",
             f"{counted['seconds']:.1f} s (`benchmarks/costs.py`); times of students that were not timed are predicted",
