@@ -156,7 +156,7 @@ def boards(search: dict[str, Any], board: dict[str, Any], costs: dict[str, Any],
             "",
             f"On the {board['device']}, at most {scaled(board['budget']['macs'])} MACs (`benchmarks/board.py`):",
             f"{flash} of weights and {ram} of activations in INT8, {percent(board['int8_accuracy'])} on "
-            f"{board['n_clips']} clips, where the student without limits has {percent(board['unconstrained_accuracy'])}.",
+            f"{board['n_clips']} clips, where the one without limits has {percent(board['unconstrained_accuracy'])}.",
             f"Parameters, MACs and peak activations of {costs['students']} random students are counted exactly, "
             f"{counted['students'] / 1e6:.1f} million students in",
             f"{counted['seconds']:.1f} s (`benchmarks/costs.py`); times of students that were not timed are predicted",
