@@ -107,7 +107,9 @@ def test_other_files_are_refused_with_what_they_are(tmp_path: Path) -> None:
         TinyclapError, match=r"expected weights of audio_branch\.\* and text_branch\.\*, found base\.bn0"
     ):
         read_checkpoint(tmp_path / "student.pt")
-    with pytest.raises(TinyclapError, match=r"there is no such file; give a \.pt file of laion_clap"):
+    with pytest.raises(
+        TinyclapError, match=r"there is no such file; give a \.pt file, or a name in lukewys/laion_clap"
+    ):
         load_teacher("laion", str(tmp_path / "nowhere.pt"))
     with pytest.raises(
         TinyclapError, match=r"630k-best\.pt: neither a file nor in the Hugging Face cache.*hf download"

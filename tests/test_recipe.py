@@ -109,7 +109,7 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_file(write: Write) 
     assert found[4].startswith("my.yaml:8: student.frontend.f_max: got 9000.0, allowed: ")
     assert found[:4] + found[5:] == (
         "my.yaml:3: name: given twice, first on line 2",
-        'my.yaml:4: teacher.kind: got "clap", allowed: "hf", "laion" or "dual"',
+        'my.yaml:4: teacher.kind: got "clap", allowed: "hf", "laion", "msclap" or "dual" (did you mean \'msclap\'?)',
         "my.yaml:4: teacher.source: missing, allowed: text",
         "my.yaml:6: data.train.n_clip: unknown key (did you mean 'n_clips'?), allowed here: "
         "kind, labels, exclude_labels, n_clips, duration_s, seed",

@@ -4,11 +4,10 @@ import dataclasses
 import re
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download
-
 from tinyclap.errors import TinyclapError
 from tinyclap.student import Student, load_reference
 from tinyclap.student_config import REFERENCE
+from tinyclap.teachers import checkpoint
 from tinyclap.teachers.laion import load_laion
 
 STUDENTS = "fpaissan/tinyCLAP"  # the published students on the hub
@@ -58,19 +57,4 @@ def published_student(source: str) -> Student:
         )
     alpha, beta, t0 = (float(text) for text in named.groups()[:3])
     shape = dataclasses.replace(REFERENCE.phinet, alpha=alpha, beta=beta, t0=t0, depth=int(named[4]))
-    return load_reference(_located(source), dataclasses.replace(REFERENCE, phinet=shape))
-
-
-def _located(source: str) -> Path:
-    path = Path(source).expanduser()
-    if path.is_file():
-        return path
-    if path.name != source:
-        raise TinyclapError(f"{source}: there is no such file")
-    try:
-        return Path(hf_hub_download(STUDENTS, source))
-    except OSError as error:
-        raise TinyclapError(
-            f"{source}: neither a file nor in the Hugging Face cache, and the hub did not provide it "
-            f"({str(error).strip().splitlines()[0]}); fetch it elsewhere with `hf download {STUDENTS} {source}`"
-        ) from error
+    return load_reference(checkpoint.located(source, STUDENTS, ".ckpt"), dataclasses.replace(REFERENCE, phinet=shape))

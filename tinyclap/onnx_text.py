@@ -17,9 +17,11 @@ from tinyclap.bundle import TEXT_GRAPH, TOKENIZER
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.files import write_text
 from tinyclap.latent import LatentMap
+from tinyclap.teachers import msclap
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import DualTeacher
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
+from tinyclap.teachers.msclap import MSClap2022
 from tinyclap.text import TextEncoder
 
 TOLERANCE = 1e-5  # of unit vectors
@@ -44,6 +46,16 @@ class _Dual(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         pooled = self.text.pool(input_ids=input_ids, attention_mask=attention_mask)
         return F.normalize(self.text.projection(pooled), dim=-1)
+
+
+class _MSClap(nn.Module):
+    def __init__(self, teacher: MSClap2022) -> None:
+        super().__init__()
+        self.text, self.projection = teacher.text, teacher.text_projection
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states = self.text(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return F.normalize(self.projection(states[:, 0]), dim=-1)
 
 
 class _Mapped(nn.Module):
@@ -75,7 +87,7 @@ def write_text_side(
     """Write text.onnx and tokenizer.json, and compare them with the teacher.
 
     Args:
-        teacher: of kind `hf` or `dual`.
+        teacher: of any kind.
         folder: of the bundle.
         texts: to compare on, beside some of other lengths.
         latent_map: into the space of a pruned student; the graph ends with it.
@@ -118,4 +130,6 @@ def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:
         return _Hf(teacher), teacher.tokenizer, MAX_TOKENS
     if isinstance(teacher, DualTeacher):
         return _Dual(teacher), teacher.text.tokenizer, teacher.text.max_tokens
+    if isinstance(teacher, MSClap2022):
+        return _MSClap(teacher), teacher.tokenizer, msclap.MAX_TOKENS
     raise TinyclapError(f"teacher {teacher.name}: its text side cannot be exported; leave out --text")

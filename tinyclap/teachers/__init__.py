@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 def load_teacher(kind: str, source: str) -> "Teacher":
     """Load a teacher by kind.
 
-    `hf`: any ClapModel, by hub id, folder, or `demo`; `laion`: an original checkpoint, a .pt file; `dual`: a folder
-    made by pretrain.
+    `hf`: any ClapModel, by hub id, folder, or `demo`; `laion`: an original checkpoint, a .pt file; `msclap`:
+    Microsoft's of 2022, a .pth file or "2022"; `dual`: a folder made by pretrain.
 
     Raises:
         TinyclapError: nothing to load there, or not of that kind.
@@ -23,6 +23,10 @@ def load_teacher(kind: str, source: str) -> "Teacher":
         from tinyclap.teachers.laion import load_laion
 
         return load_laion(source)
+    if kind == "msclap":
+        from tinyclap.teachers.msclap import load_msclap
+
+        return load_msclap(source)
     from tinyclap.teachers.dual import load_dual
 
     return load_dual(source)

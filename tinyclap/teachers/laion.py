@@ -5,19 +5,16 @@ What the original carries besides is named in LEFT_OUT: its front end, which is 
 AudioSet classifier, and the heads that its zero-shot embeddings never pass.
 """
 
-import pickle
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from huggingface_hub import hf_hub_download
 from torch import Tensor
-from transformers import AutoTokenizer, ClapAudioConfig, ClapConfig, ClapFeatureExtractor, ClapModel, ClapTextConfig
+from transformers import ClapAudioConfig, ClapConfig, ClapFeatureExtractor, ClapModel, ClapTextConfig
 
 from tinyclap.errors import TinyclapError
+from tinyclap.teachers import checkpoint
 from tinyclap.teachers.base import refuse_deaf_tokenizer
 from tinyclap.teachers.hf import CONSTANTS, ROBERTA_LAYER_NORM_EPS, HFTeacher
 
@@ -57,14 +54,14 @@ def load_laion(source: str) -> HFTeacher:
     Raises:
         TinyclapError: no such file, another format, a fused model, or weights that are missing or unknown.
     """
-    path = _located(source)
+    path = checkpoint.located(source, REPOSITORY, ".pt")
     weights = read_checkpoint(path)
     model = ClapModel(config_of(weights, source))
     _fill(model, dict(_converted(weights)), source)
     extractor = ClapFeatureExtractor(
         truncation="rand_trunc", padding="repeatpad", frequency_min=50, frequency_max=14_000
     )
-    tokenizer = _tokenizer(path.parent)
+    tokenizer = checkpoint.tokenizer(path.parent, TOKENIZER)
     refuse_deaf_tokenizer(f"teacher {source}", tokenizer)
     words: Any = model.config.text_config
     if len(tokenizer) > words.vocab_size:
@@ -82,18 +79,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         TinyclapError: a file that is damaged, runs code when it is read, or holds something else.
     """
-    scalar = np.float64(0).__reduce__()[0]
-    old = (scalar, "numpy.core.multiarray.scalar")  # as it was called when the published files were written
-    scalars: list[Any] = [np.dtype, scalar, old, *(type(np.dtype(kind)) for kind in "fdil")]
-    try:
-        with torch.serialization.safe_globals(scalars):  # of the training's record, which lies beside the weights
-            held = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise TinyclapError(
-            f"{path} is no checkpoint of plain weights, or holds code, which is not run: {str(error).splitlines()[0]}"
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise TinyclapError(f"{path} cannot be read ({str(error).splitlines()[0]}); download it again") from error
+    held = checkpoint.read(path)
     weights = held.get("state_dict", held) if isinstance(held, Mapping) else {}
     named = {str(name).removeprefix("module."): tensor for name, tensor in weights.items()}
     if not all(isinstance(tensor, Tensor) for tensor in named.values()) or not _of_both(named):
@@ -162,9 +148,7 @@ def _fill(model: ClapModel, weights: Mapping[str, Tensor], name: str) -> None:
         "unknown": [key for key in weights if key not in own and not key.endswith(FOLLOWING)],
         "of another shape": wrong,
     }
-    told = [f"{len(keys)} {what} (e.g. {keys[0]})" for what, keys in faults.items() if keys]
-    if told:
-        raise TinyclapError(f"teacher {name}: not the weights of LAION's CLAP, HTSAT unfused: {'; '.join(told)}")
+    checkpoint.refuse_misfit(name, "LAION's CLAP, HTSAT unfused", faults)
     kept = {key: tensor.float() for key, tensor in weights.items() if key in own and not key.endswith(FOLLOWING)}
     model.load_state_dict(kept, strict=False)
 
@@ -181,32 +165,3 @@ def _counts(weights: Mapping[str, Tensor], pattern: str) -> list[int]:
 
 def _of_both(weights: Mapping[str, Any]) -> bool:
     return all(any(name.startswith(tower) for name in weights) for tower in (AUDIO, TEXT))
-
-
-def _located(source: str) -> Path:
-    path = Path(source).expanduser()
-    if path.is_file():
-        return path
-    if path.name != source or path.suffix != ".pt":
-        raise TinyclapError(
-            f"teacher {source}: there is no such file; give a .pt file of laion_clap, or its name on the hub"
-        )
-    try:
-        return Path(hf_hub_download(REPOSITORY, source))
-    except OSError as error:
-        raise TinyclapError(
-            f"teacher {source}: neither a file nor in the Hugging Face cache, and the hub did not provide it "
-            f"({str(error).strip().splitlines()[0]}); fetch it elsewhere with `hf download {REPOSITORY} {source}` and "
-            "give its path"
-        ) from error
-
-
-def _tokenizer(folder: Path) -> Any:
-    beside = any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json"))
-    try:
-        return AutoTokenizer.from_pretrained(folder if beside else TOKENIZER)
-    except (OSError, ValueError) as error:
-        raise TinyclapError(
-            f"RoBERTa's tokenizer is neither in {folder} nor in the Hugging Face cache, and the hub gave none; "
-            f"fetch it elsewhere with `hf download {TOKENIZER} tokenizer.json` and put it beside the checkpoint"
-        ) from error
