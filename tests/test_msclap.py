@@ -1,4 +1,4 @@
-"""Microsoft CLAP 2022: the same embeddings as msclap computes, and every other file refused."""
+"""Microsoft CLAP 2022 and 2023: the same embeddings as msclap computes, and every other file refused."""
 
 import runpy
 from pathlib import Path
@@ -7,108 +7,143 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from tinyclap.errors import TinyclapError
 from tinyclap.onnx_text import write_text_side
 from tinyclap.teachers import load_teacher
-from tinyclap.teachers.base import Teacher
-from tinyclap.teachers.msclap import MSClap2022
+from tinyclap.teachers.msclap import MSClap
 from tinyclap.teachers.scratch import train_tokenizer
 
 FOLDER = Path(__file__).parent / "golden"
 MAKER = runpy.run_path(str(FOLDER / "make_msclap.py"))
 GOLDEN = np.load(FOLDER / "msclap.npz")
+OLD = {
+    "2022": {"caption_encoder.base.embeddings.position_ids": torch.arange(512)[None]},
+    "2023": {
+        "caption_encoder.base.h.0.attn.bias": torch.ones(1, 1, 1024, 1024, dtype=torch.bool),
+        "caption_encoder.base.h.0.attn.masked_bias": torch.tensor(-1e4),
+        "audio_encoder.base.htsat.layers.0.blocks.0.attn.relative_position_index": torch.zeros(64, 64),
+    },
+}
+"""What older versions of transformers and float checkpoints hold besides."""
 
 
-@pytest.fixture(scope="module")
-def weights() -> dict[str, Tensor]:
-    state: dict[str, Tensor] = MAKER["msclap_state"]()
-    return state
+def state(version: str) -> dict[str, Tensor]:
+    weights: dict[str, Tensor] = MAKER["msclap_state"](version)
+    return weights
 
 
-def checkpoint(folder: Path, weights: dict[str, Tensor], **others: Any) -> Path:
+def tokenizer(version: str) -> PreTrainedTokenizerFast:
+    """A small one; with GPT-2's '!' at 0."""
+    if version == "2022":
+        return train_tokenizer(["a dog barking", "rain falls"], 300)
+    words = ["!", "rain", "a", "dog", "barking", "loudly", "falls", "?", "<|endoftext|>"]
+    core = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="?"))
+    core.pre_tokenizer = WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="?", eos_token="<|endoftext|>")
+
+
+def checkpoint(folder: Path, version: str, weights: dict[str, Tensor], **others: Any) -> Path:
     """A file as Microsoft's training wrote it, with a tokenizer beside it."""
-    train_tokenizer(["a dog barking", "rain falls"], 300).save_pretrained(folder)
-    path = folder / "CLAP_weights_2022.pth"
+    tokenizer(version).save_pretrained(folder)
+    path = folder / f"CLAP_weights_{version}.pth"
     torch.save({"model": weights, **others}, path)
     return path
 
 
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Tensor]) -> MSClap2022:
-    """With what older versions of transformers wrote, and the optimiser's state beside."""
-    old = {"caption_encoder.base.embeddings.position_ids": torch.arange(512)[None]}
-    path = checkpoint(tmp_path_factory.mktemp("msclap"), weights | old, optimizer={"lr": np.float64(0.1)}, epoch=3)
-    loaded = load_teacher("msclap", str(path))
-    assert isinstance(loaded, MSClap2022)
+@pytest.fixture(scope="module", params=["2022", "2023"])
+def teacher(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MSClap:
+    folder, version = tmp_path_factory.mktemp("msclap"), request.param
+    record = {"optimizer": {"lr": np.float64(0.1)}, "epoch": 3}
+    loaded = load_teacher("msclap", str(checkpoint(folder, version, state(version) | OLD[version], **record)))
+    assert isinstance(loaded, MSClap)
+    assert loaded.version == version
     return loaded
 
 
-def test_audio_is_what_the_original_computes(teacher: MSClap2022) -> None:
-    waveform = MAKER["waveform"]()
-    np.testing.assert_allclose(teacher.frontend(waveform)[0, 0, ::50], GOLDEN["logmel"], atol=1e-3)
-    np.testing.assert_allclose(teacher.embed_audio(waveform), GOLDEN["audio"], atol=1e-5)
+def test_audio_is_what_the_original_computes(teacher: MSClap) -> None:
+    waveform = MAKER["waveform"](teacher.version)
+    assert waveform.shape[1] == teacher.window
+    np.testing.assert_allclose(teacher.frontend(waveform)[0, 0, ::50], GOLDEN[f"logmel_{teacher.version}"], atol=1e-3)
+    np.testing.assert_allclose(teacher.embed_audio(waveform), GOLDEN[f"audio_{teacher.version}"], atol=1e-5)
 
 
-def test_text_is_what_the_original_computes(teacher: MSClap2022) -> None:
+def test_text_is_what_the_original_computes(teacher: MSClap) -> None:
     tokens = torch.tensor(MAKER["TOKENS"])
     with torch.no_grad():
         embedded = teacher.encode_tokens(tokens, (tokens != 0).long())
-    np.testing.assert_allclose(embedded, GOLDEN["text"], atol=1e-5)
+    np.testing.assert_allclose(embedded, GOLDEN[f"text_{teacher.version}"], atol=1e-5)
     assert teacher.logit_scale == pytest.approx(1 / 0.07, rel=1e-5)
-    assert (teacher.sample_rate, teacher.window_s, teacher.embed_dim) == (44_100, 5.0, 1024)
+    assert (teacher.sample_rate, teacher.embed_dim, teacher.licence) == (44_100, 1024, "ms-pl")
 
 
-def test_it_keeps_a_teachers_contract(teacher: Teacher) -> None:
+def test_it_keeps_a_teachers_contract(teacher: MSClap) -> None:
     """Unit norm, the same vector again, none changed by its neighbours, short clips repeated, long ones averaged."""
     rng = np.random.default_rng(1)
-    clips = torch.from_numpy(rng.uniform(-0.3, 0.3, (2, 250_000)).astype(np.float32))
-    lengths = torch.tensor([250_000, 60_000])
+    clips = torch.from_numpy(rng.uniform(-0.3, 0.3, (2, 350_000)).astype(np.float32))
+    lengths = torch.tensor([350_000, 60_000])
     together = teacher.embed_audio(clips, lengths)
     torch.testing.assert_close(together.norm(dim=1), torch.ones(2))
     alone = teacher.embed_audio(clips[1:, :60_000])
     torch.testing.assert_close(together[1:], alone, atol=1e-6, rtol=0)
     torch.testing.assert_close(teacher.embed_audio(clips[1:, :60_000]), alone, atol=0, rtol=0)
-    repeated = clips[1:, :60_000].repeat(1, 4)[:, :220_500]
+    repeated = clips[1:, :60_000].repeat(1, 6)[:, : teacher.window]
     torch.testing.assert_close(teacher.embed_audio(repeated), alone, atol=1e-6, rtol=0)
     texts = teacher.embed_text(["rain", "a dog barking loudly"])
     torch.testing.assert_close(teacher.embed_text(["rain"]), texts[:1], atol=1e-6, rtol=0)
-    with pytest.warns(UserWarning, match="a caption of .* tokens is cut to 100"):
+    with pytest.warns(UserWarning, match=f"a caption of .* tokens is cut to {teacher.settings.max_tokens}"):
         teacher.embed_text(["rain falls " * 80])
 
 
-def test_the_checkpoints_own_filterbank_is_heard_through(weights: dict[str, Tensor], tmp_path: Path) -> None:
-    name = "audio_encoder.base.logmel_extractor.melW"
-    path = checkpoint(tmp_path, {**weights, name: 2 * weights[name]})
-    louder, plain = load_teacher("msclap", str(path)), MAKER["waveform"]()
-    np.testing.assert_allclose(louder.frontend(plain)[0, 0, ::50], GOLDEN["logmel"] + 10 * np.log10(2), atol=1e-3)
+def test_the_text_side_of_2022_is_exported(teacher: MSClap, tmp_path: Path) -> None:
+    if teacher.version == "2022":
+        made = write_text_side(teacher, tmp_path, ["this is the sound of rain"])
+        assert made.difference < 1e-5
+        assert made.entry["max_tokens"] == 100
+    else:
+        with pytest.raises(TinyclapError, match="its text side cannot be exported; leave out --text"):
+            write_text_side(teacher, tmp_path, ["this is the sound of rain"])
+
+
+def test_the_checkpoints_own_filterbank_is_heard_through(tmp_path: Path) -> None:
+    name, weights = "audio_encoder.base.logmel_extractor.melW", state("2022")
+    path = checkpoint(tmp_path, "2022", {**weights, name: 2 * weights[name]})
+    louder, plain = load_teacher("msclap", str(path)), MAKER["waveform"]("2022")
+    np.testing.assert_allclose(louder.frontend(plain)[0, 0, ::50], GOLDEN["logmel_2022"] + 10 * np.log10(2), atol=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("version", "change", "told"),
     [
-        ({"audio_encoder.base.fc1.bias": None}, r"1 missing \(e\.g\. audio\.fc1\.bias"),
-        ({"audio_encoder.surprise": torch.zeros(1)}, r"1 unknown \(e\.g\. audio_encoder\.surprise"),
-        ({"audio_encoder.base.htsat.norm.weight": torch.zeros(1)}, "is Microsoft CLAP 2023; so far its 2022 version"),
-        ({"audio_encoder.base.logmel_extractor.melW": None}, "no checkpoint of Microsoft CLAP 2022: .*melW is missing"),
+        ("2022", {"audio_encoder.base.fc1.bias": None}, r"2022: 1 missing \(e\.g\. audio\.fc1\.bias"),
+        ("2022", {"audio_encoder.surprise": torch.zeros(1)}, r"2022: 1 unknown \(e\.g\. audio_encoder\.surprise"),
+        ("2023", {"caption_encoder.base.ln_f.bias": None}, r"2023: 1 missing \(e\.g\. text\.ln_f\.bias"),
+        ("2023", {"audio_encoder.base.htsat.bn0.bias": None}, r"2023: 1 missing \(e\.g\. audio\.batch_norm\.bias"),
+        ("2022", {"audio_encoder.base.logmel_extractor.melW": None}, "CLAP 2022: .*melW is missing"),
     ],
 )
 def test_other_weights_are_refused_by_name(
-    weights: dict[str, Tensor], tmp_path: Path, change: dict[str, Tensor | None], told: str
+    tmp_path: Path, version: str, change: dict[str, Tensor | None], told: str
 ) -> None:
-    kept = {name: tensor for name, tensor in weights.items() if name not in change}
+    kept = {name: tensor for name, tensor in state(version).items() if name not in change}
     changed = kept | {name: tensor for name, tensor in change.items() if tensor is not None}
     with pytest.raises(TinyclapError, match=told):
-        load_teacher("msclap", str(checkpoint(tmp_path, changed)))
+        load_teacher("msclap", str(checkpoint(tmp_path, version, changed)))
 
 
-def test_the_published_file_is_named_where_the_hub_gives_none() -> None:
-    with pytest.raises(TinyclapError, match=r"hf download microsoft/msclap CLAP_weights_2022\.pth"):
-        load_teacher("msclap", "2022")
+def test_a_tokenizer_that_is_not_gpt2s_is_refused(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, "2023", state("2023"))
+    tokenizer("2022").save_pretrained(tmp_path)
+    with pytest.raises(TinyclapError, match="is not GPT-2's, whose '!' is 0"):
+        load_teacher("msclap", str(path))
 
 
-def test_its_text_side_is_exported(teacher: MSClap2022, tmp_path: Path) -> None:
-    made = write_text_side(teacher, tmp_path, ["this is the sound of rain"])
-    assert made.difference < 1e-5
-    assert made.entry["max_tokens"] == 100
+@pytest.mark.parametrize("version", ["2022", "2023"])
+def test_the_published_file_is_named_where_the_hub_gives_none(version: str) -> None:
+    with pytest.raises(TinyclapError, match=rf"hf download microsoft/msclap CLAP_weights_{version}\.pth"):
+        load_teacher("msclap", version)

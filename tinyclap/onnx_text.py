@@ -17,11 +17,10 @@ from tinyclap.bundle import TEXT_GRAPH, TOKENIZER
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.files import write_text
 from tinyclap.latent import LatentMap
-from tinyclap.teachers import msclap
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import DualTeacher
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
-from tinyclap.teachers.msclap import MSClap2022
+from tinyclap.teachers.msclap import MSClap
 from tinyclap.text import TextEncoder
 
 TOLERANCE = 1e-5  # of unit vectors
@@ -49,7 +48,7 @@ class _Dual(nn.Module):
 
 
 class _MSClap(nn.Module):
-    def __init__(self, teacher: MSClap2022) -> None:
+    def __init__(self, teacher: MSClap) -> None:
         super().__init__()
         self.text, self.projection = teacher.text, teacher.text_projection
 
@@ -87,7 +86,7 @@ def write_text_side(
     """Write text.onnx and tokenizer.json, and compare them with the teacher.
 
     Args:
-        teacher: of any kind.
+        teacher: of any kind but Microsoft's of 2023.
         folder: of the bundle.
         texts: to compare on, beside some of other lengths.
         latent_map: into the space of a pruned student; the graph ends with it.
@@ -130,6 +129,6 @@ def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:
         return _Hf(teacher), teacher.tokenizer, MAX_TOKENS
     if isinstance(teacher, DualTeacher):
         return _Dual(teacher), teacher.text.tokenizer, teacher.text.max_tokens
-    if isinstance(teacher, MSClap2022):
-        return _MSClap(teacher), teacher.tokenizer, msclap.MAX_TOKENS
+    if isinstance(teacher, MSClap) and not teacher.settings.ending:  # which the runtime would not add
+        return _MSClap(teacher), teacher.tokenizer, teacher.settings.max_tokens
     raise TinyclapError(f"teacher {teacher.name}: its text side cannot be exported; leave out --text")

@@ -14,7 +14,7 @@ HTSAT_WINDOW_S = 10.0  # LAION's front end
 
 class Teacher(Section):
     """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's .pth of 2022, `dual` our own pair."""
+    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `dual` our own pair."""
 
     kind: Literal["hf", "laion", "msclap", "dual"]
     source: Text

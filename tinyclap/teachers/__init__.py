@@ -10,7 +10,7 @@ def load_teacher(kind: str, source: str) -> "Teacher":
     """Load a teacher by kind.
 
     `hf`: any ClapModel, by hub id, folder, or `demo`; `laion`: an original checkpoint, a .pt file; `msclap`:
-    Microsoft's of 2022, a .pth file or "2022"; `dual`: a folder made by pretrain.
+    Microsoft's, "2022", "2023" or a .pth file; `dual`: a folder made by pretrain.
 
     Raises:
         TinyclapError: nothing to load there, or not of that kind.

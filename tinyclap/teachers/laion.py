@@ -57,7 +57,7 @@ def load_laion(source: str) -> HFTeacher:
     path = checkpoint.located(source, REPOSITORY, ".pt")
     weights = read_checkpoint(path)
     model = ClapModel(config_of(weights, source))
-    _fill(model, dict(_converted(weights)), source)
+    _fill(model, dict(converted(weights)), source)
     extractor = ClapFeatureExtractor(
         truncation="rand_trunc", padding="repeatpad", frequency_min=50, frequency_max=14_000
     )
@@ -98,21 +98,9 @@ def config_of(weights: Mapping[str, Tensor], name: str) -> ClapConfig:
     words = weights.get("text_branch.embeddings.word_embeddings.weight")
     if patch is None or words is None:
         raise TinyclapError(f"teacher {name}: only models of HTSAT and RoBERTa can be read, and this one is another")
-    depths = _counts(weights, r"audio_branch\.layers\.(\d+)\.blocks\.(\d+)\.")
-    tables = [weights[f"{AUDIO}layers.{at}.blocks.0.attn.relative_position_bias_table"] for at in range(len(depths))]
     embed_dim = weights["text_projection.0.weight"].shape[0]
     (text_layers,) = _counts(weights, r"text_branch\.encoder\.layer()\.(\d+)\.")
-    audio = ClapAudioConfig(
-        depths=depths,
-        num_attention_heads=[table.shape[1] for table in tables],
-        window_size=(round(tables[0].shape[0] ** 0.5) + 1) // 2,
-        patch_embeds_hidden_size=patch.shape[0],
-        hidden_size=patch.shape[0] * 2 ** (len(depths) - 1),
-        num_hidden_layers=len(depths),
-        patch_size=patch.shape[2],
-        patch_stride=list(patch.shape[2:]),
-        projection_dim=embed_dim,
-    )
+    audio = htsat_config(weights, embed_dim)
     text = ClapTextConfig(
         vocab_size=words.shape[0],
         hidden_size=words.shape[1],
@@ -126,7 +114,25 @@ def config_of(weights: Mapping[str, Tensor], name: str) -> ClapConfig:
     return ClapConfig(text_config=text.to_dict(), audio_config=audio.to_dict(), projection_dim=embed_dim)
 
 
-def _converted(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def htsat_config(weights: Mapping[str, Tensor], embed_dim: int) -> ClapAudioConfig:
+    """The shape of the audio tower among a checkpoint's weights, AUDIO*, in a space of so many dimensions."""
+    patch = weights["audio_branch.patch_embed.proj.weight"]
+    depths = _counts(weights, r"audio_branch\.layers\.(\d+)\.blocks\.(\d+)\.")
+    tables = [weights[f"{AUDIO}layers.{at}.blocks.0.attn.relative_position_bias_table"] for at in range(len(depths))]
+    return ClapAudioConfig(
+        depths=depths,
+        num_attention_heads=[table.shape[1] for table in tables],
+        window_size=(round(tables[0].shape[0] ** 0.5) + 1) // 2,
+        patch_embeds_hidden_size=patch.shape[0],
+        hidden_size=patch.shape[0] * 2 ** (len(depths) - 1),
+        num_hidden_layers=len(depths),
+        patch_size=patch.shape[2],
+        patch_stride=list(patch.shape[2:]),
+        projection_dim=embed_dim,
+    )
+
+
+def converted(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Names and weights of a `ClapModel`: renamed, and the joint query-key-value matrices of the audio tower split."""
     for name, tensor in weights.items():
         if name.startswith(LEFT_OUT) or name.endswith(("position_ids", ".attn_mask")):

@@ -1,68 +1,103 @@
-"""Microsoft CLAP 2022: CNN14 and BERT, each with a projection, from the published checkpoint.
+"""Microsoft CLAP, versions 2022 and 2023, from the published checkpoints.
 
-What differs from the original code (msclap): clips are mixed to mono (the original concatenates stereo channels), long
-clips become averaged fixed windows (it takes a random crop), captions beyond 100 tokens are cut with a warning (its
-batches fail), and embeddings have unit norm. The mel filterbank is read from the checkpoint.
+2022 is CNN14 beside BERT, 2023 HTSAT beside GPT-2, each tower with a projection. What differs from the original code
+(msclap): clips are mixed to mono (the original concatenates stereo channels), long clips become averaged fixed windows
+(it takes a random crop), captions that are too long are cut with a warning (its batches fail), and embeddings have unit
+norm. The mel filterbank is read from the checkpoint: that of 2023 was made for 32 kHz and hears 44.1 kHz.
 """
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
+from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.heads import Projection
-from tinyclap.teachers import checkpoint
+from tinyclap.teachers import checkpoint, laion
 from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
 from tinyclap.teachers.cnn14 import Cnn14
 from tinyclap.windows import repeat_pad
 
+
+@dataclass(frozen=True)
+class Version:
+    """What tells the versions apart.
+
+    Attributes:
+        file: of the weights on the hub.
+        tokenizer: on the hub.
+        window_s: that the audio tower hears.
+        max_tokens: of a caption.
+        ending: of a caption.
+    """
+
+    file: str
+    tokenizer: str
+    window_s: float
+    max_tokens: int
+    ending: str = ""
+
+
 REPOSITORY = "microsoft/msclap"
-VERSIONS = {"2022": "CLAP_weights_2022.pth"}
-TOKENIZER = "bert-base-uncased"
+VERSIONS = {
+    "2022": Version("CLAP_weights_2022.pth", "bert-base-uncased", 5.0, 100),
+    "2023": Version("CLAP_weights_2023.pth", "gpt2", 7.0, 77, " <|endoftext|>"),
+}
 LICENCE = "ms-pl"
 PROMPTS = ("this is the sound of {}",)
-SPEC = FrontendSpec(44_100, 1024, 1024, 320, 64, f_min=50.0, f_max=14_000.0)
-WINDOW_S, MAX_TOKENS, HEAD_WIDTH = 5.0, 100, 64
-NAMES = {
-    "audio_encoder.base.": "audio.",
+SPEC = FrontendSpec(44_100, 1024, 1024, 320, 64, f_min=50.0, f_max=14_000.0)  # but for the filterbank
+HEAD_WIDTH = 64
+AUDIO, TEXT, HTSAT = "audio_encoder.base.", "caption_encoder.base.", "audio_encoder.base.htsat."
+PROJECTIONS = {
     "audio_encoder.projection.": "audio_projection.",
-    "caption_encoder.base.": "text.",
     "caption_encoder.projection.": "text_projection.",
 }
-MEL = "audio_encoder.base.logmel_extractor.melW"
-LEFT_OUT = tuple(f"audio_encoder.base.{part}." for part in ("spectrogram_extractor", "logmel_extractor", "fc_audioset"))
-OLD = ("position_ids",)  # that older versions of transformers wrote
+LEFT_OUT = tuple(f"{AUDIO}{part}." for part in ("spectrogram_extractor", "logmel_extractor", "fc_audioset"))
+OLD = ("position_ids", ".attn.bias", ".attn.masked_bias")  # that older versions of transformers wrote
+FOLLOWING = ("relative_position_index",)
 
 
-class MSClap2022(Teacher):
-    """The teacher that tinyCLAP was distilled from (arXiv 2206.04769).
+class MSClap(Teacher):
+    """Microsoft CLAP (2022: arXiv 2206.04769, the teacher of tinyCLAP; 2023: arXiv 2309.05767).
 
     Args:
-        text: its BERT.
-        tokenizer: of its BERT.
-        embed_dim: of the shared space, 1024.
+        version: a key of VERSIONS.
+        audio: log-mel windows to features: `Cnn14` or `ClapAudioEncoder`.
+        text: BERT or GPT-2.
+        tokenizer: of the text tower.
+        widths: of the features of both towers.
+        embed_dim: of the shared space.
         name: for reports.
     """
 
-    def __init__(self, text: BertModel, tokenizer: Any, embed_dim: int, name: str) -> None:
+    def __init__(
+        self,
+        version: str,
+        audio: nn.Module,
+        text: Any,
+        tokenizer: Any,
+        widths: tuple[int, int],
+        embed_dim: int,
+        name: str,
+    ) -> None:
         super().__init__()
-        self.audio = Cnn14()
-        self.audio_projection = Projection(self.audio.out_channels, embed_dim, dropout=0.5)
-        self.text = text
-        self.text_projection = Projection(text.config.hidden_size, embed_dim, dropout=0.5)
+        self.version, self.settings = version, VERSIONS[version]
+        self.audio, self.text, self.tokenizer = audio, text, tokenizer
+        self.audio_projection = Projection(widths[0], embed_dim, dropout=0.5)
+        self.text_projection = Projection(widths[1], embed_dim, dropout=0.5)
         self.scale = nn.Parameter(torch.zeros(()))
-        self.tokenizer = tokenizer
         self.frontend = LogMel(SPEC)
         self.name, self.licence, self.prompts = name, LICENCE, PROMPTS
-        self.sample_rate, self.embed_dim, self.window_s = SPEC.sample_rate, embed_dim, WINDOW_S
+        self.sample_rate, self.embed_dim, self.window_s = SPEC.sample_rate, embed_dim, self.settings.window_s
 
     @property
     def log_scale(self) -> nn.Parameter:
@@ -72,20 +107,28 @@ class MSClap2022(Teacher):
         return [*self.text.parameters(), *self.text_projection.parameters()]
 
     def encode_logmel(self, logmel: Tensor) -> Tensor:
-        return F.normalize(self.audio_projection(self.audio(logmel)), dim=-1)
+        features = self.audio(logmel)
+        features = features if isinstance(features, Tensor) else features.pooler_output
+        return F.normalize(self.audio_projection(features), dim=-1)
 
     def encode_text(self, texts: list[str]) -> Tensor:
-        longest = max(len(ids) for ids in self.tokenizer(texts)["input_ids"])
-        if longest > MAX_TOKENS:
-            warnings.warn(f"{self.name}: a caption of {longest} tokens is cut to {MAX_TOKENS}", stacklevel=3)
-        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        whole, most = [f"{text}{self.settings.ending}" for text in texts], self.settings.max_tokens
+        longest = max(len(ids) for ids in self.tokenizer(whole)["input_ids"])
+        if longest > most:
+            warnings.warn(f"{self.name}: a caption of {longest} tokens is cut to {most}", stacklevel=3)
+        tokens = self.tokenizer(whole, padding=True, truncation=True, max_length=most, return_tensors="pt")
         return self.encode_tokens(tokens["input_ids"], tokens["attention_mask"])
 
     def encode_tokens(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Token ids and mask (N, T) -> unit-norm (N, D): BERT's output at the first token, projected."""
-        device = self.scale.device
-        states = self.text(input_ids=input_ids.to(device), attention_mask=attention_mask.to(device)).last_hidden_state
-        return F.normalize(self.text_projection(states[:, 0]), dim=-1)
+        """Token ids and mask (N, T) -> unit-norm (N, D).
+
+        BERT's output at the first token; GPT-2's at the last one that is not 0, its padding (and the word "!").
+        """
+        input_ids, attention_mask = input_ids.to(self.scale.device), attention_mask.to(self.scale.device)
+        states = self.text(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        place = 0 * input_ids[:, 0] if self.version == "2022" else (input_ids != 0).sum(1) - 1
+        pooled = states[torch.arange(len(states), device=states.device), place]
+        return F.normalize(self.text_projection(pooled), dim=-1)
 
     def pad(self, waveform: Tensor) -> Tensor:
         return repeat_pad(waveform, self.window)
@@ -93,77 +136,115 @@ class MSClap2022(Teacher):
     def preprocessing(self) -> dict[str, Any]:
         mel = float(self.frontend.filterbank.double().sum())
         config, tokenizer = config_values(self.text.config), tokenizer_text(self.tokenizer)
-        return {"format": "msclap-2022", "mel": mel, "config": config, "tokenizer": tokenizer}
+        return {"format": f"msclap-{self.version}", "mel": mel, "config": config, "tokenizer": tokenizer}
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         raise TinyclapError(f"teacher {self.name} is kept as its checkpoint; copy that")
 
 
-def load_msclap(source: str) -> MSClap2022:
-    """Load Microsoft CLAP 2022.
+def load_msclap(source: str) -> MSClap:
+    """Load Microsoft CLAP.
 
     Args:
-        source: "2022" (from the hub), or the file CLAP_weights_2022.pth. BERT's tokenizer is read from the file's
-            folder if it lies there, else from the hub.
+        source: "2022" or "2023" (from the hub), or the file CLAP_weights_2022.pth or CLAP_weights_2023.pth. The text
+            tower's tokenizer is read from the file's folder if it lies there, else from the hub.
 
     Raises:
-        TinyclapError: no such file, another format or version, or weights that are missing or unknown.
+        TinyclapError: no such file, another format, or weights that are missing or unknown.
     """
-    path = checkpoint.located(VERSIONS.get(source, source), REPOSITORY, ".pth")
-    weights = _weights(path)
-    tokenizer = checkpoint.tokenizer(path.parent, TOKENIZER)
+    known = VERSIONS.get(source)
+    path = checkpoint.located(known.file if known else source, REPOSITORY, ".pth")
+    version, weights = _weights(path)
+    tokenizer = checkpoint.tokenizer(path.parent, VERSIONS[version].tokenizer)
     refuse_deaf_tokenizer(f"teacher {source}", tokenizer)
+    if version == "2023":
+        tokenizer.add_special_tokens({"pad_token": "!"})
+        if tokenizer.pad_token_id != 0:
+            raise TinyclapError(
+                f"teacher {source}: the tokenizer beside it is not GPT-2's, whose '!' is 0; put that there"
+            )
+    widths = tuple(weights[f"{tower}_encoder.projection.linear1.weight"].shape[1] for tower in ("audio", "caption"))
     embed_dim = weights["audio_encoder.projection.linear1.weight"].shape[0]
-    teacher = MSClap2022(BertModel(_bert(weights)), tokenizer, embed_dim, Path(path).stem)
+    audio = Cnn14() if version == "2022" else ClapAudioEncoder(laion.htsat_config(_htsat(weights), embed_dim))
+    text: Any = BertModel(_bert(weights)) if version == "2022" else GPT2Model(_gpt2(weights))
+    teacher = MSClap(version, audio, text, tokenizer, (widths[0], widths[1]), embed_dim, path.stem)
     _fill(teacher, weights)
     return teacher.requires_grad_(False).eval()
 
 
-def _weights(path: Path) -> dict[str, Tensor]:
+def _weights(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """The version and the weights of a checkpoint."""
     held = checkpoint.read(path)
     weights = held.get("model", held) if isinstance(held, Mapping) else {}
-    if any(str(name).startswith("audio_encoder.base.htsat.") for name in weights):
-        raise TinyclapError(f"{path} is Microsoft CLAP 2023; so far its 2022 version can be read")
-    needed = ("audio_encoder.projection.linear1.weight", "caption_encoder.base.embeddings.word_embeddings.weight", MEL)
+    version = "2023" if any(str(name).startswith(HTSAT) for name in weights) else "2022"
+    words = {"2022": "embeddings.word_embeddings.weight", "2023": "wte.weight"}[version]
+    needed = ("audio_encoder.projection.linear1.weight", f"{TEXT}{words}", _mel_name(version))
     absent = [name for name in needed if not isinstance(weights.get(name), Tensor)]
     if absent:
         found = ", ".join(list(map(str, weights))[:3]) or type(held).__name__
-        raise TinyclapError(f"{path} is no checkpoint of Microsoft CLAP 2022: {absent[0]} is missing, found {found}")
-    return dict(weights)
+        raise TinyclapError(
+            f"{path} is no checkpoint of Microsoft CLAP {version}: {absent[0]} is missing, found {found}"
+        )
+    return version, dict(weights)
+
+
+def _mel_name(version: str) -> str:
+    return f"{AUDIO if version == '2022' else HTSAT}logmel_extractor.melW"
+
+
+def _htsat(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The audio tower of 2023 under the names that LAION's has."""
+    return {
+        f"{laion.AUDIO}{name.removeprefix(HTSAT)}": tensor for name, tensor in weights.items() if name.startswith(HTSAT)
+    }
 
 
 def _bert(weights: Mapping[str, Tensor]) -> BertConfig:
-    """The shape of the text tower, as its weights tell it."""
-    prefix = "caption_encoder.base."
-    words = weights[f"{prefix}embeddings.word_embeddings.weight"]
-    layers = {int(name.split(".")[4]) for name in weights if name.startswith(f"{prefix}encoder.layer.")}
+    """The shape of the text tower of 2022, as its weights tell it."""
+    words = weights[f"{TEXT}embeddings.word_embeddings.weight"]
     return BertConfig(
         vocab_size=words.shape[0],
         hidden_size=words.shape[1],
-        num_hidden_layers=len(layers),
+        num_hidden_layers=len({name.split(".")[4] for name in weights if name.startswith(f"{TEXT}encoder.layer.")}),
         num_attention_heads=max(1, words.shape[1] // HEAD_WIDTH),
-        intermediate_size=weights[f"{prefix}encoder.layer.0.intermediate.dense.weight"].shape[0],
-        max_position_embeddings=weights[f"{prefix}embeddings.position_embeddings.weight"].shape[0],
-        type_vocab_size=weights[f"{prefix}embeddings.token_type_embeddings.weight"].shape[0],
+        intermediate_size=weights[f"{TEXT}encoder.layer.0.intermediate.dense.weight"].shape[0],
+        max_position_embeddings=weights[f"{TEXT}embeddings.position_embeddings.weight"].shape[0],
+        type_vocab_size=weights[f"{TEXT}embeddings.token_type_embeddings.weight"].shape[0],
     )
 
 
-def _fill(teacher: MSClap2022, weights: Mapping[str, Tensor]) -> None:
+def _gpt2(weights: Mapping[str, Tensor]) -> GPT2Config:
+    """The shape of the text tower of 2023, as its weights tell it."""
+    words = weights[f"{TEXT}wte.weight"]
+    return GPT2Config(
+        vocab_size=words.shape[0],
+        n_embd=words.shape[1],
+        n_layer=len({name.split(".")[3] for name in weights if name.startswith(f"{TEXT}h.")}),
+        n_head=max(1, words.shape[1] // HEAD_WIDTH),
+        n_positions=weights[f"{TEXT}wpe.weight"].shape[0],
+    )
+
+
+def _fill(teacher: MSClap, weights: Mapping[str, Tensor]) -> None:
     named = {}
+    for name, tensor in laion.converted(_htsat(weights)):
+        named[f"audio.{name.removeprefix('audio_model.audio_encoder.')}"] = tensor
     for name, tensor in weights.items():
-        if name.startswith(LEFT_OUT) or name.endswith(OLD):
+        if name.startswith((*LEFT_OUT, HTSAT)) or name.endswith(OLD):
             continue
-        prefix = next((prefix for prefix in NAMES if name.startswith(prefix)), "")
-        named["scale" if name == "logit_scale" else NAMES.get(prefix, "") + name.removeprefix(prefix)] = tensor
+        prefixes = {AUDIO: "audio.", TEXT: "text.", **PROJECTIONS}
+        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
+        own_name = "scale" if name == "logit_scale" else prefixes.get(prefix, "") + name.removeprefix(prefix)
+        named[own_name] = tensor
     own = teacher.state_dict()
     checkpoint.refuse_misfit(
         teacher.name,
-        "Microsoft CLAP 2022",
+        f"Microsoft CLAP {teacher.version}",
         {
-            "missing": [key for key in own if key not in named],
-            "unknown": [key for key in named if key not in own],
+            "missing": [key for key in own if key not in named and not key.endswith(FOLLOWING)],
+            "unknown": [key for key in named if key not in own and not key.endswith(FOLLOWING)],
             "of another shape": [key for key in named if key in own and named[key].shape != own[key].shape],
         },
     )
-    teacher.load_state_dict(named)
-    teacher.frontend.filterbank.copy_(weights[MEL])
+    teacher.load_state_dict({key: tensor for key, tensor in named.items() if not key.endswith(FOLLOWING)}, strict=False)
+    teacher.frontend.filterbank.copy_(weights[_mel_name(teacher.version)])
