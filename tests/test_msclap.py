@@ -100,14 +100,14 @@ def test_it_keeps_a_teachers_contract(teacher: MSClap) -> None:
         teacher.embed_text(["rain falls " * 80])
 
 
-def test_the_text_side_of_2022_is_exported(teacher: MSClap, tmp_path: Path) -> None:
-    if teacher.version == "2022":
-        made = write_text_side(teacher, tmp_path, ["this is the sound of rain"])
-        assert made.difference < 1e-5
-        assert made.entry["max_tokens"] == 100
-    else:
-        with pytest.raises(TinyclapError, match="its text side cannot be exported; leave out --text"):
-            write_text_side(teacher, tmp_path, ["this is the sound of rain"])
+def test_its_text_side_is_exported(teacher: MSClap, tmp_path: Path) -> None:
+    """With the ending of its captions: the runtime's tokens are the teacher's."""
+    made = write_text_side(teacher, tmp_path, ["this is the sound of rain", "rain falls"])
+    assert made.difference < 1e-5
+    assert made.entry["max_tokens"] == teacher.settings.max_tokens
+    ours = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode("a dog barking").ids
+    theirs = teacher.tokenizer([f"a dog barking{teacher.settings.ending}"])["input_ids"][0]
+    assert ours == theirs
 
 
 def test_the_checkpoints_own_filterbank_is_heard_through(tmp_path: Path) -> None:

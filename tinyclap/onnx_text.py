@@ -10,6 +10,7 @@ import onnx
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
 
 from tinyclap import onnx_graph
@@ -20,7 +21,7 @@ from tinyclap.latent import LatentMap
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import DualTeacher
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
-from tinyclap.teachers.msclap import MSClap
+from tinyclap.teachers.msclap import MSClap, pooled
 from tinyclap.text import TextEncoder
 
 TOLERANCE = 1e-5  # of unit vectors
@@ -50,11 +51,11 @@ class _Dual(nn.Module):
 class _MSClap(nn.Module):
     def __init__(self, teacher: MSClap) -> None:
         super().__init__()
-        self.text, self.projection = teacher.text, teacher.text_projection
+        self.text, self.projection, self.version = teacher.text, teacher.text_projection, teacher.version
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         states = self.text(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return F.normalize(self.projection(states[:, 0]), dim=-1)
+        return F.normalize(self.projection(pooled(states, input_ids, self.version)), dim=-1)
 
 
 class _Mapped(nn.Module):
@@ -86,7 +87,7 @@ def write_text_side(
     """Write text.onnx and tokenizer.json, and compare them with the teacher.
 
     Args:
-        teacher: of any kind but Microsoft's of 2023.
+        teacher: of any kind.
         folder: of the bundle.
         texts: to compare on, beside some of other lengths.
         latent_map: into the space of a pruned student; the graph ends with it.
@@ -102,6 +103,8 @@ def write_text_side(
     own = Tokenizer.from_str(fast.to_str())
     own.no_padding()  # left behind by earlier calls
     own.no_truncation()
+    if isinstance(teacher, MSClap) and teacher.settings.ending:
+        _end_with(own, teacher.settings.ending)
     write_text(folder / TOKENIZER, own.to_str())
     example = {"input_ids": torch.full((2, 7), tokenizer.pad_token_id), "attention_mask": torch.ones(2, 7).long()}
     axes = dict.fromkeys(example, AXES)
@@ -123,12 +126,23 @@ def write_text_side(
     return TextSide(graph, {**limits, "opset": onnx_graph.OPSET}, difference)
 
 
+def _end_with(own: Tokenizer, ending: str) -> None:
+    """Have a tokenizer end every text as the teacher does, so that the runtime need not know."""
+    ended = own.encode(ending, add_special_tokens=False)
+    names = [f"ending_{place}" for place in range(len(ended.ids))]
+    special = [
+        {"id": name, "ids": [number], "tokens": [token]}
+        for name, number, token in zip(names, ended.ids, ended.tokens, strict=True)
+    ]
+    own.post_processor = TemplateProcessing(single=["$A", *names], special_tokens=special)
+
+
 def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:
     """The graph's module, the tokenizer, and how many tokens it cuts to."""
     if isinstance(teacher, HFTeacher):
         return _Hf(teacher), teacher.tokenizer, MAX_TOKENS
     if isinstance(teacher, DualTeacher):
         return _Dual(teacher), teacher.text.tokenizer, teacher.text.max_tokens
-    if isinstance(teacher, MSClap) and not teacher.settings.ending:  # which the runtime would not add
+    if isinstance(teacher, MSClap):
         return _MSClap(teacher), teacher.tokenizer, teacher.settings.max_tokens
     raise TinyclapError(f"teacher {teacher.name}: its text side cannot be exported; leave out --text")

@@ -126,9 +126,7 @@ class MSClap(Teacher):
         """
         input_ids, attention_mask = input_ids.to(self.scale.device), attention_mask.to(self.scale.device)
         states = self.text(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        place = 0 * input_ids[:, 0] if self.version == "2022" else (input_ids != 0).sum(1) - 1
-        pooled = states[torch.arange(len(states), device=states.device), place]
-        return F.normalize(self.text_projection(pooled), dim=-1)
+        return F.normalize(self.text_projection(pooled(states, input_ids, self.version)), dim=-1)
 
     def pad(self, waveform: Tensor) -> Tensor:
         return repeat_pad(waveform, self.window)
@@ -140,6 +138,14 @@ class MSClap(Teacher):
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         raise TinyclapError(f"teacher {self.name} is kept as its checkpoint; copy that")
+
+
+def pooled(states: Tensor, input_ids: Tensor, version: str) -> Tensor:
+    """The state (N, width) that stands for a caption among those of its tokens (N, T, width)."""
+    if version == "2022":
+        return states[:, 0]
+    last = (input_ids != 0).sum(1) - 1
+    return states[torch.arange(states.shape[0], device=states.device), last]
 
 
 def load_msclap(source: str) -> MSClap:
