@@ -21,7 +21,7 @@ from tinyclap import costs, counting
 from tinyclap.budget import Budget
 from tinyclap.files import write_json
 from tinyclap.run import environment
-from tinyclap.space import Space, embedding_dims, enumerate_space, frontends
+from tinyclap.space import enumerate_space, space_around
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
 
@@ -63,7 +63,7 @@ def main() -> None:
 def enumeration() -> dict[str, float]:
     """How long counting all students of a search takes, and how many fit."""
     base = StudentConfig()
-    space = Space(base, frontends(base.frontend, 32_000), embedding_dims(512))
+    space = space_around(base, 32_000, 512)
     began = time.perf_counter()
     found = enumerate_space(space, Budget(macs=5_000_000, ram_bytes=128 * 1024, flash_bytes=512 * 1024))
     return {"students": found.counted, "fitting": len(found), "seconds": time.perf_counter() - began}

@@ -11,8 +11,8 @@ from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.scaling import propose
 from tinyclap.search_table import pareto
-from tinyclap.space import Space, embedding_dims, enumerate_space, frontends, refuse_empty
-from tinyclap.student_config import StudentConfig
+from tinyclap.space import Space, embedding_dims, enumerate_space, frontends, refuse_empty, space_around
+from tinyclap.student_config import REFERENCE, StudentConfig
 
 BASE = StudentConfig()
 SMALL = Space(
@@ -30,7 +30,7 @@ SMALL = Space(
 def test_those_that_fit_are_those_whose_own_costs_fit() -> None:
     budget = Budget(macs=4_000_000, ram_bytes=120_000, flash_bytes=200_000)
     found = enumerate_space(SMALL, budget)
-    assert found.counted == len(SMALL) == 2 * 2 * 2 * 2 * 2 * len(SMALL.frontends) * 2
+    assert found.counted == len(SMALL) == 2 * 2 * 2 * 2 * 2 * len(SMALL.frontends) * 2 * 2
     assert 0 < len(found) < len(SMALL)
     kept = {found.config(row): row for row in range(len(found))}
     assert len(kept) == len(found)
@@ -113,3 +113,14 @@ def test_the_front_is_what_no_other_beats() -> None:
     costs = {"macs": [1, 2, 3, 2, 4], "ram": [1, 1, 1, 3, 1]}
     assert pareto(costs, [0.5, 0.7, 0.7, 0.8, 0.9]) == [0, 1, 3, 4]
     assert pareto({"macs": [1, 1]}, [0.5, 0.5]) == [0, 1]
+
+
+def test_a_space_around_the_reference_keeps_its_variant() -> None:
+    around = space_around(REFERENCE, 44_100, 1024)
+    assert (around.squeeze_excite, around.activations) == ((False,), ("relu6",))
+    small = dataclasses.replace(around, alphas=(0.5,), betas=(1.0,), expansions=(3.0,), depths=(7,))
+    found = enumerate_space(small, Budget(macs=10**9))
+    assert len(found) == len(small)
+    ours = space_around(BASE, 16_000, 512)
+    assert ours.squeeze_excite == (True, False)
+    assert ours.activations == ("hardswish", "relu6")

@@ -26,6 +26,7 @@ SPACE = Space(
     betas=(1.0,),
     expansions=(3.0, 5.0),
     depths=(5, 7),
+    activations=("hardswish",),
 )
 BUDGET = Budget(macs=3_000_000, ram_bytes=100_000)
 OPTIONS = SearchOptions(trials=6, epochs=8, seed=3)

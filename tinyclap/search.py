@@ -196,6 +196,7 @@ def _config(
             base.phinet,
             depth=space.depths[choice("depth", len(space.depths))],
             squeeze_excite=space.squeeze_excite[choice("squeeze_excite", len(space.squeeze_excite))],
+            activation=space.activations[choice("activation", len(space.activations))],
         ),
         frontend=space.frontends[choice("frontend", len(space.frontends))],
         features=space.features[choice("features", len(space.features))],
@@ -213,6 +214,7 @@ def _as_it_is(space: Space) -> dict[str, int]:
     return {
         "depth": depth,
         "squeeze_excite": space.squeeze_excite.index(bool(base.phinet.squeeze_excite)),
+        "activation": space.activations.index(str(base.phinet.activation)),
         "frontend": space.frontends.index(base.frontend),
         "features": features,
         "dim": space.dims.index(base.embed_dim),

@@ -31,7 +31,7 @@ from tinyclap.schema.recipes import DistillRecipe
 from tinyclap.search import Report, Stopped, Trial, search, silent
 from tinyclap.search_options import ASKED, SearchOptions, asked, refuse_other
 from tinyclap.search_table import plot
-from tinyclap.space import Space, embedding_dims, enumerate_space, frontends, refuse_empty
+from tinyclap.space import enumerate_space, refuse_empty, space_around
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
 from tinyclap.teachers import load_teacher
@@ -75,7 +75,7 @@ def run_search(
     tell("counting the students that fit")
     teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
     base = recipe.student.config(teacher.embed_dim, recipe.views.duration_s)
-    space = Space(base, frontends(base.frontend, teacher.sample_rate), embedding_dims(teacher.embed_dim))
+    space = space_around(base, teacher.sample_rate, teacher.embed_dim)
     feasible = enumerate_space(space, budget)
     refuse_empty(feasible, budget)
     folder.mkdir(parents=True, exist_ok=True)

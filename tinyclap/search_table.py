@@ -52,7 +52,7 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
             *([f"... {len(trials) - SHOWN} more in {folder / 'search.json'}"] if len(trials) > SHOWN else []),
             "",
             conventions(result),
-            "a student: alpha, beta, t0, depth, gates (squeeze-excite); features to dimensions; sample rate, mels, hop",
+            "a student: its trunk (gates are squeeze-excite); features to dimensions; sample rate, mels, hop",
             "",
             f"picture  {folder / 'front.png'}",
             f"next     {_next(result, folder)}",
@@ -86,7 +86,7 @@ def _next(result: Mapping[str, Any], folder: Path) -> str:
 def short(student: Mapping[str, Any]) -> str:
     """A student in a few words."""
     phinet, spec = student["phinet"], student["frontend"]
-    gates = ", gates" if phinet["squeeze_excite"] else ""
+    gates = f", {phinet['activation']}" + (", gates" if phinet["squeeze_excite"] else "")
     hop_ms = 1000 * spec["hop_length"] / spec["sample_rate"]
     return (
         f"alpha {phinet['alpha']:g}, beta {phinet['beta']:g}, t0 {phinet['t0']:g}, depth {phinet['depth']}{gates}; "

@@ -2,8 +2,10 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +33,7 @@ FEATURES = (128, 256, 512, 1024)
 RATES = (8_000, 16_000, 32_000)
 HOPS_S = (0.01, 0.02, 0.032)
 MELS = (32, 48, 64)
+ACTIVATIONS = ("hardswish", "relu6")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Space:
         base: everything that does not vary: head, pooling, window, strides, activation.
         frontends: what they hear.
         dims: dimensions of the embedding: the teacher's, or fewer, which pruning by rotation gives.
-        alphas, betas, expansions, depths, squeeze_excite, features: see `PhiNetConfig` and `StudentConfig`.
+        alphas, betas, expansions, depths, squeeze_excite, activations, features: as in `PhiNetConfig`, `StudentConfig`.
     """
 
     base: StudentConfig
@@ -52,18 +55,39 @@ class Space:
     expansions: tuple[float, ...] = EXPANSIONS
     depths: tuple[int, ...] = DEPTHS
     squeeze_excite: tuple[bool, ...] = (True, False)
+    activations: tuple[str, ...] = ACTIVATIONS  # which cost the same
     features: tuple[int, ...] = FEATURES
 
     def __len__(self) -> int:
-        trunks = len(self.alphas) * len(self.betas) * len(self.expansions) * len(self.depths) * len(self.squeeze_excite)
-        return trunks * len(self.frontends) * len(self.dims) * len(self.features)
+        return math.prod(map(len, (*self._trunk_choices, self.frontends, self.dims, self.features)))
 
     def trunks(self) -> Iterator[PhiNetConfig]:
         """Every trunk."""
-        for alpha, beta, t0, depth, gates in itertools.product(
-            self.alphas, self.betas, self.expansions, self.depths, self.squeeze_excite
-        ):
-            yield shaped(self.base.phinet, alpha=alpha, beta=beta, t0=t0, depth=depth, squeeze_excite=gates)
+        for alpha, beta, t0, depth, gates, activation in itertools.product(*self._trunk_choices):
+            chosen = {"alpha": alpha, "beta": beta, "t0": t0, "depth": depth}
+            yield shaped(self.base.phinet, **chosen, squeeze_excite=gates, activation=activation)
+
+    @property
+    def _trunk_choices(self) -> tuple[tuple[Any, ...], ...]:
+        return self.alphas, self.betas, self.expansions, self.depths, self.squeeze_excite, self.activations
+
+
+def space_around(base: StudentConfig, highest_rate: int, full_dim: int) -> Space:
+    """The space that a search with a teacher of that sample rate and width goes through.
+
+    The reference's variant of the trunk has no gates, and ReLU6.
+    """
+    phinet = base.phinet
+    gates = (False,) if phinet.compatibility else (True, False)
+    others = () if phinet.compatibility else ACTIVATIONS
+    activations = tuple(dict.fromkeys([str(phinet.activation), *others]))
+    return Space(
+        base,
+        frontends(base.frontend, highest_rate),
+        embedding_dims(full_dim),
+        squeeze_excite=gates,
+        activations=activations,
+    )
 
 
 def frontends(base: FrontendSpec, highest_rate: int) -> tuple[FrontendSpec, ...]:
@@ -181,6 +205,7 @@ def describe(config: StudentConfig) -> str:
     gates = "with" if phinet.squeeze_excite else "no"
     return (
         f"alpha {phinet.alpha:g}, beta {phinet.beta:g}, t0 {phinet.t0:g}, depth {phinet.depth}, {gates} gates, "
+        f"{phinet.activation}, "
         f"{config.features} features, {config.embed_dim} dimensions, {spec.n_mels} mels every "
         f"{1000 * spec.hop_length / spec.sample_rate:g} ms at {spec.sample_rate / 1000:g} kHz"
     )
