@@ -2,6 +2,7 @@
 
 import pickle
 import runpy
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from teacher_contract import TeacherContract
 from torch import Tensor
 
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers import load_teacher
+from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.hf import HFTeacher
 from tinyclap.teachers.laion import read_checkpoint
 from tinyclap.teachers.scratch import train_tokenizer
@@ -46,6 +49,17 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> HFTeacher:
     loaded = load_teacher("laion", str(path))
     assert isinstance(loaded, HFTeacher)
     return loaded
+
+
+class TestContract(TeacherContract):
+    """Kept by a converted checkpoint as by every other teacher; saved, it is one of kind `hf`."""
+
+    kind = "hf"
+
+    @classmethod
+    def make(cls) -> Teacher:
+        with tempfile.TemporaryDirectory() as folder:
+            return load_teacher("laion", str(checkpoint(Path(folder), MAKER["laion_state"]())))
 
 
 def test_audio_is_what_the_original_computes(teacher: HFTeacher) -> None:

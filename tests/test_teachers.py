@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from teacher_contract import CAPTIONS, CARD, TeacherContract
 from tiny import tiny_clap
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
 
@@ -13,13 +14,11 @@ from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.student_config import StudentConfig
-from tinyclap.teachers import load_teacher, scratch
+from tinyclap.teachers import scratch
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import TextTower, load_dual
 from tinyclap.teachers.hf import HFTeacher, load_hf
 
-CAPTIONS = ["a dog barking", "rain on a roof", "a siren in the distance", "someone knocks on a door"]
-CARD = "---\nlicense: cc-by-4.0\n---\n# a teacher for tests\n"
 TEXT = {"vocab_size": 300, "hidden_size": 32, "layers": 1, "heads": 2}
 SPEC = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=256, n_mels=32, f_max=4000)
 
@@ -37,76 +36,6 @@ def make_dual(audio: StudentConfig | tuple[FrontendSpec, float], text: TextTower
 
 
 PHINET = StudentConfig(SPEC, PhiNetConfig(alpha=0.2), embed_dim=24, features=32, window_s=2.0)
-
-
-class TeacherContract:
-    """Inherited by each kind's tests, which say how to make one and where it is loaded from."""
-
-    kind: str
-
-    @classmethod
-    def make(cls) -> Teacher:
-        raise AssertionError("each kind makes its own")
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def teacher(cls) -> Teacher:
-        return cls.make()
-
-    def clip(self, teacher: Teacher, seconds: float, seed: int = 0) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(seed)
-        return 0.3 * torch.randn(1, round(seconds * teacher.sample_rate), generator=generator)
-
-    def test_embeddings_are_unit_vectors_of_one_space(self, teacher: Teacher) -> None:
-        audio, text = teacher.embed_audio(self.clip(teacher, 1.0)), teacher.embed_text(CAPTIONS)
-        assert audio.shape == (1, teacher.embed_dim)
-        assert text.shape == (len(CAPTIONS), teacher.embed_dim)
-        torch.testing.assert_close(torch.cat([audio, text]).norm(dim=-1), torch.ones(5), atol=1e-5, rtol=0)
-
-    def test_same_clip_same_vector_bit_for_bit(self, teacher: Teacher) -> None:
-        long = self.clip(teacher, 2.5 * teacher.window_s)  # where others take a random crop
-        torch.manual_seed(1)
-        first = teacher.embed_audio(long)
-        torch.manual_seed(2)
-        assert torch.equal(first, teacher.embed_audio(long))
-
-    def test_independent_of_batch_and_neighbours(self, teacher: Teacher) -> None:
-        seconds = (0.4, teacher.window_s, 1.7 * teacher.window_s)
-        clips = [self.clip(teacher, length, seed)[0] for seed, length in enumerate(seconds)]
-        batch = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True, padding_value=9.9)
-        together = teacher.embed_audio(batch, torch.tensor([len(clip) for clip in clips]))
-        alone = torch.cat([teacher.embed_audio(clip[None]) for clip in clips])
-        torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
-
-    def test_long_clip_is_the_average_of_its_windows(self, teacher: Teacher) -> None:
-        clip = self.clip(teacher, 3.5 * teacher.window_s)
-        size = teacher.window
-        starts = [0, size, 2 * size, clip.shape[1] - size]
-        windows = teacher.embed_audio(torch.cat([clip[:, start : start + size] for start in starts]))
-        expected = torch.nn.functional.normalize(windows.mean(0, keepdim=True), dim=-1)
-        torch.testing.assert_close(teacher.embed_audio(clip), expected, atol=1e-6, rtol=0)
-
-    def test_text_is_independent_of_its_neighbours(self, teacher: Teacher) -> None:
-        alone = torch.cat([teacher.embed_text([caption]) for caption in CAPTIONS])
-        torch.testing.assert_close(teacher.embed_text(CAPTIONS), alone, atol=1e-6, rtol=0)
-
-    def test_fingerprint_follows_weights_and_nothing_else(self) -> None:
-        teacher, other = self.make(), self.make()
-        assert teacher.fingerprint == other.fingerprint
-        with torch.no_grad():
-            other.audio_parameters()[0].view(-1)[0] += 1e-3
-        other._fingerprint = None
-        assert teacher.fingerprint != other.fingerprint
-
-    def test_saved_and_loaded_it_is_the_same(self, teacher: Teacher, tmp_path: Path) -> None:
-        teacher.save_pretrained(tmp_path / "saved", CARD)
-        loaded = load_teacher(self.kind, str(tmp_path / "saved"))
-        clip = self.clip(teacher, 1.3 * teacher.window_s)
-        assert torch.equal(loaded.embed_audio(clip), teacher.embed_audio(clip))
-        assert torch.equal(loaded.embed_text(CAPTIONS), teacher.embed_text(CAPTIONS))
-        assert loaded.fingerprint == teacher.fingerprint
-        assert loaded.logit_scale == pytest.approx(teacher.logit_scale)
-        assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
 class TestHF(TeacherContract):
