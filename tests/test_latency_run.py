@@ -35,6 +35,14 @@ SPACE = Space(
 def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("latency") / "students"
     make_students(folder, SPACE, 8)
+    (folder / "003.onnx").unlink()  # as after a kill
+    with pytest.raises(TinyclapError, match="lacks 1 of its 8 students; make them with `tinyclap latency --make"):
+        time_students(folder)
+    others = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.onnx")}
+    make_students(folder, SPACE, 8)
+    assert {name: (folder / name).stat().st_mtime_ns for name in others} == others
+    with pytest.raises(TinyclapError, match="holds these students already; time them"):
+        make_students(folder, SPACE, 8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(latency_model, "FEWEST", 8)  # making more would take long
         time_students(folder, rounds=3)
@@ -93,7 +101,7 @@ def test_the_command_times_a_folder(timed: Path, tmp_path: Path, monkeypatch: py
     assert f"--latency {timed / 'latency.yaml'}" in told
     run("latency", str(timed), "--threads", "2")
     assert load_latency(timed / "latency_2_threads.yaml").measured_on.endswith("2 threads")
-    assert "exists already" in failure("latency", "--make", str(timed))[0]
+    assert "holds something else than these 48 students" in failure("latency", "--make", str(timed))[0]
     assert "holds no students to time; make some with `tinyclap latency --make" in failure("latency", str(tmp_path))[0]
     broken = tmp_path / "latency.yaml"
     broken.write_text("latency: {layers: -1}\n")

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json, whole_folder, write_json, write_text
+from tinyclap.files import read_json, write_json, write_text
 from tinyclap.latency import ROUNDS, interleaved_ms
 from tinyclap.latency_model import LatencyFit, features, fit
 from tinyclap.progress import counted
@@ -29,25 +29,31 @@ AT_ONCE = 8  # that take turns while they are timed
 def make_students(folder: Path, space: Space, n: int, seed: int = 0) -> None:
     """Write graphs from waveform to embedding of students drawn by lot from a space; needs the train install.
 
+    Goes on where an earlier call for the same students was interrupted.
+
     Raises:
-        TinyclapError: the folder is there already.
+        TinyclapError: the folder holds something else, or all of them already.
     """
+    configs = _drawn(space, n, random.Random(seed))
+    wanted = json.loads(json.dumps([dataclasses.asdict(config) for config in configs]))
+    if folder.exists() and read_json(folder / STUDENTS, []) != wanted and any(folder.iterdir()):
+        raise TinyclapError(f"{folder} holds something else than these {n} students; name another folder")
+    missing = [number for number in range(n) if not (folder / _graph_name(number)).is_file()]
+    if not missing:
+        raise TinyclapError(f"{folder} holds these students already; time them with `tinyclap latency {folder}`")
     import torch
 
     from tinyclap import onnx_graph
     from tinyclap.onnx_encoder import encoder_graph, frontend_graph
     from tinyclap.student import Student
 
-    if folder.exists():
-        raise TinyclapError(f"{folder} exists already; time its students with `tinyclap latency {folder}`")
-    configs = _drawn(space, n, random.Random(seed))
-    torch.manual_seed(seed)
-    with whole_folder(folder) as new:
-        for number, config in enumerate(counted(configs, "students", n, "student")):
-            student = Student(config).eval()
-            graph = onnx_graph.join(frontend_graph(student), encoder_graph(student))
-            onnx_graph.save(graph, new / _graph_name(number))
-        write_json(new / STUDENTS, [dataclasses.asdict(config) for config in configs])
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / STUDENTS, wanted)
+    for number in counted(missing, "students", len(missing), "student"):
+        torch.manual_seed(seed + number)
+        student = Student(configs[number]).eval()
+        graph = onnx_graph.join(frontend_graph(student), encoder_graph(student))
+        onnx_graph.save(graph, folder / _graph_name(number))
 
 
 def time_students(folder: Path, threads: int = 1, rounds: int = ROUNDS) -> LatencyFit:
@@ -59,6 +65,12 @@ def time_students(folder: Path, threads: int = 1, rounds: int = ROUNDS) -> Laten
     listed = read_json(folder / STUDENTS, [])
     if not listed:
         raise TinyclapError(f"{folder} holds no students to time; make some with `tinyclap latency --make {folder}`")
+    absent = [number for number in range(len(listed)) if not (folder / _graph_name(number)).is_file()]
+    if absent:
+        raise TinyclapError(
+            f"{folder} lacks {len(absent)} of its {len(listed)} students; make them with `tinyclap latency --make "
+            f"{folder} --students {len(listed)}`"
+        )
     configs = [StudentConfig.from_dict(values) for values in listed]
     taken: list[float] = []
     for first in counted(range(0, len(configs), AT_ONCE), "timing", -(-len(configs) // AT_ONCE), "group"):
