@@ -29,10 +29,11 @@ from tinyclap.prune_options import PruneOptions
 from tinyclap.prune_run import prune_run
 from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
-from tinyclap.search_options import SearchOptions
-from tinyclap.search_run import CHOSEN, RESULT, run_search
+from tinyclap.search_options import CHOSEN, RESULT, SearchOptions
+from tinyclap.search_run import run_search
 from tinyclap.space import describe
 from tinyclap.statistics import paired_comparison, recording_ids
+from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
 from tinyclap.units import parse_count
 
@@ -78,7 +79,9 @@ def main() -> None:
         "unconstrained_accuracy": float(np.mean(theirs)),
         "int8_minus_unconstrained": compared["difference"],
         "int8_minus_unconstrained_ci95": compared["difference_ci95"],
-        "unconstrained_costs": budget.measure(student_costs(config_of(given.unconstrained))),
+        "unconstrained_costs": budget.measure(
+            student_costs(Student.from_pretrained(given.unconstrained / "student").config)
+        ),
         "evaluation": json.loads((run / "evaluation.json").read_text(encoding="utf-8"))[0]["student"],
     }
     write_json(RESULTS / "board.json", result)
@@ -116,12 +119,6 @@ def unconstrained(run: Path) -> tuple[list[bool], list[str | None]]:
     with tempfile.TemporaryDirectory() as folder:
         export_run(run, Path(folder) / "bundle", input="logmel")
         return answers(run, Path(folder) / "bundle", "float"), [clip.source for clip in test.clips]
-
-
-def config_of(run: Path) -> StudentConfig:
-    """The shape of a run's student."""
-    values = json.loads((run / "student" / "config.json").read_text(encoding="utf-8"))
-    return StudentConfig.from_dict({key: value for key, value in values.items() if not key.startswith("format")})
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ from tinyclap.latent import latent_map
 from tinyclap.lessons import lessons
 from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
-from tinyclap.search_options import SearchOptions
-from tinyclap.search_run import CHOSEN, RESULT, run_search
+from tinyclap.search_options import CHOSEN, RESULT, SearchOptions
+from tinyclap.search_run import run_search
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student_config import StudentConfig
 

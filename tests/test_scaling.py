@@ -1,6 +1,7 @@
 """Students within a budget: counted exactly, the nearest named where none fits, and proposals that fill it."""
 
 import dataclasses
+import itertools
 
 import pytest
 
@@ -35,19 +36,16 @@ def test_those_that_fit_are_those_whose_own_costs_fit() -> None:
     kept = {found.config(row): row for row in range(len(found))}
     assert len(kept) == len(found)
     fitting = 0
-    for trunk in SMALL.trunks():
-        for spec in SMALL.frontends:
-            for features in SMALL.features:
-                for dim in SMALL.dims:
-                    config = dataclasses.replace(BASE, phinet=trunk, frontend=spec, features=features, embed_dim=dim)
-                    costs = student_costs(config)
-                    fits = budget.excess(costs) <= 1
-                    assert fits == (config in kept)
-                    if fits:
-                        fitting += 1
-                        row = kept[config]
-                        measured = budget.measure(costs)
-                        assert {name: found.costs[name][row] for name in measured} == measured
+    everything = itertools.product(SMALL.trunks(), SMALL.frontends, SMALL.features, SMALL.dims)
+    for trunk, spec, features, dim in everything:
+        config = dataclasses.replace(BASE, phinet=trunk, frontend=spec, features=features, embed_dim=dim)
+        costs = student_costs(config)
+        fits = budget.excess(costs) <= 1
+        assert fits == (config in kept)
+        if fits:
+            fitting += 1
+            measured = budget.measure(costs)
+            assert {name: found.costs[name][kept[config]] for name in measured} == measured
     assert fitting == len(found)
 
 

@@ -85,7 +85,9 @@ def embed(
         typer.echo(f"{len(made.bad)} files left out; {out.with_suffix('.json')} names them:{named}", err=True)
     kept = "" if dtype == "float32" else "; too few clips to measure what their neighbours lose"
     if made.neighbours_kept is not None:
-        chance = 10 / (made.n_rows - 1)
+        from tinyclap.zeroshot import knn_chance
+
+        chance = knn_chance(made.n_rows)
         kept = f"; {made.neighbours_kept:.1%} of the 10 nearest clips are kept (chance {chance:.1%})"
     typer.echo(f"{out}: {made.n_rows} x {loaded.embed_dim}, {dtype}, {made.bytes_per_clip} bytes a clip{kept}")
 

@@ -37,7 +37,7 @@ def devices(
 ) -> None:
     """List the known devices and what they leave for a student; of one, where the figures are from."""
     from tinyclap.devices import known_devices, load_device
-    from tinyclap.formatting import binary_size
+    from tinyclap.formatting import aligned, binary_size
 
     if device is not None:
         one = load_device(device)
@@ -52,9 +52,7 @@ def devices(
         known = load_device(name)
         flash, ram = binary_size(known.flash.free), binary_size(known.ram.free)
         rows.append((name, flash, ram, known.precision, known.title))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    typer.echo("\n".join(aligned(rows)))
     typer.echo("\nflash and RAM are what firmware or operating system leave; of one device: tinyclap devices NAME")
 
 

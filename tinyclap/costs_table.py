@@ -5,15 +5,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tinyclap import latent
 from tinyclap.costs import PRECISIONS, Costs, student_costs
 from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json
-from tinyclap.formatting import binary_size, scaled
+from tinyclap.formatting import aligned, binary_size, scaled
 from tinyclap.recipe import load_recipe
 from tinyclap.run import find_run
 from tinyclap.student_config import MAPPED, StudentConfig
 
-LATENT_MAP = "latent_map.safetensors"
 DEFAULT_DIM = 512  # of LAION's teachers
 LONGEST_S = 3600.0
 
@@ -87,11 +87,7 @@ def as_table(counted: Counted) -> str:
     rows.append(("sum (RAM: the largest)", *total, *peaks, *flash))
     fused = [binary_size(told[f"fused_ram_bytes_{precision}"]) for precision in PRECISIONS]
     rows.append(("  with fused blocks", "", "", *fused, "", ""))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(pairs))
-        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
-    ]
+    lines = aligned(rows, numbers=True)
     rule = "-" * len(lines[0])
     return "\n".join(
         [
@@ -101,7 +97,7 @@ def as_table(counted: Counted) -> str:
             rule,
             *lines[1:-2],
             rule,
-            *(line.rstrip() for line in lines[-2:]),
+            *lines[-2:],
             "",
             f"MACs: {scaled(told['macs'])} of the network, as fvcore counts them, and by formula "
             f"{scaled(told['frontend_macs'])} of the front end.",
@@ -145,9 +141,5 @@ def _of_run(run: Path) -> tuple[StudentConfig, int | None]:
         raise TinyclapError(f"{run} has no student ({path} is missing); give a finished run of `tinyclap distill`")
     values = {key: value for key, value in read_json(path, {}).items() if not key.startswith("format")}
     config = StudentConfig.from_dict(values)
-    mapped = run / "student" / LATENT_MAP
-    if not mapped.is_file():
-        return config, None
-    from tinyclap.latent import LatentMap
-
-    return config, LatentMap.load(mapped).full_dim
+    mapped = run / "student" / latent.FILE
+    return config, latent.LatentMap.load(mapped).full_dim if mapped.is_file() else None

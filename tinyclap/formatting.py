@@ -100,5 +100,17 @@ def ratio(part: Any, whole_value: Any) -> str:
     return f"1/{times:.1f}" if times > 1.05 else f"{part / whole_value:.3g} times"
 
 
+def aligned(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> list[str]:
+    """A table's rows as lines of columns, each as wide as its widest cell; `numbers` stand right, but for the first."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        padded = zip(row, widths, strict=True)
+        cells = (cell.rjust(width) if numbers and at else cell.ljust(width) for at, (cell, width) in enumerate(padded))
+        return "  ".join(cells).rstrip()
+
+    return [line(row) for row in rows]
+
+
 def _is_interval(pair: Any) -> bool:
     return isinstance(pair, Sequence) and len(pair) == 2 and all(known(end) for end in pair)

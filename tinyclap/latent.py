@@ -14,6 +14,7 @@ import numpy as np
 from tinyclap.errors import TinyclapError
 
 METHODS = ("rotation", "magnitude", "random")
+FILE = "latent_map.safetensors"  # in a pruned student's folder
 _TENSOR = "latent_map"
 
 

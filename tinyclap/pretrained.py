@@ -14,11 +14,11 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-from tinyclap import files
+from tinyclap import files, latent
 from tinyclap.errors import TinyclapError
 from tinyclap.latent import LatentMap
 
-CONFIG, WEIGHTS, CARD, MAP = "config.json", "model.safetensors", "README.md", "latent_map.safetensors"
+CONFIG, WEIGHTS, CARD, MAP = "config.json", "model.safetensors", "README.md", latent.FILE
 HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 SHOWN = 3  # names listed in a message
 

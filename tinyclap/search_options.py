@@ -13,7 +13,8 @@ from tinyclap.recipe import dump
 from tinyclap.schema.recipes import DistillRecipe
 
 FIRST_RUNG, REDUCTION = 8, 2  # a share of the epochs, and how many of the trials each rung lets through
-ASKED = "asked.json"
+ASKED, RESULT, STUDY, TRIALS = "asked.json", "search.json", "study.db", "trials"
+CHOSEN, FRONT = "chosen.yaml", "front.png"
 
 
 @dataclass(frozen=True)

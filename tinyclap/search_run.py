@@ -29,7 +29,7 @@ from tinyclap.run import RUNS, environment
 from tinyclap.schema.networks import PhiNet
 from tinyclap.schema.recipes import DistillRecipe
 from tinyclap.search import Report, Stopped, Trial, search, silent
-from tinyclap.search_options import ASKED, SearchOptions, asked, refuse_other
+from tinyclap.search_options import ASKED, CHOSEN, FRONT, RESULT, STUDY, TRIALS, SearchOptions, asked, refuse_other
 from tinyclap.search_table import plot
 from tinyclap.space import enumerate_space, refuse_empty, space_around
 from tinyclap.student import Student
@@ -37,7 +37,6 @@ from tinyclap.student_config import StudentConfig
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import Teacher
 
-RESULT, STUDY, CHOSEN, TRIALS, FRONT = "search.json", "study.db", "chosen.yaml", "trials", "front.png"
 HELD_OUT = 0.2
 
 

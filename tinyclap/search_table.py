@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinyclap.budget import LIMITS, told
-from tinyclap.formatting import decimal, scaled
+from tinyclap.formatting import aligned, decimal, scaled
+from tinyclap.search_options import CHOSEN, FRONT, RESULT
 
 SHOWN = 10
 AXES = {
@@ -39,8 +40,7 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
         )
         for place, trial in enumerate(trials[:SHOWN], 1)
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = aligned(rows)
     finished = sum(trial["finished"] for trial in trials)
     return "\n".join(
         [
@@ -49,12 +49,12 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
             f"for all {result['epochs']} epochs, and ranked on {result['held_out_clips']} clips held out",
             "",
             *lines,
-            *([f"... {len(trials) - SHOWN} more in {folder / 'search.json'}"] if len(trials) > SHOWN else []),
+            *([f"... {len(trials) - SHOWN} more in {folder / RESULT}"] if len(trials) > SHOWN else []),
             "",
             conventions(result),
             "a student: its trunk (gates are squeeze-excite); features to dimensions; sample rate, mels, hop",
             "",
-            f"picture  {folder / 'front.png'}",
+            f"picture  {folder / FRONT}",
             f"next     {_next(result, folder)}",
         ]
     )
@@ -62,7 +62,7 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
 
 def as_object(result: Mapping[str, Any], folder: Path) -> str:
     """The same as one JSON object."""
-    told = {"search": str(folder), "chosen": str(folder / "chosen.yaml"), "next": _next(result, folder)}
+    told = {"search": str(folder), "chosen": str(folder / CHOSEN), "next": _next(result, folder)}
     return json.dumps({**told, **result})
 
 
@@ -80,7 +80,7 @@ def conventions(result: Mapping[str, Any]) -> str:
 def _next(result: Mapping[str, Any], folder: Path) -> str:
     dim = result["trials"][0]["student"]["embed_dim"]
     then = f" && tinyclap prune --dim {dim}" if dim < result["full_dim"] else ""
-    return f"tinyclap distill {folder / 'chosen.yaml'}{then}"
+    return f"tinyclap distill {folder / CHOSEN}{then}"
 
 
 def short(student: Mapping[str, Any]) -> str:

@@ -125,6 +125,7 @@ class Feasible:
     """The students of a space that fit a budget.
 
     Attributes:
+        space: that was counted.
         counted: how many were looked at.
         trunks: the trunks that fit with some front end and head.
         rows: of each student: place of its trunk in `trunks`, of its front end, features and dims in the space.
@@ -132,12 +133,12 @@ class Feasible:
         nearest: the student that exceeds the budget least, and by which ratio; None where some fit.
     """
 
+    space: Space = field(repr=False)
     counted: int
     trunks: list[PhiNetConfig]
     rows: np.ndarray
     costs: Mapping[str, np.ndarray]
     nearest: tuple[StudentConfig, float] | None = None
-    space: Space = field(repr=False, default=None)  # type: ignore[assignment]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -180,9 +181,9 @@ def enumerate_space(space: Space, budget: Budget) -> Feasible:
     if not trunks and nearest is not None:
         ratio, trunk, place = nearest
         config = _student(space, trunk, *(int(index) for index in place))
-        return Feasible(len(space), [], np.empty((0, 4), int), {}, (config, ratio), space)
+        return Feasible(space, len(space), [], np.empty((0, 4), int), {}, (config, ratio))
     joined = {name: np.concatenate(values) for name, values in costs.items()}
-    return Feasible(len(space), trunks, np.concatenate(rows), joined, None, space)
+    return Feasible(space, len(space), trunks, np.concatenate(rows), joined)
 
 
 def refuse_empty(feasible: Feasible, budget: Budget) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinyclap import tables
 from tinyclap.files import read_json
-from tinyclap.formatting import decimal, duration, file_size, percent, percent_interval, scaled
+from tinyclap.formatting import aligned, decimal, duration, file_size, percent, percent_interval, scaled
 from tinyclap.results import SWEEP, read_evaluations
 
 
@@ -25,8 +25,7 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     evaluation = _own_evaluation(run) if evaluated is None else evaluated
     models = [name for name in ("teacher", "student") if name in summary]
     rows = [("", *models), *_cost_rows(summary, models), *_accuracy_rows(evaluation, models)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(models) + 1)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = aligned(rows)
     if len(models) == 2 and evaluation:
         lines += ["", *_agreement_lines(evaluation)]
         if "pruned" in summary:

@@ -1,13 +1,12 @@
 """Write laion.npz: what the original laion_clap computes with weights that anyone can make again from their names.
 
     python -m venv laion && laion/bin/pip install --no-deps laion-clap torchlibrosa  # and what they import
-    laion/bin/python tests/golden/make_laion.py
+    PYTHONPATH=tests laion/bin/python tests/golden/make_laion.py
 
 Only this script needs laion_clap (CC0); the tests use `laion_state`, `waveform`, `TOKENS` and the .npz file, which
 holds the names and shapes of the checkpoint too. The model is small: HTSAT of two stages, RoBERTa of two layers.
 """
 
-import hashlib
 import json
 import sys
 import types
@@ -16,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from named_weights import values
 from torch import Tensor, nn
 
 GOLDEN = Path(__file__).with_name("laion.npz")
 TOKENS = [[0, 17, 44, 90, 2], [0, 8, 2, 1, 1]]  # of two captions, the second padded
-EMBED_DIM, WIDTH, TEXT_WIDTH = 32, 16, 128
+EMBED_DIM, WIDTH, TEXT_WIDTH, GAIN = 32, 16, 128, 3.0
 CONSTANT_SUFFIXES = ("num_batches_tracked", "relative_position_index", "attn_mask", "position_ids", "melW")
 CONSTANT_PREFIXES = ("audio_branch.spectrogram_extractor.", "audio_branch.logmel_extractor.")
 
@@ -28,25 +28,13 @@ CONSTANT_PREFIXES = ("audio_branch.spectrogram_extractor.", "audio_branch.logmel
 def laion_state(golden: Path = GOLDEN) -> dict[str, Tensor]:
     """A checkpoint's weights, by the names and shapes of the original."""
     shapes = json.loads(str(np.load(golden)["shapes"]))
-    return {name: torch.from_numpy(values(name, tuple(shape))) for name, shape in shapes.items()}
+    return {name: torch.from_numpy(values(name, tuple(shape), GAIN)) for name, shape in shapes.items()}
 
 
 def waveform() -> Tensor:
     """Ten seconds of noise at 48 kHz (1, 480000), in steps of 16 bits, which the original would round to."""
     noise = np.round(np.random.default_rng(0).uniform(-0.5, 0.5, (1, 480_000)) * 32_767) / 32_767
     return torch.from_numpy(noise.astype(np.float32))
-
-
-def values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """What a tensor of that name holds."""
-    if name.startswith("logit_scale"):
-        return np.full(shape, np.log(1 / 0.07), np.float32)
-    seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
-    uniform = np.random.default_rng(seed).random(shape, dtype=np.float32) * 2 - 1
-    if name.endswith("running_var") or (len(shape) == 1 and name.endswith("weight")):
-        return (1 + uniform / 2).astype(np.float32)
-    fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 12
-    return (uniform * np.sqrt(3 / fan_in)).astype(np.float32)
 
 
 def is_constant(name: str) -> bool:
@@ -96,7 +84,9 @@ def main() -> None:
     model.logit_scale_a, model.logit_scale_t = nn.Parameter(torch.ones([])), nn.Parameter(torch.ones([]))
     own = model.state_dict()
     shapes = {name: list(tensor.shape) for name, tensor in own.items() if not is_constant(name)}
-    model.load_state_dict({**own, **{name: torch.from_numpy(values(name, tuple(s))) for name, s in shapes.items()}})
+    model.load_state_dict(
+        {**own, **{name: torch.from_numpy(values(name, tuple(s), GAIN)) for name, s in shapes.items()}}
+    )
     model.eval()
     tokens = torch.tensor(TOKENS)
     with torch.no_grad():

@@ -1,13 +1,12 @@
 """Write msclap.npz: what the original msclap computes, 2022 and 2023, with weights made from their names alone.
 
     python -m venv laion && laion/bin/pip install --no-deps msclap torchlibrosa  # and what they import
-    laion/bin/python tests/golden/make_msclap.py
+    PYTHONPATH=tests laion/bin/python tests/golden/make_msclap.py
 
 Only this script needs msclap (MIT); the tests use `msclap_state`, `waveform`, `TOKENS` and the .npz file, which holds
 names and shapes of the checkpoints too. The audio towers have their published size, BERT and GPT-2 two layers of 64.
 """
 
-import hashlib
 import importlib.util
 import json
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from named_weights import values
 from torch import Tensor
 from torch.nn import functional
 
@@ -38,20 +38,6 @@ def msclap_state(version: str) -> dict[str, Tensor]:
 def waveform(version: str) -> Tensor:
     """A window of noise at 44.1 kHz (1, samples)."""
     return torch.from_numpy(np.random.default_rng(0).uniform(-0.5, 0.5, (1, SAMPLES[version])).astype(np.float32))
-
-
-def values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """What a tensor of that name holds."""
-    if name == "logit_scale":
-        return np.full(shape, np.log(1 / 0.07), np.float32)
-    if name.endswith("num_batches_tracked"):
-        return np.array(1, dtype=np.int64)
-    seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
-    uniform = np.random.default_rng(seed).random(shape, dtype=np.float32) * 2 - 1
-    if name.endswith("running_var") or (len(shape) == 1 and name.endswith("weight")):
-        return (1 + uniform / 2).astype(np.float32)
-    fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 12
-    return (uniform * np.sqrt(6 / fan_in)).astype(np.float32)
 
 
 def main() -> None:

@@ -1,12 +1,11 @@
 """Write reference_student.npz: what the original tinyCLAP student computes with weights that anyone can make again.
 
     pip install --no-deps micromind torchinfo
-    python tests/golden/make_reference_student.py .../micromind/networks/phinet.py
+    PYTHONPATH=tests python tests/golden/make_reference_student.py .../micromind/networks/phinet.py
 
 Only this script needs micromind (Apache-2.0); the tests use `reference_state`, `logmel` and the .npz file.
 """
 
-import hashlib
 import runpy
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from named_weights import values
 from torch import Tensor, nn
 
 GOLDEN = Path(__file__).with_name("reference_student.npz")
@@ -59,23 +59,12 @@ def norm(name: str, channels: int) -> dict[str, tuple[int, ...]]:
 
 def reference_state() -> dict[str, Tensor]:
     """A checkpoint of that format whose values follow from the names of the tensors."""
-    return {name: torch.from_numpy(_values(name, shape)) for name, shape in reference_shapes().items()}
+    return {name: torch.from_numpy(values(name, shape)) for name, shape in reference_shapes().items()}
 
 
 def logmel() -> Tensor:
     """An input (1, 1, 690, 64), 5 s of decibels."""
-    return torch.from_numpy(_values("logmel", (1, 1, 690, 64))) * 20 - 30
-
-
-def _values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    if name.endswith("num_batches_tracked"):
-        return np.array(1, dtype=np.int64)
-    seed = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
-    uniform = np.random.default_rng(seed).random(shape, dtype=np.float32) * 2 - 1
-    if name.endswith("running_var") or (len(shape) == 1 and name.endswith("weight")):
-        return (1 + uniform / 2).astype(np.float32)
-    fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 12
-    return (uniform * np.sqrt(6 / fan_in)).astype(np.float32)
+    return torch.from_numpy(values("logmel", (1, 1, 690, 64))) * 20 - 30
 
 
 class _Reference(nn.Module):

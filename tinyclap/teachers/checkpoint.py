@@ -1,15 +1,19 @@
 """Files that others' trainings wrote: plain weights, read without running code."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from huggingface_hub import hf_hub_download
+from torch import Tensor, nn
 from transformers import AutoTokenizer
 
 from tinyclap.errors import TinyclapError
+
+Suffixes = tuple[str, ...]
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
@@ -63,8 +67,25 @@ def tokenizer(folder: Path, repository: str) -> Any:
         ) from error
 
 
-def refuse_misfit(name: str, format_name: str, faults: dict[str, list[str]]) -> None:
-    """Raise a TinyclapError that counts what is wrong with the weights of a checkpoint, where something is."""
-    told = [f"{len(keys)} {what} (e.g. {keys[0]})" for what, keys in faults.items() if keys]
+def fill(module: nn.Module, weights: Mapping[str, Tensor], name: str, format_name: str, following: Suffixes) -> None:
+    """Load weights that fit a module; those that end in `following` follow from its configuration and are left as is.
+
+    Raises:
+        TinyclapError: counting what is missing, unknown or of another shape.
+    """
+    own = module.state_dict()
+    faults = {
+        "missing": [key for key in own if key not in weights and not key.endswith(following)],
+        "unknown": [key for key in weights if key not in own and not key.endswith(following)],
+        "of another shape": [key for key in weights if key in own and weights[key].shape != own[key].shape],
+    }
+    refuse_misfit(name, f"not the weights of {format_name}", faults)
+    kept = {key: tensor.float() for key, tensor in weights.items() if key in own and not key.endswith(following)}
+    module.load_state_dict(kept, strict=False)
+
+
+def refuse_misfit(name: str, what: str, faults: Mapping[str, list[str]]) -> None:
+    """Raise a TinyclapError that counts the keys of each fault of a teacher's weights, where there are any."""
+    told = [f"{len(keys)} {fault} (e.g. {keys[0]})" for fault, keys in faults.items() if keys]
     if told:
-        raise TinyclapError(f"teacher {name}: not the weights of {format_name}: {'; '.join(told)}")
+        raise TinyclapError(f"teacher {name}: {what}: {'; '.join(told)}")

@@ -28,6 +28,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.files import whole_folder, write_text
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.teachers import checkpoint
 from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
 from tinyclap.windows import repeat_pad
 
@@ -216,9 +217,7 @@ def _refuse_misfit(name: str, report: dict[str, Any]) -> None:
         "of another shape": list(report["mismatched_keys"]),
         "unknown": extra,
     }
-    told = [f"{len(keys)} {what} (e.g. {keys[0]})" for what, keys in faults.items() if keys]
-    if told:
-        raise TinyclapError(f"teacher {name}: the weights do not fit the configuration: {'; '.join(told)}")
+    checkpoint.refuse_misfit(name, "the weights do not fit the configuration", faults)
 
 
 def _licence(source: str) -> str:

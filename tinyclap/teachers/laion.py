@@ -57,7 +57,7 @@ def load_laion(source: str) -> HFTeacher:
     path = checkpoint.located(source, REPOSITORY, ".pt")
     weights = read_checkpoint(path)
     model = ClapModel(config_of(weights, source))
-    _fill(model, dict(converted(weights)), source)
+    checkpoint.fill(model, dict(converted(weights)), source, "LAION's CLAP, HTSAT unfused", FOLLOWING)
     extractor = ClapFeatureExtractor(
         truncation="rand_trunc", padding="repeatpad", frequency_min=50, frequency_max=14_000
     )
@@ -144,19 +144,6 @@ def converted(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
                 yield name.replace("qkv", part), piece
         else:
             yield name, tensor
-
-
-def _fill(model: ClapModel, weights: Mapping[str, Tensor], name: str) -> None:
-    own = model.state_dict()
-    wrong = [key for key, tensor in weights.items() if key in own and tensor.shape != own[key].shape]
-    faults = {
-        "missing": [key for key in own if key not in weights and not key.endswith(FOLLOWING)],
-        "unknown": [key for key in weights if key not in own and not key.endswith(FOLLOWING)],
-        "of another shape": wrong,
-    }
-    checkpoint.refuse_misfit(name, "LAION's CLAP, HTSAT unfused", faults)
-    kept = {key: tensor.float() for key, tensor in weights.items() if key in own and not key.endswith(FOLLOWING)}
-    model.load_state_dict(kept, strict=False)
 
 
 def _counts(weights: Mapping[str, Tensor], pattern: str) -> list[int]:

@@ -242,15 +242,5 @@ def _fill(teacher: MSClap, weights: Mapping[str, Tensor]) -> None:
         prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
         own_name = "scale" if name == "logit_scale" else prefixes.get(prefix, "") + name.removeprefix(prefix)
         named[own_name] = tensor
-    own = teacher.state_dict()
-    checkpoint.refuse_misfit(
-        teacher.name,
-        f"Microsoft CLAP {teacher.version}",
-        {
-            "missing": [key for key in own if key not in named and not key.endswith(FOLLOWING)],
-            "unknown": [key for key in named if key not in own and not key.endswith(FOLLOWING)],
-            "of another shape": [key for key in named if key in own and named[key].shape != own[key].shape],
-        },
-    )
-    teacher.load_state_dict({key: tensor for key, tensor in named.items() if not key.endswith(FOLLOWING)}, strict=False)
+    checkpoint.fill(teacher, named, teacher.name, f"Microsoft CLAP {teacher.version}", FOLLOWING)
     teacher.frontend.filterbank.copy_(weights[_mel_name(teacher.version)])
