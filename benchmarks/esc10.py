@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from esc10_runs import data_overrides, made, run_folder, runs_parser, train_teacher
 
 from tinyclap import zeroshot
 from tinyclap.data.decoded import decode
@@ -28,10 +29,8 @@ from tinyclap.data.esc50 import esc50
 from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
 from tinyclap.evaluation import TEACHER_MEAN
 from tinyclap.files import read_json, write_json, write_text
-from tinyclap.jobs import run_recipe
-from tinyclap.recipe import dump, load_recipe
-from tinyclap.run import check_run, environment
-from tinyclap.schema.recipes import Recipe
+from tinyclap.recipe import load_recipe
+from tinyclap.run import environment
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
@@ -81,41 +80,10 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="folder in ESC-50's layout")
-    parser.add_argument("--text", default="sentence-transformers/all-MiniLM-L6-v2", help="hub id or folder")
-    parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 5])
-    parser.add_argument("--all-folds", type=int, nargs="+", default=[1, 2, 3, 5], help="folds that there are")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser = runs_parser(__doc__)
     parser.add_argument("--arms", nargs="+", default=["views", "fixed", "unseen"], choices=list(ARMS))
-    parser.add_argument("--work", type=Path, default=Path("runs/esc10_benchmark"))
     parser.add_argument("--name", default="esc10", help="of the result files")
     return parser.parse_args()
-
-
-def data_overrides(arguments: argparse.Namespace, fold: int) -> list[str]:
-    train = [other for other in arguments.all_folds if other != fold]
-    roots = [f"data.train.root={arguments.root}", f"data.test.root={arguments.root}"]
-    return [*roots, f"data.train.folds={train}", f"data.test.folds=[{fold}]"]
-
-
-def run_folder(arguments: argparse.Namespace, fold: int, name: str) -> Path:
-    train = "-".join(str(other) for other in arguments.all_folds if other != fold)
-    return Path(arguments.work) / f"train{train}_test{fold}" / name
-
-
-def make(recipe: Recipe, run: Path) -> Path:
-    """The finished run of a recipe, made now unless it is there; one of another recipe in its place is an error."""
-    check_run(run, dump(recipe), resume=True)
-    if not (run / "summary.json").is_file():
-        run_recipe(recipe, run, resume=True)
-    return run
-
-
-def train_teacher(arguments: argparse.Namespace, fold: int) -> Path:
-    overrides = [*data_overrides(arguments, fold), f"text.source={arguments.text}"]
-    recipe = load_recipe("esc10_teacher", overrides, task="pretrain")
-    return make(recipe, run_folder(arguments, fold, "teacher"))
 
 
 def train_student(arguments: argparse.Namespace, fold: int, teacher_run: Path, arm: str, seed: int) -> Path:
@@ -123,7 +91,7 @@ def train_student(arguments: argparse.Namespace, fold: int, teacher_run: Path, a
     if arm == "unseen":
         overrides.append(f"data.train.exclude_labels=[{', '.join(LEFT_OUT[fold])}]")
     recipe = load_recipe("esc10", overrides, task="distill")
-    return make(recipe, run_folder(arguments, fold, f"{arm}-{seed}"))
+    return made(recipe, run_folder(arguments, fold, f"{arm}-{seed}"))
 
 
 def embed(arguments: argparse.Namespace, teacher_run: Path, run: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,32 +1,16 @@
 """What the benchmarks compute from their runs, and what the README takes from their result files."""
 
-import importlib.util
 from argparse import Namespace
-from pathlib import Path
-from types import ModuleType
 
+import esc10
 import numpy as np
 import pytest
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+import readme
+import search
 
 
 def test_the_readme_holds_the_figures_of_the_result_files() -> None:
-    assert load("readme").figures() in (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def esc10() -> ModuleType:
-    return load("esc10")
+    assert readme.figures() in readme.README.read_text(encoding="utf-8")
 
 
 def run_row(fold: int, seed: int, correct: float) -> dict[str, object]:
@@ -44,7 +28,7 @@ def run_row(fold: int, seed: int, correct: float) -> dict[str, object]:
     }
 
 
-def test_a_summary_means_folds_and_seeds_and_draws_recordings(esc10: ModuleType) -> None:
+def test_a_summary_means_folds_and_seeds_and_draws_recordings() -> None:
     # Two folds of 20 clips, two seeds; the teacher misses clip 0 of each fold, the student clips 0 to 3 with seed 0.
     rows = [run_row(fold, seed, 0.8 if seed == 0 else 1.0) for fold in (1, 2) for seed in (0, 1)]
     clips = [
@@ -77,7 +61,7 @@ def test_a_summary_means_folds_and_seeds_and_draws_recordings(esc10: ModuleType)
     assert high - low > np.ptp(alone["student_ci95"]), "clips of a recording fail together, which tells less"
 
 
-def test_tracking_counts_the_test_folds_clips_apart(esc10: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tracking_counts_the_test_folds_clips_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(esc10, "esc50", lambda *_, **__: range(320))
     rows = [
         {
@@ -98,7 +82,7 @@ def test_tracking_counts_the_test_folds_clips_apart(esc10: ModuleType, monkeypat
     assert esc10.summarise_tracking(Namespace(root="anywhere"), []) == {}
 
 
-def test_every_arm_and_every_left_out_class_fits_the_recipe(esc10: ModuleType) -> None:
+def test_every_arm_and_every_left_out_class_fits_the_recipe() -> None:
     from tinyclap.recipe import load_recipe
 
     for overrides in esc10.ARMS.values():
@@ -108,7 +92,6 @@ def test_every_arm_and_every_left_out_class_fits_the_recipe(esc10: ModuleType) -
 
 def test_a_difference_is_paired_by_seed_and_clip_and_draws_recordings() -> None:
     """The searched student gains 0.1 on every clip of seed 0 and 0.3 of seed 1; in accuracy one clip of seed 0."""
-    search = load("search")
 
     def outcome(arm: str, seed: int, cosine: float, correct: list[bool]) -> dict[str, object]:
         clips = [

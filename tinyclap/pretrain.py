@@ -254,9 +254,7 @@ def matching(views: Views, captions: Captions, batch: np.ndarray, k: int) -> Ten
             continue
         others = groups[batch] == groups[view.other.index]
         if others.any():
-            amplitude = 10.0 ** (-view.mix_snr_db / 20.0)
-            share = amplitude / (1.0 + amplitude)
-            matches[row] = (1.0 - share) * matches[row] + share * others / others.sum()
+            matches[row] = (1.0 - view.other_share) * matches[row] + view.other_share * others / others.sum()
     return torch.from_numpy(matches.astype(np.float32))
 
 

@@ -107,6 +107,12 @@ class View:
     mask_s: float
     band_hz: tuple[float, float] | None
 
+    @property
+    def other_share(self) -> float:
+        """The other clip's share of the amplitude, 0 where nothing is mixed in."""
+        amplitude = 0.0 if self.other is None else 10.0 ** (-self.mix_snr_db / 20.0)
+        return amplitude / (1.0 + amplitude)
+
 
 def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, seed: int, k: int) -> View:
     """Draw the k-th view of clip `index`: a pure function of its arguments.

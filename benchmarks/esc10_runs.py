@@ -1,0 +1,46 @@
+"""Runs of a cross-validation on ESC-10: what its scripts have in common. A run that is finished is not made again."""
+
+import argparse
+from pathlib import Path
+
+from tinyclap.jobs import run_recipe
+from tinyclap.recipe import dump, load_recipe
+from tinyclap.run import check_run
+from tinyclap.schema.recipes import Recipe
+
+
+def runs_parser(description: str | None) -> argparse.ArgumentParser:
+    """A command's options on data, folds, seeds and where the runs are kept."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="folder in ESC-50's layout")
+    parser.add_argument("--text", default="sentence-transformers/all-MiniLM-L6-v2", help="hub id or folder")
+    parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 5], help="to test on, each in turn")
+    parser.add_argument("--all-folds", type=int, nargs="+", default=[1, 2, 3, 5], help="folds that there are")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--work", type=Path, default=Path("runs/esc10_benchmark"))
+    return parser
+
+
+def data_overrides(arguments: argparse.Namespace, fold: int) -> list[str]:
+    train = [other for other in arguments.all_folds if other != fold]
+    roots = [f"data.train.root={arguments.root}", f"data.test.root={arguments.root}"]
+    return [*roots, f"data.train.folds={train}", f"data.test.folds=[{fold}]"]
+
+
+def run_folder(arguments: argparse.Namespace, fold: int, name: str) -> Path:
+    train = "-".join(str(other) for other in arguments.all_folds if other != fold)
+    return Path(arguments.work) / f"train{train}_test{fold}" / name
+
+
+def made(recipe: Recipe, run: Path) -> Path:
+    """The finished run of a recipe, made now unless it is there; one of another recipe in its place is an error."""
+    check_run(run, dump(recipe), resume=True)
+    if not (run / "summary.json").is_file():
+        run_recipe(recipe, run, resume=True)
+    return run
+
+
+def train_teacher(arguments: argparse.Namespace, fold: int) -> Path:
+    overrides = [*data_overrides(arguments, fold), f"text.source={arguments.text}"]
+    recipe = load_recipe("esc10_teacher", overrides, task="pretrain")
+    return made(recipe, run_folder(arguments, fold, "teacher"))
