@@ -1,5 +1,6 @@
 """What every teacher promises."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,32 @@ class TeacherContract:
         windows = teacher.embed_audio(torch.cat([clip[:, start : start + size] for start in starts]))
         expected = torch.nn.functional.normalize(windows.mean(0, keepdim=True), dim=-1)
         torch.testing.assert_close(teacher.embed_audio(clip), expected, atol=1e-6, rtol=0)
+
+    def test_ten_minutes_are_heard_a_few_windows_at_a_time(
+        self, teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a clip costs in memory beyond itself does not grow with its length."""
+        sizes = []
+
+        def listen(windows: torch.Tensor) -> torch.Tensor:
+            sizes.append(tuple(windows.shape))
+            return torch.nn.functional.normalize(windows[:, : teacher.embed_dim], dim=-1)
+
+        monkeypatch.setattr(teacher, "encode_audio", listen)
+        embedded = teacher.embed_audio(self.clip(teacher, 600.0))
+        assert embedded.shape == (1, teacher.embed_dim)
+        assert sum(count for count, _ in sizes) == math.ceil(600.0 / teacher.window_s)
+        assert max(count for count, _ in sizes) <= 8
+        assert {length for _, length in sizes} == {teacher.window}
+
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here to compare with")
+    def test_a_gpu_agrees(self) -> None:
+        teacher = self.make()
+        clip = self.clip(teacher, 1.5 * teacher.window_s)
+        audio, text = teacher.embed_audio(clip), teacher.embed_text(CAPTIONS)
+        teacher.to("cuda")
+        torch.testing.assert_close(teacher.embed_audio(clip.cuda()).cpu(), audio, atol=1e-3, rtol=0)
+        torch.testing.assert_close(teacher.embed_text(CAPTIONS).cpu(), text, atol=1e-3, rtol=0)
 
     def test_text_is_independent_of_its_neighbours(self, teacher: Teacher) -> None:
         alone = torch.cat([teacher.embed_text([caption]) for caption in CAPTIONS])

@@ -110,7 +110,7 @@ def test_any_batch_and_length(
 
 @torch.no_grad()
 def test_waveform_in(graph: onnx.ModelProto, student: Student, tmp_path: Path) -> None:
-    joined = onnx_graph.join(frontend_graph(student), graph)
+    joined = onnx_graph.join(frontend_graph(student.frontend, student.config.window_samples), graph)
     for shape in ((1, 8000), (3, 12_345), (16, 900)):
         waveforms = 0.1 * torch.randn(shape)
         computed = outputs(joined, tmp_path / "audio.onnx", "waveform", waveforms)
@@ -138,7 +138,7 @@ def test_static_needs_some_sound(student: Student) -> None:
 @torch.no_grad()
 def test_the_reference_student(tmp_path: Path) -> None:
     student = settled(REFERENCE)
-    joined = onnx_graph.join(frontend_graph(student), encoder_graph(student))
+    joined = onnx_graph.join(frontend_graph(student.frontend, student.config.window_samples), encoder_graph(student))
     for shape in ((1, 220_500), (3, 100_000)):
         waveforms = 0.1 * torch.randn(shape)
         computed = outputs(joined, tmp_path / "audio.onnx", "waveform", waveforms)

@@ -79,11 +79,17 @@ def read(path: Path | str, sample_rate: int, start_s: float = 0.0, duration_s: f
         if duration_s is not None:
             length = max(1, round(duration_s * sample_rate))
             last = min(last, math.ceil((start_s + duration_s + MARGIN_S) * file.samplerate))
-        waveform = np.concatenate(list(_decoded(file, first, last)))
+        waveform = np.concatenate([_mono(chunk) for chunk in _decoded(file, first, last)])
         if file.samplerate != sample_rate:
             waveform = soxr.resample(waveform, file.samplerate, sample_rate, quality="HQ")
         offset = wanted - first * sample_rate // file.samplerate
     return waveform[offset:] if length is None else waveform[offset : offset + length]
+
+
+def read_channels(path: Path | str) -> tuple[np.ndarray, int]:
+    """The whole file as it is: float32 (T, channels), and its sample rate in Hz. Raises AudioError as `read` does."""
+    with _opened(path) as file:
+        return np.concatenate(list(_decoded(file, 0, file.frames))), file.samplerate
 
 
 def fault(waveform: np.ndarray, sample_rate: int) -> str | None:
@@ -178,7 +184,7 @@ def _damage(file: soundfile.SoundFile) -> str | None:
 
 
 def _decoded(file: soundfile.SoundFile, first: int, last: int) -> Iterator[np.ndarray]:
-    """Frames [first, last) as mono float32 chunks, so that no header can ask for more memory than a chunk.
+    """Frames [first, last) as float32 chunks (n, channels), so that no header can ask for more memory than a chunk.
 
     libsndfile skips what it cannot decode of Ogg and mp3; it shows as frames that are missing in the end.
     """
@@ -191,8 +197,12 @@ def _decoded(file: soundfile.SoundFile, first: int, last: int) -> Iterator[np.nd
         if len(chunk) < wanted:
             found = start + len(chunk)
             raise AudioError(str(file.name), f"truncated or damaged: {found} of {file.frames} frames can be decoded")
-        with np.errstate(invalid="ignore", over="ignore"):  # infinite samples are reported by `fault`
-            yield chunk[max(0, first - start) :].mean(axis=1)
+        yield chunk[max(0, first - start) :]
+
+
+def _mono(chunk: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite samples are reported by `fault`
+        return chunk.mean(axis=1)
 
 
 def _check_positive(**settings: float | None) -> None:

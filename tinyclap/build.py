@@ -7,12 +7,18 @@ import torch
 from tinyclap import counting
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.pretrain import Captions
+from tinyclap.schema import recipes as schema
 from tinyclap.schema.networks import Cnn14Tower, HtsatTower, ScratchText
 from tinyclap.schema.recipes import PretrainRecipe
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
-from tinyclap.teachers import scratch
+from tinyclap.teachers import load_teacher, scratch
 from tinyclap.teachers.base import Teacher
+
+
+def build_teacher(section: schema.Teacher) -> Teacher:
+    """The frozen teacher that a recipe names; raises as `load_teacher` does."""
+    return load_teacher(section.kind, section.source, original=section.parity == "original")
 
 
 def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:

@@ -72,10 +72,13 @@ def export_command(
 
 @exporting.command("convert")
 def convert_command(
-    source: Annotated[str, typer.Argument(help="LAION's .pt or tinyCLAP's .ckpt: a file, or its name on the hub.")],
-    folder: Annotated[Path, typer.Argument(help="New folder.")],
+    source: Annotated[str, typer.Argument(help="LAION's .pt, tinyCLAP's .ckpt or, for a graph, any teacher.")],
+    target: Annotated[Path, typer.Argument(help="New folder; or a new .onnx file for a teacher's audio tower.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Of a student's recipe, e.g. its teacher.")
+    ] = None,
 ) -> None:
-    """Convert a published checkpoint: LAION's CLAP to a teacher, a student of tinyCLAP to a student."""
+    """Convert what is published: LAION's CLAP to a teacher, tinyCLAP's student to a run, an audio tower to ONNX."""
     from tinyclap.convert import convert
 
-    typer.echo(f"{folder}: {convert(source, folder)}")
+    typer.echo(f"{target}: {convert(source, target, overrides or [])}")

@@ -1,17 +1,28 @@
-"""Published checkpoints to folders of ours: `tinyclap convert`."""
+"""Published checkpoints to folders of ours, and audio towers to ONNX: `tinyclap convert`."""
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from tinyclap.build import describe_student
 from tinyclap.errors import TinyclapError
+from tinyclap.files import read_json, whole_folder, write_json, write_text
+from tinyclap.formatting import file_size, scaled
+from tinyclap.recipe import dump, load_recipe
+from tinyclap.report import model_card, write_report
+from tinyclap.run import write_provenance
 from tinyclap.student import Student, load_reference
 from tinyclap.student_config import REFERENCE
-from tinyclap.teachers import checkpoint
+from tinyclap.teachers import checkpoint, load_teacher
+from tinyclap.teachers.dual import FORMAT as DUAL
 from tinyclap.teachers.laion import load_laion
+from tinyclap.teachers.msclap import LICENCE, VERSIONS
 
 STUDENTS = "fpaissan/tinyCLAP"  # the published students on the hub
 STUDENT_NAME = re.compile(r"phinet_alpha_([\d.]+)_beta_([\d.]+)_t0_([\d.]+)_N_(\d+)\.ckpt")
+TOWER = ".onnx"
+STAND_INS = "{kind: procedural, n_clips: 400, seed: 1}"
 TEACHER_CARD = """---
 license: {licence}
 pipeline_tag: zero-shot-classification
@@ -24,27 +35,37 @@ LAION's CLAP (https://github.com/LAION-AI/CLAP), converted from the original che
 """
 
 
-def convert(source: str, folder: Path) -> str:
-    """Write a published checkpoint as a folder, and say what it was.
+def convert(source: str, target: Path, overrides: Sequence[str] = ()) -> str:
+    """Write a published checkpoint in a form of ours, and say what it was.
 
     Args:
-        source: LAION's CLAP (a .pt file, or its name on the hub), which becomes a `ClapModel`; or a student of tinyCLAP
-            (phinet_alpha_1.50_beta_0.75_t0_6_N_7.ckpt, a file or its name on the hub), which becomes a student folder.
-        folder: new.
+        source: LAION's CLAP (a .pt file, or its name on the hub), which becomes a `ClapModel`; a student of tinyCLAP
+            (phinet_alpha_1.50_beta_0.75_t0_6_N_7.ckpt, a file or its name on the hub), which becomes a run folder; or,
+            for a graph of its audio tower, any teacher.
+        target: a new folder, or for the graph a new file that ends in .onnx.
+        overrides: of the recipe of a student's run, `key=value` each: its teacher (the paper's, Microsoft CLAP 2022)
+            and what pruning and exporting listen to (generated sounds, as its training data does not come along).
 
     Raises:
-        TinyclapError: the folder is taken, neither of these files, or what reading them raises.
+        TinyclapError: the target is taken, none of these sources, or what reading them raises.
     """
-    if folder.exists():
-        raise TinyclapError(f"{folder} exists already and is left as it is; name a new folder")
+    if target.exists():
+        raise TinyclapError(f"{target} exists already and is left as it is; name a new one")
+    if overrides and not source.endswith(".ckpt"):
+        raise TinyclapError(f"{overrides[0]}: only a student's run has a recipe, and {source} is no .ckpt file")
+    if target.suffix == TOWER:
+        return _tower(source, target)
     if Path(source).suffix == ".pt":
         teacher = load_laion(source)
-        teacher.save_pretrained(folder, TEACHER_CARD.format(licence=teacher.licence, name=teacher.name, folder=folder))
-        return f"LAION's CLAP, {teacher.embed_dim} dimensions; as a teacher: teacher.kind=hf teacher.source={folder}"
+        teacher.save_pretrained(target, TEACHER_CARD.format(licence=teacher.licence, name=teacher.name, folder=target))
+        return f"LAION's CLAP, {teacher.embed_dim} dimensions; as a teacher: teacher.kind=hf teacher.source={target}"
     student = published_student(source)
-    student.save_pretrained(folder)
+    write_run(student, Path(source).name, target, overrides)
     total = sum(parameter.numel() for parameter in student.parameters())
-    return f"a student of tinyCLAP, {total:,} parameters, {student.embed_dim} dimensions"
+    return (
+        f"a student of tinyCLAP, {total:,} parameters, {student.embed_dim} dimensions\n"
+        f"next: tinyclap evaluate {target} --data esc50 --root ESC-50   (its teacher, 2.3 GB, is fetched once)"
+    )
 
 
 def published_student(source: str) -> Student:
@@ -58,3 +79,47 @@ def published_student(source: str) -> Student:
     alpha, beta, t0 = (float(text) for text in named.groups()[:3])
     shape = dataclasses.replace(REFERENCE.phinet, alpha=alpha, beta=beta, t0=t0, depth=int(named[4]))
     return load_reference(checkpoint.located(source, STUDENTS, ".ckpt"), dataclasses.replace(REFERENCE, phinet=shape))
+
+
+def write_run(student: Student, name: str, folder: Path, overrides: Sequence[str] = ()) -> None:
+    """A published student as a finished run, which evaluate, prune, export and report take like any other.
+
+    Its recipe is the paper's. What a run knows of its training is not there: no metrics, and no mean of the teacher's
+    training embeddings, so evaluations centre on the mean of the test clips.
+    """
+    phinet = student.config.phinet
+    shape = [f"student.phinet.{key}={getattr(phinet, key)}" for key in ("alpha", "beta", "t0", "depth")]
+    given = [f"data.train={STAND_INS}", "data.test=null", *shape, *overrides]
+    recipe = load_recipe("tinyclap_paper", given, task="distill")
+    teacher = {"name": f"Microsoft CLAP {recipe.teacher.source}", "licence": LICENCE}
+    summary = {"task": "distill", "name": recipe.name, "converted_from": name, "teacher": teacher}
+    summary |= {"student": describe_student(student)}
+    with whole_folder(folder) as new:
+        write_provenance(new, recipe.seed, {})
+        write_text(new / "recipe.yaml", dump(recipe))
+        student.save_pretrained(new / "student", model_card(summary, None))
+        write_json(new / "summary.json", summary)
+    write_report(folder)
+
+
+def _tower(source: str, path: Path) -> str:
+    from tinyclap.onnx_tower import export_tower
+
+    facts = export_tower(load_teacher(_kind(source), source), path)
+    size = f"{scaled(facts['parameters'])} parameters, {file_size(path.stat().st_size)}"
+    hears = f"{facts['window_s']:g} s at {facts['sample_rate']} Hz to {facts['embed_dim']} dimensions"
+    return (
+        f"the audio tower of {facts['name']}, {size}: {hears}, at most {facts['max_abs']:.1e} from torch\n"
+        f"next: tinyclap bench {path}"
+    )
+
+
+def _kind(source: str) -> str:
+    """Which kind of teacher a source is."""
+    if source in VERSIONS or source.endswith(".pth"):
+        return "msclap"
+    if source.endswith(".pt"):
+        return "laion"
+    if read_json(Path(source) / "config.json", {}).get("format") == DUAL:
+        return "dual"
+    return "hf"

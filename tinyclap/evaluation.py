@@ -17,7 +17,7 @@ from tinyclap.data.folder import empty_classes
 from tinyclap.data.overlap import heard_clips
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.errors import TinyclapError
-from tinyclap.files import write_json
+from tinyclap.files import read_json, write_json
 from tinyclap.finished import student_and_teacher
 from tinyclap.other_data import other_data
 from tinyclap.recipe import load_recipe
@@ -40,7 +40,8 @@ class Exam:
     Attributes:
         data: the data section in one line.
         dataset: every clip with its label.
-        decoded: by sample rate, Hz.
+        heard: the clips as the teacher hears them.
+        decoded: as students do, by sample rate in Hz.
         empty_classes: folders of the data that would be classes if they held audio.
         prompts: templates with `{}`.
         n_bootstrap: resamples of the intervals.
@@ -49,6 +50,7 @@ class Exam:
 
     data: str
     dataset: Dataset
+    heard: Decoded
     decoded: dict[int, Decoded]
     empty_classes: tuple[str, ...]
     prompts: tuple[str, ...]
@@ -58,7 +60,7 @@ class Exam:
     @property
     def usable(self) -> list[int]:
         """Indices of the clips that could be decoded at every rate."""
-        held = [{window.clip for window in one.windows} for one in self.decoded.values()]
+        held = [{window.clip for window in one.windows} for one in (self.heard, *self.decoded.values())]
         return sorted(set.intersection(*held))
 
     @property
@@ -82,12 +84,12 @@ def prepare(spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher,
     dataset = labelled_set(spec)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
     zeroshot.prompts_for(dataset.labels, prompts)
-    rates = dict.fromkeys([teacher.sample_rate, *sample_rates])
-    decoded = {rate: decode_set(dataset, rate, recipe.data) for rate in rates}
+    heard = decode_set(teacher.hears(dataset), teacher.sample_rate, recipe.data)
+    decoded = {rate: decode_set(dataset, rate, recipe.data) for rate in sample_rates}
     # A section that names its labels has chosen among the folders; one that does not means all of them.
     whole = [Path(part.root) for part in one_or_more(spec) if part.kind == "folder" and part.labels is None]
     empty = tuple(name for root in whole for name in empty_classes(root))
-    return Exam(describe_data(spec), dataset, decoded, empty, prompts, recipe.evaluate.bootstrap, recipe.seed)
+    return Exam(describe_data(spec), dataset, heard, decoded, empty, prompts, recipe.evaluate.bootstrap, recipe.seed)
 
 
 def grade(
@@ -109,7 +111,7 @@ def grade(
         ours = clip_embeddings(student.embed_audio, heard, progress="student listens")[usable]
     latent_map = None if student is None else student.latent_map
     result = zeroshot.compare(
-        teacher_clips(teacher, exam.decoded[teacher.sample_rate])[usable],
+        teacher_clips(teacher, exam.heard)[usable],
         ours,
         class_vectors(teacher, labels, exam.prompts),
         exam.targets,
@@ -123,7 +125,7 @@ def grade(
         seed=exam.seed,
         templates=exam.prompts,
     )
-    bad = [dataclasses.asdict(clip) for clip in exam.decoded[teacher.sample_rate].bad]
+    bad = [dataclasses.asdict(clip) for clip in exam.heard.bad]
     unscored = [*exam.empty_classes, *(row["label"] for row in result["per_class"] if not row["n"])]
     return {"data": exam.data, **result, "bad_clips": bad, "labels_without_clips": unscored}
 
@@ -199,7 +201,10 @@ def write_evaluation(run: Path, evaluation: dict[str, Any], own: str | None) -> 
     write_json(run / "evaluation.json", sorted([evaluation, *others], key=lambda entry: entry.get("data") != own))
 
 
-def _teacher_mean(run: Path) -> np.ndarray:
+def _teacher_mean(run: Path) -> np.ndarray | None:
+    """Of the embeddings that a run's student learned from; None where it was not trained here."""
+    if read_json(run / "summary.json", {}).get("converted_from") and not (run / TEACHER_MEAN).exists():
+        return None
     try:
         mean: np.ndarray = np.load(run / TEACHER_MEAN)
     except (OSError, ValueError, EOFError) as error:

@@ -174,7 +174,7 @@ class Exporter:
             heard = logmels(student, material.train, material.calibration)
             graphs[INT8_GRAPH] = quantize.quantize(encoder, heard)
         if self.options.input == "waveform":
-            frontend = frontend_graph(student)
+            frontend = frontend_graph(student.frontend, student.config.window_samples)
             graphs = {name: onnx_graph.join(frontend, graph) for name, graph in graphs.items()}
         return graphs | static
 

@@ -54,9 +54,9 @@ def open_finished(run: Path, wanted: str) -> Finished:
 
 def student_and_teacher(run: Path, recipe: DistillRecipe) -> "tuple[Student, Teacher]":
     """Load both of a run; TinyclapError where one is missing or the teacher is not the one the student learned from."""
+    from tinyclap.build import build_teacher
     from tinyclap.student import Student
-    from tinyclap.teachers import load_teacher
 
-    teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
+    teacher = build_teacher(recipe.teacher)
     check_inputs(run, {"teacher": teacher.fingerprint})
     return Student.from_pretrained(run / "student"), teacher

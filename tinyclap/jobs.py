@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from tinyclap import pretrained, training
-from tinyclap.build import describe_student, describe_teacher, new_teacher, teacher_kind
+from tinyclap.build import build_teacher, describe_student, describe_teacher, new_teacher, teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded
 from tinyclap.data.overlap import refuse_overlap
@@ -28,7 +28,6 @@ from tinyclap.run import check_run, open_run
 from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe, Recipe
 from tinyclap.store import write_array
 from tinyclap.student import Student
-from tinyclap.teachers import load_teacher
 from tinyclap.training import Checkpoint
 
 
@@ -52,7 +51,7 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     training.micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
     with accelerator.main_process_first():  # it downloads, decodes and lets the teacher listen; the others read
         train = build_dataset(recipe.data.train)
-        teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
+        teacher = build_teacher(recipe.teacher)
         torch.manual_seed(recipe.seed)
         student = Student(recipe.student.config(teacher.embed_dim, recipe.views.duration_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}

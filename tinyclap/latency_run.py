@@ -52,7 +52,7 @@ def make_students(folder: Path, space: Space, n: int, seed: int = 0) -> None:
     for number in counted(missing, "students", len(missing), "student"):
         torch.manual_seed(seed + number)
         student = Student(configs[number]).eval()
-        graph = onnx_graph.join(frontend_graph(student), encoder_graph(student))
+        graph = onnx_graph.join(frontend_graph(student.frontend, student.config.window_samples), encoder_graph(student))
         onnx_graph.save(graph, folder / _graph_name(number))
 
 

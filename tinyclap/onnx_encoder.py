@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tinyclap import onnx_graph
 from tinyclap.errors import TinyclapError
+from tinyclap.frontend import LogMel
 from tinyclap.heads import MappedProjection, Projection, pool, unit_norm
 from tinyclap.onnx_frontend import GraphLogMel
 from tinyclap.student import Student
@@ -80,10 +81,10 @@ def encoder_graph(student: Student) -> onnx.ModelProto:
     return onnx_graph.to_onnx(GraphEncoder(student), {"logmel": example}, OUTPUT, AXES)
 
 
-def frontend_graph(student: Student) -> onnx.ModelProto:
-    """`waveform` (batch, samples) to `logmel` (batch, 1, frames, n_mels)."""
-    example = torch.zeros(2, student.config.window_samples)
-    return onnx_graph.to_onnx(GraphLogMel(student.config.frontend), {"waveform": example}, "logmel", AXES)
+def frontend_graph(frontend: LogMel, samples: int) -> onnx.ModelProto:
+    """`waveform` (batch, samples) to `logmel` (batch, 1, frames, n_mels), traced on so many samples."""
+    module = GraphLogMel(frontend.spec, filterbank=frontend.filterbank.cpu().numpy())
+    return onnx_graph.to_onnx(module, {"waveform": torch.zeros(2, samples)}, "logmel", AXES)
 
 
 def static_graph(student: Student, duration_s: float) -> onnx.ModelProto:

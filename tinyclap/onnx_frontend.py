@@ -31,13 +31,25 @@ class GraphLogMel(nn.Module):
 
     The matrices are looked up in one period of a cosine and a sine, which ONNX Runtime does once, when it loads the
     graph: a file holds 2·n_fft numbers in place of hundreds of kilobytes.
+
+    Args:
+        spec: of the front end.
+        splits, fold: how the products are made cheap.
+        filterbank: (n_fft // 2 + 1, n_mels) of a front end that has its own; None for the spec's.
     """
 
     window: Tensor
     cosine: Tensor
     sine: Tensor
 
-    def __init__(self, spec: FrontendSpec, splits: int = SPLITS, *, fold: bool = FOLD) -> None:
+    def __init__(
+        self,
+        spec: FrontendSpec,
+        splits: int = SPLITS,
+        *,
+        fold: bool = FOLD,
+        filterbank: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
         self.spec, self.fold = spec, fold
         self.block = math.gcd(spec.n_fft, spec.hop_length)
@@ -47,7 +59,9 @@ class GraphLogMel(nn.Module):
         angles = 2 * math.pi * torch.arange(spec.n_fft, dtype=torch.float64) / spec.n_fft
         for name, values in (("window", window), ("cosine", angles.cos()), ("sine", angles.sin())):
             self.register_buffer(name, values.float(), persistent=False)
-        self.groups = nn.ModuleList(_groups(spec, splits))
+        self.groups = nn.ModuleList(
+            _groups(spec.n_fft, spec.mel_filterbank() if filterbank is None else filterbank, splits)
+        )
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Waveforms (B, T), T > n_fft / 2, to decibels (B, 1, frames, n_mels)."""
@@ -105,13 +119,12 @@ class _Group(nn.Module):
         self.register_buffer("filters", torch.from_numpy(filterbank[bins]), persistent=False)
 
 
-def _groups(spec: FrontendSpec, splits: int) -> list[_Group]:
+def _groups(n_fft: int, filterbank: np.ndarray, splits: int) -> list[_Group]:
     """The odd bins, the odd ones among the halves of the even bins, and so on, then the rest."""
-    filterbank = spec.mel_filterbank()
     used = np.flatnonzero(filterbank.any(axis=1))
     rest, groups, step = np.arange(used[0], used[-1] + 1), [], 1
     for _ in range(splits):
-        if spec.n_fft % (2 * step):
+        if n_fft % (2 * step):
             break
         groups.append(_Group(rest[rest // step % 2 == 1], filterbank))
         rest, step = rest[rest // step % 2 == 0], 2 * step

@@ -20,7 +20,7 @@ from tinyclap.files import write_text
 from tinyclap.latent import LatentMap
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import DualTeacher
-from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
+from tinyclap.teachers.hf import HFTeacher
 from tinyclap.teachers.msclap import MSClap, pooled
 from tinyclap.text import TextEncoder
 
@@ -140,9 +140,9 @@ def _end_with(own: Tokenizer, ending: str) -> None:
 def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:
     """The graph's module, the tokenizer, and how many tokens it cuts to."""
     if isinstance(teacher, HFTeacher):
-        return _Hf(teacher), teacher.tokenizer, MAX_TOKENS
+        return _Hf(teacher), teacher.tokenizer, teacher.max_tokens
     if isinstance(teacher, DualTeacher):
         return _Dual(teacher), teacher.text.tokenizer, teacher.text.max_tokens
     if isinstance(teacher, MSClap):
-        return _MSClap(teacher), teacher.tokenizer, teacher.settings.max_tokens
+        return _MSClap(teacher), teacher.tokenizer, teacher.max_tokens
     raise TinyclapError(f"teacher {teacher.name}: its text side cannot be exported; leave out --text")

@@ -138,7 +138,7 @@ class _Pruning:
 
         trial = prune.Trial(
             listen(student),
-            teacher_clips(teacher, exam.decoded[teacher.sample_rate])[usable],
+            teacher_clips(teacher, exam.heard)[usable],
             classes,
             np.array(exam.targets),
             exam.sources,

@@ -14,6 +14,7 @@ import torch
 
 from tinyclap import zeroshot
 from tinyclap.budget import Budget
+from tinyclap.build import build_teacher
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.distill import DistillOptions, distill, teacher_mean
 from tinyclap.embeddings import clip_embeddings, teacher_clips
@@ -34,7 +35,6 @@ from tinyclap.search_table import plot
 from tinyclap.space import enumerate_space, refuse_empty, space_around
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
-from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import Teacher
 
 HELD_OUT = 0.2
@@ -72,7 +72,7 @@ def run_search(
     if len(found.get("trials", [])) >= options.trials:
         return found
     tell("counting the students that fit")
-    teacher = load_teacher(recipe.teacher.kind, recipe.teacher.source)
+    teacher = build_teacher(recipe.teacher)
     base = recipe.student.config(teacher.embed_dim, recipe.views.duration_s)
     space = space_around(base, teacher.sample_rate, teacher.embed_dim)
     feasible = enumerate_space(space, budget)

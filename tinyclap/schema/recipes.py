@@ -14,10 +14,16 @@ HTSAT_WINDOW_S = 10.0  # LAION's front end
 
 class Teacher(Section):
     """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `dual` our own pair."""
+    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `dual` our own pair. `parity: original` keeps to the
+    original code also where it does worse, for comparison with published numbers."""
 
     kind: Literal["hf", "laion", "msclap", "dual"]
     source: Text
+    parity: Literal["original"] | None = None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        if self.kind == "dual" and self.parity:
+            yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
 
 
 class Training(Section):

@@ -6,11 +6,15 @@ if TYPE_CHECKING:
     from tinyclap.teachers.base import Teacher
 
 
-def load_teacher(kind: str, source: str) -> "Teacher":
+def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher":
     """Load a teacher by kind.
 
-    `hf`: any ClapModel, by hub id, folder, or `demo`; `laion`: an original checkpoint, a .pt file; `msclap`:
-    Microsoft's, "2022", "2023" or a .pth file; `dual`: a folder made by pretrain.
+    Args:
+        kind: `hf`: any ClapModel, by hub id, folder, or `demo`; `laion`: an original checkpoint, a .pt file; `msclap`:
+            Microsoft's, "2022", "2023" or a .pth file; `dual`: a folder made by pretrain.
+        source: where it lies.
+        original: keep to the original code also where it does worse, as far as that is deterministic (each loader
+            says where); for comparison with published numbers.
 
     Raises:
         TinyclapError: nothing to load there, or not of that kind.
@@ -18,15 +22,15 @@ def load_teacher(kind: str, source: str) -> "Teacher":
     if kind == "hf":
         from tinyclap.teachers.hf import load_hf
 
-        return load_hf(source)
+        return load_hf(source, original=original)
     if kind == "laion":
         from tinyclap.teachers.laion import load_laion
 
-        return load_laion(source)
+        return load_laion(source, original=original)
     if kind == "msclap":
         from tinyclap.teachers.msclap import load_msclap
 
-        return load_msclap(source)
+        return load_msclap(source, original=original)
     from tinyclap.teachers.dual import load_dual
 
     return load_dual(source)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tinyclap.data.base import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
 from tinyclap.windows import embed_clips
@@ -72,6 +73,10 @@ class Teacher(nn.Module, ABC):
     _fingerprint: str | None = None
 
     frontend: LogMel
+
+    def hears(self, dataset: Dataset) -> Dataset:
+        """A data set as this teacher reads its files in an evaluation: mixed to mono, unless its original does not."""
+        return dataset
 
     @abstractmethod
     def encode_logmel(self, logmel: Tensor) -> Tensor:

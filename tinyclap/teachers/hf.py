@@ -35,6 +35,7 @@ from tinyclap.windows import repeat_pad
 ROBERTA_LAYER_NORM_EPS = 1e-5
 DEMO = "tinyclap demo teacher"
 MAX_TOKENS = 77  # LAION trained on captions of at most 77 tokens
+INT16_PEAK = 32_767
 LAION_PROMPTS = ("This is a sound of {}.",)
 CONSTANTS = ("position_ids", "relative_position_index")  # follow from the configuration; may be there or not
 
@@ -48,6 +49,8 @@ class HFTeacher(Teacher):
         extractor: `ClapFeatureExtractor` that states the front end.
         name: for reports.
         licence: of the weights.
+        max_tokens: to which captions are cut.
+        int16: round waveforms to 16 bits first.
     """
 
     def __init__(
@@ -58,6 +61,8 @@ class HFTeacher(Teacher):
         *,
         name: str,
         licence: str = "unknown",
+        max_tokens: int = MAX_TOKENS,
+        int16: bool = False,
     ) -> None:
         super().__init__()
         config: Any = model.config
@@ -67,7 +72,7 @@ class HFTeacher(Teacher):
                 "use an unfused checkpoint such as laion/clap-htsat-unfused or laion/larger_clap_general"
             )
         self.model, self.tokenizer, self.extractor = model, tokenizer, extractor
-        self.name, self.licence = name, licence
+        self.name, self.licence, self.max_tokens, self.int16 = name, licence, max_tokens, int16
         self.frontend = LogMel(_frontend(name, extractor, config.audio_config))
         self.sample_rate = extractor.sampling_rate
         self.embed_dim = config.projection_dim
@@ -81,14 +86,20 @@ class HFTeacher(Teacher):
     def text_parameters(self) -> list[nn.Parameter]:
         return [*self.model.text_model.parameters(), *self.model.text_projection.parameters()]
 
+    def encode_audio(self, waveforms: Tensor) -> Tensor:
+        if self.int16:
+            waveforms = (waveforms.clamp(-1.0, 1.0) * INT16_PEAK).trunc() / INT16_PEAK
+        return super().encode_audio(waveforms)
+
     def encode_logmel(self, logmel: Tensor) -> Tensor:
         return F.normalize(self.model.get_audio_features(input_features=logmel).pooler_output, dim=-1)
 
     def encode_text(self, texts: list[str]) -> Tensor:
         counts = [len(ids) for ids in self.tokenizer(texts)["input_ids"]]
-        if max(counts) > MAX_TOKENS:
-            warnings.warn(f"{self.name}: a caption of {max(counts)} tokens is cut to {MAX_TOKENS}", stacklevel=3)
-        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        most = self.max_tokens
+        if max(counts) > most:
+            warnings.warn(f"{self.name}: a caption of {max(counts)} tokens is cut to {most}", stacklevel=3)
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=most, return_tensors="pt")
         features = self.model.get_text_features(
             input_ids=tokens["input_ids"].to(self.model.device),
             attention_mask=tokens["attention_mask"].to(self.model.device),
@@ -107,7 +118,10 @@ class HFTeacher(Teacher):
             key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)
         }
         config, tokenizer = config_values(self.model.config), tokenizer_text(self.tokenizer)
-        return {"extractor": extractor, "config": config, "tokenizer": tokenizer}
+        told: dict[str, Any] = {"extractor": extractor, "config": config, "tokenizer": tokenizer}
+        if self.max_tokens != MAX_TOKENS or self.int16:
+            told |= {"max_tokens": self.max_tokens, "int16": self.int16}
+        return told
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         with torch.no_grad():
@@ -121,11 +135,13 @@ class HFTeacher(Teacher):
             write_text(temporary / "README.md", card)
 
 
-def load_hf(source: str) -> HFTeacher:
+def load_hf(source: str, *, original: bool = False) -> HFTeacher:
     """Load a teacher in `ClapModel` format.
 
     Args:
         source: `demo` (the teacher shipped with tinyclap), a hub id, or a local folder.
+        original: as transformers computes it: its default LayerNorm epsilon where the configuration omits one, and
+            captions as long as the text tower has positions.
 
     Raises:
         TinyclapError: not found, not in the cache without a network, fused, or weights that do not fit.
@@ -143,7 +159,7 @@ def load_hf(source: str) -> HFTeacher:
                 f"teacher {name}: model_type is {written.get('model_type')!r}, but kind: hf loads a 'clap' model{hint}"
             )
         config: Any = ClapConfig.from_dict(written)
-        if "layer_norm_eps" not in written.get("text_config", {}):
+        if not original and "layer_norm_eps" not in written.get("text_config", {}):
             config.text_config.layer_norm_eps = ROBERTA_LAYER_NORM_EPS
         with _quiet():  # its report of keys is checked below
             loaded: Any = ClapModel.from_pretrained(
@@ -156,7 +172,9 @@ def load_hf(source: str) -> HFTeacher:
     model, report = loaded
     _refuse_misfit(name, report)
     refuse_deaf_tokenizer(f"teacher {name}", tokenizer)
-    return HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source)).requires_grad_(False).eval()
+    most = config.text_config.max_position_embeddings - 2 if original else MAX_TOKENS  # RoBERTa counts from 2
+    teacher = HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source), max_tokens=most)
+    return teacher.requires_grad_(False).eval()
 
 
 def _frontend(name: str, extractor: ClapFeatureExtractor, tower: Any) -> FrontendSpec:

@@ -44,12 +44,13 @@ RENAMED = (
 )
 
 
-def load_laion(source: str) -> HFTeacher:
+def load_laion(source: str, *, original: bool = False) -> HFTeacher:
     """Load one of LAION's original checkpoints.
 
     Args:
         source: a .pt file, or the name of one in LAION's repository on the hub (630k-best.pt). RoBERTa's tokenizer is
             read from the file's folder if it lies there, else from the hub.
+        original: as laion_clap's own functions compute it: waveforms are rounded to 16 bits, which quiet sounds feel.
 
     Raises:
         TinyclapError: no such file, another format, a fused model, or weights that are missing or unknown.
@@ -69,7 +70,7 @@ def load_laion(source: str) -> HFTeacher:
             f"teacher {source}: a tokenizer of {len(tokenizer)} words beside it, and weights for {words.vocab_size}; "
             f"put {TOKENIZER}'s there"
         )
-    teacher = HFTeacher(model, tokenizer, extractor, name=Path(source).name, licence=LICENCE)
+    teacher = HFTeacher(model, tokenizer, extractor, name=Path(source).name, licence=LICENCE, int16=original)
     return teacher.requires_grad_(False).eval()
 
 

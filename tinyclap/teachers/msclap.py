@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
+from tinyclap.data.as_msclap import AsMsclap
+from tinyclap.data.base import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
@@ -77,6 +79,7 @@ class MSClap(Teacher):
         widths: of the features of both towers.
         embed_dim: of the shared space.
         name: for reports.
+        original: keep to msclap where that is deterministic: see `load_msclap`.
     """
 
     def __init__(
@@ -88,9 +91,12 @@ class MSClap(Teacher):
         widths: tuple[int, int],
         embed_dim: int,
         name: str,
+        *,
+        original: bool = False,
     ) -> None:
         super().__init__()
-        self.version, self.settings = version, VERSIONS[version]
+        self.version, self.settings, self.original = version, VERSIONS[version], original
+        self.max_tokens = text.config.max_position_embeddings if original else self.settings.max_tokens
         self.audio, self.text, self.tokenizer = audio, text, tokenizer
         self.audio_projection = Projection(widths[0], embed_dim, dropout=0.5)
         self.text_projection = Projection(widths[1], embed_dim, dropout=0.5)
@@ -112,7 +118,7 @@ class MSClap(Teacher):
         return F.normalize(self.audio_projection(features), dim=-1)
 
     def encode_text(self, texts: list[str]) -> Tensor:
-        whole, most = [f"{text}{self.settings.ending}" for text in texts], self.settings.max_tokens
+        whole, most = [f"{text}{self.settings.ending}" for text in texts], self.max_tokens
         longest = max(len(ids) for ids in self.tokenizer(whole)["input_ids"])
         if longest > most:
             warnings.warn(f"{self.name}: a caption of {longest} tokens is cut to {most}", stacklevel=3)
@@ -131,10 +137,14 @@ class MSClap(Teacher):
     def pad(self, waveform: Tensor) -> Tensor:
         return repeat_pad(waveform, self.window)
 
+    def hears(self, dataset: Dataset) -> Dataset:
+        return AsMsclap(dataset, self.sample_rate) if self.original else dataset
+
     def preprocessing(self) -> dict[str, Any]:
         mel = float(self.frontend.filterbank.double().sum())
         config, tokenizer = config_values(self.text.config), tokenizer_text(self.tokenizer)
-        return {"format": f"msclap-{self.version}", "mel": mel, "config": config, "tokenizer": tokenizer}
+        told = {"format": f"msclap-{self.version}", "mel": mel, "config": config, "tokenizer": tokenizer}
+        return told | ({"original": True} if self.original else {})
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         raise TinyclapError(f"teacher {self.name} is kept as its checkpoint; copy that")
@@ -148,12 +158,15 @@ def pooled(states: Tensor, input_ids: Tensor, version: str) -> Tensor:
     return states[torch.arange(states.shape[0], device=states.device), last]
 
 
-def load_msclap(source: str) -> MSClap:
+def load_msclap(source: str, *, original: bool = False) -> MSClap:
     """Load Microsoft CLAP.
 
     Args:
         source: "2022" or "2023" (from the hub), or the file CLAP_weights_2022.pth or CLAP_weights_2023.pth. The text
             tower's tokenizer is read from the file's folder if it lies there, else from the hub.
+        original: as msclap reads: in evaluations the channels of a file follow one another instead of being mixed, and
+            torchaudio resamples; captions are as long as the text tower has positions. Its random crops of long clips
+            cannot be had again: they are fixed windows here too.
 
     Raises:
         TinyclapError: no such file, another format, or weights that are missing or unknown.
@@ -173,7 +186,7 @@ def load_msclap(source: str) -> MSClap:
     embed_dim = weights["audio_encoder.projection.linear1.weight"].shape[0]
     audio = Cnn14() if version == "2022" else ClapAudioEncoder(laion.htsat_config(_htsat(weights), embed_dim))
     text: Any = BertModel(_bert(weights)) if version == "2022" else GPT2Model(_gpt2(weights))
-    teacher = MSClap(version, audio, text, tokenizer, (widths[0], widths[1]), embed_dim, path.stem)
+    teacher = MSClap(version, audio, text, tokenizer, (widths[0], widths[1]), embed_dim, path.stem, original=original)
     _fill(teacher, weights)
     return teacher.requires_grad_(False).eval()
 
