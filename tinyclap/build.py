@@ -13,7 +13,7 @@ from tinyclap.schema.recipes import PretrainRecipe
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
 from tinyclap.teachers import load_teacher, scratch
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import AudioTower, Teacher
 
 
 def build_teacher(section: schema.Teacher) -> Teacher:
@@ -60,18 +60,22 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
 
 
 def describe_teacher(teacher: Teacher) -> dict[str, Any]:
-    """Name, licence, size and cost of a teacher, for reports; MACs are those of one window."""
-    spec = teacher.frontend.spec
-    logmel = torch.zeros(1, 1, spec.n_frames(teacher.window), spec.n_mels)
+    """Name, licence, size and cost of a teacher, for reports."""
+    return {"fingerprint": teacher.fingerprint, **describe_tower(teacher)}
+
+
+def describe_tower(tower: AudioTower) -> dict[str, Any]:
+    """Name, licence, size and cost of an audio tower; MACs are those of one window."""
+    spec = tower.frontend.spec
+    logmel = torch.zeros(1, 1, spec.n_frames(tower.window), spec.n_mels)
     return {
-        "name": teacher.name,
-        "licence": teacher.licence,
-        "fingerprint": teacher.fingerprint,
-        "embed_dim": teacher.embed_dim,
-        "window_s": teacher.window_s,
-        "sample_rate": teacher.sample_rate,
-        "parameters": sum(parameter.numel() for parameter in teacher.audio_parameters()),
-        "macs": counting.count_macs(teacher.cpu(), teacher.encode_logmel, logmel),
+        "name": tower.name,
+        "licence": tower.licence,
+        "embed_dim": tower.embed_dim,
+        "window_s": tower.window_s,
+        "sample_rate": tower.sample_rate,
+        "parameters": sum(parameter.numel() for parameter in tower.audio_parameters()),
+        "macs": counting.count_macs(tower.cpu(), tower.encode_logmel, logmel),
     }
 
 

@@ -24,7 +24,16 @@ ELEMENT_WISE = {
     *("add", "add_", "sub", "rsub", "mul", "div", "neg", "pow", "square", "rsqrt", "sqrt", "exp", "abs"),
     *("ne", "gt", "lt", "where", "masked_fill", "clamp", "clamp_min", "mean", "sum", "max", "min", "amax"),
     *("relu", "relu_", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "gelu", "silu", "sigmoid", "tanh"),
-    *("softmax", "linalg_vector_norm", "dropout", "feature_dropout", "adaptive_avg_pool1d", "avg_pool2d"),
+    *(
+        "softmax",
+        "linalg_vector_norm",
+        "dropout",
+        "dropout_",
+        "hardsigmoid",
+        "feature_dropout",
+        "adaptive_avg_pool1d",
+        "avg_pool2d",
+    ),
     *("upsample_bicubic2d", "zeros", "ones", "full", "fill_", "copy_", "index_add_", "expand_as", "repeat", "roll"),
     *("cat", "stack", "pad", "constant_pad_nd"),
 }

@@ -1,4 +1,4 @@
-"""A teacher's audio tower as one graph from waveform to embedding, to be timed beside a student or used elsewhere."""
+"""An audio tower as one graph from waveform to embedding, to be timed beside a student or used elsewhere."""
 
 import json
 import tempfile
@@ -12,25 +12,25 @@ from torch import Tensor, nn
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from tinyclap import onnx_graph
-from tinyclap.build import describe_teacher
+from tinyclap.build import describe_tower
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.onnx_encoder import AXES, OUTPUT, frontend_graph
 from tinyclap.session import open_session, run
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import AudioTower
 
 TOLERANCE = 1e-4  # of unit vectors
 LENGTHS, BATCH_SIZES = (0.3, 0.71, 1.0), (1, 4)  # in windows, that a graph is compared with torch on
-CUBIC = -0.75  # torch's and Catmull-Rom's relatives differ in this constant
+CUBIC = -0.75  # torch's constant of bicubic interpolation (Keys 1981); others take -0.5
 
 
-def export_tower(teacher: Teacher, path: Path) -> dict[str, Any]:
-    """Write a teacher's audio tower: `waveform` (batch, samples) to unit-norm `embedding` (batch, embed_dim).
+def export_tower(tower: AudioTower, path: Path) -> dict[str, Any]:
+    """Write an audio tower: `waveform` (batch, samples) to unit-norm `embedding` (batch, embed_dim).
 
     It takes up to `window_s` seconds as they are. What a teacher does around it is left to the caller: shorter clips
     are padded to a window, longer ones cut into windows that are averaged.
 
     Args:
-        teacher: of any kind.
+        tower: a teacher of any kind, or an encoder alone.
         path: a new file; the graph carries what is returned as metadata too.
 
     Returns:
@@ -39,40 +39,38 @@ def export_tower(teacher: Teacher, path: Path) -> dict[str, Any]:
 
     Raises:
         TinyclapError: the file exists.
-        GateError: the graph does not compute what the teacher computes; nothing is written.
+        GateError: the graph does not compute what the tower computes; nothing is written.
     """
     if path.exists():
         raise TinyclapError(f"{path} exists already and is left as it is; name a new file")
-    graph = tower_graph(teacher)
-    described = describe_teacher(teacher)
-    told = ("name", "licence", "parameters", "macs", "sample_rate", "window_s", "embed_dim")
-    facts = {key: described[key] for key in told} | {"input": "waveform"}
+    graph = tower_graph(tower)
+    facts = describe_tower(tower) | {"input": "waveform"}
     with tempfile.TemporaryDirectory() as folder:
         onnx_graph.save(graph, Path(folder) / path.name)
-        facts["max_abs"] = _difference(teacher, Path(folder) / path.name)
+        facts["max_abs"] = _difference(tower, Path(folder) / path.name)
     onnx_graph.save(graph, path, json.dumps(facts))
     return facts
 
 
-def tower_graph(teacher: Teacher) -> onnx.ModelProto:
+def tower_graph(tower: AudioTower) -> onnx.ModelProto:
     """The graph of `export_tower`."""
-    spec = teacher.frontend.spec
-    example = {"logmel": torch.zeros(2, 1, spec.n_frames(teacher.window), spec.n_mels)}
-    tower = onnx_graph.to_onnx(_Tower(teacher), example, OUTPUT, AXES)
-    return onnx_graph.join(frontend_graph(teacher.frontend, teacher.window), tower)
+    spec = tower.frontend.spec
+    example = {"logmel": torch.zeros(2, 1, spec.n_frames(tower.window), spec.n_mels)}
+    encoder = onnx_graph.to_onnx(_Encoder(tower), example, OUTPUT, AXES)
+    return onnx_graph.join(frontend_graph(tower.frontend, tower.window), encoder)
 
 
-class _Tower(nn.Module):
-    """`Teacher.encode_logmel`; HTSAT gets its input stretched already, by what ONNX Runtime computes as torch does."""
+class _Encoder(nn.Module):
+    """`encode_logmel`; HTSAT gets its input stretched already, in a way that ONNX Runtime computes as torch does."""
 
-    def __init__(self, teacher: Teacher) -> None:
+    def __init__(self, tower: AudioTower) -> None:
         super().__init__()
-        self.teacher = teacher
-        htsat = [module for module in teacher.modules() if isinstance(module, ClapAudioEncoder)]
+        self.tower = tower
+        htsat = [module for module in tower.modules() if isinstance(module, ClapAudioEncoder)]
         self.stretch = Stretch(int(htsat[0].spec_size * htsat[0].freq_ratio)) if htsat else nn.Identity()
 
     def forward(self, logmel: Tensor) -> Tensor:
-        return self.teacher.encode_logmel(self.stretch(logmel))
+        return self.tower.encode_logmel(self.stretch(logmel))
 
 
 class Stretch(nn.Module):
@@ -115,19 +113,19 @@ def _far(t: Tensor) -> Tensor:
     return ((CUBIC * t - 5 * CUBIC) * t + 8 * CUBIC) * t - 4 * CUBIC
 
 
-def _difference(teacher: Teacher, path: Path) -> float:
+def _difference(tower: AudioTower, path: Path) -> float:
     """The largest difference of the graph from torch, at several lengths and batch sizes."""
     session = open_session(path, inputs=["waveform"], output=OUTPUT, providers=None, threads=None)
     rng, worst = np.random.default_rng(0), 0.0
     for length in LENGTHS:
         for size in BATCH_SIZES:
-            waveform = rng.uniform(-0.5, 0.5, (size, round(length * teacher.window))).astype(np.float32)
+            waveform = rng.uniform(-0.5, 0.5, (size, round(length * tower.window))).astype(np.float32)
             with torch.no_grad():
-                wanted = teacher.eval().cpu().encode_audio(torch.from_numpy(waveform)).numpy()
+                wanted = tower.eval().cpu().encode_audio(torch.from_numpy(waveform)).numpy()
             worst = max(worst, float(np.abs(run(session, {"waveform": waveform}) - wanted).max()))
     if not worst <= TOLERANCE:
         raise GateError(
-            f"parity: the graph of {teacher.name}'s audio tower differs from torch by {worst:.2g} (allowed: "
-            f"{TOLERANCE:g}), so nothing was written; please report this with the teacher's name"
+            f"parity: the graph of {tower.name}'s audio tower differs from torch by {worst:.2g} (allowed: "
+            f"{TOLERANCE:g}), so nothing was written; please report this with its name"
         )
     return worst

@@ -52,31 +52,24 @@ def refuse_deaf_tokenizer(name: str, tokenizer: Any) -> None:
         )
 
 
-class Teacher(nn.Module, ABC):
-    """An audio tower and a text tower in one space, trainable through `encode_*` and frozen through `embed_*`.
+class AudioTower(nn.Module, ABC):
+    """An audio encoder behind a log-mel front end.
 
     Attributes:
         name: what a report calls it (hub id or folder name).
+        frontend: its front end.
         sample_rate: of the waveforms, Hz.
-        embed_dim: size D of the shared space.
-        window_s: the fixed stretch that the audio tower hears at once, seconds.
-        prompts: templates with `{}` that its authors evaluate with.
+        embed_dim: size D of its space.
+        window_s: the fixed stretch that it hears at once, seconds.
         licence: of the weights, which a student inherits.
     """
 
     name: str
+    frontend: LogMel
     sample_rate: int
     embed_dim: int
     window_s: float
-    prompts: tuple[str, ...]
     licence: str
-    _fingerprint: str | None = None
-
-    frontend: LogMel
-
-    def hears(self, dataset: Dataset) -> Dataset:
-        """A data set as this teacher reads its files in an evaluation: mixed to mono, unless its original does not."""
-        return dataset
 
     @abstractmethod
     def encode_logmel(self, logmel: Tensor) -> Tensor:
@@ -85,6 +78,30 @@ class Teacher(nn.Module, ABC):
     def encode_audio(self, waveforms: Tensor) -> Tensor:
         """Windows (B, round(window_s * sample_rate)) -> unit-norm (B, D), with gradients."""
         return self.encode_logmel(self.frontend(waveforms))
+
+    def audio_parameters(self) -> list[nn.Parameter]:
+        """Parameters of the encoder."""
+        return list(self.parameters())
+
+    @property
+    def window(self) -> int:
+        """Samples in one window."""
+        return round(self.window_s * self.sample_rate)
+
+
+class Teacher(AudioTower):
+    """An audio tower and a text tower in one space, trainable through `encode_*` and frozen through `embed_*`.
+
+    Attributes:
+        prompts: templates with `{}` that its authors evaluate with.
+    """
+
+    prompts: tuple[str, ...]
+    _fingerprint: str | None = None
+
+    def hears(self, dataset: Dataset) -> Dataset:
+        """A data set as this teacher reads its files in an evaluation: mixed to mono, unless its original does not."""
+        return dataset
 
     @abstractmethod
     def encode_text(self, texts: list[str]) -> Tensor:
@@ -128,11 +145,6 @@ class Teacher(nn.Module, ABC):
             if tensor.dtype.is_floating_point:
                 tensor.copy_(tensor.half())
         self._fingerprint = None
-
-    @property
-    def window(self) -> int:
-        """Samples in one window."""
-        return round(self.window_s * self.sample_rate)
 
     @property
     def fingerprint(self) -> str:
