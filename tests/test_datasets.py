@@ -3,14 +3,13 @@
 import errno
 import json
 import os
-import pickle
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
+from dataset_contract import RATE, DatasetContract, write_tone
 
 from tinyclap.audio import AudioError, AudioInfo
 from tinyclap.data import Clip, Concat, Dataset, build_dataset
@@ -19,16 +18,6 @@ from tinyclap.data.folder import empty_classes, folder
 from tinyclap.data.manifest import manifest
 from tinyclap.errors import TinyclapError
 from tinyclap.schema.data import Esc50Data, FolderData, ManifestData, ProceduralData
-
-RATE = 16_000
-
-
-def write_tone(path: Path, hz: float = 440.0, seconds: float = 0.5, sample_rate: int = RATE) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(
-        path, 0.4 * np.sin(2 * np.pi * hz * np.arange(round(seconds * sample_rate)) / sample_rate), sample_rate
-    )
-    return path
 
 
 def write_folder(root: Path) -> Path:
@@ -80,63 +69,6 @@ class Numbered(Dataset):
 
     def _content(self, clip: Clip) -> Path | bytes:
         return clip.name.encode()
-
-
-class DatasetContract:
-    """What any data set promises; a subclass says which one."""
-
-    def write(self, root: Path) -> None:
-        """Put the files there, if there are any."""
-        root.mkdir()
-
-    def open(self, root: Path) -> Dataset:
-        raise NotImplementedError
-
-    @pytest.fixture
-    def dataset(self, tmp_path: Path) -> Dataset:
-        self.write(tmp_path / "first")
-        return self.open(tmp_path / "first")
-
-    @pytest.fixture
-    def copy(self, dataset: Dataset, tmp_path: Path) -> Dataset:
-        """The same files elsewhere."""
-        return self.open(shutil.copytree(tmp_path / "first", tmp_path / "elsewhere"))
-
-    def test_clips_are_named_once_and_in_order(self, dataset: Dataset, copy: Dataset) -> None:
-        names = [clip.name for clip in dataset.clips]
-        assert len(dataset) == len(names) == len(set(names)) > 1
-        assert names == [clip.name for clip in copy.clips]
-        assert dataset.labels == sorted({clip.label for clip in dataset.clips if clip.label})
-
-    def test_every_clip_can_be_heard(self, dataset: Dataset) -> None:
-        for index in range(len(dataset)):
-            waveform = dataset.load(index, RATE)
-            assert waveform.dtype == np.float32
-            assert waveform.ndim == 1
-            assert len(waveform) == round(dataset.info(index).duration_s * RATE)
-            np.testing.assert_allclose(dataset.load(index, RATE, 0.1, 0.2), waveform[1600:4800], atol=2e-6)
-
-    def test_a_selection_is_the_same_kind_and_sounds_the_same(self, dataset: Dataset) -> None:
-        label = dataset.labels[0]
-        part = dataset.select(labels=[label])
-        rest = [clip for clip in dataset.clips if clip.label != label]
-        assert type(part) is type(dataset)
-        assert set(part.labels) == {label}
-        assert 0 < len(part) == len(dataset) - len(rest)
-        assert list(dataset.select(exclude_labels=[label]).clips) == rest
-        origin = dataset.clips.index(part.clips[-1])
-        np.testing.assert_array_equal(part.load(len(part) - 1, RATE), dataset.load(origin, RATE))
-        assert part.fingerprint != dataset.fingerprint
-
-    def test_the_fingerprint_follows_the_content_alone(self, dataset: Dataset, copy: Dataset) -> None:
-        label = dataset.labels[0]
-        assert copy.fingerprint == dataset.fingerprint
-        assert copy.select(labels=[label]).fingerprint == dataset.select(labels=[label]).fingerprint
-
-    def test_it_crosses_processes(self, dataset: Dataset) -> None:
-        copy = pickle.loads(pickle.dumps(dataset))
-        assert copy.clips == dataset.clips
-        np.testing.assert_array_equal(copy.load(1, RATE), dataset.load(1, RATE))
 
 
 class TestFolder(DatasetContract):
@@ -464,5 +396,7 @@ class TestBuildDataset:
         assert joined.info(5 + 7).duration_s == 0.5
 
     def test_an_unknown_kind_lists_the_known(self) -> None:
-        with pytest.raises(TinyclapError, match="unknown kind of data set 'mp3s': there are esc50, folder, manifest"):
+        with pytest.raises(
+            TinyclapError, match=r"unknown kind of data set 'mp3s': there are esc50, .*, folder, manifest"
+        ):
             build_dataset(FolderData.model_construct(kind="mp3s"))

@@ -1,24 +1,30 @@
-"""Downloads against a local server that drops, refuses and lies, and archives that try to write elsewhere."""
+"""Downloads against a local server that drops, refuses and lies."""
 
-import errno
 import hashlib
-import shutil
 import socket
-import stat
 import struct
+import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import published
 import pytest
 import soundfile
 
 from tinyclap.data import download as module
-from tinyclap.data.download import download, extract_zip
+from tinyclap.data.download import download
 from tinyclap.data.esc50 import download_esc50, esc50
+from tinyclap.data.layouts import Archive
+from tinyclap.data.macs import ARCHIVES as MACS_ARCHIVES
+from tinyclap.data.macs import download_macs, macs
+from tinyclap.data.tut2017 import download_tut2017, tut2017
+from tinyclap.data.urbansound8k import ARCHIVES as URBANSOUND8K_ARCHIVES
+from tinyclap.data.urbansound8k import download_urbansound8k, urbansound8k
 from tinyclap.errors import TinyclapError
 
 PAYLOAD = np.random.default_rng(0).bytes(1_000_000)
@@ -26,13 +32,17 @@ SHA256 = hashlib.sha256(PAYLOAD).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one file. `drops` holds, per request, after how many bytes the connection breaks (None: not at all)."""
+    """Serves one file, or the one asked for of several.
+
+    `drops` holds, per request, after how many bytes the connection breaks (None: not at all).
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.payload = PAYLOAD
+        self.files: dict[str, bytes] = {}  # by name, in place of the payload
         self.drops: list[int | None] = []
         self.statuses: list[int] = []  # refusals, before anything is served
         self.knows_ranges = True
@@ -42,7 +52,10 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/file.zip"
+        return self.url_of("file.zip")
+
+    def url_of(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/{name}"
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up is part of the tests."""
@@ -54,22 +67,23 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
+        payload = server.files.get(self.path.rpartition("/")[2], server.payload)
         server.asked.append(self.headers["Range"])
         if server.statuses:
             self.send_error(server.statuses.pop(0))
             return
         start = int((self.headers["Range"] or "bytes=0-")[6:-1]) if server.knows_ranges else 0
-        if start >= len(server.payload):
+        if start >= len(payload):
             self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(server.payload)}")
+            self.send_header("Content-Range", f"bytes */{len(payload)}")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         start += server.shift if start else 0
         self.send_response(206 if start else 200)
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(server.payload) - 1}/{len(server.payload)}")
-        self._send_body(server.payload[start:], server.drops.pop(0) if server.drops else None)
+            self.send_header("Content-Range", f"bytes {start}-{len(payload) - 1}/{len(payload)}")
+        self._send_body(payload[start:], server.drops.pop(0) if server.drops else None)
 
     def _send_body(self, body: bytes, drop: int | None) -> None:
         chunked = not self.server.announces_length
@@ -254,95 +268,6 @@ class TestDownload:
             download(server.url, target)
 
 
-def write_zip(path: Path, *members: tuple[str, bytes], mode: int = stat.S_IFREG | 0o644) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members:
-            member = zipfile.ZipInfo(name)
-            member.external_attr = mode << 16
-            archive.writestr(member, content)
-    return path
-
-
-class TestExtractZip:
-    def test_files_and_folders(self, tmp_path: Path) -> None:
-        archive = write_zip(tmp_path / "a.zip", ("top/audio/a.txt", b"A"), ("top/..b.txt", b"B"))
-        extract_zip(archive, tmp_path / "deep/out")
-        assert (tmp_path / "deep/out/top/audio/a.txt").read_bytes() == b"A"
-        assert (tmp_path / "deep/out/top/..b.txt").read_bytes() == b"B"
-        assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
-
-    @pytest.mark.parametrize(
-        ("name", "reason"),
-        [
-            ("../evil.txt", "leads out of the folder"),
-            ("good/../../evil.txt", "leads out of the folder"),
-            ("good\\..\\..\\evil.txt", "leads out of the folder"),
-            ("/tmp/evil.txt", "has an absolute path"),
-            ("C:\\evil.txt", "has an absolute path"),
-            ("\\\\host\\share\\evil.txt", "has an absolute path"),
-        ],
-    )
-    def test_members_that_would_land_elsewhere(self, tmp_path: Path, name: str, reason: str) -> None:
-        archive = write_zip(tmp_path / "a.zip", ("good/a.txt", b"A"), (name, b"evil"))
-        with pytest.raises(TinyclapError, match=f"{reason}; nothing was unpacked"):
-            extract_zip(archive, tmp_path / "out")
-        assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-
-    @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
-    def test_links_and_devices(self, tmp_path: Path, kind: int) -> None:
-        archive = write_zip(tmp_path / "a.zip", ("link", b"/etc/passwd"), mode=kind | 0o777)
-        with pytest.raises(TinyclapError, match="'link' is a link or a device"):
-            extract_zip(archive, tmp_path / "out")
-        assert not (tmp_path / "out").exists()
-
-    def test_encrypted(self, tmp_path: Path) -> None:
-        archive = write_zip(tmp_path / "a.zip", ("a.txt", b"A"))
-        content = bytearray(archive.read_bytes())
-        content[content.index(b"PK\x01\x02") + 8] |= 1
-        archive.write_bytes(content)
-        with pytest.raises(TinyclapError, match=r"'a\.txt' is encrypted"):
-            extract_zip(archive, tmp_path / "out")
-
-    @pytest.mark.parametrize("damage", ["flipped", "cut", "no archive"])
-    def test_a_damaged_archive_leaves_no_folder(self, tmp_path: Path, damage: str) -> None:
-        archive = write_zip(tmp_path / "a.zip", ("a.txt", b"A"), ("b.bin", PAYLOAD))
-        content = bytearray(archive.read_bytes())
-        if damage == "flipped":
-            content[500_000] ^= 255
-        archive.write_bytes(b"<html>" * 99 if damage == "no archive" else content[: -1000 if damage == "cut" else None])
-        with pytest.raises(
-            TinyclapError, match=r"a\.zip is damaged or no zip archive .*: remove it and download it again"
-        ):
-            extract_zip(archive, tmp_path / "out")
-        assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-
-    def test_an_existing_folder_is_left_alone(self, tmp_path: Path) -> None:
-        archive = write_zip(tmp_path / "a.zip", ("a.txt", b"A"))
-        (tmp_path / "out").mkdir()
-        with pytest.raises(TinyclapError, match="out exists already"):
-            extract_zip(archive, tmp_path / "out")
-        assert list((tmp_path / "out").iterdir()) == []
-
-    def test_space_is_asked_for_before_anything_is_written(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        archive = write_zip(tmp_path / "a.zip", ("b.bin", bytes(10_000)))
-        usage = type(shutil.disk_usage(tmp_path))(10_000, 9_000, 1_000)
-        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-        with pytest.raises(TinyclapError, match=r"unpacks to 10,000 bytes, but .* has 1,000 left"):
-            extract_zip(archive, tmp_path / "out")
-
-    def test_a_disk_that_fills_up_leaves_no_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(*_: object) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        archive = write_zip(tmp_path / "a.zip", ("a.txt", b"A"))
-        monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
-        with pytest.raises(TinyclapError, match=r"cannot unpack .*: No space left on device"):
-            extract_zip(archive, tmp_path / "out")
-        assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
-
-
 N_CLIPS = 4
 
 
@@ -395,7 +320,106 @@ class TestDownloadEsc50:
         assert [path.name for path in tmp_path.iterdir()] == ["ESC-50.zip"]
 
     def test_another_archive(self, server: Server, tmp_path: Path) -> None:
-        server.payload = write_zip(tmp_path / "made.zip", ("other/a.txt", b"A")).read_bytes()
-        with pytest.raises(TinyclapError, match=r"is not ESC-50: expected one folder with meta/esc50\.csv, found 0"):
+        with zipfile.ZipFile(tmp_path / "made.zip", "w") as archive:
+            archive.writestr("other/a.txt", "A")
+        server.payload = (tmp_path / "made.zip").read_bytes()
+        with pytest.raises(
+            TinyclapError, match=r"ESC-50\.zip is not ESC-50: expected one folder with meta/esc50\.csv$"
+        ):
             download_esc50(tmp_path / "ESC-50", server.url)
         assert not (tmp_path / "ESC-50").exists()
+
+
+@pytest.fixture
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("made")
+
+
+def only_root(root: Path) -> bool:
+    return [path.name for path in root.parent.iterdir()] == [root.name]
+
+
+def zipped(folder: Path, *parts: str) -> bytes:
+    """The bytes of an archive with some files of a folder, in a folder of the same name."""
+    archive = folder.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(one for part in parts for one in folder.glob(part)):
+            file.write(path, path.relative_to(folder.parent))
+    return archive.read_bytes()
+
+
+class TestDownloadUrbanSound8k:
+    def serve(self, server: Server, made: Path) -> Archive:
+        published.write_urbansound8k(made / "UrbanSound8K")
+        with tarfile.open(made / "all.tar.gz", "w:gz") as archive:
+            archive.add(made / "UrbanSound8K", "UrbanSound8K")
+        server.files["all.tar.gz"] = content = (made / "all.tar.gz").read_bytes()
+        return Archive(server.url_of("all.tar.gz"), ".tar.gz", md5=hashlib.md5(content).hexdigest())
+
+    def test_from_a_breaking_connection_to_sound(self, server: Server, made: Path, tmp_path: Path) -> None:
+        archive = self.serve(server, made)
+        server.drops = [1_000, None]
+        root = tmp_path / "data/UrbanSound8K"
+        download_urbansound8k(root, [archive], n_clips=4)
+        assert [clip.fold for clip in urbansound8k(root).clips] == [1, 2, 10, 10]
+        assert len(urbansound8k(root).load(3, 16_000)) == 8_000
+        assert only_root(root)
+        download_urbansound8k(root, [archive], n_clips=4)
+        assert server.asked == [None, "bytes=1000-"]
+
+    def test_too_few_clips_and_a_damaged_archive(self, server: Server, made: Path, tmp_path: Path) -> None:
+        archive = self.serve(server, made)
+        root = tmp_path / "UrbanSound8K"
+        with pytest.raises(TinyclapError, match=r"UrbanSound8K\.tar\.gz holds 4 clips instead of 8732: remove it"):
+            download_urbansound8k(root, [archive])
+        (tmp_path / "UrbanSound8K.tar.gz").unlink()
+        server.files["all.tar.gz"] = server.files["all.tar.gz"][:-100]
+        with pytest.raises(TinyclapError, match=r"md5: expected .*the download was removed"):
+            download_urbansound8k(root, [archive], n_clips=4)
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(TinyclapError, match=r"UrbanSound8K\.tar\.gz is damaged"):
+            download_urbansound8k(root, [replace(archive, md5=None)], n_clips=4)
+        assert [path.name for path in tmp_path.iterdir()] == ["UrbanSound8K.tar.gz"]
+
+
+def test_the_parts_of_tut2017_become_one_folder(server: Server, made: Path, tmp_path: Path) -> None:
+    folder = published.write_tut2017_development(made / "TUT-acoustic-scenes-2017-development")
+    parts = {"meta": ["*.txt", "*/*.txt"], "audio.1": ["audio/b*"], "audio.2": ["audio/a*"]}
+    server.files = {f"{part}.zip": zipped(folder, *patterns) for part, patterns in parts.items()}
+    archives = [
+        Archive(server.url_of(name), f".{name}", hashlib.md5(content).hexdigest(), len(content))
+        for name, content in server.files.items()
+    ]
+    root = tmp_path / "data/tut"
+    with pytest.raises(TinyclapError, match=r"tut\.meta\.zip, .* holds 5 clips instead of 4680"):
+        download_tut2017(root, "development", archives)
+    assert sorted(path.name for path in root.parent.iterdir()) == ["tut.audio.1.zip", "tut.audio.2.zip", "tut.meta.zip"]
+    download_tut2017(root, "development", archives, n_clips=5)
+    assert len(server.asked) == 3, "what was fetched before is used"
+    assert [clip.fold for clip in tut2017(root, "development").clips] == [1, 1, 2, 3, 4]
+    assert only_root(root)
+
+
+def test_macs_is_a_table_beside_the_audio_of_another_set(server: Server, made: Path, tmp_path: Path) -> None:
+    folder = published.write_macs(made / "TAU-urban-acoustic-scenes-2019-development")
+    server.files = {
+        "MACS.yaml": (folder / "MACS.yaml").read_bytes(),
+        "a.zip": zipped(folder, "audio/airport*"),
+        "b.zip": zipped(folder, "audio/[pt]*"),
+    }
+    archives = [Archive(server.url_of(name), f".{name.lower()}") for name in server.files]
+    root = tmp_path / "MACS"
+    with pytest.raises(TinyclapError, match=r"1 clips of .*MACS\.yaml have no audio file"):
+        download_macs(root, archives[:2], n_clips=3)
+    download_macs(root, archives, n_clips=3)
+    assert [clip.source for clip in macs(root).clips] == ["barcelona-0", "barcelona-0", "vienna-12"]
+    assert only_root(root)
+
+
+@pytest.mark.parametrize("archives", [URBANSOUND8K_ARCHIVES, MACS_ARCHIVES])
+def test_published_addresses_and_sums_are_well_formed(archives: Sequence[Archive]) -> None:
+    for archive in archives:
+        assert archive.url.startswith("https://zenodo.org/records/")
+        assert archive.url.endswith(archive.suffix)
+        assert archive.md5 is None or len(bytes.fromhex(archive.md5)) == 16
+    assert len({archive.md5 for archive in archives}) == len({archive.url for archive in archives}) == len(archives)

@@ -155,10 +155,10 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_file(write: Write) 
             'student.phinet.activation: got "relu", allowed: "relu6" or null with compatibility: true',
         ),
         ("data.train=[]", "data.train: got [], allowed: a list of one or more, each a section with kind: "),
-        ("data.train=fsd50k", 'data.train: got "fsd50k", allowed: a section with kind: "esc50"'),
+        ("data.train=fsd50k", 'data.train: got "fsd50k", allowed: a section with kind: "audiocaps"'),
         ("data.train=null", "data.train: got null, allowed: a section with kind: "),
-        ("data.train.1.kind=foldr", 'data.train.1.kind: got "foldr", allowed: "esc50", "folder", "manifest" or'),
-        ("data.test={n_clips: 3}", 'data.test.kind: missing, allowed: "esc50", "folder", "manifest" or "procedural"'),
+        ("data.train.1.kind=foldr", 'data.train.1.kind: got "foldr", allowed: "audiocaps", "clotho", "esc50",'),
+        ("data.test={n_clips: 3}", 'data.test.kind: missing, allowed: "audiocaps", "clotho", "esc50", "folder", '),
         ("data.test={kind: esc50, folds: [6]}", "data.test.folds.0: got 6, allowed: a whole number >= 1 and <= 5"),
         (
             "data.test={kind: folder, root: x, labels: [dog], exclude_labels: [cat, dog]}",

@@ -147,12 +147,14 @@ def _train(
 @app.command()
 def evaluate(
     run: RunArgument = None,
-    data: Annotated[str | None, typer.Option(help="Other data: esc50, folder, manifest or procedural.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Other data: esc50, urbansound8k, tut2017, folder, manifest or procedural.")
+    ] = None,
     root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Another key, e.g. esc10=true or max_bad_share=0.2."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Another key, e.g. download=true or max_bad_share=0.2."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -12,9 +12,11 @@ from tinyclap import zeroshot
 from tinyclap.build import teacher_kind
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded, decode
-from tinyclap.data.esc50 import META
+from tinyclap.data.esc50 import ESC50
 from tinyclap.data.folder import empty_classes
 from tinyclap.data.overlap import heard_clips
+from tinyclap.data.tut2017 import TUT2017
+from tinyclap.data.urbansound8k import URBANSOUND8K
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json, write_json
@@ -31,6 +33,7 @@ from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import Teacher
 
 TEACHER_MEAN = "teacher_mean.npy"
+LABELLED = {"esc50": ESC50, "urbansound8k": URBANSOUND8K, "tut2017": TUT2017}
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ def evaluate_run(
 
 def _heard_in_training(data: Data, test: Dataset) -> int | None:
     stay = {"download": False}  # to look is no reason to fetch
-    parts = [part.model_copy(update=stay) if part.kind == "esc50" else part for part in one_or_more(data.train)]
+    parts = [part.model_copy(update=stay) if hasattr(part, "download") else part for part in one_or_more(data.train)]
     try:
         return len(heard_clips(build_dataset(parts), test))
     except TinyclapError:  # the training data may have been moved since
@@ -225,13 +228,20 @@ def labelled_set(spec: Any) -> Dataset:
             f"have none, e.g. {unlabelled[0]}"
         )
     if len(test.labels) < 2:
-        esc50 = [part.root for part in one_or_more(spec) if part.kind == "folder" and Path(part.root, META).is_file()]
-        remedy = f"{esc50[0]} is ESC-50: give kind esc50 (--data esc50)" if esc50 else "give data with others too"
+        remedies = [_meant(part.root) for part in one_or_more(spec) if part.kind == "folder"]
         raise TinyclapError(
             f"data.test ({describe_data(spec)}): zero-shot evaluation needs two or more classes, but all {len(test)} "
-            f"clips are of '{test.labels[0]}'; {remedy}"
+            f"clips are of '{test.labels[0]}'; {next(filter(None, remedies), 'give data with others too')}"
         )
     return test
+
+
+def _meant(root: str) -> str | None:
+    """What to say of a folder that is a published data set, whose sub-folders are no classes."""
+    for kind, layout in LABELLED.items():
+        if layout.table(Path(root)):
+            return f"{root} is {layout.name}: give kind {kind} (--data {kind})"
+    return None
 
 
 def decode_set(dataset: Dataset, sample_rate: int, data: Data) -> Decoded:

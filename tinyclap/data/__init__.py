@@ -8,11 +8,14 @@ from tinyclap.data.base import Clip, Concat, Dataset
 from tinyclap.errors import TinyclapError
 
 if TYPE_CHECKING:
-    from tinyclap.schema.data import AnyData
+    from tinyclap.schema.data import AnyData, PublishedData
 
 __all__ = ["Clip", "Concat", "Dataset", "build_dataset"]
 
-KINDS = ("esc50", "folder", "manifest", "procedural")
+KINDS = (
+    *("esc50", "urbansound8k", "tut2017", "audiocaps", "clotho", "macs", "fsd50k"),
+    *("folder", "manifest", "procedural"),
+)
 FILTERS = ("folds", "splits", "labels", "exclude_labels")
 
 
@@ -32,12 +35,6 @@ def build_dataset(spec: "AnyData | Sequence[AnyData]") -> Dataset:
 
 def _unfiltered(spec: "AnyData") -> Dataset:
     match spec.kind:
-        case "esc50":
-            from tinyclap.data.esc50 import download_esc50, esc50
-
-            if spec.download:
-                download_esc50(Path(spec.root))
-            return esc50(Path(spec.root), esc10=spec.esc10)
         case "folder":
             from tinyclap.data.folder import folder
 
@@ -50,5 +47,37 @@ def _unfiltered(spec: "AnyData") -> Dataset:
             from tinyclap.data.procedural import Procedural
 
             return Procedural(spec.n_clips, seed=spec.seed, duration_s=spec.duration_s)
+        case kind if kind in KINDS:
+            return _published(spec)
         case kind:
             raise TinyclapError(f"unknown kind of data set {kind!r}: there are {', '.join(KINDS)}")
+
+
+def _published(spec: "PublishedData") -> Dataset:
+    """A data set in its official layout, downloaded before where the spec asks for it."""
+    from tinyclap.data import captioned, esc50, macs, tut2017, urbansound8k
+
+    root = Path(spec.root)
+    match spec.kind:
+        case "esc50":
+            if spec.download:
+                esc50.download_esc50(root)
+            return esc50.esc50(root, esc10=spec.esc10)
+        case "urbansound8k":
+            if spec.download:
+                urbansound8k.download_urbansound8k(root)
+            return urbansound8k.urbansound8k(root)
+        case "tut2017":
+            if spec.download:
+                tut2017.download_tut2017(root, spec.split)
+            return tut2017.tut2017(root, spec.split)
+        case "macs":
+            if spec.download:
+                macs.download_macs(root)
+            return macs.macs(root)
+        case "audiocaps":
+            return captioned.audiocaps(root, spec.splits)
+        case "clotho":
+            return captioned.clotho(root, spec.splits)
+        case "fsd50k":
+            return captioned.fsd50k(root, spec.splits)

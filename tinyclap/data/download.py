@@ -2,18 +2,13 @@
 
 import hashlib
 import http.client
-import shutil
-import stat
 import time
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from tinyclap.errors import TinyclapError
-from tinyclap.files import whole_folder
 from tinyclap.progress import Progress
 
 CHUNK_BYTES = 2**18
@@ -75,47 +70,6 @@ def download(
             f"cannot write {part}: {error.strerror or error}; free some space or choose another folder"
         ) from error
     return target
-
-
-def extract_zip(archive: Path | str, folder: Path | str) -> None:
-    """Unpack a zip archive as the new folder `folder`, whole or not at all.
-
-    Every member is checked before any is written: absolute paths, `..`, links and devices, encrypted members.
-    Raises TinyclapError for these, a damaged archive, too little space, and a folder that exists.
-    """
-    archive, folder = Path(archive), Path(folder)
-    if folder.exists():
-        raise TinyclapError(f"{folder} exists already: remove it, or unpack {archive} elsewhere")
-    try:
-        with zipfile.ZipFile(archive) as file:
-            for member in file.infolist():
-                reason = _unsafe(member)
-                if reason:
-                    raise TinyclapError(f"{archive}: member {member.filename!r} {reason}; nothing was unpacked")
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            needed, free = sum(member.file_size for member in file.infolist()), shutil.disk_usage(folder.parent).free
-            if needed > free:
-                raise TinyclapError(f"{archive} unpacks to {needed:,} bytes, but {folder.parent} has {free:,} left")
-            with whole_folder(folder) as temporary:
-                file.extractall(temporary)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise TinyclapError(
-            f"{archive} is damaged or no zip archive ({error}): remove it and download it again"
-        ) from error
-    except OSError as error:
-        raise TinyclapError(f"cannot unpack {archive} to {folder}: {error.strerror or error}") from error
-
-
-def _unsafe(member: zipfile.ZipInfo) -> str | None:
-    path = PureWindowsPath(member.filename)  # also splits at "/", and knows drives
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if path.drive or path.root:
-        return "has an absolute path"
-    if ".." in path.parts:
-        return "leads out of the folder"
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "is a link or a device"
-    return "is encrypted" if member.flag_bits & 1 else None
 
 
 def _fetch_all(url: str, part: Path) -> None:

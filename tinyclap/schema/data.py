@@ -30,6 +30,64 @@ class Esc50Data(DataSpec):
     download: bool = False
 
 
+class UrbanSound8kData(DataSpec):
+    """UrbanSound8K's official layout (metadata/UrbanSound8K.csv, audio/fold1 to audio/fold10)."""
+
+    kind: Literal["urbansound8k"]
+    root: Text = "data/UrbanSound8K"
+    folds: Annotated[tuple[Annotated[int, Field(ge=1, le=10)], ...], Field(min_length=1)] | None = None
+    download: bool = False
+
+
+class Tut2017Data(DataSpec):
+    """One set of TUT Acoustic Scenes 2017 (meta.txt, evaluation_setup/, audio/); a fold is what its setup tests on."""
+
+    kind: Literal["tut2017"]
+    root: Text
+    split: Literal["development", "evaluation"] = "evaluation"
+    folds: Annotated[tuple[Annotated[int, Field(ge=1, le=4)], ...], Field(min_length=1)] | None = None
+    download: bool = False
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        yield from super().conflicts()
+        if self.split == "evaluation" and self.folds is not None:
+            yield "folds", "the evaluation set has none; allowed: null, or split: development"
+
+
+class AudioCapsData(DataSpec):
+    """AudioCaps (train.csv beside train/, and so on); clips that YouTube has lost are counted and left out."""
+
+    kind: Literal["audiocaps"]
+    root: Text = "data/AudioCaps"
+    splits: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1)] = ("train",)
+
+
+class ClothoData(DataSpec):
+    """Clotho (clotho_captions_development.csv beside development/, and so on)."""
+
+    kind: Literal["clotho"]
+    root: Text = "data/Clotho"
+    splits: Annotated[tuple[Literal["development", "validation", "evaluation"], ...], Field(min_length=1)] = (
+        "development",
+    )
+
+
+class MacsData(DataSpec):
+    """MACS (MACS.yaml beside the audio/ of TAU Urban Acoustic Scenes 2019)."""
+
+    kind: Literal["macs"]
+    root: Text = "data/MACS"
+    download: bool = False
+
+
+class Fsd50kData(DataSpec):
+    """FSD50K (FSD50K.ground_truth/, FSD50K.dev_audio/ with the splits train and val, FSD50K.eval_audio/)."""
+
+    kind: Literal["fsd50k"]
+    root: Text = "data/FSD50K"
+    splits: Annotated[tuple[Literal["train", "val", "eval"], ...], Field(min_length=1)] = ("train", "val")
+
+
 class FolderData(DataSpec):
     """A folder of audio files; a sub-folder's name is the label of the files in it."""
 
@@ -56,7 +114,8 @@ class ProceduralData(DataSpec):
     seed: Seed = 0
 
 
-AnyData = Annotated[Esc50Data | FolderData | ManifestData | ProceduralData, Field(discriminator="kind")]
+PublishedData = Esc50Data | UrbanSound8kData | Tut2017Data | AudioCapsData | ClothoData | MacsData | Fsd50kData
+AnyData = Annotated[PublishedData | FolderData | ManifestData | ProceduralData, Field(discriminator="kind")]
 OneOrMore = Annotated[
     Annotated[AnyData, Tag("one")] | Annotated[tuple[AnyData, ...], Field(min_length=1), Tag("several")],
     Discriminator(lambda value: "several" if isinstance(value, list | tuple) else "one"),
