@@ -11,7 +11,7 @@ from tinyclap.devices import load_device
 from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.scaling import propose
-from tinyclap.search_table import pareto
+from tinyclap.scatter import pareto
 from tinyclap.space import Space, embedding_dims, enumerate_space, frontends, refuse_empty, space_around
 from tinyclap.student_config import REFERENCE, StudentConfig
 

@@ -52,10 +52,10 @@ def count(source: str | None, duration_s: float | None = None, embed_dim: int | 
         raise TinyclapError(f"--seconds {duration_s:g}: allowed: above 0, up to {LONGEST_S:g}")
     if source is None or Path(source).is_dir():
         run = find_run(None if source is None else Path(source))
-        config, full_dim = _of_run(run)
+        config, full_dim = of_run(run)
         name = str(run)
         if embed_dim is not None and embed_dim != config.embed_dim:
-            config, full_dim = _pruned(config, full_dim, embed_dim)
+            config, full_dim = pruned(config, full_dim, embed_dim)
             name += f", pruned to {embed_dim}"
     else:
         recipe = load_recipe(source, task="distill")
@@ -65,7 +65,8 @@ def count(source: str | None, duration_s: float | None = None, embed_dim: int | 
     return Counted(name, config, seconds, student_costs(config, seconds, full_dim=full_dim))
 
 
-def _pruned(config: StudentConfig, full_dim: int | None, dim: int) -> tuple[StudentConfig, int | None]:
+def pruned(config: StudentConfig, full_dim: int | None, dim: int) -> tuple[StudentConfig, int | None]:
+    """A student (its shape, and the width of its projection before the map, if it has one) with fewer dimensions."""
     if dim > config.embed_dim:
         raise TinyclapError(f"--dim {dim}: the student has {config.embed_dim} dimensions; allowed: 1 to that")
     if config.head == "linear":
@@ -134,7 +135,7 @@ def totals(counted: Counted) -> dict[str, Any]:
     return told
 
 
-def _of_run(run: Path) -> tuple[StudentConfig, int | None]:
+def of_run(run: Path) -> tuple[StudentConfig, int | None]:
     """A run's student, and the width of its projection before the map that pruned it."""
     path = run / "student" / "config.json"
     if not path.is_file():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 DASH = "\N{EN DASH}"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def known(value: Any) -> TypeGuard[float]:
@@ -15,6 +16,11 @@ def known(value: Any) -> TypeGuard[float]:
 def percent(share: Any) -> str:
     """0.813 -> "81.3 %"."""
     return f"{100 * share:.1f} %" if known(share) else DASH
+
+
+def round_percent(share: float) -> str:
+    """A round share on an axis: 0.85 -> "85 %"."""
+    return f"{100 * share:.4g} %"
 
 
 def percent_interval(pair: Any) -> str:
@@ -61,6 +67,14 @@ def scaled(value: Any) -> str:
     return f"{value:g}"
 
 
+def short_count(value: float) -> str:
+    """A round count, without the zeros of `scaled`: 5000000 -> "5 M"."""
+    for factor, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= factor:
+            return f"{value / factor:g}{letter}"
+    return f"{value:g}"
+
+
 def file_size(size_bytes: Any) -> str:
     """Bytes in decimal units: 1213440 -> "1.21 MB"."""
     if not known(size_bytes):
@@ -77,6 +91,28 @@ def binary_size(size_bytes: Any) -> str:
             digits = max(0, 2 - int(math.log10(abs(size_bytes) / factor)))
             return f"{round(size_bytes / factor, digits):g} {unit}"
     return f"{size_bytes:g} B"
+
+
+def three_digits(value: Any) -> str:
+    """Three significant digits, never with an exponent: 0.00281234 -> "0.00281", 1234.5 -> "1,234"."""
+    if not known(value):
+        return DASH
+    if abs(value) >= 100 or value == 0:
+        return f"{value:,.0f}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+def power_of_ten(value: Any) -> str:
+    """A small number for people, two digits times a power of ten: 0.000069 as 6.9 times 10⁻⁵."""
+    if not known(value):
+        return DASH
+    digits, _, power = f"{value:.1e}".partition("e")
+    return f"{digits} \N{MULTIPLICATION SIGN} 10{str(int(power)).translate(SUPERSCRIPTS)}" if value else "0"
+
+
+def milliseconds(value: Any) -> str:
+    """0.8124 -> "0.812 ms"."""
+    return f"{three_digits(value)} ms" if known(value) else DASH
 
 
 def duration(seconds: Any) -> str:

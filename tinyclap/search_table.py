@@ -1,14 +1,14 @@
 """What a search found, for people: the ranked table, and the front of what costs buy, as a picture."""
 
 import json
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tinyclap.budget import LIMITS, told
 from tinyclap.formatting import aligned, decimal, scaled
+from tinyclap.scatter import pareto
 from tinyclap.search_options import CHOSEN, FRONT, RESULT
 
 SHOWN = 10
@@ -55,32 +55,33 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
             "a student: its trunk (gates are squeeze-excite); features to dimensions; sample rate, mels, hop",
             "",
             f"picture  {folder / FRONT}",
-            f"next     {_next(result, folder)}",
+            f"next     {next_command(result, folder)}",
         ]
     )
 
 
 def as_object(result: Mapping[str, Any], folder: Path) -> str:
     """The same as one JSON object."""
-    told = {"search": str(folder), "chosen": str(folder / CHOSEN), "next": _next(result, folder)}
+    told = {"search": str(folder), "chosen": str(folder / CHOSEN), "next": next_command(result, folder)}
     return json.dumps({**told, **result})
 
 
 def conventions(result: Mapping[str, Any]) -> str:
     """What the costs of a search's table are."""
-    budget = result["budget"]
+    budget, window_s = result["budget"], result["trials"][0]["student"]["window_s"]
     ram = "with fused blocks" if budget["fused"] else "layer by layer"
-    timed = "; latency predicted, of float32 graphs" if budget["latency"] else ""
+    timed = "; latency predicted, of float32 graphs" if budget.get("latency") else ""
     return (
-        f"for a window of {result['window_s']:g} s: MACs of the network without its front end; RAM and flash in "
+        f"for a window of {window_s:g} s: MACs of the network without its front end; RAM and flash in "
         f"{budget['precision']}, {ram}{timed}"
     )
 
 
-def _next(result: Mapping[str, Any], folder: Path) -> str:
+def next_command(result: Mapping[str, Any], folder: Path) -> str:
+    """What trains the chosen student in full."""
     dim = result["trials"][0]["student"]["embed_dim"]
     then = f" && tinyclap prune --dim {dim}" if dim < result["full_dim"] else ""
-    return f"tinyclap distill {folder / CHOSEN}{then}"
+    return f"tinyclap distill {shlex.quote(str(folder / CHOSEN))}{then}"
 
 
 def short(student: Mapping[str, Any]) -> str:
@@ -133,14 +134,3 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
     figure.suptitle(conventions(result), fontsize=8, color="0.4", y=-0.02)
     figure.savefig(path, dpi=130, bbox_inches="tight")
     pyplot.close(figure)
-
-
-def pareto(costs: Mapping[str, Sequence[float]], values: Sequence[float]) -> list[int]:
-    """Places that no other beats: none costs no more in every respect and is better, in order of the first cost."""
-    table = np.array([*costs.values(), [-value for value in values]]).T
-    kept = [
-        place
-        for place, row in enumerate(table)
-        if not any((other <= row).all() and (other < row).any() for other in table)
-    ]
-    return sorted(kept, key=lambda place: table[place][0])
