@@ -12,9 +12,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from tinyclap import charts, formatting, tables
+from tinyclap import charts, formatting, report_costs, report_export, report_pareto, scatter, tables
 from tinyclap.files import write_text
-from tinyclap.results import MODELS, Run, evaluations_of, objects, part, read_run
+from tinyclap.results import Run, evaluations_of, objects, part, read_run
 
 # Licence names the Hugging Face Hub knows; any other is declared there as "other" with its name.
 HUB_LICENCES = (
@@ -38,10 +38,15 @@ def write_report(run: Path) -> Path:
     Raises TinyclapError when `run` is no run folder. Files that are missing or damaged leave a note in the report.
     """
     found = read_run(Path(run))
-    environment, context = _environment(), _context(found)
-    target = found.folder / "report"
-    for name in ("report.md", "report.html"):
-        write_text(target / name, environment.get_template(f"{name}.j2").render(context))
+    return write_pages(found.folder, "report", _context(found))
+
+
+def write_pages(folder: Path, template: str, context: Mapping[str, Any]) -> Path:
+    """Write a page of a folder and its Markdown twin from the templates of this name; return the HTML's path."""
+    environment, target = _environment(), folder / "report"
+    for suffix in ("md", "html"):
+        page = environment.get_template(f"{template}.{suffix}.j2").render(context)
+        write_text(target / f"report.{suffix}", page)
     return target / "report.html"
 
 
@@ -63,7 +68,8 @@ def model_card(
         "licence": licence,
         "hub_licence": licence.lower() if licence.lower() in HUB_LICENCES else "other",
         "evaluations": evaluations,
-        "sizes": tables.size_rows(summary),
+        "cost_models": report_costs.summary_models(summary),
+        "costs": report_costs.cost_rows(report_costs.summary_models(summary)),
         "bad_clips": objects(summary.get("bad_clips")),
     }
     return _environment().get_template("model_card.md.j2").render(context)
@@ -84,12 +90,13 @@ def teacher_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | Non
 
 
 def _context(run: Run) -> dict[str, Any]:
-    where = shlex.quote(_shown_path(run.folder))
+    where = shlex.quote(shown_path(run.folder))
     task = "pretrain" if run.settings.get("task") == "pretrain" else "distill"
-    recipe = shlex.quote(f"{_shown_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
+    recipe = shlex.quote(f"{shown_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
     resume = f"tinyclap {task} {recipe} --run {where} --resume"
     first = run.evaluations[0] if run.evaluations else {}
     own_data = "" if part(run.settings.get("data")).get("test") and not first else " --data folder --root PATH"
+    export, bench = f"tinyclap export --onnx --int8 {where}", f"tinyclap bench {where}"
     columns, epochs = tables.epoch_table(run.epochs)
     return {
         "run": run,
@@ -104,13 +111,18 @@ def _context(run: Run) -> dict[str, Any]:
         "verdict": tables.verdict(first, run.summary),
         "tiles": tables.tiles(first, run.summary),
         "evaluations": [_evaluation(entry, number) for number, entry in enumerate(run.evaluations, 1)],
-        "sizes": tables.size_rows(run.summary),
-        "size_models": [model for model in MODELS if run.summary.get(model)],
+        **_costs(run),
+        "bench_command": bench if run.bundle else f"{export} && {bench}",
+        "export_command": export,
+        "exportable": task != "pretrain",
+        "graphs": report_export.graph_rows(run.bundle),
+        "graph_sentences": report_export.sentences(run.bundle),
         "charts": tables.charts(run.epochs),
         "sweep": tables.sweep_tables(run.sweep) if run.sweep else [],
         "sweep_charts": tables.sweep_charts(run.sweep),
         "pruned": part(run.summary.get("pruned")),
         "frame": charts.FRAME,
+        "scatter_frame": scatter.FRAME,
         "epoch_columns": columns,
         "epochs": epochs,
         "time_spent": tables.time_spent(run.epochs),
@@ -120,9 +132,25 @@ def _context(run: Run) -> dict[str, Any]:
     }
 
 
+def _costs(run: Run) -> dict[str, Any]:
+    """The cost table, and the pictures of what accuracy costs."""
+    shape = report_costs.shape_of(run)
+    models = report_costs.models(run, shape)
+    found = report_pareto.candidates(run, models, shape)
+    return {
+        "cost_models": models,
+        "costs": report_costs.cost_rows(models),
+        "compares": {"teacher", "student"} <= {model.kind for model in models},
+        "timed_on": report_costs.timed_on(run),
+        "pictures": report_pareto.pictures(found),
+        "swept": any(one.kind == "swept" for one in found),
+        "picture_rows": report_pareto.picture_rows(found),
+    }
+
+
 def _again(run: Run, task: str, recipe: str) -> str:
     """The command that makes such a run anew."""
-    folder = shlex.quote(_shown_path(run.folder) + "-again")
+    folder = shlex.quote(shown_path(run.folder) + "-again")
     pruned = part(run.summary.get("pruned"))
     if not pruned:
         return f"tinyclap {task} {recipe} --run {folder}"
@@ -152,7 +180,7 @@ def _install_command(version: Any) -> str:
     return shlex.join(["pip", "install", f"tinyclap[train]=={version}" if version else "tinyclap[train]"])
 
 
-def _shown_path(folder: Path) -> str:
+def shown_path(folder: Path) -> str:
     """The folder as one would type it in the current directory, when it lies below it."""
     absolute, here = folder.resolve(), Path.cwd()
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else folder).as_posix()

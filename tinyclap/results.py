@@ -11,8 +11,11 @@ import yaml
 from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json
 
-RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", "evaluation.json", "summary.json", "student/config.json")
+STUDENT = "student/config.json"
+RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", "evaluation.json", "summary.json", STUDENT)
 SWEEP = "sweep.json"  # of a pruned run, where it was asked for
+BENCH = "bench.json"  # kept by `tinyclap bench RUN`
+BUNDLE = "bundle/bundle.json"  # written by `tinyclap export --onnx RUN`
 MODELS = ("teacher", "student")
 
 
@@ -29,6 +32,8 @@ class Run:
     summary: dict[str, Any] = field(default_factory=dict)
     student: dict[str, Any] = field(default_factory=dict)
     sweep: dict[str, Any] = field(default_factory=dict)
+    bench: dict[str, Any] = field(default_factory=dict)
+    bundle: dict[str, Any] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
 
 
@@ -45,7 +50,9 @@ def read_run(folder: Path) -> Run:
     run.epochs = _read(run, "metrics.jsonl", _epochs) or []
     run.evaluations = _read(run, "evaluation.json", lambda text: evaluations_of(json.loads(text))) or []
     run.summary = _read(run, "summary.json", lambda text: _object(json.loads(text))) or {}
-    run.student = _read(run, "student/config.json", lambda text: _object(json.loads(text))) or {}
+    run.student = _read(run, STUDENT, lambda text: _object(json.loads(text))) or {}
+    run.bench = _read(run, BENCH, lambda text: _object(json.loads(text))) or {}
+    run.bundle = _read(run, BUNDLE, lambda text: _object(json.loads(text))) or {}
     if (folder / SWEEP).is_file():
         run.sweep = _read(run, SWEEP, lambda text: _object(json.loads(text))) or {}
     return run

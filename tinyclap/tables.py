@@ -1,8 +1,8 @@
 """The sentences, tables and charts of a report, from the contents of its result files."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tinyclap import formatting
@@ -13,6 +13,7 @@ from tinyclap.zeroshot import clean_label
 
 EPOCH_ROWS = 12  # of a long training, so many epochs are tabulated
 MISTAKES = 5
+UNPRUNED_STYLE = 0  # of its line among the methods' in the page
 
 
 @dataclass(frozen=True)
@@ -123,30 +124,6 @@ def _doubt(interval: Any) -> str:
         return ""
     doubt = "chance may explain it" if interval[0] <= 0 <= interval[1] else "chance hardly explains it"
     return f", with its 95 % interval; {doubt}"
-
-
-def size_rows(summary: Mapping[str, Any]) -> list[Row]:
-    """Parameters, multiply-accumulates and file size; rows without any number are left out."""
-    macs, comparable = _both(summary, "macs"), _comparable_macs(summary)
-    rows = [
-        _size_row("Parameters", _both(summary, "parameters"), formatting.whole, "weights of the audio encoder"),
-        _size_row(
-            "of which trunk", _both(summary, "trunk_parameters"), formatting.whole, "without the projection head"
-        ),
-        _size_row("MACs of one window", macs, formatting.scaled, "multiply-accumulates of one pass"),
-        _size_row("File size", _both(summary, "size_bytes"), formatting.file_size, "weights on disk"),
-    ]
-    if comparable != macs:
-        rows[2] = replace(rows[2], compared="")
-        explanation = "compared by the second, since the windows differ in length"
-        rows.insert(3, _size_row("MACs per second of audio", comparable, formatting.scaled, explanation))
-    return [row for row in rows if (row.teacher, row.student) != (DASH, DASH)]
-
-
-def _size_row(name: str, pair: tuple[Any, Any], write: Callable[[Any], str], explanation: str) -> Row:
-    student, teacher = pair
-    compared = ratio(student, teacher)
-    return Row(name, write(teacher), write(student), "" if compared == DASH else compared, explanation)
 
 
 def _comparable_macs(summary: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -260,20 +237,26 @@ def _swept_overlap(row: Mapping[str, Any]) -> str:
 
 def sweep_charts(sweep: Mapping[str, Any]) -> list[Chart]:
     """Accuracy and neighbour overlap over the dimensions, a line per method and state; the axis is logarithmic."""
-    rows = [row for row in objects(sweep.get("rows")) if known(row.get("dim")) and row.get("method") != "none"]
-    methods = list(dict.fromkeys(row.get("method") for row in rows))
-    styles: dict[str, int] = {}
+    rows = [row for row in objects(sweep.get("rows")) if known(row.get("dim")) and row["dim"] > 0]
+    pruned = sorted((row for row in rows if row.get("method") != "none"), key=lambda row: row["dim"])
+    methods = list(dict.fromkeys(row.get("method") for row in rows if row.get("method") != "none"))
+    styles = {"unpruned": UNPRUNED_STYLE}
     drawn = []
     for title, key in (("Zero-shot accuracy", "accuracy"), ("10-neighbour overlap", "knn10_overlap")):
         series: dict[str, list[tuple[float, float]]] = {}
-        for row in sorted(rows, key=lambda row: row["dim"]):
+        for row in pruned:
             if known(row.get(key)):
                 series.setdefault(_swept_name(row), []).append((math.log2(row["dim"]), float(row[key])))
                 # A method's line is solid, and once trained again it is dashed in the same colour.
                 styles.setdefault(
                     _swept_name(row), 2 * methods.index(row["method"]) + (4 if row.get("finetuned") else 3)
                 )
-        chart = line_chart(title, "dimensions", series, x_text=lambda x: f"{2**x:.0f}", styles=styles)
+        whole = next((row[key] for row in rows if row.get("method") == "none" and known(row.get(key))), None)
+        if series and whole is not None:
+            series["unpruned"] = [(math.log2(pruned[end]["dim"]), float(whole)) for end in (0, -1)]
+        chart = line_chart(
+            title, "dimensions", series, x_text=lambda x: f"{2**x:.0f}", y_text=formatting.round_percent, styles=styles
+        )
         drawn += [chart] if chart else []
     return drawn
 

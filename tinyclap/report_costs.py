@@ -1,0 +1,230 @@
+"""What teacher, student, unpruned parent and INT8 graph cost, side by side, for the report and the model card.
+
+Figures are those of the run folder's files; RAM and flash, which no file holds, come by formula from the student's
+shape.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from tinyclap import costs_table, formatting
+from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH
+from tinyclap.costs import student_costs
+from tinyclap.errors import TinyclapError
+from tinyclap.formatting import DASH, known, ratio
+from tinyclap.results import BUNDLE, STUDENT, Run, objects, part
+from tinyclap.student_config import MAPPED, StudentConfig
+
+BENCH_KEYS = ("p50_ms", "p90_ms", "p99_ms", "real_time_factor", "peak_rss_bytes")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A student's shape, and the width of its projection before the map that pruned it, if there is one."""
+
+    config: StudentConfig
+    full_dim: int | None = None
+
+    def pruned(self, dim: int) -> "Shape":
+        """The same with fewer dimensions."""
+        return Shape(*costs_table.pruned(self.config, self.full_dim, dim))
+
+    def figures(self) -> dict[str, Any]:
+        """What it costs by formula in float32, in the table's keys."""
+        costs = student_costs(self.config, full_dim=self.full_dim)
+        counted = {"parameters": costs.parameters, "macs": costs.macs, "window_s": self.config.window_s}
+        return _per_second(counted | self.memory("float32"))
+
+    def memory(self, precision: str) -> dict[str, Any]:
+        """Activations, weights and their sum, bytes."""
+        costs = student_costs(self.config, full_dim=self.full_dim)
+        ram, flash = costs.ram_bytes(precision), costs.flash_bytes(precision)
+        return {"ram_bytes": ram, "flash_bytes": flash, "loaded_bytes": ram + flash}
+
+
+@dataclass(frozen=True)
+class Model:
+    """One column: its heading, its kind (teacher, student, unpruned, int8 or other), its figures by key."""
+
+    name: str
+    kind: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """One line of the table, as text: a cell for each model, and how the student compares with its teacher."""
+
+    name: str
+    cells: list[str]
+    compared: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a line shows: name, key, how it is written, and what it means to a stranger."""
+
+    name: str
+    key: str
+    write: Callable[[Any], str]
+    help: str
+
+
+FIGURES = (
+    Figure("Parameters", "parameters", formatting.whole, "weights of the audio encoder"),
+    Figure("of which trunk", "trunk_parameters", formatting.whole, "without the projection head"),
+    Figure("MACs of one window", "macs", formatting.scaled, "multiply-accumulates of one pass, without the front end"),
+    Figure(
+        "MACs per second of audio",
+        "macs_per_s",
+        formatting.scaled,
+        "the same, shared out over the seconds of the window",
+    ),
+    Figure(
+        "RAM for activations", "ram_bytes", formatting.binary_size, "the most alive at once, layer by layer; by formula"
+    ),
+    Figure("Flash for weights", "flash_bytes", formatting.binary_size, "weights and tables; by formula"),
+    Figure(
+        "RAM with weights loaded", "loaded_bytes", formatting.binary_size, "the sum, where weights do not stay in flash"
+    ),
+    Figure("File size", "size_bytes", formatting.file_size, "weights on disk; of an ONNX file the front end too"),
+    Figure(
+        "Latency, median", "p50_ms", formatting.milliseconds, "from sound to embedding; half of the passes took less"
+    ),
+    Figure("Latency, 90th percentile", "p90_ms", formatting.milliseconds, "9 of 10 passes took less"),
+    Figure("Latency, 99th percentile", "p99_ms", formatting.milliseconds, "99 of 100 passes took less"),
+    Figure("Real-time factor", "real_time_factor", formatting.three_digits, "computing time per second of audio"),
+    Figure("Memory in use", "peak_rss_bytes", formatting.binary_size, "of the whole process at its peak, measured"),
+)
+
+
+def shape_of(run: Run) -> Shape | None:
+    """The shape of a run's student; None, and a note in `run.gaps`, where its config cannot be used."""
+    if not run.student:
+        return None
+    try:
+        shape = Shape(*costs_table.of_run(run.folder))
+        shape.memory("float32")
+    except TinyclapError as error:
+        run.gaps[STUDENT] = f"{STUDENT} cannot be used ({error})"
+        return None
+    return shape
+
+
+def unpruned_shape(run: Run, shape: Shape | None) -> Shape | None:
+    """The shape of the student that a run was pruned from; None if it was not, or its files do not tell."""
+    dim = part(run.summary.get("pruned")).get("full_dim")
+    if shape is None or type(dim) is not int or dim <= shape.config.embed_dim:
+        return None
+    first = shape.config.head == MAPPED and dim == shape.full_dim
+    head = "projection" if first else shape.config.head
+    return Shape(dataclasses.replace(shape.config, head=head, embed_dim=dim), None if first else shape.full_dim)
+
+
+def summary_models(summary: Mapping[str, Any]) -> list[Model]:
+    """Teacher and student as summary.json knows them."""
+    found = [(kind, part(summary.get(kind))) for kind in ("teacher", "student")]
+    return [Model(kind.capitalize(), kind, _per_second(figures)) for kind, figures in found if figures]
+
+
+def models(run: Run, shape: Shape | None) -> list[Model]:
+    """All that the run's files know of: teacher, unpruned parent, student, INT8 graph, and what else was timed."""
+    timed, others = _timed(run)
+    found = {model.kind: model for model in summary_models(run.summary)}
+    trunk = {"trunk_parameters": part(run.summary.get("student")).get("trunk_parameters")}  # the same in all of them
+    before = unpruned_shape(run, shape)
+    if before is not None:
+        found["unpruned"] = Model("Unpruned", "unpruned", before.figures() | trunk)
+    graph = part(part(run.bundle.get("graphs")).get(INT8_GRAPH))
+    if graph or "int8" in timed:
+        figures = {"window_s": run.bundle.get("window_s"), **graph}
+        found["int8"] = Model("INT8", "int8", figures | trunk | (shape.memory("int8") if shape else {}))
+    if shape is not None and "student" in found:
+        student = found["student"]
+        found["student"] = dataclasses.replace(student, figures={**student.figures, **shape.memory("float32")})
+    for kind, entry in timed.items():
+        known_already = found.get(kind, Model(kind.capitalize(), kind, {}))
+        found[kind] = dataclasses.replace(known_already, figures={**_bench_figures(entry), **_told(known_already)})
+    order = [found[kind] for kind in ("teacher", "unpruned", "student", "int8") if kind in found]
+    further = [Model(str(entry.get("name") or entry.get("file")), "other", _bench_figures(entry)) for entry in others]
+    return [dataclasses.replace(model, figures=_per_second(model.figures)) for model in [*order, *further]]
+
+
+def cost_rows(columns: Sequence[Model]) -> list[CostRow]:
+    """The table's lines; those without any number are left out."""
+    pair = {model.kind: model.figures for model in columns if model.kind in ("teacher", "student")}
+    windows = {figures["window_s"] for figures in pair.values() if known(figures.get("window_s"))}
+    rows = []
+    for figure in FIGURES:
+        cells = [figure.write(model.figures.get(figure.key)) for model in columns]
+        if all(cell == DASH for cell in cells):
+            continue
+        compared = ratio(*(pair.get(kind, {}).get(figure.key) for kind in ("student", "teacher")))
+        alike = figure.key != "macs" or len(windows) < 2
+        told = f"{figure.help}; windows differ" if not alike else figure.help
+        rows.append(CostRow(figure.name, cells, compared if alike and compared != DASH else "", told))
+    return rows
+
+
+def timed_on(run: Run) -> str:
+    """Where and how the latencies were measured, in words; empty where there are none."""
+    timed = [entry for entry in objects(run.bench.get("models")) if known(entry.get("p50_ms"))]
+    if not timed:
+        return ""
+    environment = part(run.bench.get("environment"))
+    told = [str(environment.get("cpu") or "a machine that bench.json does not name")]
+    if environment.get("host"):
+        told.append(f"host {environment['host']}")
+    for count, what in ((environment.get("threads"), "thread"), (environment.get("batch"), "clip")):
+        if known(count):
+            told.append(f"{count:g} {what}{'s' * (count != 1)}{' at a time' * (what == 'clip')}")
+    if any(entry.get("from") == "logmel" for entry in timed):
+        told.append("some from the spectrogram on")
+    return ", ".join(told)
+
+
+def _timed(run: Run) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """Entries of bench.json by the kind of model that they are of, and those of none."""
+    teacher = str(part(run.summary.get("teacher")).get("name") or "teacher")
+    timed: dict[str, dict[str, Any]] = {}
+    left = sorted(objects(run.bench.get("models")), key=lambda entry: not _own(run, entry))
+    others = []
+    for entry in left:
+        name, file = str(entry.get("name") or ""), PurePath(str(entry.get("file") or "")).name
+        kind = {FLOAT_GRAPH: "student", INT8_GRAPH: "int8"}.get(file)
+        if not _own(run, entry) and ("teacher" in name.lower() or teacher in name):
+            kind = "teacher"
+        if kind and kind not in timed:
+            timed[kind] = entry
+        else:
+            others.append(entry)
+    return timed, others
+
+
+def _own(run: Run, entry: Mapping[str, Any]) -> bool:
+    """Whether a timed graph is of the run's own bundle."""
+    return PurePath(str(entry.get("file") or "")).parts[-3:-1] == (
+        run.folder.resolve().name,
+        PurePath(BUNDLE).parent.name,
+    )
+
+
+def _bench_figures(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's figures in the table's keys."""
+    figures = {key: entry.get(key) for key in ("parameters", "macs", "window_s", *BENCH_KEYS)}
+    return figures | {"size_bytes": entry.get("file_bytes")}
+
+
+def _told(model: Model) -> dict[str, Any]:
+    return {key: value for key, value in model.figures.items() if value is not None}
+
+
+def _per_second(figures: Mapping[str, Any]) -> dict[str, Any]:
+    macs, seconds = figures.get("macs"), figures.get("window_s")
+    if not known(macs) or not known(seconds) or seconds <= 0:
+        return dict(figures)
+    return {**figures, "macs_per_s": macs / seconds}
