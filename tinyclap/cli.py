@@ -167,9 +167,18 @@ def evaluate(
 
 
 @app.command()
-def report(run: RunArgument = None) -> None:
-    """Write report/report.html and report/report.md from a run's result files."""
+def report(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run, by default the newest, or of a search.")
+    ] = None,
+) -> None:
+    """Write report/report.html and report/report.md from the result files of a run or of a search."""
     from tinyclap.report import write_report
+    from tinyclap.search_report import is_search, write_search_report
+
+    if run is not None and is_search(run):
+        typer.echo(str(write_search_report(run)))
+        return
 
     typer.echo(str(write_report(chosen_run(run))))
 
