@@ -196,7 +196,7 @@ def _timed(run: Run) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     for entry in left:
         name, file = str(entry.get("name") or ""), PurePath(str(entry.get("file") or "")).name
         kind = {FLOAT_GRAPH: "student", INT8_GRAPH: "int8"}.get(file)
-        if not _own(run, entry) and ("teacher" in name.lower() or teacher in name):
+        if not _own(run, entry) and ("teacher" in name.lower() or name.split(" ")[0] == teacher):
             kind = "teacher"
         if kind and kind not in timed:
             timed[kind] = entry
