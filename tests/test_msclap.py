@@ -1,5 +1,6 @@
 """Microsoft CLAP 2022 and 2023: the same embeddings as msclap computes, and every other file refused."""
 
+import hashlib
 import runpy
 import tempfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.onnx_text import write_text_side
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.checkpoint import located
 from tinyclap.teachers.msclap import MSClap
 from tinyclap.teachers.scratch import train_tokenizer
 
@@ -156,6 +158,23 @@ def test_a_tokenizer_that_is_not_gpt2s_is_refused(tmp_path: Path) -> None:
     tokenizer("2022").save_pretrained(tmp_path)
     with pytest.raises(TinyclapError, match="is not GPT-2's, whose '!' is 0"):
         load_teacher("msclap", str(path))
+
+
+def test_a_download_that_is_not_the_published_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, when it arrives; from the cache it is taken as it lies there."""
+    file = tmp_path / "CLAP_weights_2022.pth"
+    file.write_bytes(b"something else")
+    place = "tinyclap.teachers.checkpoint"
+    monkeypatch.setattr(f"{place}.hf_hub_download", lambda *_: str(file))
+    monkeypatch.setattr(f"{place}.try_to_load_from_cache", lambda *_: None)
+    with pytest.raises(TinyclapError, match="14 bytes instead of 2,333,972,488"):
+        load_teacher("msclap", "2022")
+    digest = hashlib.sha256(b"something else").hexdigest()
+    assert located("CLAP_weights_2022.pth", "microsoft/msclap", ".pth", size=14, sha256=digest[:8]) == file
+    with pytest.raises(TinyclapError, match=r"sha256 .* instead of 00000000\.\.\.\); remove it"):
+        located("CLAP_weights_2022.pth", "microsoft/msclap", ".pth", size=14, sha256="00000000")
+    monkeypatch.setattr(f"{place}.try_to_load_from_cache", lambda *_: str(file))
+    assert located("CLAP_weights_2022.pth", "microsoft/msclap", ".pth", size=15) == file
 
 
 @pytest.mark.parametrize("version", ["2022", "2023"])

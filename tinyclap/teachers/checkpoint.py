@@ -1,5 +1,6 @@
 """Files that others' trainings wrote: plain weights, read without running code."""
 
+import hashlib
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
@@ -38,21 +39,48 @@ def read(path: Path) -> Any:
         raise TinyclapError(f"{path} cannot be read ({str(error).splitlines()[0]}); download it again") from error
 
 
-def located(source: str, repository: str, suffix: str) -> Path:
-    """A file, or where the hub's copy of a file's name lies; TinyclapError where there is neither."""
+def located(source: str, repository: str, suffix: str, *, size: int | None = None, sha256: str = "") -> Path:
+    """A file, or where the hub's copy of a file's name lies.
+
+    Args:
+        source: path, or name of a file in the repository.
+        repository: on the hub.
+        suffix: of such files.
+        size: bytes of the hub's file, where they are known.
+        sha256: how the hexadecimal hash of the hub's file begins, as far as it is known; read once, when it arrives.
+
+    Raises:
+        TinyclapError: there is neither, or the hub gave another file than the published one.
+    """
     path = Path(source).expanduser()
     if path.is_file():
         return path
     if path.name != source or path.suffix != suffix:
         raise TinyclapError(f"{source}: there is no such file; give a {suffix} file, or a name in {repository}")
+    is_new = not isinstance(try_to_load_from_cache(repository, source), str)
     try:
-        return Path(hf_hub_download(repository, source))
+        found = Path(hf_hub_download(repository, source))
     except OSError as error:
         raise TinyclapError(
             f"{source}: neither a file nor in the Hugging Face cache, and the hub did not provide it "
             f"({str(error).strip().splitlines()[0]}); fetch it elsewhere with `hf download {repository} {source}` and "
             "give its path"
         ) from error
+    if is_new:
+        _refuse_other(found, size, sha256)
+    return found
+
+
+def _refuse_other(path: Path, size: int | None, sha256: str) -> None:
+    """Raise a TinyclapError unless a download has the size and the hash of what was published."""
+    got = path.stat().st_size
+    fault = f"{got:,} bytes instead of {size:,}" if size is not None and got != size else ""
+    if not fault and sha256:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        fault = "" if digest.startswith(sha256) else f"sha256 {digest[:16]}... instead of {sha256}..."
+    if fault:
+        raise TinyclapError(f"{path} is not the published file ({fault}); remove it and download again")
 
 
 def tokenizer(folder: Path, repository: str) -> Any:

@@ -40,6 +40,7 @@ class Version:
         window_s: that the audio tower hears.
         max_tokens: of a caption.
         ending: of a caption.
+        size, sha256: of the file, as far as they are known.
     """
 
     file: str
@@ -47,11 +48,13 @@ class Version:
     window_s: float
     max_tokens: int
     ending: str = ""
+    size: int | None = None
+    sha256: str = ""
 
 
 REPOSITORY = "microsoft/msclap"
 VERSIONS = {
-    "2022": Version("CLAP_weights_2022.pth", "bert-base-uncased", 5.0, 100),
+    "2022": Version("CLAP_weights_2022.pth", "bert-base-uncased", 5.0, 100, size=2_333_972_488, sha256="5b917c47"),
     "2023": Version("CLAP_weights_2023.pth", "gpt2", 7.0, 77, " <|endoftext|>"),
 }
 LICENCE = "ms-pl"
@@ -172,7 +175,8 @@ def load_msclap(source: str, *, original: bool = False) -> MSClap:
         TinyclapError: no such file, another format, or weights that are missing or unknown.
     """
     known = VERSIONS.get(source)
-    path = checkpoint.located(known.file if known else source, REPOSITORY, ".pth")
+    size, sha256 = (known.size, known.sha256) if known else (None, "")
+    path = checkpoint.located(known.file if known else source, REPOSITORY, ".pth", size=size, sha256=sha256)
     version, weights = _weights(path)
     tokenizer = checkpoint.tokenizer(path.parent, VERSIONS[version].tokenizer)
     refuse_deaf_tokenizer(f"teacher {source}", tokenizer)
