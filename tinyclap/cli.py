@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tinyclap import __version__
+from tinyclap.cli_bench import benching
 from tinyclap.cli_device import device
 from tinyclap.cli_export import exporting
 from tinyclap.cli_options import AsJson, RunArgument, chosen_run
@@ -34,6 +35,7 @@ app = _app("Distil any CLAP into a tiny audio encoder that hears in the same spa
 recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
+app.add_typer(benching)
 app.add_typer(exporting)
 app.add_typer(pruning)
 app.add_typer(scaling)

@@ -157,9 +157,14 @@ def environment(seed: int) -> dict[str, Any]:
 def cpu() -> str:
     """The processor and its cores, in words."""
     info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores"
+    return f"{_processor(info.read_text(encoding='utf-8') if info.is_file() else '')}, {os.cpu_count()} cores"
+
+
+def _processor(info: str) -> str:
+    """The processor by its name, or on boards, whose processors do not tell it, by the board's."""
+    named = [line.split(":", 1) for line in info.splitlines() if ":" in line]
+    told = {key.strip(): value.strip() for key, value in named}
+    return told.get("model name") or told.get("Model") or platform.processor() or platform.machine()
 
 
 def _commit() -> str | None:

@@ -179,6 +179,14 @@ class Bundle:
             raise TinyclapError(f"bundle {self.folder} has no text side; export it with `tinyclap export --text`")
         return self._first(self._text.embed(texts)) if len(texts) else np.empty((0, self.embed_dim), np.float32)
 
+    def encode(self, windows: np.ndarray) -> np.ndarray:
+        """Embed windows at once: float32 (N, samples) at the bundle's rate to unit-norm float32 (N, embed_dim).
+
+        Sounds of any length and rate are for `embed`, which cuts them into such windows.
+        """
+        batch = windows if self._logmel is None else self._logmel(windows)
+        return self._first(run(self._session, {self.manifest.input: np.ascontiguousarray(batch)}))
+
     def stream(
         self,
         blocks: Iterable[np.ndarray],
@@ -244,14 +252,8 @@ class Bundle:
     def _embed(self, windows: Iterable[np.ndarray]) -> np.ndarray:
         total = np.zeros(self.embed_dim)
         for window in windows:
-            total += self._encode(window)
+            total += self.encode(window[None])[0]
         return _unit(total)
-
-    def _encode(self, window: np.ndarray) -> np.ndarray:
-        """One window (T,) -> unit-norm (embed_dim,)."""
-        batch = window[None] if self._logmel is None else self._logmel(window[None])
-        embedding: np.ndarray = run(self._session, {self.manifest.input: np.ascontiguousarray(batch)})
-        return self._first(embedding)[0]
 
     def _first(self, embeddings: np.ndarray) -> np.ndarray:
         """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""
@@ -265,7 +267,7 @@ class Bundle:
     ) -> Iterator[tuple[float, np.ndarray]]:
         smooth = None
         for heard, window in windows:
-            embedding = self._encode(window).astype(np.float64)
+            embedding = self.encode(window[None])[0].astype(np.float64)
             smooth = embedding if smooth is None else smoothing * smooth + (1 - smoothing) * embedding
             yield heard / self.sample_rate, _unit(smooth)
 

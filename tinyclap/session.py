@@ -30,6 +30,13 @@ def open_session(
         TinyclapError: a provider that is not there or does not become active, a bad number of threads, or a graph
             that this onnxruntime cannot run or that is another one.
     """
+    session = open_any(path, providers=providers, threads=threads)
+    _check_interface(path, session, inputs, output)
+    return session
+
+
+def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int | None) -> Any:
+    """As `open_session`, whatever the graph's inputs and outputs are."""
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
@@ -59,7 +66,6 @@ def open_session(
             f"provider {wanted[0]} was asked for and {active[0]} is active; check the drivers and libraries that it "
             f"needs, or ask for {active[0]}"
         )
-    _check_interface(path, session, inputs, output)
     return session
 
 

@@ -1,0 +1,90 @@
+"""What a fresh process pays: from its start to the first embedding, and the memory it takes. No torch.
+
+`python -c "from tinyclap.bench_fresh import main; main()" MODEL PROVIDER THREADS BATCH CALLS` is that process.
+"""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyclap.bench_model import Model
+from tinyclap.errors import MachineError
+
+STARTS = 3
+WINDOWS = 20  # embedded before the memory is asked for
+# Without the current folder among the places of modules, but with this package's, which need not be installed.
+START = "import sys; sys.path.append({root!r}); from tinyclap.bench_fresh import main; main()"
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """One fresh process.
+
+    Attributes:
+        start_s: from its start to the first embedding, seconds; its files were read before by others.
+        peak_rss_bytes: most memory that it held; None where the system does not tell.
+    """
+
+    start_s: float
+    peak_rss_bytes: int | None
+
+
+def measure_fresh(model: Model, *, provider: str | None, threads: int, batch: int) -> list[Fresh]:
+    """STARTS fresh processes one after another; the first embeds WINDOWS clips, the others one batch.
+
+    Raises:
+        MachineError: such a process failed.
+    """
+    settings = [provider or "", str(threads), str(batch)]
+    return [_start(model, [*settings, str(1 if row else -(-WINDOWS // batch))]) for row in range(STARTS)]
+
+
+def _start(model: Model, settings: list[str]) -> Fresh:
+    code = START.format(root=str(Path(__file__).parents[1]))
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, model.to_json(), *settings],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        embedded = process.stdout.readline()
+        start_s = time.perf_counter() - began
+        peak, errors = process.communicate()
+    finally:
+        process.kill()
+        process.wait()
+    if process.returncode or not embedded:
+        reason = errors.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
+        raise MachineError(f"{model.path}: a fresh process could not embed with it ({reason[0]}); is memory short?")
+    return Fresh(start_s, int(peak) if peak.strip() else None)
+
+
+def main() -> None:
+    """The fresh process: says a word after the first embedding, and at its end the bytes it held."""
+    text, provider, threads, batch, calls = sys.argv[1:]
+    model = Model.from_json(text)
+    encode, _ = model.open(provider or None, int(threads))
+    clips = model.clips(int(batch))
+    encode(clips)
+    sys.stdout.write("embedded\n")
+    sys.stdout.flush()
+    for _ in range(int(calls) - 1):
+        encode(clips)
+    sys.stdout.write(f"{_peak_rss_bytes() or ''}\n")
+
+
+def _peak_rss_bytes() -> int | None:
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: getrusage would tell the parent's peak where that was higher
+        held = [line.split()[1] for line in status.read_text(encoding="utf-8").splitlines() if line[:6] == "VmHWM:"]
+        return 1024 * int(held[0]) if held else None
+    try:
+        import resource
+    except ModuleNotFoundError:  # not on Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

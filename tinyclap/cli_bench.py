@@ -1,0 +1,83 @@
+"""The command `tinyclap bench`: thin, on the base install. Heavy imports happen inside it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tinyclap.cli_device import Provider
+from tinyclap.cli_options import AsJson, chosen_run
+
+benching = typer.Typer()
+
+LONGEST_S = 3600.0
+
+
+@benching.command("bench")
+def bench_command(
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN|BUNDLE|FILE.onnx", help="What to time; by default the newest run."),
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the graph.")] = 1,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Clips at a time.")] = 1,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Of timing, for all graphs together.")] = 60.0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Graphs take turns call by call; tell ratios to the first one.")
+    ] = False,
+    int8: Annotated[
+        bool | None, typer.Option("--int8/--float", help="Which graphs of bundles; by default both.")
+    ] = None,
+    provider: Provider = None,
+    window: Annotated[
+        float | None, typer.Option("--window", help="Seconds of a clip, for a bare graph that does not say it.")
+    ] = None,
+    sample_rate: Annotated[
+        int | None, typer.Option("--sample-rate", min=1, help="Hz, for a bare graph that does not say it.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", metavar="USER@MACHINE[:PORT]", help="Time there, over ssh; needs sshd and Python."),
+    ] = None,
+    remote_python: Annotated[str, typer.Option("--remote-python", help="The interpreter there.")] = "python3",
+    ssh_config: Annotated[
+        Path | None, typer.Option("--ssh-config", help="For ssh, instead of your own configuration.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File for the result with all samples, as JSON.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time graphs from sound to embedding, on this machine or another one: speed, cold start, memory, size."""
+    if window is not None and not 0 < window <= LONGEST_S:  # NaN neither
+        raise typer.BadParameter(f"--window {window:g}: allowed: seconds above 0, up to {LONGEST_S:g}")
+    from tinyclap import bench as room
+    from tinyclap.bench_sources import find_models, runs_among
+    from tinyclap.bench_table import as_table
+    from tinyclap.conditions import cautions, conditions
+
+    given = sources or [chosen_run(None)]
+    models = find_models(given, int8=int8, window_s=window, sample_rate=sample_rate)
+    if host is None:
+        for caution in cautions(conditions()):
+            typer.echo(f"warning: {caution}", err=True)
+        result = room.bench(models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider)
+    else:
+        from tinyclap.bench_remote import bench_there
+        from tinyclap.remote import Host
+
+        settings: dict[str, Any] = {
+            "--threads": threads,
+            "--batch": batch,
+            "--seconds": seconds,
+            "--compare": compare,
+            "--int8": int8 is True,
+            "--float": int8 is False,
+            "--provider": provider,
+            "--window": window,
+            "--sample-rate": sample_rate,
+        }
+        there = Host(host, remote_python, ssh_config)
+        result = bench_there(there, given, models, settings, lambda what: typer.echo(what, err=True))
+    runs = runs_among(given)
+    kept = [*(run / room.RESULT for run in runs), *([] if out is None else [out])]
+    room.keep(result, kept)
+    typer.echo(room.as_object(result) if as_json else as_table(result, runs, kept))

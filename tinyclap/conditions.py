@@ -1,0 +1,58 @@
+"""What a timing depends on besides the model: the machine, how busy it is, and versions. No torch."""
+
+import os
+import platform
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tinyclap import __version__
+from tinyclap.run import cpu
+
+GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+
+
+def conditions() -> dict[str, Any]:
+    """As JSON, now; null for what this system does not tell."""
+    import numpy
+    import onnxruntime
+
+    return {
+        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": command_line(),
+        "cpu": cpu(),
+        "cores": os.cpu_count(),
+        "governor": _governor(),
+        "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),  # numpy's own threads, of a front end that it computes
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime.__version__,
+        "numpy": numpy.__version__,
+        "tinyclap": __version__,
+    }
+
+
+def command_line() -> str:
+    """The command that runs now."""
+    return shlex.join(["tinyclap", *sys.argv[1:]])
+
+
+def cautions(told: dict[str, Any]) -> list[str]:
+    """What makes times under these conditions doubtful, in words."""
+    found = []
+    if told["governor"] == "powersave":
+        found.append("the processor's governor is powersave: times are longer, and vary with its clock")
+    load, cores = told["load_average"], told["cores"]
+    if load and cores and load[0] > cores / 2:
+        found.append(f"this machine is busy (load {load[0]:.1f} on {cores} cores); ratios hold better with --compare")
+    return found
+
+
+def _governor() -> str | None:
+    try:
+        return GOVERNOR.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
