@@ -10,8 +10,9 @@ from tinyclap.bench_model import Model
 from tinyclap.bench_sources import bundle_folder
 from tinyclap.bundle import MANIFEST, read_manifest
 from tinyclap.conditions import command_line
-from tinyclap.remote import File, Host, run_there
+from tinyclap.remote import File, run_there
 from tinyclap.runtime import TEXT_FILES
+from tinyclap.ssh import Host
 
 
 def bench_there(

@@ -4,7 +4,6 @@ A bare graph says what it is by JSON in its `metadata_props` under the key "tiny
 `macs`, `precision`, `sample_rate` (Hz), `window_s`, `input` ("waveform" or "logmel") and `frontend` (a `FrontendSpec`).
 """
 
-import importlib.util
 import json
 import math
 from collections import Counter
@@ -208,10 +207,10 @@ def _logmel(path: Path, shape: Shape) -> tuple[int, ...]:
 
 def _counted(path: Path) -> int | None:
     """The parameters among a graph's constants, where the package onnx is there to read them."""
-    if importlib.util.find_spec("onnx") is None:
+    try:
+        import onnx
+    except ModuleNotFoundError:
         return None
-    import onnx
-
     constants = onnx.load(path, load_external_data=False).graph.initializer
     whole = (onnx.TensorProto.INT64, onnx.TensorProto.BOOL)  # shapes and axes
     return sum(math.prod(constant.dims) for constant in constants if constant.data_type not in whole)

@@ -7,10 +7,7 @@ from typing import Any
 
 from tinyclap.formatting import aligned, duration, file_size, known, ratio, scaled
 
-HEADER = (
-    *("", "p50", "p90", "p99", "real time", "clips/s", "cold start", "memory"),
-    *("file", "parameters", "MACs"),
-)
+HEADER = (*("", "p50", "p90", "p99", "real time", "clips/s"), *("cold start", "memory", "file", "parameters", "MACs"))
 
 
 def as_table(result: Mapping[str, Any], runs: Sequence[Path] = (), kept: Sequence[Path] = ()) -> str:
@@ -21,44 +18,28 @@ def as_table(result: Mapping[str, Any], runs: Sequence[Path] = (), kept: Sequenc
         runs: that were timed.
         kept: files that hold the result.
     """
-    rows = result["models"]
-    header = (*HEADER, "ratio") if result["environment"]["compared"] else HEADER
-    lines = aligned([header, *(_cells(row, result["environment"]["compared"]) for row in rows)], numbers=True)
+    told, rows = result["environment"], result["models"]
+    header = (*HEADER, "ratio") if told["compared"] else HEADER
+    lines = aligned([header, *(_cells(row, told["compared"]) for row in rows)], numbers=True)
     written = [f"written  {', '.join(map(str, kept))}"] if kept else []
-    return "\n".join(
-        [
-            *_heading(result),
-            "",
-            *lines,
-            "",
-            *_notes(result),
-            *written,
-            f"next     {_next_command(result, runs)}",
-        ]
-    )
+    after = _next_command(told, len(rows), runs, kept)
+    return "\n".join([*_heading(told, rows), "", *lines, "", *_notes(told, rows), "", *written, f"next     {after}"])
 
 
-def _heading(result: Mapping[str, Any]) -> list[str]:
+def _heading(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What was timed, and the conditions in one line."""
-    told = result["environment"]
     batch, threads = told["batch"], told["threads"]
-    windows = sorted({row["window_s"] for row in result["models"] if known(row["window_s"])})
+    windows = sorted({row["window_s"] for row in rows if known(row["window_s"])})
     lengths = f" of {' or '.join(f'{one:g}' for one in windows)} s" if windows else ""
-    repeats = sorted({row["repeats"] for row in result["models"]})
-    how = (
-        "taking turns"
-        if result["environment"]["compared"]
-        else "one after another"
-        if len(result["models"]) > 1
-        else "alone"
-    )
+    repeats = sorted({row["repeats"] for row in rows})
+    how = "taking turns" if told["compared"] else "one after another" if len(rows) > 1 else "alone"
     load = told["load_average"]
     where = [
         *([told["host"]] if told["host"] else []),
         told["cpu"],
         f"governor {told['governor'] or 'unknown'}",
         f"load {load[0]:.2f}" if load else "load unknown",
-        f"onnxruntime {told['onnxruntime']}, {', '.join(sorted({row['provider'] for row in result['models']}))}",
+        f"onnxruntime {told['onnxruntime']}, {', '.join(sorted({row['provider'] for row in rows}))}",
         f"{threads} thread{'s' * (threads > 1)}",
         f"numpy {told['numpy']}",
         f"Python {told['python']}",
@@ -91,28 +72,26 @@ def _ms(ms: float) -> str:
     return f"{ms:.{0 if ms >= 1000 else 1 if ms >= 100 else 2 if ms >= 10 else 3}f} ms"
 
 
-def _notes(result: Mapping[str, Any]) -> list[str]:
+def _notes(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """How to read the columns."""
-    rows = result["models"]
     notes = [
         "real time: p50 over the clips' duration; cold start: of a fresh process, to its first embedding; memory: its",
         "peak after 20 clips; MACs: of the network for one clip, without a front end.",
     ]
-    if result["environment"]["compared"]:
+    if told["compared"]:
         notes.append("ratio: median of the time over the first one's in the same round, with its 95 % interval.")
     computed = [row["name"] for row in rows if row["input"] == "logmel" and row["from"] == "waveform"]
     if computed:
         notes.append(f"numpy computes the log-mel front end of {', '.join(computed)}; its time is in the table.")
     without = [row["name"] for row in rows if row["from"] == "logmel"]
     if without:
-        notes.append(f"{', '.join(without)} was given log-mel spectrograms: the front end's time is not in the table.")
-    return [*notes, ""]
+        notes.append(f"without the time of a front end, since log-mel spectrograms were given: {', '.join(without)}.")
+    return notes
 
 
-def _next_command(result: Mapping[str, Any], runs: Sequence[Path]) -> str:
-    sources = dict.fromkeys(row["source"] for row in result["models"])
-    if len(result["models"]) > 1 and not result["environment"]["compared"]:
-        return f"tinyclap bench {shlex.join(sources)} --compare"
+def _next_command(told: Mapping[str, Any], n_models: int, runs: Sequence[Path], kept: Sequence[Path]) -> str:
+    if n_models > 1 and not told["compared"]:
+        return f"{told['command']} --compare"
     if runs:
         return f"tinyclap report {shlex.quote(str(runs[0]))}"
-    return f"tinyclap bench {shlex.join(sources)}{' --compare' * result['environment']['compared']} --out bench.json"
+    return f"{told['command']} {'--out bench.json' if not kept else '--threads 2' if told['host'] else '--host ME@PI'}"

@@ -62,7 +62,7 @@ def bench_command(
         result = room.bench(models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider)
     else:
         from tinyclap.bench_remote import bench_there
-        from tinyclap.remote import Host
+        from tinyclap.ssh import Host
 
         settings: dict[str, Any] = {
             "--threads": threads,
