@@ -16,6 +16,7 @@ import pytest
 from commands import failure, invoke
 from test_latency import Clock
 from tiny_bundles import SPEC, WINDOW_S, tiny_bundle
+from typer.testing import CliRunner
 
 from tinyclap import bench, bench_fresh, cli, cli_bench, conditions
 from tinyclap.bench_fresh import Fresh, measure_fresh
@@ -361,6 +362,21 @@ def test_what_is_no_model(made: Path, waveform: Path, tmp_path: Path) -> None:
     ):
         told, code = failure("bench", *map(str, arguments))
         assert (message in told, code) == (True, 2), told
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--seconds", "nan", "allowed: 0 or more"),
+        ("--seconds", "inf", "allowed: 0 or more"),
+        ("--window", "-1", "allowed: seconds above 0"),
+        ("--out", ".", "is a folder; name a file"),
+        ("--batch", "0", "'--batch'"),
+    ],
+)
+def test_options_out_of_range(made: Path, option: str, value: str, message: str) -> None:
+    result = CliRunner().invoke(cli.app, ["bench", str(made), option, value])
+    assert (result.exit_code, message in " ".join(result.stderr.split())) == (2, True), result.stderr
 
 
 def test_an_output_that_is_no_embedding(made: Path, tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ def test_what_is_said_there_is_passed_on(machine: Machine, monkeypatch: pytest.M
         (
             "sys.exit(sys.stderr.write('warning: w\\nerror: no such\\nprovider, error: x') and 2)",
             TinyclapError,
-            "no such\nprovider",
+            "no such\nprovider, error: x",
         ),
         ("sys.exit(sys.stderr.write('error: memory') and 1)", MachineError, "memory"),
         ("raise ValueError('a fault')", MachineError, "ValueError: a fault"),

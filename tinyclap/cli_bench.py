@@ -49,6 +49,10 @@ def bench_command(
     """Time graphs from sound to embedding, on this machine or another one: speed, cold start, memory, size."""
     if window is not None and not 0 < window <= LONGEST_S:  # NaN neither
         raise typer.BadParameter(f"--window {window:g}: allowed: seconds above 0, up to {LONGEST_S:g}")
+    if not seconds < float("inf"):
+        raise typer.BadParameter(f"--seconds {seconds:g}: allowed: 0 or more, without end is no measurement")
+    if out is not None and out.is_dir():
+        raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
     from tinyclap import bench as room
     from tinyclap.bench_sources import find_models, runs_among
     from tinyclap.bench_table import as_table

@@ -81,7 +81,7 @@ def run_script(
             process = subprocess.Popen(host.command(script), stdin=stdin, stdout=out, stderr=subprocess.PIPE)
         except FileNotFoundError as error:
             raise TinyclapError(
-                "there is no ssh here; install it (apt install openssh-client), or give the command on the machine itself"
+                "there is no ssh here; install it (apt install openssh-client), or run the command there itself"
             ) from error
         with process:
             errors = _attend(process, feed, heard)
