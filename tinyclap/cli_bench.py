@@ -50,7 +50,7 @@ def bench_command(
     if window is not None and not 0 < window <= LONGEST_S:  # NaN neither
         raise typer.BadParameter(f"--window {window:g}: allowed: seconds above 0, up to {LONGEST_S:g}")
     if not seconds < float("inf"):
-        raise typer.BadParameter(f"--seconds {seconds:g}: allowed: 0 or more, without end is no measurement")
+        raise typer.BadParameter(f"--seconds {seconds:g}: allowed: 0 or more, not without end")
     if out is not None and out.is_dir():
         raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
     from tinyclap import bench as room
