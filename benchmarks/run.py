@@ -1,0 +1,141 @@
+"""Ours beside the teachers, the published student and the usual small audio networks: times, costs, one picture.
+
+    python benchmarks/run.py --run RUN [--work runs/towers] [--threads 1] [--seconds 240]
+
+RUN is a finished distillation of recipe esc10 (benchmarks/esc10.py makes them). Its student is exported in float and
+INT8, and pruned to 64 dimensions; its teacher's audio tower and the baselines (benchmarks/baselines, random weights,
+published shapes) become ONNX graphs. All take turns on ONNX Runtime, from waveform to embedding, each on a window of
+its own length (`tinyclap bench --compare`). Written are results/towers_<threads>thread.json (with every sample), the
+same as a table in .csv, the picture results/pareto.png, and the README's figures. Graphs are kept in --work.
+"""
+
+import argparse
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pictures
+import readme
+from baselines import BASELINES
+
+from tinyclap.bench import bench
+from tinyclap.bench_sources import find_models
+from tinyclap.files import write_text
+from tinyclap.onnx_export import export_run
+from tinyclap.onnx_tower import export_tower
+from tinyclap.prune_options import PruneOptions
+from tinyclap.prune_run import prune_run
+from tinyclap.recipe import load_recipe
+from tinyclap.teachers import load_teacher
+
+RESULTS = Path(__file__).parent / "results"
+CLIP_S = 5.0  # of ESC-50: what one clip of it takes
+PRUNED_DIM = 64
+OURS, INT8, PRUNED, TEACHER = "ours", "ours-int8", f"ours-{PRUNED_DIM}", "teacher-here"
+KEPT = ("name", "precision", "provider", "sample_rate", "window_s", "parameters", "macs", "file_bytes", "repeats")
+TIMES = ("p50_ms", "p90_ms", "p99_ms", "real_time_factor", "cold_start_s", "peak_rss_bytes", "ratio", "ratio_ci95")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="a finished distillation of recipe esc10")
+    parser.add_argument("--work", type=Path, default=Path("runs/towers"))
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=240.0, help="of timing, shared among all")
+    given = parser.parse_args()
+    graphs = {**our_graphs(given.run, given.work), **baseline_graphs(given.work)}
+    models = find_models(list(graphs.values()))
+    timed = bench(models, threads=given.threads, seconds=given.seconds, compare=True)
+    result = {
+        "command": f"python benchmarks/run.py --run RUN --threads {given.threads} --seconds {given.seconds:g}",
+        "environment": timed["environment"],
+        "clip_s": CLIP_S,
+        "models": {key: row(key, model) for key, model in zip(graphs, timed["models"], strict=True)},
+        "samples_ms": {
+            key: [round(ms, 3) for ms in model["samples_ms"]]
+            for key, model in zip(graphs, timed["models"], strict=True)
+        },
+    }
+    name = f"towers_{given.threads}thread"
+    write_text(RESULTS / f"{name}.json", json.dumps(result) + "\n")
+    write_text(RESULTS / f"{name}.csv", as_csv(result["models"]))
+    pictures.pareto(result["models"], RESULTS / "pareto.png")
+    readme.main()
+
+
+def our_graphs(run: Path, work: Path) -> dict[str, Path]:
+    """The student of a run in three forms, and its teacher."""
+    bundle, pruned, smaller, tower = (work / name for name in ("bundle", "pruned", "bundle_pruned", "teacher.onnx"))
+    if not bundle.exists():
+        export_run(run, bundle, int8=True)
+    if not pruned.exists():
+        prune_run(run, PruneOptions(PRUNED_DIM), pruned)
+    if not smaller.exists():
+        export_run(pruned, smaller)
+    if not tower.exists():
+        named = load_recipe(run / "recipe.yaml", task="distill").teacher
+        export_tower(load_teacher(named.kind, named.source), tower)
+    graphs = {OURS: bundle / "audio.onnx", INT8: bundle / "audio_int8.onnx", PRUNED: smaller / "audio.onnx"}
+    return {**graphs, TEACHER: tower}
+
+
+def baseline_graphs(work: Path) -> dict[str, Path]:
+    graphs = {name: work / f"{name}.onnx" for name in BASELINES}
+    work.mkdir(parents=True, exist_ok=True)
+    for name, path in graphs.items():
+        if not path.exists():
+            export_tower(BASELINES[name].make(), path)
+    return graphs
+
+
+def row(key: str, model: dict[str, Any]) -> dict[str, Any]:
+    """What is told of one graph: what it is, what it takes for its own window and for a clip of 5 s."""
+    baseline = BASELINES.get(key)
+    window_s = model["window_s"]
+    hop_s = baseline.hop_s if baseline and baseline.hop_s else window_s
+    windows = 1 if window_s >= CLIP_S else 1 + math.ceil((CLIP_S - window_s) / hop_s - 1e-9)
+    return {
+        **{name: model[name] for name in (*KEPT, *TIMES)},
+        "windows_per_clip": windows,
+        "clip_ms": windows * model["p50_ms"],
+        "clip_macs": windows * model["macs"],
+        "macs_per_s": model["macs"] / hop_s,
+        "published": baseline.published if baseline else None,
+        "zero_shot_esc50": baseline.zero_shot_esc50 if baseline else None,
+        **(measured().get(key) or {}),
+    }
+
+
+def measured() -> dict[str, dict[str, Any]]:
+    """Zero-shot accuracy on ESC-10 from the result files, by graph, with its interval."""
+    views = _read("esc10")["summary"]["views"]
+    int8 = _read("int8")
+    (pruned,) = [one for one in _read("prune")["sweep"] if (one["method"], one["dim"]) == ("rotation", PRUNED_DIM)]
+    return {
+        OURS: {"accuracy": views["student_accuracy"], "ci95": views["student_ci95"], "from": "esc10.json"},
+        INT8: {"accuracy": int8["int8_accuracy"], "ci95": None, "from": "int8.json"},
+        PRUNED: {"accuracy": pruned["accuracy"], "ci95": pruned["ci95"], "from": "prune.json"},
+        TEACHER: {"accuracy": views["teacher_accuracy"], "ci95": views["teacher_ci95"], "from": "esc10.json"},
+    }
+
+
+def as_csv(models: dict[str, dict[str, Any]]) -> str:
+    rows = [{"model": key, **told} for key, told in models.items()]
+    columns = list(dict.fromkeys(key for one in rows for key in one))
+    with io.StringIO(newline="") as table:
+        writer = csv.DictWriter(table, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return table.getvalue()
+
+
+def _read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+if __name__ == "__main__":
+    main()
