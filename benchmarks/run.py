@@ -115,7 +115,8 @@ def measured() -> dict[str, dict[str, Any]]:
     int8 = _read("int8")
     (pruned,) = [one for one in _read("prune")["sweep"] if (one["method"], one["dim"]) == ("rotation", PRUNED_DIM)]
     return {
-        OURS: {"accuracy": views["student_accuracy"], "ci95": views["student_ci95"], "from": "esc10.json"},
+        OURS: {"accuracy": views["student_accuracy"], "ci95": views["student_ci95"], "from": "esc10.json"}
+        | {"retention": views["retention"]},
         INT8: {"accuracy": int8["int8_accuracy"], "ci95": None, "from": "int8.json"},
         PRUNED: {"accuracy": pruned["accuracy"], "ci95": pruned["ci95"], "from": "prune.json"},
         TEACHER: {"accuracy": views["teacher_accuracy"], "ci95": views["teacher_ci95"], "from": "esc10.json"},

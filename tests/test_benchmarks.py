@@ -1,12 +1,16 @@
 """What the benchmarks compute from their runs, and what the README takes from their result files."""
 
 from argparse import Namespace
+from pathlib import Path
 
 import esc10
 import numpy as np
+import pictures
 import pytest
 import readme
+import run
 import search
+import train_baselines
 
 
 def test_the_readme_holds_the_figures_of_the_result_files() -> None:
@@ -116,3 +120,47 @@ def test_a_difference_is_paired_by_seed_and_clip_and_draws_recordings() -> None:
     assert told["searched centred_cosine"] == pytest.approx(0.9)
     assert told["by lot accuracy"] == pytest.approx(0.75)
     assert search.difference(rows[:1]) == {"seeds": []}
+
+
+def timed(window_s: float, p50_ms: float, macs: int) -> dict[str, object]:
+    """A row of `tinyclap bench`."""
+    filled = dict.fromkeys((*run.KEPT, *run.TIMES))
+    return {**filled, "name": "one", "window_s": window_s, "p50_ms": p50_ms, "macs": macs, "parameters": 1000}
+
+
+def test_a_clip_of_five_seconds_takes_whole_windows() -> None:
+    """One of LAION's 10 s; ten patches of YAMNet, every 0.48 s; two of 2.5 s."""
+    laion = run.row("laion-htsat-tiny", timed(10.0, 80.0, 6_000))
+    assert (laion["windows_per_clip"], laion["clip_ms"], laion["macs_per_s"]) == (1, 80.0, 600.0)
+    patches = run.row("yamnet", timed(0.96, 3.0, 4_800))
+    assert (patches["windows_per_clip"], patches["clip_ms"]) == (10, 30.0)
+    assert patches["macs_per_s"] == pytest.approx(10_000.0)
+    assert run.row("other", timed(2.5, 1.0, 10))["clip_macs"] == 20
+    assert run.row("other", timed(2.5, 1.0, 10))["published"] is None
+
+
+def test_the_picture_leaves_out_what_has_no_accuracy(tmp_path: Path) -> None:
+    models = {
+        "ours": {"name": "ours", "accuracy": 0.9, "ci95": [0.85, 0.95], "clip_ms": 1.0, "clip_macs": 1e6},
+        "laion": {"name": "LAION", "zero_shot_esc50": 0.9, "clip_ms": 80.0, "clip_macs": 6e9},
+        "mn04": {"name": "mn04", "clip_ms": 5.0, "clip_macs": 1e8},
+    }
+    pictures.pareto({key: {**model, "parameters": 1e6} for key, model in models.items()}, tmp_path / "pareto.png")
+    assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_four_trainings_are_compared_on_the_same_clips() -> None:
+    """Ours is right on one clip more of four in every run; pairs are by fold and seed."""
+
+    def row(arm: str, seed: int, correct: list[bool]) -> dict[str, object]:
+        told = {"arm": arm, "fold": 1, "seed": seed, "correct": correct, "sources": ["a", "a", "b", "c"]}
+        return {**told, "accuracy": float(np.mean(correct)), "parameters": 10, "wall_s": 1.0, "made_with": "here"}
+
+    rows = [row("ours", seed, [True] * 4) for seed in (0, 1)]
+    rows += [row("paper", seed, [True, True, True, False]) for seed in (0, 1, 2)]
+    told = train_baselines.difference(rows, "paper")
+    assert (told["n_pairs"], told["accuracy"]) == (2, 0.25)
+    low, high = told["accuracy_ci95"]
+    assert low <= 0.25 <= high
+    assert train_baselines.arm_summary(rows[:2])["n_clips"] == 4
+    assert train_baselines.difference(rows, "supervised") == {}
