@@ -63,9 +63,9 @@ def trainings(baselines: dict[str, Any], throughput: dict[str, Any], growth: dic
     return "\n".join(
         [
             f"**One trunk, four trainings** (ESC-10, {arms['ours']['n_clips']} clips, {arms['ours']['n_runs']} runs of "
-            f"{baselines['epochs']} epochs each; the teachers, one for each fold,",
-            f"reach {percent(baselines['teacher_accuracy'])} on average; `benchmarks/train_baselines.py` says what each "
-            "is given):",
+            f"{baselines['epochs']} epochs each, a teacher for each fold,",
+            f"{percent(baselines['teacher_accuracy'])} on average; `benchmarks/train_baselines.py` says what each is "
+            "given):",
             "",
             "| | is given | accuracy | ours minus it | centred cosine to the teacher |",
             "| --- | --- | --- | --- | --- |",

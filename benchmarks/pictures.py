@@ -1,8 +1,11 @@
 """Accuracy against what it costs, as a picture for the README."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tinyclap.formatting import scaled, short_count
 
 COLUMNS = {"clip_ms": "ms for a clip of 5 s, one thread, waveform to embedding", "clip_macs": "MACs for a clip of 5 s"}
 ROWS = {
@@ -10,7 +13,8 @@ ROWS = {
     "zero_shot_esc50": "published:\nzero-shot accuracy on ESC-50",
 }
 OURS, OTHERS = "#b3470f", "#2b6cb0"
-LARGEST_AREA = 900.0  # of a circle, points squared
+LARGEST_AREA, SMALLEST_AREA = 500.0, 20.0  # of a circle, points squared
+CLOSE = 1.2  # percentage points
 
 
 def pareto(models: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -27,35 +31,46 @@ def pareto(models: Mapping[str, Mapping[str, Any]], path: Path) -> None:
 
     largest = max(model["parameters"] for model in models.values())
     figure, axes = pyplot.subplots(len(ROWS), len(COLUMNS), figsize=(11, 8), sharey="row", sharex="col")
-    for line, (quality, y_name) in zip(axes, ROWS.items(), strict=True):
+    for (quality, y_name), line in zip(ROWS.items(), axes, strict=True):
         shown = {key: model for key, model in models.items() if model.get(quality) is not None}
-        for axis, (cost, x_name) in zip(line, COLUMNS.items(), strict=True):
+        for cost, axis in zip(COLUMNS, line, strict=True):
             for key, model in shown.items():
-                area = 20 + LARGEST_AREA * model["parameters"] / largest
-                colour = OURS if key.startswith("ours") else OTHERS
-                y = 100 * model[quality]
-                axis.scatter(model[cost], y, s=area, color=colour, alpha=0.75, linewidth=0)
+                x, y, colour = model[cost], 100 * model[quality], OURS if key.startswith("ours") else OTHERS
+                area = SMALLEST_AREA + LARGEST_AREA * model["parameters"] / largest
+                axis.scatter(x, y, s=area, color=colour, alpha=0.75, linewidth=0)
                 if quality == "accuracy" and model.get("ci95"):
-                    axis.plot([model[cost]] * 2, [100 * end for end in model["ci95"]], color=colour, alpha=0.4)
-            label(axis, shown, cost, quality)
+                    axis.plot([x, x], [100 * end for end in model["ci95"]], color=colour, alpha=0.3)
+            costs = [model[cost] for model in models.values()]
+            label(axis, shown, cost, quality, math.sqrt(min(costs) * max(costs)))
             axis.set_xscale("log")
-            axis.margins(x=0.15, y=0.2)
+            axis.margins(x=0.2, y=0.2)
             axis.grid(alpha=0.25)
             axis.spines[["top", "right"]].set_visible(False)
-            if line is axes[-1]:
-                axis.set_xlabel(x_name)
+            axis.xaxis.set_major_formatter(lambda value, _: short_count(value))
         line[0].set_ylabel(f"{y_name}, %")
-    figure.suptitle("Accuracy against cost; a circle's area tells parameters", fontsize=12)
+    for axis, x_name in zip(axes[-1], COLUMNS.values(), strict=True):
+        axis.set_xlabel(x_name)
+    figure.suptitle(
+        f"Accuracy against cost; a circle's area tells parameters (largest: {scaled(largest)})", fontsize=12
+    )
     figure.tight_layout()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=130)
     pyplot.close(figure)
 
 
-def label(axis: Any, shown: Mapping[str, Mapping[str, Any]], cost: str, quality: str) -> None:
-    """Names beside the circles, one below the other where circles lie close."""
+def label(axis: Any, shown: Mapping[str, Mapping[str, Any]], cost: str, quality: str, middle: float) -> None:
+    """Names beside the circles, towards the middle cost, one below the other where circles lie close."""
     taken: list[tuple[float, float]] = []
-    for _, model in sorted(shown.items(), key=lambda item: -item[1][quality]):
+    for model in sorted(shown.values(), key=lambda model: -model[quality]):
         x, y = model[cost], 100 * model[quality]
-        near = sum(abs(y - other_y) < 2 and 0.3 < x / other_x < 3 for other_x, other_y in taken)
+        near = sum(abs(y - other_y) < CLOSE and 0.3 < x / other_x < 3 for other_x, other_y in taken)
         taken.append((x, y))
-        axis.annotate(model["name"], (x, y), xytext=(9, 6 - 11 * near), textcoords="offset points", fontsize=8)
+        side = -1 if x > middle else 1
+        axis.annotate(
+            model["name"],
+            (x, y),
+            xytext=(12 * side, 4 - 12 * near),
+            textcoords="offset points",
+            ha="right" if side < 0 else "left",
+            fontsize=8,
+        )

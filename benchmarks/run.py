@@ -35,7 +35,13 @@ RESULTS = Path(__file__).parent / "results"
 CLIP_S = 5.0  # of ESC-50: what one clip of it takes
 PRUNED_DIM = 64
 OURS, INT8, PRUNED, TEACHER = "ours", "ours-int8", f"ours-{PRUNED_DIM}", "teacher-here"
-KEPT = ("name", "precision", "provider", "sample_rate", "window_s", "parameters", "macs", "file_bytes", "repeats")
+NAMES = {
+    OURS: "ours",
+    INT8: "ours, INT8",
+    PRUNED: f"ours, {PRUNED_DIM} dimensions",
+    TEACHER: "its teacher, made here",
+}
+KEPT = ("precision", "provider", "sample_rate", "window_s", "parameters", "macs", "file_bytes", "repeats")
 TIMES = ("p50_ms", "p90_ms", "p99_ms", "real_time_factor", "cold_start_s", "peak_rss_bytes", "ratio", "ratio_ci95")
 
 
@@ -98,6 +104,7 @@ def row(key: str, model: dict[str, Any]) -> dict[str, Any]:
     hop_s = baseline.hop_s if baseline and baseline.hop_s else window_s
     windows = 1 if window_s >= CLIP_S else 1 + math.ceil((CLIP_S - window_s) / hop_s - 1e-9)
     return {
+        "name": NAMES.get(key, model["name"]),
         **{name: model[name] for name in (*KEPT, *TIMES)},
         "windows_per_clip": windows,
         "clip_ms": windows * model["p50_ms"],
