@@ -7,7 +7,6 @@ from tinyclap.frontend_spec import FrontendSpec
 
 EMBED_DIM, WINDOW_S = 1024, 0.96
 SPEC = FrontendSpec(16_000, 512, 400, 160, 64, f_min=125.0, f_max=7_500.0)
-FRAMES = 96
 # Stride and output channels of each depthwise-separable layer.
 LAYERS = (
     *((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
@@ -22,7 +21,8 @@ def make() -> Encoder:
     for stride, channels in LAYERS:
         layers += [_layer(width, width, stride, groups=width), _layer(width, channels, 1, kernel=1)]
         width = channels
-    network = Calls(nn.Sequential(*layers), lambda trunk, logmel: trunk(logmel[:, :, :FRAMES]).mean((2, 3)))
+    # 0.96 s are 96 frames; centred, the front end makes one more.
+    network = Calls(nn.Sequential(*layers), lambda trunk, logmel: trunk(logmel[:, :, :-1]).mean((2, 3)))
     return Encoder("YAMNet (MobileNetV1)", SPEC, WINDOW_S, network, EMBED_DIM)
 
 
