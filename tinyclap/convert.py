@@ -2,18 +2,22 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
+from tinyclap import pretrained
 from tinyclap.build import describe_student
 from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json, whole_folder, write_json, write_text
 from tinyclap.formatting import file_size, scaled
+from tinyclap.phinet import reference_names
 from tinyclap.recipe import dump, load_recipe
 from tinyclap.report import model_card, write_report
 from tinyclap.run import write_provenance
-from tinyclap.student import Student, load_reference
-from tinyclap.student_config import REFERENCE
+from tinyclap.student import Student
+from tinyclap.student_config import REFERENCE, StudentConfig
 from tinyclap.teachers import checkpoint, load_teacher
 from tinyclap.teachers.dual import FORMAT as DUAL
 from tinyclap.teachers.laion import load_laion
@@ -79,6 +83,35 @@ def published_student(source: str) -> Student:
     alpha, beta, t0 = (float(text) for text in named.groups()[:3])
     shape = dataclasses.replace(REFERENCE.phinet, alpha=alpha, beta=beta, t0=t0, depth=int(named[4]))
     return load_reference(checkpoint.located(source, STUDENTS, ".ckpt"), dataclasses.replace(REFERENCE, phinet=shape))
+
+
+def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Student:
+    """Load a checkpoint of the original tinyCLAP code (a state dict; the published one has 156 tensors).
+
+    Args:
+        path: of the file that torch.save wrote.
+        config: the shape it was trained with.
+
+    Returns:
+        The student in evaluation mode.
+
+    Raises:
+        TinyclapError: not such a file, or tensors missing, unknown or of another shape.
+    """
+    weights = checkpoint.read(Path(path))
+    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise TinyclapError(f"{path} holds no state dict of tensors; give the audio student's checkpoint")
+    modules = {f"base.{theirs}": f"trunk.{ours}" for theirs, ours in reference_names(config.phinet).items()}
+    modules |= {"base.bn0": "norm", "base.pn_block": "last_conv"}
+    modules |= {f"projection.{part}": f"head.{part}" for part in ("linear1", "linear2", "layer_norm")}
+    student = Student(config)
+    names = {
+        f"{theirs}.{tensor}": f"{ours}.{tensor}"
+        for theirs, ours in modules.items()
+        for tensor in student.get_submodule(ours).state_dict()
+    }
+    pretrained.fill(student, weights, str(path), names)
+    return student.eval()
 
 
 def write_run(student: Student, name: str, folder: Path, overrides: Sequence[str] = ()) -> None:

@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import pickle
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -15,9 +13,9 @@ from tinyclap.errors import TinyclapError
 from tinyclap.frontend import LogMel
 from tinyclap.heads import HEADS, MappedProjection, pool, unit_norm
 from tinyclap.latent import LatentMap
-from tinyclap.phinet import ACTIVATIONS, PhiNet, reference_names
+from tinyclap.phinet import ACTIVATIONS, PhiNet
 from tinyclap.phinet_config import PhiNetConfig
-from tinyclap.student_config import MAPPED, REFERENCE, StudentConfig
+from tinyclap.student_config import MAPPED, StudentConfig
 from tinyclap.windows import embed_clips, repeat_pad
 
 FORMAT, FORMAT_VERSION = "tinyclap-student", 1
@@ -131,38 +129,6 @@ class Student(nn.Module):
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, card)
             return pretrained.push(Path(folder), repo_id, private=private)
-
-
-def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Student:
-    """Load a checkpoint of the original tinyCLAP code (a state dict; the published one has 156 tensors).
-
-    Args:
-        path: of the file that torch.save wrote.
-        config: the shape it was trained with.
-
-    Returns:
-        The student in evaluation mode.
-
-    Raises:
-        TinyclapError: not such a file, or tensors missing, unknown or of another shape.
-    """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise TinyclapError(f"{path} cannot be read as a PyTorch checkpoint: {str(error).splitlines()[0]}") from error
-    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise TinyclapError(f"{path} holds no state dict of tensors; give the audio student's checkpoint")
-    modules = {f"base.{theirs}": f"trunk.{ours}" for theirs, ours in reference_names(config.phinet).items()}
-    modules |= {"base.bn0": "norm", "base.pn_block": "last_conv"}
-    modules |= {f"projection.{part}": f"head.{part}" for part in ("linear1", "linear2", "layer_norm")}
-    student = Student(config)
-    names = {
-        f"{theirs}.{tensor}": f"{ours}.{tensor}"
-        for theirs, ours in modules.items()
-        for tensor in student.get_submodule(ours).state_dict()
-    }
-    pretrained.fill(student, weights, str(path), names)
-    return student.eval()
 
 
 def _head(config: StudentConfig, latent_map: LatentMap | None) -> nn.Module:

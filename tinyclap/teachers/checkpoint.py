@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,18 @@ def read(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(scalars):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except (pickle.UnpicklingError, LookupError, TypeError, AttributeError, EOFError) as error:
         raise TinyclapError(
-            f"{path} is no checkpoint of plain weights, or holds code, which is not run: {str(error).splitlines()[0]}"
+            f"{path} is no checkpoint of plain weights, or holds code, which is not run ({_reason(error)})"
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise TinyclapError(f"{path} cannot be read ({str(error).splitlines()[0]}); download it again") from error
+
+
+def _reason(error: Exception) -> str:
+    """What torch found that it does not load; without its advice to load it all the same."""
+    found = re.search(r"WeightsUnpickler error: ([^.\n]*(?:\.\w[^.\n]*)*)", str(error))
+    return found[1] if found else "it is not what torch.save writes"
 
 
 def located(source: str, repository: str, suffix: str, *, size: int | None = None, sha256: str = "") -> Path:
