@@ -42,7 +42,7 @@ def read(path: Path) -> Any:
 
 def _reason(error: Exception) -> str:
     """What torch found that it does not load; without its advice to load it all the same."""
-    found = re.search(r"WeightsUnpickler error: ([^.\n]*(?:\.\w[^.\n]*)*)", str(error))
+    found = re.search(r"WeightsUnpickler error:\s*([^.\n]+(?:\.\w[^.\n]*)*)", str(error))
     return found[1] if found else "it is not what torch.save writes"
 
 
