@@ -36,7 +36,7 @@ def towers(result: dict[str, Any]) -> str:
             "weights could not be",
             "had where this was measured.",
             "",
-            "![Accuracy against latency and MACs](benchmarks/results/pareto.png)",
+            "![Accuracy against latency and MACs](benchmarks/results/pareto_1thread.png)",
             "",
         ]
     )

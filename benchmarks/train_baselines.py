@@ -14,8 +14,8 @@ teacher for each fold (recipe esc10_teacher) serves both distillations. What eac
                more for that head alone.
   ours         the teacher, no label: recipe esc10.
 
-Every run is a folder under --work. What is finished is not repeated, so the script can be killed. It runs on a GPU
-where there is one; the machine of each run is kept with its row.
+Every run is a folder under --work. What is finished is not repeated unless its recipe changed, so the script can be
+killed. It runs on a GPU where there is one; the machine of each run is kept with its row.
 """
 
 import argparse
@@ -41,9 +41,9 @@ from tinyclap.evaluation import TEACHER_MEAN
 from tinyclap.files import read_json, write_json
 from tinyclap.lessons import training_views
 from tinyclap.logmels import LogMelViews
-from tinyclap.recipe import load_recipe
+from tinyclap.recipe import dump, load_recipe
 from tinyclap.run import environment
-from tinyclap.schema.recipes import DistillRecipe
+from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.statistics import accuracy_interval, paired_comparison, recording_ids
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
@@ -51,6 +51,7 @@ from tinyclap.teachers.dual import load_dual
 from tinyclap.training import Ema, RunningStatistics
 
 RESULT = Path(__file__).parent / "results" / "baselines.json"
+OUTCOME = "outcome.json"
 N_BOOTSTRAP = 2000
 OURS = "ours"
 ARMS = ("supervised", "contrastive", "paper", OURS)
@@ -92,23 +93,24 @@ def one_run(arguments: argparse.Namespace, arm: str, fold: int, seed: int) -> di
     """Train one arm unless that is done, and test it on its fold: the run's row."""
     folder = run_folder(arguments, fold, f"{arm}-{arguments.epochs}-{seed}")
     teacher_run = train_teacher(arguments, fold)
-    kept = read_json(folder / "outcome.json", {})
-    if kept:
-        return dict(kept)
-    ours = our_recipe(arguments, fold, seed, teacher_run, [])
-    test = build_dataset(ours.data.test)  # type: ignore[arg-type]
+    recipe = clap_recipe if arm == "contrastive" else our_recipe
+    wanted = recipe(arguments, fold, seed, teacher_run, PAPER if arm == "paper" else [])
+    kept = read_json(folder / OUTCOME, {})
+    if kept.get("recipe") == dump(wanted):
+        return dict(kept["row"])
+    test = build_dataset(wanted.data.test)  # type: ignore[arg-type]
     began = time.perf_counter()
     told: dict[str, Any] = {}
     if arm == "supervised":
-        network: Student = supervised(ours, folder)
+        assert isinstance(wanted, DistillRecipe)
+        network: Student = supervised(wanted, folder)
         classes = np.eye(len(test.labels))
     elif arm == "contrastive":
-        clap = load_dual(str(made(clap_recipe(arguments, fold, seed), folder) / "teacher"))
+        clap = load_dual(str(made(wanted, folder) / "teacher"))
         assert isinstance(clap.audio, Student)
         network, classes = clap.audio, class_matrix(clap, test)
     else:
-        recipe = our_recipe(arguments, fold, seed, teacher_run, PAPER if arm == "paper" else [])
-        run = made(recipe, folder)
+        run = made(wanted, folder)
         network = Student.from_pretrained(run / "student")
         taught_by = load_teacher("dual", str(teacher_run / "teacher"))
         classes = class_matrix(taught_by, test)
@@ -116,9 +118,9 @@ def one_run(arguments: argparse.Namespace, arm: str, fold: int, seed: int) -> di
     wall_s = read_json(folder / "summary.json", {}).get("wall_s", time.perf_counter() - began)
     right = outcomes(network, test, classes)
     row = {"arm": arm, "fold": fold, "seed": seed, "accuracy": float(np.mean(right)), **told}
-    row |= {"parameters": n_parameters(network), "wall_s": wall_s, "made_with": machine()}
+    row |= {"parameters": n_parameters(network), "wall_s": wall_s, "made_with": machine(folder)}
     row |= {"correct": right, "sources": [clip.source for clip in test.clips]}
-    write_json(folder / "outcome.json", row)
+    write_json(folder / OUTCOME, {"recipe": dump(wanted), "row": row})
     return row
 
 
@@ -130,12 +132,14 @@ def our_recipe(
     return load_recipe("esc10", given, task="distill")
 
 
-def clap_recipe(arguments: argparse.Namespace, fold: int, seed: int) -> Any:
-    """Recipe esc10_teacher with the student's audio encoder."""
+def clap_recipe(
+    arguments: argparse.Namespace, fold: int, seed: int, teacher_run: Path, overrides: list[str]
+) -> PretrainRecipe:
+    """Recipe esc10_teacher with the student's audio encoder; no teacher is needed."""
     trunk = load_recipe("esc10", task="distill").student.phinet
     shape = [f"audio.phinet.{key}={getattr(trunk, key)}" for key in ("alpha", "beta", "t0", "depth")]
     given = [f"text.source={arguments.text}", f"seed={seed}", f"training.epochs={arguments.epochs}", *shape]
-    return load_recipe("esc10_teacher", [*data_overrides(arguments, fold), *given], task="pretrain")
+    return load_recipe("esc10_teacher", [*data_overrides(arguments, fold), *given, *overrides], task="pretrain")
 
 
 def supervised(recipe: DistillRecipe, folder: Path) -> "Classifier":
@@ -215,8 +219,9 @@ def closeness(teacher: Any, student: Student, test: Dataset, run: Path) -> dict[
     }
 
 
-def machine() -> str:
-    told = environment(seed=0)
+def machine(folder: Path) -> str:
+    """What a run was made with: as its own folder says, or this process where it made it."""
+    told = read_json(folder / "env.json", {}) or environment(seed=0)
     return f"commit {told['commit']}, torch {told['torch']}, {told['gpu'] or told['cpu']}, {told['threads']} threads"
 
 

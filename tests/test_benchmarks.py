@@ -145,7 +145,7 @@ def test_the_picture_leaves_out_what_has_no_accuracy(tmp_path: Path) -> None:
         "laion": {"name": "LAION", "zero_shot_esc50": 0.9, "clip_ms": 80.0, "clip_macs": 6e9},
         "mn04": {"name": "mn04", "clip_ms": 5.0, "clip_macs": 1e8},
     }
-    pictures.pareto({key: {**model, "parameters": 1e6} for key, model in models.items()}, tmp_path / "pareto.png")
+    pictures.pareto({key: {**model, "parameters": 1e6} for key, model in models.items()}, tmp_path / "pareto.png", 1)
     assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
 
 

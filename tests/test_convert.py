@@ -56,6 +56,11 @@ def test_the_published_student_becomes_a_student(tmp_path: Path) -> None:
 
 def test_other_sources_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = str(tmp_path / "out")
+    assert "whose name tells its shape" in failure("convert", NAME.replace("1.50", "1..5"), out)[0]
+    assert "Microsoft's CLAP is a teacher as it is" in failure("convert", "2022", out)[0]
+    assert "is exported by way of its run" in failure("convert", NAME, "tower.onnx")[0]
+    (tmp_path / "file").write_bytes(b"")
+    assert "a teacher's folder or a name on the hub" in failure("convert", str(tmp_path / "file"), "tower.onnx")[0]
     assert "only a student's run has a recipe" in failure("convert", "demo", "tower.onnx", "seed=1")[0]
     assert "whose name tells its shape" in failure("convert", "model.bin", out)[0]
     assert "there is no such file" in failure("convert", f"nowhere/{NAME}", out)[0]

@@ -15,6 +15,7 @@ from test_msclap import state
 from tinyclap.data.as_msclap import AsMsclap
 from tinyclap.data.decoded import decode
 from tinyclap.data.folder import folder
+from tinyclap.data.procedural import Procedural
 from tinyclap.errors import TinyclapError
 from tinyclap.recipe import load_recipe
 from tinyclap.teachers import load_teacher
@@ -45,6 +46,12 @@ def test_msclap_hears_one_channel_after_the_other(sounds: Path) -> None:
     assert mixed.fingerprint != heard.fingerprint
     assert len(heard.waveform(0)) == 2 * len(mixed.waveform(0))
     np.testing.assert_array_equal(mixed.waveform(1), heard.waveform(1))
+
+
+def test_generated_sounds_have_one_channel_anyway() -> None:
+    sounds = Procedural(2, duration_s=0.5)
+    heard = decode(AsMsclap(sounds, RATE), RATE)
+    np.testing.assert_array_equal(heard.waveform(1), decode(sounds, RATE).waveform(1))
 
 
 def test_a_long_file_is_cut_as_any_other(sounds: Path) -> None:

@@ -24,8 +24,8 @@ from tinyclap.teachers.laion import load_laion
 from tinyclap.teachers.msclap import LICENCE, VERSIONS
 
 STUDENTS = "fpaissan/tinyCLAP"  # the published students on the hub
-STUDENT_NAME = re.compile(r"phinet_alpha_([\d.]+)_beta_([\d.]+)_t0_([\d.]+)_N_(\d+)\.ckpt")
-TOWER = ".onnx"
+STUDENT_NAME = re.compile(r"phinet_alpha_(\d+\.?\d*)_beta_(\d+\.?\d*)_t0_(\d+\.?\d*)_N_(\d+)\.ckpt")
+TOWER, STUDENT = ".onnx", ".ckpt"
 STAND_INS = "{kind: procedural, n_clips: 400, seed: 1}"
 TEACHER_CARD = """---
 license: {licence}
@@ -55,10 +55,15 @@ def convert(source: str, target: Path, overrides: Sequence[str] = ()) -> str:
     """
     if target.exists():
         raise TinyclapError(f"{target} exists already and is left as it is; name a new one")
-    if overrides and not source.endswith(".ckpt"):
-        raise TinyclapError(f"{overrides[0]}: only a student's run has a recipe, and {source} is no .ckpt file")
+    if overrides and not source.endswith(STUDENT):
+        raise TinyclapError(f"{overrides[0]}: only a student's run has a recipe, and {source} is no {STUDENT} file")
     if target.suffix == TOWER:
         return _tower(source, target)
+    if source in VERSIONS or source.endswith(".pth"):
+        raise TinyclapError(
+            f"{source}: Microsoft's CLAP is a teacher as it is (teacher.kind=msclap teacher.source={source}); only its "
+            f"audio tower is converted: name a file that ends in {TOWER} in place of {target}"
+        )
     if Path(source).suffix == ".pt":
         teacher = load_laion(source)
         teacher.save_pretrained(target, TEACHER_CARD.format(licence=teacher.licence, name=teacher.name, folder=target))
@@ -82,7 +87,7 @@ def published_student(source: str) -> Student:
         )
     alpha, beta, t0 = (float(text) for text in named.groups()[:3])
     shape = dataclasses.replace(REFERENCE.phinet, alpha=alpha, beta=beta, t0=t0, depth=int(named[4]))
-    return load_reference(checkpoint.located(source, STUDENTS, ".ckpt"), dataclasses.replace(REFERENCE, phinet=shape))
+    return load_reference(checkpoint.located(source, STUDENTS, STUDENT), dataclasses.replace(REFERENCE, phinet=shape))
 
 
 def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Student:
@@ -136,6 +141,11 @@ def write_run(student: Student, name: str, folder: Path, overrides: Sequence[str
 
 
 def _tower(source: str, path: Path) -> str:
+    if source.endswith(STUDENT):
+        raise TinyclapError(
+            f"{source}: a student is exported by way of its run: `tinyclap convert {source} FOLDER`, then `tinyclap "
+            "export FOLDER --onnx`"
+        )
     from tinyclap.onnx_tower import export_tower
 
     facts = export_tower(load_teacher(_kind(source), source), path)
@@ -153,6 +163,8 @@ def _kind(source: str) -> str:
         return "msclap"
     if source.endswith(".pt"):
         return "laion"
-    if read_json(Path(source) / "config.json", {}).get("format") == DUAL:
-        return "dual"
-    return "hf"
+    if Path(source).is_file():
+        raise TinyclapError(
+            f"{source}: expected LAION's .pt, Microsoft's .pth, a teacher's folder or a name on the hub"
+        )
+    return "dual" if read_json(Path(source) / "config.json", {}).get("format") == DUAL else "hf"

@@ -1,5 +1,7 @@
 """A data set read as the original msclap reads files, for comparison with its published numbers."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torchaudio.functional import resample
@@ -32,6 +34,9 @@ class AsMsclap(Dataset):
         whole = resample(torch.from_numpy(channels.T.copy()), rate, sample_rate).reshape(-1).numpy()
         first = round(start_s * sample_rate)
         return whole[first:] if duration_s is None else whole[first : first + round(duration_s * sample_rate)]
+
+    def _content(self, clip: Clip) -> Path | bytes:
+        return self._dataset._content(clip)
 
     def _own_name(self, clip: Clip) -> str:
         return f"as msclap: {self._dataset._own_name(clip)}"

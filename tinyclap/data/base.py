@@ -25,7 +25,7 @@ NAMES_SHOWN = 60  # in a list of what is known
 FAULTS_SHOWN = 5  # in a list of what is wrong
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """One recording and what is known about it."""
 

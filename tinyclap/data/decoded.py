@@ -23,11 +23,12 @@ from tinyclap.files import cache_root, cached_folder, write_json
 from tinyclap.progress import counted
 
 VERSION = 1
+WINDOWS = "windows.jsonl"  # a line each, so that no more than one is held as text
 INT16_PEAK = 32_767
 SAMPLE_BYTES = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """One decoded stretch of a clip. Level and duration are those of the file itself, whatever the decoding rate."""
 
@@ -63,7 +64,8 @@ class Decoded:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.sample_rate: int = index["sample_rate"]
         self.fingerprint: str = index["fingerprint"]
-        self.windows = [Window(**row) for row in index["windows"]]
+        with (folder / WINDOWS).open(encoding="utf-8") as rows:
+            self.windows = [Window(**json.loads(row)) for row in rows]
         self.bad = [BadClip(**row) for row in index["bad"]]
         self.n_clips: int = index["n_clips"]
         samples, size = folder / "samples.i16", sum(window.length for window in self.windows) * SAMPLE_BYTES
@@ -114,10 +116,9 @@ def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_
 
 
 def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, key: str) -> None:
-    windows: list[Window] = []
     bad: list[BadClip] = []
     offset = 0
-    with (folder / "samples.i16").open("wb") as stream:
+    with (folder / "samples.i16").open("wb") as stream, (folder / WINDOWS).open("w", encoding="utf-8") as rows:
         for clip in counted(range(len(dataset)), f"decode {dataset.name}", len(dataset), "clip"):
             for name, native, native_rate in _stretches(dataset, clip, max_clip_s, bad):
                 samples = soxr.resample(native, native_rate, sample_rate, quality="HQ")
@@ -125,13 +126,13 @@ def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, 
                 stream.write(np.round(samples / scale).astype(np.int16).data)  # tofile may not notice a full disk
                 rms, peak = float(np.sqrt(np.mean(np.square(native, dtype=np.float64)))), float(np.abs(native).max())
                 duration_s = len(native) / native_rate
-                windows.append(Window(name, clip, duration_s, rms, peak, offset, len(samples), scale))
+                window = Window(name, clip, duration_s, rms, peak, offset, len(samples), scale)
+                rows.write(json.dumps(asdict(window)) + "\n")
                 offset += len(samples)
     index = {
         "fingerprint": key,
         "sample_rate": sample_rate,
         "n_clips": len(dataset),
-        "windows": [asdict(window) for window in windows],
         "bad": [asdict(clip) for clip in bad],
     }
     write_json(folder / "index.json", index)
