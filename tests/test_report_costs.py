@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from report_runs import fake_run, fake_summary, html_tables, markdown_table, pages, text_of
 
-from tinyclap import formatting, report_costs, report_export, report_pareto, tables
+from tinyclap import formatting, report_costs, report_export, report_pareto, report_timed, tables
 from tinyclap.costs import student_costs
 from tinyclap.results import Run, read_run
 from tinyclap.student_config import StudentConfig
@@ -48,7 +48,7 @@ def bench(*others: dict[str, Any]) -> dict[str, Any]:
     models = [
         entry("esc10 float", "runs/esc10-1/bundle/audio.onnx", 2.5),
         entry("esc10 int8", "runs/esc10-1/bundle/audio_int8.onnx", 3.25),
-        entry("esc10_teacher-1 float", "teacher/audio.onnx", 50.0),
+        entry("esc10_teacher-1", "teacher.onnx", 50.0),
     ]
     return {"environment": {"cpu": "Some CPU, 2 cores", "threads": 1, "batch": 1}, "models": [*models, *others]}
 
@@ -145,12 +145,54 @@ class TestCosts:
         assert rows["MACs per second of audio"][3] == "9.00 M"
         assert rows["MACs of one window"][4] == "1/19"
 
-    def test_the_runs_own_graphs_are_told_from_others_of_the_same_name(self, run: Callable[..., Path]) -> None:
-        stranger = {"name": "another", "file": "runs/another/bundle/audio.onnx", "p50_ms": 99.0}
+    def test_only_graphs_of_the_runs_own_bundle_are_its_own(self, run: Callable[..., Path]) -> None:
         timed = bench()
+        own, int8, _ = timed["models"]
+        int8 |= {"file": "other/bundle/audio_int8.onnx", "source": "other", "name": "other int8", "parameters": 5}
+        stranger = {**own, "file": "runs/another/bundle/audio.onnx", "name": "another float", "p50_ms": 99.0}
         timed["models"].insert(0, stranger)
         rows = rows_of(run({"bench.json": timed}))
-        assert rows["Latency, median"] == ["50.0 ms", "2.50 ms", "3.25 ms", "99.0 ms", "1/20"]
+        assert rows[""] == ["Teacher", "Student", "another float", "other int8", "Ratio"]
+        assert rows["Latency, median"] == ["50.0 ms", "2.50 ms", "99.0 ms", "3.25 ms", "1/20"]
+        assert rows["Parameters"][3] == "5"
+        assert rows["RAM for activations"][2:] == [DASH, DASH, ""]
+
+    def test_only_the_teachers_exact_name_is_the_teacher(self, run: Callable[..., Path]) -> None:
+        timed = bench()
+        timed["models"][2]["name"] = "no-teacher float"
+        timed["models"].append({**timed["models"][2], "name": "esc10_teacher-1 float"})
+        rows = rows_of(run({"bench.json": timed}))
+        assert rows[""] == ["Teacher", "Student", "INT8", "no-teacher float", "esc10_teacher-1 float", "Ratio"]
+        assert rows["Latency, median"] == [DASH, "2.50 ms", "3.25 ms", "50.0 ms", "50.0 ms", ""]
+
+    @pytest.mark.parametrize(
+        ("sources", "own"),
+        [
+            (["before/esc10-1"], 0),  # moved since, with its name
+            (["."], 0),  # timed within the run
+            (["elsewhere/esc10-1", "before/esc10-1"], None),  # it could be either
+            (["before/another"], None),
+            ([".", "../esc10-1"], None),
+            (["before/another", "before/esc10-1"], 1),
+            (["runs/another/../esc10-1", "before/esc10-1"], 0),  # the path leads to it
+        ],
+    )
+    def test_a_run_that_was_moved_is_known_by_its_folders_name_alone(
+        self, run: Callable[..., Path], sources: list[str], own: int | None
+    ) -> None:
+        models = [
+            {"name": source, "source": source, "file": str(Path(source) / "bundle/audio.onnx")} for source in sources
+        ]
+        run({"bench.json": {"models": models}})
+        Path("runs/another").mkdir()
+        timed, others = report_timed.timed_kinds(read_run(Path("runs/esc10-1")))
+        assert timed == ({} if own is None else {"student": models[own]})
+        assert others == [model for model in models if model not in timed.values()]
+
+    def test_a_bundle_of_the_runs_name_is_not_the_run(self, run: Callable[..., Path]) -> None:
+        model = {"name": "b", "source": "esc10-1/bundle", "file": "esc10-1/bundle/audio.onnx", "p50_ms": 1.0}
+        found = read_run(run({"bench.json": {"models": [model, {**model, "file": "\x00"}]}}))
+        assert report_timed.timed_kinds(found) == ({}, found.bench["models"])
 
     def test_where_and_how_it_was_timed_is_told(self) -> None:
         timed = bench()

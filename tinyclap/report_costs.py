@@ -7,15 +7,15 @@ shape.
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from tinyclap import costs_table, formatting
-from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH
+from tinyclap.bundle import INT8_GRAPH
 from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
 from tinyclap.formatting import DASH, known, ratio
-from tinyclap.results import BUNDLE, STUDENT, Run, objects, part
+from tinyclap.report_timed import timed_kinds
+from tinyclap.results import STUDENT, Run, objects, part
 from tinyclap.student_config import MAPPED, StudentConfig
 
 BENCH_KEYS = ("p50_ms", "p90_ms", "p99_ms", "real_time_factor", "peak_rss_bytes")
@@ -133,7 +133,7 @@ def summary_models(summary: Mapping[str, Any]) -> list[Model]:
 
 def models(run: Run, shape: Shape | None) -> list[Model]:
     """All that the run's files know of: teacher, unpruned parent, student, INT8 graph, and what else was timed."""
-    timed, others = _timed(run)
+    timed, others = timed_kinds(run)
     found = {model.kind: model for model in summary_models(run.summary)}
     trunk = {"trunk_parameters": part(run.summary.get("student")).get("trunk_parameters")}  # the same in all of them
     before = unpruned_shape(run, shape)
@@ -185,32 +185,6 @@ def timed_on(run: Run) -> str:
     if any(entry.get("from") == "logmel" for entry in timed):
         told.append("some from the spectrogram on")
     return ", ".join(told)
-
-
-def _timed(run: Run) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
-    """Entries of bench.json by the kind of model that they are of, and those of none."""
-    teacher = str(part(run.summary.get("teacher")).get("name") or "teacher")
-    timed: dict[str, dict[str, Any]] = {}
-    left = sorted(objects(run.bench.get("models")), key=lambda entry: not _own(run, entry))
-    others = []
-    for entry in left:
-        name, file = str(entry.get("name") or ""), PurePath(str(entry.get("file") or "")).name
-        kind = {FLOAT_GRAPH: "student", INT8_GRAPH: "int8"}.get(file)
-        if not _own(run, entry) and ("teacher" in name.lower() or name.split(" ")[0] == teacher):
-            kind = "teacher"
-        if kind and kind not in timed:
-            timed[kind] = entry
-        else:
-            others.append(entry)
-    return timed, others
-
-
-def _own(run: Run, entry: Mapping[str, Any]) -> bool:
-    """Whether a timed graph is of the run's own bundle."""
-    return PurePath(str(entry.get("file") or "")).parts[-3:-1] == (
-        run.folder.resolve().name,
-        PurePath(BUNDLE).parent.name,
-    )
 
 
 def _bench_figures(entry: Mapping[str, Any]) -> dict[str, Any]:
