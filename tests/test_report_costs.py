@@ -91,6 +91,11 @@ def rows_of(folder: Path) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
+def rewritten(folder: Path, timed: dict[str, Any]) -> Path:
+    (folder / "bench.json").write_text(json.dumps(timed))
+    return folder
+
+
 class TestCosts:
     def test_each_column_has_the_figures_of_its_files(self, run: Callable[..., Path]) -> None:
         rows = rows_of(run({"bench.json": bench(), "bundle/bundle.json": bundle()}))
@@ -194,6 +199,31 @@ class TestCosts:
         found = read_run(run({"bench.json": {"models": [model, {**model, "file": "\x00"}]}}))
         assert report_timed.timed_kinds(found) == ({}, found.bench["models"])
 
+    def test_what_is_of_a_window_is_not_compared_where_windows_differ(self, run: Callable[..., Path]) -> None:
+        summary = fake_summary()
+        summary["teacher"]["window_s"] = 10.0
+        timed = bench()
+        timed["models"][2]["real_time_factor"] = 0.005
+        folder = run({"bench.json": timed}, summary=summary)
+        rows, markdown = rows_of(folder), pages(folder)[1]
+        for name in ("MACs of one window", *(f"Latency, {what}" for what in ("median", "90th percentile"))):
+            assert rows[name][-1] == ""
+            assert re.search(rf"^- {name}: .*; windows differ$", markdown, re.MULTILINE)
+        assert rows["Real-time factor"] == ["0.00500", "0.000500", "0.000650", "1/10"]
+        assert rows["MACs per second of audio"][-1] == "1/9.4"
+        for model in timed["models"]:
+            model["window_s"] = 5.0  # all were timed on windows of the same length
+        rows = rows_of(rewritten(folder, timed))
+        assert rows["Latency, median"][-1] == "1/20"
+        assert rows["MACs of one window"][-1] == ""
+
+    def test_a_percentile_that_few_repeats_do_not_tell_is_a_dash(self, run: Callable[..., Path]) -> None:
+        timed = bench()
+        timed["models"][0]["p99_ms"] = None
+        rows = rows_of(run({"bench.json": timed}))
+        assert rows["Latency, 99th percentile"] == ["150 ms", DASH, "9.75 ms", ""]
+        assert rows["Latency, 90th percentile"][-1] == "1/20"
+
     def test_where_and_how_it_was_timed_is_told(self) -> None:
         timed = bench()
         timed["environment"] |= {"threads": 4, "batch": 8, "host": "pi"}
@@ -273,9 +303,17 @@ class TestPictures:
     def test_windows_of_different_lengths_are_drawn_by_the_second(self, run: Callable[..., Path]) -> None:
         summary = fake_summary()
         summary["teacher"] |= {"window_s": 10.0, "macs": 800_000_000}
-        page, _ = pages(run(summary=summary))
+        timed = bench()
+        timed["models"][2]["real_time_factor"] = 0.005
+        page, markdown = pages(run({"bench.json": timed}, summary=summary))
         assert 'aria-label="Accuracy against MACs per second of audio: teacher' in page
         assert "at 80.0 M, 1.53 M parameters" in page
+        assert 'aria-label="Accuracy against latency per second of audio: teacher' in page
+        assert "at 5.00 ms, 1.53 M parameters" in page
+        assert "median latency in ms per second of audio, logarithmic" in page
+        rows = markdown_table(markdown, "What accuracy costs")
+        assert rows[0][2:4] == ["MACs per second of audio", "Median latency per second of audio"]
+        assert [row[2:4] for row in rows[1:]] == [["80.0 M", "5.00 ms"], ["4.26 M", "0.500 ms"]]
 
     @pytest.mark.parametrize("missing", ["evaluation", "summary"])
     def test_without_two_encoders_there_is_no_picture(self, run: Callable[..., Path], missing: str) -> None:

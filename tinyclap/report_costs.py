@@ -5,7 +5,7 @@ shape.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from tinyclap.report_timed import timed_kinds
 from tinyclap.results import STUDENT, Run, objects, part
 from tinyclap.student_config import MAPPED, StudentConfig
 
+OF_A_WINDOW = ("macs", "p50_ms", "p90_ms", "p99_ms")  # compare only where windows are as long as each other
 BENCH_KEYS = ("p50_ms", "p90_ms", "p99_ms", "real_time_factor", "peak_rss_bytes")
 
 
@@ -157,17 +158,22 @@ def models(run: Run, shape: Shape | None) -> list[Model]:
 def cost_rows(columns: Sequence[Model]) -> list[CostRow]:
     """The table's lines; those without any number are left out."""
     pair = {model.kind: model.figures for model in columns if model.kind in ("teacher", "student")}
-    windows = {figures["window_s"] for figures in pair.values() if known(figures.get("window_s"))}
     rows = []
     for figure in FIGURES:
         cells = [figure.write(model.figures.get(figure.key)) for model in columns]
         if all(cell == DASH for cell in cells):
             continue
         compared = ratio(*(pair.get(kind, {}).get(figure.key) for kind in ("student", "teacher")))
-        alike = figure.key != "macs" or len(windows) < 2
+        alike = figure.key not in OF_A_WINDOW or not windows_differ(pair.values(), figure.key)
         told = f"{figure.help}; windows differ" if not alike else figure.help
         rows.append(CostRow(figure.name, cells, compared if alike and compared != DASH else "", told))
     return rows
+
+
+def windows_differ(found: Iterable[Mapping[str, Any]], key: str) -> bool:
+    """Whether the models whose figure by this key is known hear windows of different lengths, as far as they tell."""
+    windows = [_window_s(figures, key) for figures in found if known(figures.get(key))]
+    return len({seconds for seconds in windows if known(seconds)}) > 1
 
 
 def timed_on(run: Run) -> str:
@@ -187,10 +193,16 @@ def timed_on(run: Run) -> str:
     return ", ".join(told)
 
 
+def _window_s(figures: Mapping[str, Any], key: str) -> Any:
+    """Of the window that a figure is of: a latency is of the one that was timed."""
+    timed_s = figures.get("timed_s") if key.endswith("_ms") else None
+    return timed_s if known(timed_s) else figures.get("window_s")
+
+
 def _bench_figures(entry: Mapping[str, Any]) -> dict[str, Any]:
     """A model's figures in the table's keys."""
     figures = {key: entry.get(key) for key in ("parameters", "macs", "window_s", *BENCH_KEYS)}
-    return figures | {"size_bytes": entry.get("file_bytes")}
+    return figures | {"size_bytes": entry.get("file_bytes"), "timed_s": entry.get("window_s")}
 
 
 def _told(model: Model) -> dict[str, Any]:
@@ -198,7 +210,6 @@ def _told(model: Model) -> dict[str, Any]:
 
 
 def _per_second(figures: Mapping[str, Any]) -> dict[str, Any]:
-    macs, seconds = figures.get("macs"), figures.get("window_s")
-    if not known(macs) or not known(seconds) or seconds <= 0:
-        return dict(figures)
-    return {**figures, "macs_per_s": macs / seconds}
+    macs, seconds, factor = (figures.get(key) for key in ("macs", "window_s", "real_time_factor"))
+    shared = {"macs_per_s": macs / seconds} if known(macs) and known(seconds) and seconds > 0 else {}
+    return {**figures, **shared, **({"ms_per_s": 1000 * factor} if known(factor) else {})}

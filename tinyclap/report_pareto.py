@@ -6,11 +6,34 @@ from typing import Any
 
 from tinyclap import formatting
 from tinyclap.formatting import known, percent
-from tinyclap.report_costs import Model, Shape, unpruned_shape
+from tinyclap.report_costs import Model, Shape, unpruned_shape, windows_differ
 from tinyclap.results import Run, objects, part
 from tinyclap.scatter import Axis, Point, Quality, Scatter, scatter
 
 ACCURACY = Quality(formatting.round_percent, percent)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a picture is against: its key among the figures, its name in the title and over a column, and its axis."""
+
+    key: str
+    name: str
+    column: str
+    axis: Axis
+
+
+def _macs(key: str, name: str) -> Cost:
+    return Cost(key, name, name, Axis(f"{name}, logarithmic", formatting.short_count, formatting.scaled))
+
+
+def _latency(key: str, of: str = "") -> Cost:
+    axis = Axis(f"median latency in ms{of}, logarithmic", "{:g}".format, formatting.milliseconds)
+    return Cost(key, f"latency{of}", f"Median latency{of}", axis)
+
+
+MACS, MACS_PER_SECOND = _macs("macs", "MACs of a window"), _macs("macs_per_s", "MACs per second of audio")
+LATENCY, LATENCY_PER_SECOND = _latency("p50_ms"), _latency("ms_per_s", " per second of audio")
 
 
 @dataclass(frozen=True)
@@ -51,35 +74,39 @@ def candidates(run: Run, columns: Sequence[Model], shape: Shape | None) -> list[
 
 def pictures(found: Sequence[Candidate]) -> list[Scatter]:
     """Accuracy against MACs and against latency, where at least two encoders can be compared."""
-    windows = {one.figures["window_s"] for one in found if known(one.figures.get("window_s"))}
-    key, name = ("macs", "MACs of a window") if len(windows) < 2 else ("macs_per_s", "MACs per second of audio")
-    axes = {
-        key: Axis(f"{name}, logarithmic", formatting.short_count, formatting.scaled),
-        "p50_ms": Axis("median latency in ms, logarithmic", "{:g}".format, formatting.milliseconds),
-    }
-    titles = {key: f"Accuracy against {name}", "p50_ms": "Accuracy against latency"}
     drawn = []
-    for key, axis in axes.items():
-        points = [_point(one, key) for one in found if known(one.figures.get(key)) and one.figures[key] > 0]
-        picture = scatter(titles[key], axis, ACCURACY, points) if len(points) > 1 else None
+    for cost in _costs(found):
+        points = [
+            _point(one, cost.key) for one in found if known(one.figures.get(cost.key)) and one.figures[cost.key] > 0
+        ]
+        picture = scatter(f"Accuracy against {cost.name}", cost.axis, ACCURACY, points) if len(points) > 1 else None
         drawn += [picture] if picture else []
     return drawn
 
 
 def picture_rows(found: Sequence[Candidate]) -> list[tuple[str, ...]]:
     """The pictures' numbers as text, under the names of their columns."""
-    header = ("", "Zero-shot accuracy", "MACs of a window", "Median latency", "Parameters")
+    costs = _costs(found)
+    header = ("", "Zero-shot accuracy", *(cost.column for cost in costs), "Parameters")
     rows = [
         (
             one.name,
             percent(one.accuracy),
-            formatting.scaled(one.figures.get("macs")),
-            formatting.milliseconds(one.figures.get("p50_ms")),
+            *(cost.axis.told(one.figures.get(cost.key)) for cost in costs),  # type: ignore[arg-type]
             formatting.scaled(one.figures.get("parameters")),
         )
         for one in found
     ]
     return [header, *rows]
+
+
+def _costs(found: Sequence[Candidate]) -> tuple[Cost, Cost]:
+    """What pictures are against: of a window, or per second of audio where windows differ."""
+    figures = [one.figures for one in found]
+    return (
+        MACS_PER_SECOND if windows_differ(figures, "macs") else MACS,
+        LATENCY_PER_SECOND if windows_differ(figures, "p50_ms") else LATENCY,
+    )
 
 
 def _point(one: Candidate, key: str) -> Point:
