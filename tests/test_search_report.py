@@ -114,6 +114,24 @@ def test_a_damaged_search_is_refused(content: str) -> None:
     assert not (folder / "report").exists()
 
 
+@pytest.mark.parametrize("dim", [None, "384", 0, 1.5, True, [3]])
+@pytest.mark.parametrize("name", ["full_dim", "embed_dim"])
+def test_a_search_without_its_dimensions_is_refused(name: str, dim: Any) -> None:
+    result = fake_result()
+    (result if name == "full_dim" else result["trials"][0]["student"])[name] = dim
+    fake_search(Path("s"), result)
+    told = failure("report", "s")[0]
+    assert "search.json is damaged (ValueError: " in told
+    assert f"{name} is {dim!r}, expected a whole number above 0); remove it and run the same `tinyclap search`" in told
+
+
+def test_a_search_that_does_not_tell_its_teachers_dimensions_is_refused() -> None:
+    result = fake_result()
+    del result["full_dim"]
+    fake_search(Path("s"), result)
+    assert "search.json is damaged (KeyError: 'full_dim')" in failure("report", "s")[0]
+
+
 def test_a_search_that_has_not_ended_says_how_to_go_on() -> None:
     folder = fake_search(Path("s"))
     (folder / "search.json").unlink()

@@ -8,6 +8,7 @@ from typing import Any
 
 from tinyclap import formatting, report, scatter
 from tinyclap.budget import LIMITS, told
+from tinyclap.checks import is_count
 from tinyclap.errors import TinyclapError
 from tinyclap.formatting import decimal, known, scaled
 from tinyclap.results import objects, part
@@ -56,7 +57,7 @@ def write_search_report(folder: Path) -> Path:
 def read_search(folder: Path) -> dict[str, Any]:
     """What search.json says, its trials as `tinyclap search` ranked them.
 
-    Raises TinyclapError where it is missing, damaged, or without a trial that can be shown.
+    Raises TinyclapError where it is missing, damaged, without a trial that can be shown, or without a next command.
     """
     path = folder / RESULT
     if not path.is_file():
@@ -68,6 +69,7 @@ def read_search(folder: Path) -> dict[str, Any]:
             raise ValueError("no trial in it can be read")
         result = {**found, "trials": trials}
         conventions(result)
+        _refuse_odd_dims(result)
     except (ValueError, TypeError, KeyError) as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise TinyclapError(f"{path} is damaged ({why}); remove it and run the same `tinyclap search` again") from error
@@ -186,6 +188,14 @@ def _whole(trial: Mapping[str, Any]) -> bool:
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return False
     return known(trial.get("centred_cosine"))
+
+
+def _refuse_odd_dims(result: Mapping[str, Any]) -> None:
+    """Raise what `read_search` tells of where nobody can say whether the best student is to be pruned."""
+    best = result["trials"][0]["student"]
+    for name, dim in (("full_dim", result["full_dim"]), ("the best student's embed_dim", best["embed_dim"])):
+        if not is_count(dim):
+            raise ValueError(f"{name} is {dim!r}, expected a whole number above 0")
 
 
 def _read_text(path: Path) -> str:
