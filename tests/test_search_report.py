@@ -10,7 +10,7 @@ import pytest
 from commands import failure, run
 from report_runs import html_tables, markdown_table, text_of
 
-from tinyclap import search_report
+from tinyclap import search_report, search_table
 from tinyclap.errors import TinyclapError
 from tinyclap.search_table import short
 from tinyclap.student_config import StudentConfig
@@ -96,6 +96,31 @@ def test_latency_is_drawn_where_it_is_limited() -> None:
     assert search_report.table(found)[2][2:7] == ["3, stopped", "1.00 M", "250 k", "128 KiB", "266 KiB"]
     _, markdown = pages(Path("s"))
     assert "--max-latency 5.0ms --latency FILE --precision int8 --fused --trials 1 --epochs 24" in markdown
+
+
+def test_the_reports_pictures_and_the_searchs_own_are_against_the_same_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib import pyplot
+
+    result = fake_result()
+    result["budget"] |= {"parameters": 300_000, "latency_ms": 5.0, "latency": {"x": 1}}
+    for one in result["trials"]:
+        one["latency_ms"] = 4.0
+    with monkeypatch.context() as kept_open:
+        kept_open.setattr(pyplot, "close", lambda _: None)
+        search_table.plot(result, Path("front.png"))
+    own = [axis.get_xlabel() for axis in pyplot.gcf().axes]
+    pyplot.close("all")
+    pictures = search_report.pictures(result)
+    assert [f"{name}, logarithmic" for name in own] == [picture.x_name for picture in pictures]
+    assert [picture.title.rpartition(" ")[2] for picture in pictures] == [
+        "MACs",
+        "RAM",
+        "flash",
+        "parameters",
+        "latency",
+    ]
+    assert pictures[3].limit is not None
+    assert pictures[3].limit.text == "300 k"
 
 
 def test_the_commands_are_those_of_the_search() -> None:

@@ -14,7 +14,7 @@ from tinyclap.formatting import decimal, known, scaled
 from tinyclap.results import objects, part
 from tinyclap.scatter import Axis, Point, Quality, Scatter
 from tinyclap.search_options import ASKED, CHOSEN, RESULT
-from tinyclap.search_table import ALWAYS, conventions, next_command, short
+from tinyclap.search_table import conventions, drawn_costs, next_command, short
 
 COLUMNS = {
     "macs": "MACs",
@@ -22,13 +22,6 @@ COLUMNS = {
     "ram_bytes": "RAM",
     "flash_bytes": "Flash",
     "latency_ms": "Latency",
-}
-KIB = 1024
-AXES = {  # of the pictures: what they are against, the axis's name and unit, and how a tick is written
-    "macs": ("MACs", "MACs of a window", 1, formatting.short_count),
-    "ram_bytes": ("RAM", "KiB", KIB, "{:g}".format),
-    "flash_bytes": ("flash", "KiB", KIB, "{:g}".format),
-    "latency_ms": ("latency", "predicted ms", 1, "{:g}".format),
 }
 COSINE = Quality("{:.6g}".format, decimal)
 OPTIONS = {
@@ -57,7 +50,7 @@ def write_search_report(folder: Path) -> Path:
 def read_search(folder: Path) -> dict[str, Any]:
     """What search.json says, its trials as `tinyclap search` ranked them.
 
-    Raises TinyclapError where it is missing, damaged, without a trial that can be shown, or without a next command.
+    Raises TinyclapError where it is missing, damaged, or without a trial that can be shown.
     """
     path = folder / RESULT
     if not path.is_file():
@@ -80,11 +73,15 @@ def pictures(result: Mapping[str, Any]) -> list[Scatter]:
     """Centred cosine against each cost: every trial, the front that none beats, and the budget."""
     trials, limits = result["trials"], part(result.get("budget"))
     drawn = []
-    for key, (what, name, unit, tick) in AXES.items():
-        if key not in ALWAYS and not known(limits.get(key)):
-            continue
+    for key, cost in drawn_costs(result).items():
+        unit = cost.unit
         limit = limits[key] / unit if known(limits.get(key)) else None
-        axis = Axis(f"{name}, logarithmic", tick, lambda x, key=key, unit=unit: told(key, x * unit), limit)  # type: ignore[misc]
+        axis = Axis(
+            f"{cost.name}, logarithmic",
+            "{:g}".format,
+            lambda x, key=key, unit=unit: told(key, x * unit),  # type: ignore[misc]
+            limit,
+        )
         front = _front(trials, key)
         points = [
             Point(
@@ -98,7 +95,7 @@ def pictures(result: Mapping[str, Any]) -> list[Scatter]:
             for place, trial in enumerate(trials, 1)
             if known(trial.get(key))
         ]
-        picture = scatter.scatter(f"Centred cosine against {what}", axis, COSINE, points)
+        picture = scatter.scatter(f"Centred cosine against {cost.what}", axis, COSINE, points)
         drawn += [picture] if picture else []
     return drawn
 

@@ -3,21 +3,33 @@
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tinyclap.budget import LIMITS, told
-from tinyclap.formatting import aligned, decimal, scaled
+from tinyclap.formatting import aligned, decimal, known, scaled
 from tinyclap.scatter import pareto
 from tinyclap.search_options import CHOSEN, FRONT, RESULT
 
 SHOWN = 10
+
+
+@dataclass(frozen=True)
+class CostAxis:
+    """What a picture is against: in a word, as its axis says it with its unit, and how much one unit is."""
+
+    what: str
+    name: str
+    unit: float
+
+
 AXES = {
-    "macs": ("MACs, M", 1e6),
-    "ram_bytes": ("RAM, KiB", 1024),
-    "flash_bytes": ("flash, KiB", 1024),
-    "parameters": ("parameters, k", 1e3),
-    "latency_ms": ("latency, ms", 1),
+    "macs": CostAxis("MACs", "million MACs of a window", 1e6),
+    "ram_bytes": CostAxis("RAM", "RAM in KiB", 1024),
+    "flash_bytes": CostAxis("flash", "flash in KiB", 1024),
+    "parameters": CostAxis("parameters", "thousand parameters", 1e3),
+    "latency_ms": CostAxis("latency", "predicted latency in ms", 1),
 }
 ALWAYS = ("macs", "ram_bytes", "flash_bytes")
 
@@ -77,6 +89,12 @@ def conventions(result: Mapping[str, Any]) -> str:
     )
 
 
+def drawn_costs(result: Mapping[str, Any]) -> dict[str, CostAxis]:
+    """What a search's pictures are against: what every device has, and what else was limited."""
+    budget = result["budget"]
+    return {name: axis for name, axis in AXES.items() if name in ALWAYS or known(budget.get(name))}
+
+
 def next_command(result: Mapping[str, Any], folder: Path) -> str:
     """What trains the chosen student in full."""
     dim = result["trials"][0]["student"]["embed_dim"]
@@ -97,7 +115,7 @@ def short(student: Mapping[str, Any]) -> str:
 
 
 def plot(result: Mapping[str, Any], path: Path) -> None:
-    """Centred cosine over MACs, RAM and flash: every trial, the front that none beats, and the budget."""
+    """Centred cosine over each cost: every trial, the front that none beats, and the budget."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -106,11 +124,10 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
     trials = [trial for trial in result["trials"] if trial["finished"]]
     stopped = [trial for trial in result["trials"] if not trial["finished"]]
     values = [trial["centred_cosine"] for trial in trials]
-    shown = {
-        name: unit for name, unit in AXES.items() if name in trials[0] and (name in ALWAYS or result["budget"][name])
-    }
+    shown = drawn_costs(result)
     figure, axes = pyplot.subplots(1, len(shown), figsize=(4 * len(shown), 4), sharey=True, constrained_layout=True)
-    for axis, (name, (label, unit)) in zip(axes, shown.items(), strict=True):
+    for axis, (name, cost) in zip(axes, shown.items(), strict=True):
+        unit = cost.unit
         costs = [trial[name] / unit for trial in trials]
         if stopped:
             early = [trial["centred_cosine"] for trial in stopped]
@@ -126,7 +143,7 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
         if near:
             axis.axvline(limit / unit, color="C3", ls="--", lw=1, label="budget")
         axis.set_xlim(0, 1.12 * max(*costs, limit / unit if near else 0, 1e-9))
-        axis.set_xlabel(label)
+        axis.set_xlabel(cost.name)
         axis.grid(alpha=0.25)
     axes[0].set_ylabel("centred cosine, held-out clips")
     named = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
