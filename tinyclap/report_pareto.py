@@ -28,8 +28,8 @@ def _macs(key: str, name: str) -> Cost:
 
 
 def _latency(key: str, of: str = "") -> Cost:
-    axis = Axis(f"median latency in ms{of}, logarithmic", "{:g}".format, formatting.milliseconds)
-    return Cost(key, f"latency{of}", f"Median latency{of}", axis)
+    axis = Axis(f"latency in ms{of}, logarithmic", "{:g}".format, formatting.milliseconds)
+    return Cost(key, f"median latency{of}", f"Median latency{of}", axis)
 
 
 MACS, MACS_PER_SECOND = _macs("macs", "MACs of a window"), _macs("macs_per_s", "MACs per second of audio")
