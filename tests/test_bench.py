@@ -207,9 +207,9 @@ def test_the_table(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for part in ("CPUExecutionProvider; 1 thread;", "onnxruntime", "governor", "load"):
         assert part in lines[1]
     cells = [[cell for cell in line.split("  ") if cell] for line in lines[3:7]]
-    assert [cell.strip() for cell in cells[1][:7]] == ["tiny float", *["2.000 ms"] * 3, "1/500", "500", "2.00 s"]
+    assert [cell.strip() for cell in cells[1][:7]] == ["tiny float", *["2.00 ms"] * 3, "1/500", "500", "2.00 s"]
     assert cells[3][0] == "bare"
-    assert [cell.strip() for cell in cells[3][1:6]] == [*["1000 ms"] * 3, "2 times", "1"]
+    assert [cell.strip() for cell in cells[3][1:6]] == [*["1,000 ms"] * 3, "2 times", "1"]
     assert "numpy computes the log-mel front end of tiny float, tiny int8; its time is in the table." in lines
     assert "without the time of a front end, since log-mel spectrograms were given: bare." in lines
     assert lines[-2:] == [f"written  {run / 'bench.json'}", "next     tinyclap bench run --compare"]

@@ -22,8 +22,6 @@ from tinyclap.files import write_text
 from tinyclap.latency import lasting_ms, median_ratio, ratio_interval
 from tinyclap.progress import Progress, counted
 
-RESULT = "bench.json"  # in a run
-
 
 def bench(
     models: Sequence[Model],

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyclap.formatting import aligned, duration, file_size, known, ratio, scaled
+from tinyclap.formatting import aligned, duration, file_size, known, milliseconds, ratio, scaled
 
 HEADER = (*("", "p50", "p90", "p99", "real time", "clips/s"), *("cold start", "memory", "file", "parameters", "MACs"))
 
@@ -53,7 +53,7 @@ def _heading(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list
 def _cells(row: Mapping[str, Any], compared: bool) -> list[str]:
     cells = [
         row["name"],
-        *(_ms(row[name]) for name in ("p50_ms", "p90_ms", "p99_ms")),
+        *(milliseconds(row[name]) for name in ("p50_ms", "p90_ms", "p99_ms")),
         ratio(row["real_time_factor"], 1),
         f"{row['clips_per_s']:.4g}",
         duration(row["cold_start_s"]) if row["cold_start_s"] >= 10 else f"{row['cold_start_s']:.2f} s",
@@ -66,10 +66,6 @@ def _cells(row: Mapping[str, Any], compared: bool) -> list[str]:
         low, high = row["ratio_ci95"]
         cells.append("1" if row["ratio"] == low == high == 1 else f"{row['ratio']:.3g} [{low:.3g}, {high:.3g}]")
     return cells
-
-
-def _ms(ms: float) -> str:
-    return f"{ms:.{0 if ms >= 1000 else 1 if ms >= 100 else 2 if ms >= 10 else 3}f} ms"
 
 
 def _notes(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:

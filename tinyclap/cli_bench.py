@@ -57,6 +57,7 @@ def bench_command(
     from tinyclap.bench_sources import find_models, runs_among
     from tinyclap.bench_table import as_table
     from tinyclap.conditions import cautions, conditions
+    from tinyclap.results import BENCH
 
     given = sources or [chosen_run(None)]
     models = find_models(given, int8=int8, window_s=window, sample_rate=sample_rate)
@@ -82,6 +83,6 @@ def bench_command(
         there = Host(host, remote_python, ssh_config)
         result = bench_there(there, given, models, settings, lambda what: typer.echo(what, err=True))
     runs = runs_among(given)
-    kept = [*(run / room.RESULT for run in runs), *([] if out is None else [out])]
+    kept = [*(run / BENCH for run in runs), *([] if out is None else [out])]
     room.keep(result, kept)
     typer.echo(room.as_object(result) if as_json else as_table(result, runs, kept))
