@@ -11,7 +11,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.files import write_json
+from tinyclap.memory import peak_rss_bytes
 from tinyclap.run import environment
 
 RESULT = Path(__file__).parent / "results" / "growth.json"
@@ -85,7 +85,7 @@ def measured(size: int) -> dict[str, Any]:
         "clips": size,
         "wall_s": time.perf_counter() - began,
         "decode_s": decoded_s,
-        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_rss_bytes": peak_rss_bytes(),
         "ms_per_clip": 1000 * (time.perf_counter() - began) / size,
     }
 

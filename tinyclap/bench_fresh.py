@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tinyclap.bench_model import Model
 from tinyclap.errors import MachineError
+from tinyclap.memory import peak_rss_bytes
 
 STARTS = 3
 WINDOWS = 20  # embedded before the memory is asked for
@@ -75,16 +76,4 @@ def main() -> None:
     sys.stdout.flush()
     for _ in range(int(calls) - 1):
         encode(clips)
-    sys.stdout.write(f"{_peak_rss_bytes() or ''}\n")
-
-
-def _peak_rss_bytes() -> int | None:
-    status = Path("/proc/self/status")
-    if status.is_file():  # Linux: getrusage would tell the parent's peak where that was higher
-        held = [line.split()[1] for line in status.read_text(encoding="utf-8").splitlines() if line[:6] == "VmHWM:"]
-        return 1024 * int(held[0]) if held else None
-    try:
-        import resource
-    except ModuleNotFoundError:  # not on Windows
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    sys.stdout.write(f"{peak_rss_bytes() or ''}\n")
