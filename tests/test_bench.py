@@ -166,6 +166,15 @@ def test_a_fresh_process_does_not_count_its_parents_memory(made: Path) -> None:
     assert all(10_000_000 < (one.peak_rss_bytes or 0) < 300_000_000 for one in fresh)
 
 
+@pytest.mark.usefixtures("one_start")
+def test_a_fresh_process_is_of_this_tinyclap(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tinyclap").mkdir()
+    (tmp_path / "tinyclap" / "__init__.py").write_text("raise ImportError('another tinyclap')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (model,) = find_models([made], int8=True)
+    assert measure_fresh(model, provider=None, threads=1, batch=1)[0].start_s > 0
+
+
 def test_a_fresh_process_that_fails_says_why(made: Path, tmp_path: Path) -> None:
     gone = shutil.copytree(made, tmp_path / "bundle")
     (model,) = find_models([gone], int8=True)

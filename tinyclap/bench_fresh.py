@@ -15,8 +15,9 @@ from tinyclap.memory import peak_rss_bytes
 
 STARTS = 3
 WINDOWS = 20  # embedded before the memory is asked for
-# Without the current folder among the places of modules, but with this package's, which need not be installed.
-START = "import sys; sys.path.append({root!r}); from tinyclap.bench_fresh import main; main()"
+# Without the current folder among the places of modules, but first with this package's: it need not be installed, and
+# another tinyclap may be.
+START = "import sys; sys.path.insert(0, {root!r}); from tinyclap.bench_fresh import main; main()"
 
 
 @dataclass(frozen=True)
