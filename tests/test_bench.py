@@ -24,7 +24,8 @@ from tinyclap.bench_model import Model
 from tinyclap.bench_sources import find_models
 from tinyclap.bench_table import as_table
 from tinyclap.errors import MachineError, TinyclapError
-from tinyclap.latency import WARM_UP, lasting_ms
+from tinyclap.formatting import DASH
+from tinyclap.latency import P99_FEWEST, WARM_UP, lasting_ms
 from tinyclap.run import _processor
 from tinyclap.runtime import Bundle
 
@@ -96,16 +97,27 @@ def with_samples(monkeypatch: pytest.MonkeyPatch, *samples: list[float]) -> None
 
 @pytest.mark.usefixtures("no_start")
 def test_figures_follow_from_the_samples(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = [float(ms) for ms in range(101, 0, -1)]
+    samples = [float(ms) for ms in range(501, 0, -1)]
     with_samples(monkeypatch, samples)
     (row,) = bench.bench(find_models([made], int8=False), batch=4)["models"]
     assert row["samples_ms"] == samples
-    assert (row["p50_ms"], row["p90_ms"], row["p99_ms"], row["repeats"]) == (51.0, 91.0, 100.0, 101)
-    assert row["real_time_factor"] == pytest.approx(51.0 / (1000 * 4 * WINDOW_S))
-    assert row["clips_per_s"] == pytest.approx(4 / 0.051)
+    assert (row["p50_ms"], row["p90_ms"], row["p99_ms"], row["repeats"]) == (251.0, 451.0, 496.0, 501)
+    assert row["real_time_factor"] == pytest.approx(251.0 / (1000 * 4 * WINDOW_S))
+    assert row["clips_per_s"] == pytest.approx(4 / 0.251)
     assert (row["cold_start_s"], row["cold_starts_s"], row["peak_rss_bytes"]) == (2.0, [3.0, 1.0, 2.0], 30_000_000)
     assert (row["parameters"], row["macs"], row["window_s"]) == (224, 1, WINDOW_S)
     assert row["file_bytes"] == (made / "audio.onnx").stat().st_size
+
+
+@pytest.mark.usefixtures("no_start")
+@pytest.mark.parametrize(("repeats", "told"), [(P99_FEWEST - 1, None), (P99_FEWEST, 1.0)])
+def test_few_repeats_do_not_tell_the_99th_percentile(
+    made: Path, monkeypatch: pytest.MonkeyPatch, repeats: int, told: float | None
+) -> None:
+    with_samples(monkeypatch, [1.0] * repeats)
+    result = bench.bench(find_models([made], int8=False))
+    assert result["models"][0]["p99_ms"] == told
+    assert ("p99: of 500 repeats" in as_table(result)) == (told is None)
 
 
 @pytest.mark.usefixtures("no_start")
@@ -201,7 +213,8 @@ def test_the_result_as_json_and_in_a_run(made: Path, tmp_path: Path) -> None:
         assert set(row) == ROW
         assert (row["provider"], row["input"], row["from"]) == ("CPUExecutionProvider", "logmel", "waveform")
         assert (row["repeats"], len(row["samples_ms"]), len(row["cold_starts_s"])) == (20, 20, 1)
-        assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"] <= max(row["samples_ms"])
+        assert 0 < row["p50_ms"] <= row["p90_ms"] <= max(row["samples_ms"])
+        assert row["p99_ms"] is None, "20 repeats do not tell it"
 
 
 @pytest.mark.usefixtures("no_start")
@@ -216,9 +229,11 @@ def test_the_table(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for part in ("CPUExecutionProvider; 1 thread;", "onnxruntime", "governor", "load"):
         assert part in lines[1]
     cells = [[cell for cell in line.split("  ") if cell] for line in lines[3:7]]
-    assert [cell.strip() for cell in cells[1][:7]] == ["tiny float", *["2.00 ms"] * 3, "1/500", "500", "2.00 s"]
+    assert [cell.strip() for cell in cells[1][:7]] == ["tiny float", *["2.00 ms"] * 2, DASH, "1/500", "500", "2.00 s"]
     assert cells[3][0] == "bare"
-    assert [cell.strip() for cell in cells[3][1:6]] == [*["1,000 ms"] * 3, "2 times", "1"]
+    assert [cell.strip() for cell in cells[3][1:6]] == [*["1,000 ms"] * 2, DASH, "2 times", "1"]
+    assert "p99: of 500 repeats or more; of fewer it would be almost the maximum." in lines
+    assert "its files in the page cache" in " ".join(lines)
     assert "numpy computes the log-mel front end of tiny float, tiny int8; its time is in the table." in lines
     assert "without the time of a front end, since log-mel spectrograms were given: bare." in lines
     assert lines[-2:] == [f"written  {run / 'bench.json'}", "next     tinyclap bench run --compare"]

@@ -19,7 +19,7 @@ from tinyclap.bench_model import Model
 from tinyclap.conditions import conditions
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_text
-from tinyclap.latency import lasting_ms, median_ratio, ratio_interval
+from tinyclap.latency import P99_FEWEST, lasting_ms, median_ratio, ratio_interval
 from tinyclap.progress import Progress, counted
 
 
@@ -138,7 +138,7 @@ def _speed(model: Model, samples_ms: Sequence[float], batch: int) -> dict[str, A
         "repeats": len(samples_ms),
         "p50_ms": p50,
         "p90_ms": p90,
-        "p99_ms": p99,
+        "p99_ms": p99 if len(samples_ms) >= P99_FEWEST else None,
         "real_time_factor": p50 / (1000 * batch * model.window_s) if model.window_s else None,
         "clips_per_s": 1000 * batch * len(samples_ms) / sum(samples_ms),
     }

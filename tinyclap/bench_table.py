@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.formatting import aligned, duration, file_size, known, milliseconds, ratio, scaled
+from tinyclap.latency import P99_FEWEST
 
 HEADER = (*("", "p50", "p90", "p99", "real time", "clips/s"), *("cold start", "memory", "file", "parameters", "MACs"))
 
@@ -71,9 +72,11 @@ def _cells(row: Mapping[str, Any], compared: bool) -> list[str]:
 def _notes(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """How to read the columns."""
     notes = [
-        "real time: p50 over the clips' duration; cold start: of a fresh process, to its first embedding; memory: its",
-        "peak after 20 clips; MACs: of the network for one clip, without a front end.",
+        "real time: p50 over the clips' duration; cold start: of a fresh process, to its first embedding, its files in the",
+        "page cache; memory: its peak after 20 clips; MACs: of the network for one clip, without a front end.",
     ]
+    if any(row["p99_ms"] is None for row in rows):
+        notes.append(f"p99: of {P99_FEWEST} repeats or more; of fewer it would be almost the maximum.")
     if told["compared"]:
         notes.append("ratio: median of the time over the first one's in the same round, with its 95 % interval.")
     computed = [row["name"] for row in rows if row["input"] == "logmel" and row["from"] == "waveform"]

@@ -11,6 +11,7 @@ from tinyclap.statistics import TAIL
 
 ROUNDS = 40
 FEWEST = 20  # rounds, where their number follows from a time
+P99_FEWEST = 500  # so that five lie above it: of 20 it would be almost the maximum, which one disturbance decides
 WARM_UP = 5
 BLOCKS = 40
 N_BOOTSTRAP = 1000
