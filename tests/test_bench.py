@@ -297,16 +297,71 @@ def test_a_bare_graph_says_what_it_is(waveform: Path, tmp_path: Path) -> None:
     assert (model.clip, model.sample_rate, model.window_s) == ((12_000,), 8000, 1.5)
 
 
-def test_a_bare_graph_without_a_word(waveform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bare_graph_without_a_word(waveform: Path, tmp_path: Path) -> None:
     path = bare(waveform / "audio.onnx", tmp_path / "a.onnx")
     with pytest.raises(TinyclapError, match=r"takes sound of any length .* give --window SECONDS and --sample-rate HZ"):
         find_models([path], window_s=2.0)
     (model,) = find_models([path], window_s=2.0, sample_rate=RATE)
-    weights = {"conv.weight": 8 * 400, "conv.bias": 8, "linear.weight": 16 * 8}
     assert (model.name, model.clip, model.macs) == ("a", (2 * RATE,), None)
-    assert model.parameters == sum(weights.values())
+    assert model.parameters is None, "its constants may be a front end's"
+
+
+def test_parameters_are_counted_behind_a_front_end(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = bare(made / "audio.onnx", tmp_path / "a.onnx", shape=["batch", 1, 40, SPEC.n_mels])
+    weights = {"conv.weight": 8 * 3 * 3, "conv.bias": 8, "linear.weight": 16 * 8}
+    assert find_models([path])[0].parameters == sum(weights.values())
     monkeypatch.setitem(sys.modules, "onnx", None)
-    assert find_models([path], window_s=2.0, sample_rate=RATE)[0].parameters is None
+    assert find_models([path])[0].parameters is None
+
+
+def quantised(path: Path) -> Path:
+    """A graph with the weights of its convolution in eight bits."""
+    model = onnx.load(path)
+    weights = next(constant for constant in model.graph.initializer if constant.name == "conv.weight")
+    weights.name = "before"
+    nodes = [
+        onnx.helper.make_node("QuantizeLinear", ["before", "scale"], ["whole"]),
+        onnx.helper.make_node("DequantizeLinear", ["whole", "scale"], ["conv.weight"]),
+    ]
+    later = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *later])
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(0.01), "scale"))
+    onnx.save(model, path)
+    return path
+
+
+FLOAT = {"precision": "float32", "parameters": 7, "macs": 70}
+STATIC = {"precision": "float32", "parameters": 7, "macs": 35}  # of a shorter window
+INT8 = {"precision": "int8", "parameters": 7, "macs": 71}
+
+
+@pytest.mark.parametrize("kind", ["logmel", "waveform"])
+@pytest.mark.parametrize(
+    ("name", "int8", "graphs", "expected"),
+    [
+        ("audio_int8.onnx", False, {"audio.onnx": FLOAT, "audio_int8.onnx": INT8}, (7, 71, "int8")),
+        ("renamed.onnx", False, {"audio.onnx": FLOAT, "audio_int8.onnx": INT8}, (7, 70, "float32")),
+        ("renamed.onnx", True, {"audio.onnx": FLOAT, "audio_int8.onnx": INT8}, (7, 71, "int8")),
+        ("renamed.onnx", False, {"audio.onnx": FLOAT, "audio_static.onnx": STATIC}, (7, None, "float32")),
+        ("renamed.onnx", True, {"audio.onnx": FLOAT}, (None, None, None)),
+        ("renamed.onnx", False, {}, (None, None, None)),
+    ],
+)
+def test_a_renamed_graph_of_a_bundle(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    kind: str,
+    name: str,
+    int8: bool,
+    graphs: dict[str, Any],
+    expected: tuple[object, ...],
+) -> None:
+    folder = request.getfixturevalue("made" if kind == "logmel" else "waveform")
+    told = json.loads((folder / "bundle.json").read_text()) | {"graphs": graphs}
+    path = bare(folder / "audio.onnx", tmp_path / name, told)
+    (model,) = find_models([quantised(path) if int8 else path])
+    assert (model.parameters, model.macs, model.precision) == expected
 
 
 def test_a_graph_of_fixed_shape(made: Path, waveform: Path, tmp_path: Path) -> None:
@@ -356,7 +411,13 @@ def test_a_text_side(made: Path) -> None:
         ("{", "is no JSON"),
         ([1], "is [1], expected an object"),
         ({"sample_rate": 0.5}, "sample_rate is 0.5; it must be a whole number of Hz"),
-        ({"window_s": -1}, "window_s is -1; it must be a number of seconds above 0"),
+        ({"window_s": -1}, "window_s is -1; it must be a number of seconds above 0, up to 3600"),
+        ({"window_s": 1e15}, "window_s is 1000000000000000.0; it must be a number of seconds above 0, up to 3600"),
+        ({"window_s": 1e-9, "sample_rate": 8000}, "1e-09 s at 8000 Hz are less than one sample"),
+        ({"graphs": {"a.onnx": 5}}, "graphs is {'a.onnx': 5}; it must be an object with an object for each file"),
+        ({"graphs": ["parameters"]}, "graphs is ['parameters']; it must be an object"),
+        ({"graphs": {"a.onnx": ["parameters"]}}, "it must be an object with an object for each file"),
+        ({"graphs": {"a.onnx": {"macs": [1]}}}, "graphs: macs is [1]; it must be a whole number"),
         ({"input": "mp3"}, "input is 'mp3'; it must be one of waveform, logmel"),
         ({"frontend": {"n_mels": 3}}, "missing amin"),
     ],
@@ -364,6 +425,15 @@ def test_a_text_side(made: Path) -> None:
 def test_bad_metadata(waveform: Path, tmp_path: Path, metadata: object, fault: str) -> None:
     path = bare(waveform / "audio.onnx", tmp_path / "a.onnx", metadata)
     assert fault in failure("bench", str(path))[0]
+
+
+def test_a_window_without_a_sample(waveform: Path, tmp_path: Path) -> None:
+    path = bare(waveform / "audio.onnx", tmp_path / "a.onnx")
+    message, code = failure("bench", str(path), "--window", "0.00001", "--sample-rate", "16000")
+    assert (f"{path}: 1e-05 s at 16000 Hz are less than one sample; give a longer --window" in message, code) == (
+        True,
+        2,
+    )
 
 
 def test_a_front_end_of_other_bands(made: Path, tmp_path: Path) -> None:

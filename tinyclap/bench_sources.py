@@ -1,7 +1,8 @@
 """Which graphs can be timed: those of bundles and of exported runs, and bare ONNX files. No torch.
 
 A bare graph says what it is by JSON in its `metadata_props` under the key "tinyclap", any of: `name`, `parameters`,
-`macs`, `precision`, `sample_rate` (Hz), `window_s`, `input` ("waveform" or "logmel") and `frontend` (a `FrontendSpec`).
+`macs`, `precision`, `sample_rate` (Hz), `window_s`, `input` ("waveform" or "logmel") and `frontend` (a `FrontendSpec`);
+or, as one of a bundle, by `graphs`: the first three of each by its file name.
 """
 
 import json
@@ -24,6 +25,9 @@ from tinyclap.session import open_any
 KINDS: dict[Kind, str] = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
 RANKS = {2: "waveform", 4: "logmel"}
 ALLOWED = "waveform (batch, samples) or a log-mel spectrogram (batch, 1, frames, bands)"
+LONGEST_S = 3600.0  # of a clip
+OWN = ("parameters", "macs", "precision")  # what differs between the graphs of a bundle
+QUANTISED = b"DequantizeLinear"  # an operator of every INT8 graph of a bundle, and of no other
 Shape = list[int | str | None]
 CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (lambda value: isinstance(value, str), "a text"),
@@ -31,9 +35,15 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "parameters": (lambda value: is_count(value, 0), "a whole number"),
     "macs": (lambda value: is_count(value, 0), "a whole number"),
     "sample_rate": (is_count, "a whole number of Hz"),
-    "window_s": (lambda value: is_number(value) and value > 0, "a number of seconds above 0"),
+    "window_s": (
+        lambda value: is_number(value) and 0 < value <= LONGEST_S,
+        f"a number of seconds above 0, up to {LONGEST_S:g}",
+    ),
     "input": (lambda value: value in INPUTS, f"one of {', '.join(INPUTS)}"),
-    "graphs": (lambda value: isinstance(value, Mapping), "an object"),  # of a bundle, each by its file name
+    "graphs": (
+        lambda value: isinstance(value, Mapping) and all(isinstance(facts, Mapping) for facts in value.values()),
+        "an object with an object for each file",
+    ),
 }
 
 
@@ -133,7 +143,8 @@ def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> Model:
         sample_rate=rate,
         window_s=window_s,
         precision=told.get("precision"),
-        parameters=told["parameters"] if "parameters" in told else _counted(path),
+        # A graph that takes a waveform may hold the tables of a front end, and those are no parameters.
+        parameters=told["parameters"] if "parameters" in told else _counted(path) if len(shape) == 4 else None,
         macs=told.get("macs"),
     )
 
@@ -147,15 +158,33 @@ def _metadata(path: Path, text: str) -> dict[str, Any]:
         raise TinyclapError(f"{place} is no JSON ({error})") from error
     if not isinstance(told, dict):
         raise TinyclapError(f"{place} is {told!r}, expected an object")
-    own = told.get("graphs", {}).get(path.name, {}) if isinstance(told.get("graphs"), Mapping) else {}
-    told |= {key: own[key] for key in ("parameters", "macs", "precision") if key in own}
-    for key, (allowed, words) in CHECKS.items():
-        if key in told and not allowed(told[key]):
-            raise TinyclapError(f"{place}: {key} is {told[key]!r}; it must be {words}")
+    _refuse_bad(told, place)
+    if "graphs" in told:
+        own = _own(path, told["graphs"])
+        _refuse_bad(own, f"{place}: graphs")
+        told = {"parameters": None, **told, **own}  # nothing is counted that a bundle should tell
     if told.get("frontend") is None:
         return told | {"frontend": None}
     spec = FrontendSpec(**arguments(told["frontend"], FrontendSpec, f"{place}: frontend"))
     return told | {"frontend": spec, "sample_rate": spec.sample_rate}
+
+
+def _refuse_bad(told: Mapping[str, Any], place: str) -> None:
+    for key, (allowed, words) in CHECKS.items():
+        if key in told and not allowed(told[key]):
+            raise TinyclapError(f"{place}: {key} is {told[key]!r}; it must be {words}")
+
+
+def _own(path: Path, graphs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a bundle says of one of its graphs; of a renamed one what all say that it can be."""
+    if path.name in graphs:
+        meant = [graphs[path.name]]
+    else:
+        int8 = QUANTISED in path.read_bytes()  # the names of operators stand in it as they are
+        meant = [facts for facts in graphs.values() if (facts.get("precision") == "int8") == int8]
+    told = {key: [facts.get(key) for facts in meant] for key in OWN}
+    agreed = {key: values[0] for key, values in told.items() if values and values.count(values[0]) == len(values)}
+    return {key: value for key, value in agreed.items() if value is not None}
 
 
 def _shape(path: Path, session: Any, told: str | None) -> Shape:
@@ -180,7 +209,13 @@ def _samples(path: Path, length: int | str | None, told: Mapping[str, Any]) -> i
             f"{path} takes sound of any length and does not say how much it is meant for; give --window SECONDS and "
             f"--sample-rate HZ, or write window_s and sample_rate into its metadata ({METADATA_KEY!r}, as JSON)"
         )
-    return round(told["window_s"] * told["sample_rate"])
+    samples = round(told["window_s"] * told["sample_rate"])
+    if samples < 1:
+        raise TinyclapError(
+            f"{path}: {told['window_s']:g} s at {told['sample_rate']} Hz are less than one sample; give a "
+            f"longer --window, or write a longer window_s into its metadata ({METADATA_KEY!r})"
+        )
+    return samples
 
 
 def _samples_before(spec: FrontendSpec, path: Path, shape: Shape, told: Mapping[str, Any]) -> int:

@@ -72,8 +72,8 @@ def _cells(row: Mapping[str, Any], compared: bool) -> list[str]:
 def _notes(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """How to read the columns."""
     notes = [
-        "real time: p50 over the clips' duration; cold start: of a fresh process, to its first embedding, its files in the",
-        "page cache; memory: its peak after 20 clips; MACs: of the network for one clip, without a front end.",
+        "real time: p50 over the clips' duration; cold start: of a fresh process, to its first embedding, its files in",
+        "the page cache; memory: its peak after 20 clips; MACs: of the network for one clip, without a front end.",
     ]
     if any(row["p99_ms"] is None for row in rows):
         notes.append(f"p99: of {P99_FEWEST} repeats or more; of fewer it would be almost the maximum.")

@@ -10,8 +10,6 @@ from tinyclap.cli_options import AsJson, chosen_run
 
 benching = typer.Typer()
 
-LONGEST_S = 3600.0
-
 
 @benching.command("bench")
 def bench_command(
@@ -47,6 +45,8 @@ def bench_command(
     as_json: AsJson = False,
 ) -> None:
     """Time graphs from sound to embedding, on this machine or another one: speed, cold start, memory, size."""
+    from tinyclap.bench_sources import LONGEST_S, find_models, runs_among
+
     if window is not None and not 0 < window <= LONGEST_S:  # NaN neither
         raise typer.BadParameter(f"--window {window:g}: allowed: seconds above 0, up to {LONGEST_S:g}")
     if not seconds < float("inf"):
@@ -54,7 +54,6 @@ def bench_command(
     if out is not None and out.is_dir():
         raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
     from tinyclap import bench as room
-    from tinyclap.bench_sources import find_models, runs_among
     from tinyclap.bench_table import as_table
     from tinyclap.conditions import cautions, conditions
     from tinyclap.results import BENCH
