@@ -1,5 +1,6 @@
 """`tinyclap bench`: what it measures, of what, and what it refuses."""
 
+import errno
 import json
 import os
 import shutil
@@ -200,7 +201,7 @@ def test_a_fresh_process_that_fails_says_why(made: Path, tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("one_start")
 def test_the_result_as_json_and_in_a_run(made: Path, tmp_path: Path) -> None:
-    run, out = a_run(tmp_path / "run", made), tmp_path / "results" / "bench.json"
+    run, out = a_run(tmp_path / "run", made), tmp_path / "mine.json"
     told, _ = invoke("bench", str(run), "--compare", "--seconds", "0", "--threads", "2", "--json", "--out", str(out))
     result = json.loads(told)
     assert json.loads((run / "bench.json").read_text()) == json.loads(out.read_text()) == result
@@ -236,7 +237,7 @@ def test_the_table(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "its files in the page cache" in " ".join(lines)
     assert "numpy computes the log-mel front end of tiny float, tiny int8; its time is in the table." in lines
     assert "without the time of a front end, since log-mel spectrograms were given: bare." in lines
-    assert lines[-2:] == [f"written  {run / 'bench.json'}", "next     tinyclap bench run --compare"]
+    assert lines[-2:] == [f"samples  {run / 'bench.json'}", "next     tinyclap bench run --compare"]
 
 
 @pytest.mark.usefixtures("no_start")
@@ -262,8 +263,46 @@ def test_an_interruption_leaves_what_was_there(
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 130
-    assert capsys.readouterr().err.splitlines()[-1] == f"error: {cli.INTERRUPTED}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {cli_bench.INTERRUPTED}"
     assert (run / "bench.json").read_text() == "before"
+
+
+@pytest.mark.parametrize("place", ["none/bench.json", "file/bench.json"])
+def test_a_result_that_cannot_be_written_is_refused_before_timing(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("timed first"))
+    (tmp_path / "file").write_text("")
+    out = tmp_path / place
+    message, code = failure("bench", str(made), "--out", str(out))
+    assert (message.startswith(f"{out} cannot be written, and the times would be lost ("), code) == (True, 2)
+    assert "or name another file with --out" in message
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_read_only_run_is_refused_before_timing(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(dir: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
+
+    run = a_run(tmp_path / "run", made)
+    monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("timed first"))
+    monkeypatch.setattr(bench.tempfile, "TemporaryFile", read_only)
+    message, code = failure("bench", str(run))
+    assert (message.startswith(f"{run / 'bench.json'} cannot be written"), code) == (True, 2)
+    assert f"Read-only file system: {run}" in message
+
+
+@pytest.mark.usefixtures("no_start")
+def test_what_fails_to_be_written_was_printed(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, _: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    with_samples(monkeypatch, [2.0] * 20)
+    monkeypatch.setattr(bench, "write_text", full)
+    arguments = ["bench", str(made), "--float", "--json", "--out", str(tmp_path / "a.json")]
+    done = CliRunner().invoke(cli.app, arguments)
+    assert isinstance(done.exception, OSError)
+    assert json.loads(done.stdout)["models"][0]["samples_ms"] == [2.0] * 20
 
 
 def test_it_needs_no_torch(made: Path) -> None:
@@ -471,6 +510,14 @@ def test_what_is_no_model(made: Path, waveform: Path, tmp_path: Path) -> None:
 def test_options_out_of_range(made: Path, option: str, value: str, message: str) -> None:
     result = CliRunner().invoke(cli.app, ["bench", str(made), option, value])
     assert (result.exit_code, message in " ".join(result.stderr.split())) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("batch", [100_000_000_000, 10**30])
+def test_more_clips_than_memory_holds(made: Path, batch: int) -> None:
+    message, code = failure("bench", str(made), "--batch", str(batch))
+    assert code == 1
+    assert message.startswith(f"{made / 'audio.onnx'}: memory is short for {batch} clips at a time (")
+    assert message.endswith("; lower --batch, or --window where it is given")
 
 
 def test_an_output_that_is_no_embedding(made: Path, tmp_path: Path) -> None:

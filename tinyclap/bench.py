@@ -7,6 +7,7 @@ What nobody knows is null.
 
 import json
 import statistics
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from tinyclap.bench_fresh import Fresh, measure_fresh
 from tinyclap.bench_model import Model
 from tinyclap.conditions import conditions
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import MachineError, TinyclapError
 from tinyclap.files import write_text
 from tinyclap.latency import P99_FEWEST, lasting_ms, median_ratio, ratio_interval
 from tinyclap.progress import Progress, counted
@@ -44,6 +45,7 @@ def bench(
 
     Raises:
         TinyclapError: nothing to compare, a graph that cannot take the batch, or one that cannot be run.
+        MachineError: memory is short.
     """
     refuse_unfit(models, batch, compare)
     before = {**conditions(), "threads": threads, "batch": batch, "seconds": seconds, "compared": compare}
@@ -88,6 +90,18 @@ def as_object(result: Mapping[str, Any]) -> str:
     return json.dumps(result, ensure_ascii=False)
 
 
+def refuse_unwritable(paths: Sequence[Path]) -> None:
+    """Raise a TinyclapError, before anything is timed, if `keep` could not write files there."""
+    for path in paths:
+        try:
+            tempfile.TemporaryFile(dir=path.parent).close()  # as root, permissions alone do not tell
+        except OSError as error:
+            raise TinyclapError(
+                f"{path} cannot be written, and the times would be lost ({error.strerror}: {path.parent}); mend the "
+                "folder, or name another file with --out, and of a run that is read-only its bundle (RUN/bundle)"
+            ) from error
+
+
 def keep(result: Mapping[str, Any], paths: Sequence[Path]) -> None:
     """Write a result to files, each whole or not at all."""
     for path in paths:
@@ -97,8 +111,14 @@ def keep(result: Mapping[str, Any], paths: Sequence[Path]) -> None:
 def _opened(model: Model, provider: str | None, threads: int, batch: int) -> tuple[Callable[[], np.ndarray], str]:
     """One call to be timed, and the provider that is active."""
     encode, active = model.open(provider, threads)
-    clips = model.clips(batch)
-    shape = encode(clips).shape
+    try:
+        clips = model.clips(batch)
+        shape = encode(clips).shape
+    except MemoryError as error:
+        raise MachineError(
+            f"{model.path}: memory is short for {batch} clip{'s' * (batch > 1)} at a time ({error}); lower --batch, or "
+            "--window where it is given"
+        ) from error
     if len(shape) != 2 or shape[0] != batch:
         raise TinyclapError(
             f"{model.path}: its output for a batch of {batch} has the shape {shape}; expected an embedding of each "

@@ -18,6 +18,8 @@ Encode = Callable[[np.ndarray], np.ndarray]
 Kind = Literal["float", "int8"]
 EXTERNAL = (".data", "_data")  # what exporters put behind the name of a graph for the file of its weights
 
+MOST_VALUES = 2**48  # more than any memory holds; far more, and numpy would not speak of memory
+
 
 @dataclass(frozen=True)
 class Model:
@@ -98,6 +100,7 @@ class Model:
 
     def clips(self, n: int) -> np.ndarray:
         """Something to embed, float32 (n, *clip): a tone that rises and falls through all frequencies."""
-        return (
-            (0.5 * np.sin(1e-4 * np.arange(n * math.prod(self.clip)) ** 2.0)).astype(np.float32).reshape(n, *self.clip)
-        )
+        n_values = n * math.prod(self.clip)
+        if n_values > MOST_VALUES:
+            raise MemoryError(f"{n_values:,} values")
+        return (0.5 * np.sin(1e-4 * np.arange(n_values) ** 2.0)).astype(np.float32).reshape(n, *self.clip)

@@ -17,12 +17,12 @@ def as_table(result: Mapping[str, Any], runs: Sequence[Path] = (), kept: Sequenc
     Args:
         result: of `bench.bench`.
         runs: that were timed.
-        kept: files that hold the result.
+        kept: files for the result.
     """
     told, rows = result["environment"], result["models"]
     header = (*HEADER, "ratio") if told["compared"] else HEADER
     lines = aligned([header, *(_cells(row, told["compared"]) for row in rows)], numbers=True)
-    written = [f"written  {', '.join(map(str, kept))}"] if kept else []
+    written = [f"samples  {', '.join(map(str, kept))}"] if kept else []
     after = _next_command(told, len(rows), runs, kept)
     return "\n".join([*_heading(told, rows), "", *lines, "", *_notes(told, rows), "", *written, f"next     {after}"])
 

@@ -7,8 +7,11 @@ import typer
 
 from tinyclap.cli_device import Provider
 from tinyclap.cli_options import AsJson, chosen_run
+from tinyclap.errors import StoppedError
 
 benching = typer.Typer()
+
+INTERRUPTED = "interrupted; no times are kept, those of finished graphs neither: give the same command again"
 
 
 @benching.command("bench")
@@ -60,28 +63,34 @@ def bench_command(
 
     given = sources or [chosen_run(None)]
     models = find_models(given, int8=int8, window_s=window, sample_rate=sample_rate)
-    if host is None:
-        for caution in cautions(conditions()):
-            typer.echo(f"warning: {caution}", err=True)
-        result = room.bench(models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider)
-    else:
-        from tinyclap.bench_remote import bench_there
-        from tinyclap.ssh import Host
-
-        settings: dict[str, Any] = {
-            "--threads": threads,
-            "--batch": batch,
-            "--seconds": seconds,
-            "--compare": compare,
-            "--int8": int8 is True,
-            "--float": int8 is False,
-            "--provider": provider,
-            "--window": window,
-            "--sample-rate": sample_rate,
-        }
-        there = Host(host, remote_python, ssh_config)
-        result = bench_there(there, given, models, settings, lambda what: typer.echo(what, err=True))
     runs = runs_among(given)
     kept = [*(run / BENCH for run in runs), *([] if out is None else [out])]
+    room.refuse_unwritable(kept)
+    settings: dict[str, Any] = {
+        "--threads": threads,
+        "--batch": batch,
+        "--seconds": seconds,
+        "--compare": compare,
+        "--int8": int8 is True,
+        "--float": int8 is False,
+        "--provider": provider,
+        "--window": window,
+        "--sample-rate": sample_rate,
+    }
+    try:
+        if host is None:
+            for caution in cautions(conditions()):
+                typer.echo(f"warning: {caution}", err=True)
+            result = room.bench(
+                models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider
+            )
+        else:
+            from tinyclap.bench_remote import bench_there
+            from tinyclap.ssh import Host
+
+            there = Host(host, remote_python, ssh_config)
+            result = bench_there(there, given, models, settings, lambda what: typer.echo(what, err=True))
+    except KeyboardInterrupt as stopped:
+        raise StoppedError(INTERRUPTED) from stopped
+    typer.echo(room.as_object(result) if as_json else as_table(result, runs, kept))  # first: writing may fail
     room.keep(result, kept)
-    typer.echo(room.as_object(result) if as_json else as_table(result, runs, kept))

@@ -13,6 +13,12 @@ class MachineError(TinyclapError):
     exit_code = 1
 
 
+class StoppedError(TinyclapError):
+    """The user stopped the command, which says itself what is lost; the command line exits with 130."""
+
+    exit_code = 130
+
+
 class GateError(TinyclapError):
     """The work ran but its result missed a threshold; the command line exits with 1."""
 
