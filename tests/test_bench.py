@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -188,6 +189,13 @@ def test_a_fresh_process_is_of_this_tinyclap(made: Path, tmp_path: Path, monkeyp
     assert measure_fresh(model, provider=None, threads=1, batch=1)[0].start_s > 0
 
 
+@pytest.mark.usefixtures("one_start")
+def test_the_peak_of_a_fast_process_is_not_lost(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_fresh, "START", "import sys; sys.stdout.write('embedded\\n12345\\n')")
+    (model,) = find_models([made], int8=True)
+    assert measure_fresh(model, provider=None, threads=1, batch=1)[0].peak_rss_bytes == 12345
+
+
 def test_a_fresh_process_that_fails_says_why(made: Path, tmp_path: Path) -> None:
     gone = shutil.copytree(made, tmp_path / "bundle")
     (model,) = find_models([gone], int8=True)
@@ -286,7 +294,7 @@ def test_a_read_only_run_is_refused_before_timing(made: Path, tmp_path: Path, mo
 
     run = a_run(tmp_path / "run", made)
     monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("timed first"))
-    monkeypatch.setattr(bench.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
     message, code = failure("bench", str(run))
     assert (message.startswith(f"{run / 'bench.json'} cannot be written"), code) == (True, 2)
     assert f"Read-only file system: {run}" in message
@@ -365,7 +373,7 @@ def quantised(path: Path) -> Path:
     later = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *later])
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(0.01), "scale"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(0.01, np.float32), "scale"))
     onnx.save(model, path)
     return path
 

@@ -5,6 +5,7 @@
 
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,20 +47,21 @@ def measure_fresh(model: Model, *, provider: str | None, threads: int, batch: in
 def _start(model: Model, settings: list[str]) -> Fresh:
     code = START.format(root=str(Path(__file__).parents[1]))
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, model.to_json(), *settings],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        embedded = process.stdout.readline()
-        start_s = time.perf_counter() - began
-        peak, errors = process.communicate()
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-P", "-c", code, model.to_json(), *settings]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+        assert process.stdout is not None
+        try:
+            embedded = process.stdout.readline()
+            start_s = time.perf_counter() - began
+            peak = process.stdout.read()  # `communicate` would lose what came together with the first line
+            process.wait()
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        said.seek(0)
+        errors = said.read()
     if process.returncode or not embedded:
         reason = errors.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
         raise MachineError(f"{model.path}: a fresh process could not embed with it ({reason[0]}); is memory short?")
