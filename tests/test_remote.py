@@ -23,7 +23,7 @@ from tiny_bundles import tiny_bundle
 from tinyclap import bench_fresh, remote
 from tinyclap.bundle import read_manifest
 from tinyclap.errors import MachineError, TinyclapError
-from tinyclap.remote import run_there
+from tinyclap.remote import Sent, run_there
 from tinyclap.ssh import Host
 
 asyncssh = pytest.importorskip("asyncssh", reason='pip install "tinyclap[test]"')
@@ -214,8 +214,9 @@ def test_arguments_and_files_arrive_as_they_are(machine: Machine, monkeypatch: p
     odd = 'it\'s "odd" $HOME `x`; *.onnx'
     script = "import json, sys\nprint(json.dumps({'arguments': sys.argv[2:], 'text': open(sys.argv[1]).read()}))"
     replace_package(monkeypatch, script)
-    answer = run_there(machine.host(), [("héllo".encode(), f"models/{odd}")], [f"@models/{odd}", odd, "--x"], silent)
-    assert answer == {"arguments": [odd, "--x"], "text": "héllo"}
+    arguments: list[str | Sent] = [Sent(f"models/{odd}"), odd, "--x", "@zz"]
+    answer = run_there(machine.host(), [("héllo".encode(), f"models/{odd}")], arguments, silent)
+    assert answer == {"arguments": [odd, "--x", "@zz"], "text": "héllo"}
     assert machine.left() == []
 
 

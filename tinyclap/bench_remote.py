@@ -10,7 +10,7 @@ from tinyclap.bench_model import Model
 from tinyclap.bench_sources import bundle_folder
 from tinyclap.bundle import MANIFEST, read_manifest
 from tinyclap.conditions import command_line
-from tinyclap.remote import File, run_there
+from tinyclap.remote import File, Sent, run_there
 from tinyclap.runtime import TEXT_FILES
 from tinyclap.ssh import Host
 
@@ -42,7 +42,7 @@ def bench_there(
             files += sent
     given = [(option, value) for option, value in settings.items() if value is not None and value is not False]
     options = [word for option, value in given for word in ([option] if value is True else [option, str(value)])]
-    result = run_there(host, files, ["bench", *(f"@{names[source]}" for source in sources), *options, "--json"], tell)
+    result = run_there(host, files, ["bench", *(Sent(names[source]) for source in sources), *options, "--json"], tell)
     own = [named(model) for model in models]
     return {
         "environment": {**result["environment"], "command": command_line(), "host": host.name},

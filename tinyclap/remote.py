@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import tarfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -51,15 +52,22 @@ File = tuple[Path | bytes, str]
 """A file, or what one holds, and its name there."""
 
 
+@dataclass(frozen=True)
+class Sent:
+    """An argument that is a file, or a folder of files, that was sent: by its name there, "models/audio.onnx"."""
+
+    name: str
+
+
 def run_there(
-    host: Host, files: Sequence[File], arguments: Sequence[str], tell: Callable[[str], object]
+    host: Host, files: Sequence[File], arguments: Sequence[str | Sent], tell: Callable[[str], object]
 ) -> dict[str, Any]:
     """What a command of tinyclap prints there as JSON.
 
     Args:
         host: where to run it.
         files: that it needs, with names in a folder that is removed at the end, whatever happens.
-        arguments: of the command; those that begin with "@" name files that were sent: "@models/audio.onnx".
+        arguments: of the command.
         tell: is told what happens, and what the command says there on stderr.
 
     Raises:
@@ -73,7 +81,7 @@ def run_there(
     tell(f"sending tinyclap and {len(files)} files to {host.name}")
     try:
         _send(host, f'{place}umask 077; mkdir "$d" && tar -x -f - -C "$d"', [*_package(), *files])
-        words = [f'"$d"/{shlex.quote(one[1:])}' if one[:1] == "@" else shlex.quote(one) for one in arguments]
+        words = [f'"$d"/{shlex.quote(one.name)}' if isinstance(one, Sent) else shlex.quote(one) for one in arguments]
         start = f'export PYTHONPATH="$d"; exec {shlex.quote(_python(host))} -P -m tinyclap {" ".join(words)}'
         running = '[ ! -f "$d/pid" ] || kill "$(cat "$d/pid")"'  # what runs there would outlive the connection
         done = run_script(host, f'{place}echo $$ > "$d/pid"; {start}', heard=_passed_on(host, tell))
