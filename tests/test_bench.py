@@ -33,8 +33,8 @@ from tinyclap.runtime import Bundle
 
 RATE = SPEC.sample_rate
 ENVIRONMENT = {
-    *("date", "command", "host", "cpu", "cores", "governor", "load_average", "omp_num_threads", "platform"),
-    *("python", "onnxruntime", "numpy", "tinyclap", "threads", "batch", "seconds", "compared"),
+    *("date", "command", "host", "cpu", "cores", "governor", "scaling_driver", "load_average", "omp_num_threads"),
+    *("platform", "python", "onnxruntime", "numpy", "tinyclap", "threads", "batch", "seconds", "compared"),
 }
 ROW = {
     *("name", "source", "file", "input", "from", "precision", "sample_rate", "window_s", "parameters", "macs"),
@@ -546,9 +546,11 @@ def test_an_output_that_is_no_embedding(made: Path, tmp_path: Path) -> None:
 
 
 def test_doubtful_conditions(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    governor = tmp_path / "governor"
+    governor, driver = tmp_path / "governor", tmp_path / "driver"
     governor.write_text("powersave\n")
+    driver.write_text("acpi-cpufreq\n")
     monkeypatch.setattr(conditions, "GOVERNOR", governor)
+    monkeypatch.setattr(conditions, "DRIVER", driver)
     monkeypatch.setattr(os, "getloadavg", lambda: (3.0, 1.0, 1.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("warned first"))
@@ -559,8 +561,14 @@ def test_doubtful_conditions(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_pa
     powersave, busy = conditions.cautions(told)
     assert "governor is powersave" in powersave
     assert "load 3.0 on 4 cores" in busy
-    governor.unlink()
+    assert told["scaling_driver"] == "acpi-cpufreq"
     monkeypatch.setattr(os, "getloadavg", lambda: (2.0, 9.0, 9.0))
+    for own in ("intel_pstate", "amd-pstate-epp"):  # whose usual governor it is
+        driver.write_text(f"{own}\n")
+        assert conditions.cautions(conditions.conditions()) == []
+    driver.unlink()
+    assert len(conditions.cautions(conditions.conditions())) == 1
+    governor.unlink()
     assert conditions.cautions(conditions.conditions()) == []
 
 

@@ -35,10 +35,11 @@ def _heading(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list
     repeats = sorted({row["repeats"] for row in rows})
     how = "taking turns" if told["compared"] else "one after another" if len(rows) > 1 else "alone"
     load = told["load_average"]
+    driver = f" ({told['scaling_driver']})" if told["scaling_driver"] else ""
     where = [
         *([told["host"]] if told["host"] else []),
         told["cpu"],
-        f"governor {told['governor'] or 'unknown'}",
+        f"governor {told['governor'] or 'unknown'}{driver}",
         f"load {load[0]:.2f}" if load else "load unknown",
         f"onnxruntime {told['onnxruntime']}, {', '.join(sorted({row['provider'] for row in rows}))}",
         f"{threads} thread{'s' * (threads > 1)}",

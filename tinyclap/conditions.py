@@ -12,6 +12,9 @@ from tinyclap import __version__
 from tinyclap.run import cpu
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+DRIVER = GOVERNOR.with_name("scaling_driver")
+# These set the clock themselves by the load, and powersave is what they call that.
+SCALING = ("intel_pstate", "amd-pstate-epp", "amd_pstate_epp")
 
 
 def conditions() -> dict[str, Any]:
@@ -24,7 +27,8 @@ def conditions() -> dict[str, Any]:
         "command": command_line(),
         "cpu": cpu(),
         "cores": os.cpu_count(),
-        "governor": _governor(),
+        "governor": _told(GOVERNOR),
+        "scaling_driver": _told(DRIVER),
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),  # numpy's own threads, of a front end that it computes
         "platform": platform.platform(),
@@ -43,7 +47,7 @@ def command_line() -> str:
 def cautions(told: dict[str, Any]) -> list[str]:
     """What makes times under these conditions doubtful, in words."""
     found = []
-    if told["governor"] == "powersave":
+    if told["governor"] == "powersave" and told["scaling_driver"] not in SCALING:
         found.append("the processor's governor is powersave: times are longer, and vary with its clock")
     load, cores = told["load_average"], told["cores"]
     if load and cores and load[0] > cores / 2:
@@ -51,8 +55,8 @@ def cautions(told: dict[str, Any]) -> list[str]:
     return found
 
 
-def _governor() -> str | None:
+def _told(path: Path) -> str | None:
     try:
-        return GOVERNOR.read_text(encoding="utf-8").strip() or None
+        return path.read_text(encoding="utf-8").strip() or None
     except OSError:
         return None
