@@ -38,7 +38,11 @@ def bench_command(
     ] = None,
     host: Annotated[
         str | None,
-        typer.Option("--host", metavar="USER@MACHINE[:PORT]", help="Time there, over ssh; needs sshd and Python."),
+        typer.Option(
+            "--host",
+            metavar="USER@MACHINE[:PORT]",
+            help="Time there, over ssh; needs sshd, and Python 3.11 with the base install's packages.",
+        ),
     ] = None,
     remote_python: Annotated[str, typer.Option("--remote-python", help="The interpreter there.")] = "python3",
     ssh_config: Annotated[
