@@ -22,8 +22,9 @@ def towers(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"**Beside the published models** ({environment['cpu']}, ONNX Runtime {environment['onnxruntime']}, "
-            f"{environment['threads']} thread, waveform to embedding, taking turns; `benchmarks/run.py`).",
-            "Random weights of the published shapes, so accuracies of theirs are as reported, not measured here:",
+            f"{environment['threads']} thread, waveform to embedding; `benchmarks/run.py`).",
+            "They take turns, and the large ones leave the small ones no cache. Weights of the others are random, of",
+            "published shapes: their accuracies are as reported, not measured here:",
             "",
             "| | parameters | MACs per second of audio | ms for a clip of 5 s | file | accuracy |",
             "| --- | --- | --- | --- | --- | --- |",

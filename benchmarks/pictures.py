@@ -59,7 +59,7 @@ def pareto(models: Mapping[str, Mapping[str, Any]], path: Path, threads: int) ->
 
 
 def label(axis: Any, shown: Mapping[str, Mapping[str, Any]], cost: str, quality: str, middle: float) -> None:
-    """Names beside the circles, towards the middle cost, one below the other where circles lie close."""
+    """Names beside the circles, towards the middle cost; where these lie close, further off and one below the other."""
     taken: list[tuple[float, float]] = []
     for model in sorted(shown.values(), key=lambda model: -model[quality]):
         x, y = model[cost], 100 * model[quality]
@@ -69,8 +69,9 @@ def label(axis: Any, shown: Mapping[str, Mapping[str, Any]], cost: str, quality:
         axis.annotate(
             model["name"],
             (x, y),
-            xytext=(12 * side, 4 - 12 * near),
+            xytext=((70 if near else 12) * side, 4 - 16 * near),
             textcoords="offset points",
             ha="right" if side < 0 else "left",
             fontsize=8,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.6, "alpha": 0.6} if near else None,
         )
