@@ -14,6 +14,7 @@ from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.export_sounds import Material
 from tinyclap.exporter import Exporter, ExportOptions
+from tinyclap.frontend import LogMel
 from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.student import Student
@@ -52,14 +53,15 @@ def tiny_exporter(cache: Path, options: ExportOptions, config: StudentConfig = T
 
 @contextmanager
 def tracing_once() -> Iterator[None]:
-    """Within it, exports trace students of the same weights once: tracing is what takes their time."""
-    kept: dict[tuple[str, float], onnx.ModelProto] = {}
+    """Within it, exports trace networks of the same weights once: tracing is what takes their time."""
+    kept: dict[tuple[str, str, float], onnx.ModelProto] = {}
 
-    def once(name: str, trace: Callable[[Student], onnx.ModelProto]) -> Callable[[Student], onnx.ModelProto]:
-        def traced(student: Student) -> onnx.ModelProto:
-            key = name, sum(float(tensor.double().sum()) for tensor in student.state_dict().values())
+    def once(name: str, trace: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
+        def traced(network: Student | LogMel, *settings: int) -> onnx.ModelProto:
+            weights = [*network.state_dict().values(), *network.buffers()]
+            key = name, repr((network, settings)), sum(float(tensor.double().sum()) for tensor in weights)
             if key not in kept:
-                kept[key] = trace(student)
+                kept[key] = trace(network, *settings)
             copy = onnx.ModelProto()
             copy.CopyFrom(kept[key])
             return copy
