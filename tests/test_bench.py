@@ -238,9 +238,10 @@ def test_the_table(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for part in ("CPUExecutionProvider; 1 thread;", "onnxruntime", "governor", "load"):
         assert part in lines[1]
     cells = [[cell for cell in line.split("  ") if cell] for line in lines[3:7]]
-    assert [cell.strip() for cell in cells[1][:7]] == ["tiny float", *["2.00 ms"] * 2, DASH, "1/500", "500", "2.00 s"]
+    first = ["tiny float", "1 s", *["2.00 ms"] * 2, DASH, "1/500", "500", "2.00 s"]
+    assert [cell.strip() for cell in cells[1][:8]] == first
     assert cells[3][0] == "bare"
-    assert [cell.strip() for cell in cells[3][1:6]] == [*["1,000 ms"] * 2, DASH, "2 times", "1"]
+    assert [cell.strip() for cell in cells[3][1:7]] == ["0.5 s", *["1,000 ms"] * 2, DASH, "2 times", "1"]
     assert "p99: of 500 repeats or more; of fewer it would be almost the maximum." in lines
     assert "its files in the page cache" in " ".join(lines)
     assert "numpy computes the log-mel front end of tiny float, tiny int8; its time is in the table." in lines
@@ -339,7 +340,12 @@ main()
 
 def test_a_bare_graph_says_what_it_is(waveform: Path, tmp_path: Path) -> None:
     told = {"name": "mine", "parameters": 12, "macs": 34, "sample_rate": 8000, "window_s": 1.5, "input": "waveform"}
-    (model,) = find_models([bare(waveform / "audio.onnx", tmp_path / "a.onnx", told)], window_s=9.0, sample_rate=9)
+    path = bare(waveform / "audio.onnx", tmp_path / "a.onnx", told)
+    (model,) = find_models([path])
+    with pytest.raises(TinyclapError, match=r"says itself that its window_s is 1\.5; leave out --window"):
+        find_models([path], window_s=9.0)
+    with pytest.raises(TinyclapError, match="says itself what it hears; leave out --window and --sample-rate"):
+        find_models([waveform], window_s=9.0)
     assert (model.name, model.parameters, model.macs, model.input) == ("mine", 12, 34, "waveform")
     assert (model.clip, model.sample_rate, model.window_s) == ((12_000,), 8000, 1.5)
 

@@ -1,13 +1,15 @@
 """Recipes: what a user may write, and the message for everything else."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tinyclap.errors import TinyclapError
 from tinyclap.frontend_spec import FrontendSpec
-from tinyclap.recipe import DistillRecipe, PretrainRecipe, dump, load_recipe
+from tinyclap.recipe import DistillRecipe, PretrainRecipe, absent_inputs, dump, load_recipe
 from tinyclap.schema.data import ProceduralData
 from tinyclap.schema.networks import HtsatTower, ScratchText
 from tinyclap.strict_yaml import ProblemsError
@@ -283,3 +285,30 @@ def test_an_error_in_a_replaced_section_names_the_override(write: Write) -> None
     assert problems(path)[0].startswith("my.yaml:8: data.train.0.n_clips: got 0")
     (problem,) = problems(path, "data.train={kind: procedural, n_clips: -1}")
     assert problem.startswith("override 'data.train={kind: procedural, n_clips: -1}': data.train.n_clips: got -1")
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ('teacher={kind: msclap, source: "2024"}', 'got "2024", allowed: "2022", "2023" or a .pth file'),
+        ("teacher={kind: laion, source: clap.bin}", "allowed: a .pt file, or its name on the hub"),
+        ("data.test={kind: clotho, root: data}", "got clotho, whose clips have captions and no labels"),
+    ],
+)
+def test_teachers_and_test_data_of_the_wrong_sort_are_named(override: str, told: str) -> None:
+    with pytest.raises(TinyclapError, match=re.escape(told)):
+        load_recipe("quickstart", [override], task="distill")
+
+
+def test_a_year_may_stand_without_quotes() -> None:
+    recipe = load_recipe("quickstart", ["teacher={kind: msclap, source: 2023}"], task="distill")
+    assert recipe.teacher.source == "2023"
+
+
+@pytest.mark.parametrize(
+    ("source", "absent"),
+    [("here/630k.pt", True), ("./630k.pt", True), ("630k-best.pt", False), ("~/clap.pt", True)],
+)
+def test_a_teachers_file_that_is_not_there_is_told(source: str, absent: bool) -> None:
+    recipe = load_recipe("quickstart", [f"teacher={{kind: laion, source: {source}}}"], task="distill")
+    assert (f"teacher.source: {source}" in absent_inputs(recipe)) == absent

@@ -88,8 +88,11 @@ def find_models(
         TinyclapError: something else, or a graph that does not embed audio or does not say what it takes.
     """
     found: list[Model] = []
+    folders = {source: bundle_folder(source) for source in sources}
+    if (window_s, sample_rate) != (None, None) and None not in folders.values():
+        raise TinyclapError(f"{sources[0]} says itself what it hears; leave out --window and --sample-rate")
     for source in sources:
-        folder = bundle_folder(source)
+        folder = folders[source]
         found += [_bare(source, window_s, sample_rate)] if folder is None else _of_bundle(source, folder, int8)
     shared = Counter(model.name for model in found)
     return [replace(model, name=f"{model.name} ({model.path})") if shared[model.name] > 1 else model for model in found]
@@ -123,6 +126,10 @@ def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> Model:
     path.open("rb").close()  # says what forbids it better than onnxruntime
     session = open_any(path, providers=None, threads=1)
     own = _metadata(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+    given = {"window_s": ("--window", window_s), "sample_rate": ("--sample-rate", sample_rate)}
+    for name, (option, value) in given.items():
+        if value is not None and own.get(name) not in (None, value):
+            raise TinyclapError(f"{path} says itself that its {name} is {own[name]:g}; leave out {option}")
     told = {"sample_rate": sample_rate, "window_s": window_s, **own}
     shape = _shape(path, session, told.get("input"))
     rate, frontend = told["sample_rate"], told["frontend"] if len(shape) == 4 else None

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyclap.formatting import aligned, duration, file_size, known, milliseconds, ratio, scaled
+from tinyclap.formatting import DASH, aligned, duration, file_size, known, milliseconds, ratio, scaled
 from tinyclap.latency import P99_FEWEST
 
-HEADER = (*("", "p50", "p90", "p99", "real time", "clips/s"), *("cold start", "memory", "file", "parameters", "MACs"))
+HEADER = (
+    *("", "window", "p50", "p90", "p99", "real time", "clips/s"),
+    *("cold start", "memory", "file", "parameters", "MACs"),
+)
 
 
 def as_table(result: Mapping[str, Any], runs: Sequence[Path] = (), kept: Sequence[Path] = ()) -> str:
@@ -55,6 +58,7 @@ def _heading(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list
 def _cells(row: Mapping[str, Any], compared: bool) -> list[str]:
     cells = [
         row["name"],
+        f"{row['window_s']:g} s" if known(row["window_s"]) else DASH,
         *(milliseconds(row[name]) for name in ("p50_ms", "p90_ms", "p99_ms")),
         ratio(row["real_time_factor"], 1),
         f"{row['clips_per_s']:.4g}",
@@ -73,13 +77,16 @@ def _cells(row: Mapping[str, Any], compared: bool) -> list[str]:
 def _notes(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """How to read the columns."""
     notes = [
-        "real time: p50 over the clips' duration; cold start: of a fresh process, to its first embedding, its files in",
-        "the page cache; memory: its peak after 20 clips; MACs: of the network for one clip, without a front end.",
+        "a clip is one window; real time: p50 over its duration; clips/s: of all repeats, slow ones among them;",
+        "cold start: of a fresh process, to its first embedding, its files in the page cache; memory: its peak after",
+        "20 clips; MACs: of the network for one clip, without a front end.",
     ]
     if any(row["p99_ms"] is None for row in rows):
         notes.append(f"p99: of {P99_FEWEST} repeats or more; of fewer it would be almost the maximum.")
     if told["compared"]:
         notes.append("ratio: median of the time over the first one's in the same round, with its 95 % interval.")
+        if len({row["window_s"] for row in rows}) > 1:
+            notes.append("Windows differ, and the ratio is of one each: compare the column real time for equal sound.")
     computed = [row["name"] for row in rows if row["input"] == "logmel" and row["from"] == "waveform"]
     if computed:
         notes.append(f"numpy computes the log-mel front end of {', '.join(computed)}; its time is in the table.")

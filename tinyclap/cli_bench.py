@@ -51,7 +51,10 @@ def bench_command(
     out: Annotated[Path | None, typer.Option("--out", help="File for the result with all samples, as JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time graphs from sound to embedding, on this machine or another one: speed, cold start, memory, size."""
+    """Time graphs from sound to embedding, on this machine or another one: speed, cold start, memory, size.
+
+    A run keeps the result, for its report.
+    """
     from tinyclap.bench_sources import LONGEST_S, find_models, runs_among
 
     if window is not None and not 0 < window <= LONGEST_S:  # NaN neither
@@ -83,7 +86,7 @@ def bench_command(
     }
     try:
         if host is None:
-            for caution in cautions(conditions()):
+            for caution in cautions(conditions(), comparable=len(models) > 1 and not compare):
                 typer.echo(f"warning: {caution}", err=True)
             result = room.bench(
                 models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider

@@ -44,14 +44,15 @@ def command_line() -> str:
     return shlex.join(["tinyclap", *sys.argv[1:]])
 
 
-def cautions(told: dict[str, Any]) -> list[str]:
-    """What makes times under these conditions doubtful, in words."""
+def cautions(told: dict[str, Any], *, comparable: bool = False) -> list[str]:
+    """What makes times under these conditions doubtful, in words; `comparable`: whether --compare could help."""
     found = []
     if told["governor"] == "powersave" and told["scaling_driver"] not in SCALING:
         found.append("the processor's governor is powersave: times are longer, and vary with its clock")
     load, cores = told["load_average"], told["cores"]
     if load and cores and load[0] > cores / 2:
-        found.append(f"this machine is busy (load {load[0]:.1f} on {cores} cores); ratios hold better with --compare")
+        remedy = "; ratios hold better with --compare" if comparable else ""
+        found.append(f"this machine is busy (load {load[0]:.1f} on {cores} cores){remedy}")
     return found
 
 

@@ -112,9 +112,14 @@ def absent_inputs(recipe: Recipe) -> list[str]:
         if not getattr(part, "download", False)
         for key in ("root", "path")
     ]
-    if recipe.task == "distill" and recipe.teacher.kind == "dual":
+    if recipe.task == "distill" and (recipe.teacher.kind == "dual" or _is_path(recipe.teacher.source)):
         named.append(("teacher.source", recipe.teacher.source))
     return [f"{key}: {path}" for key, path in named if path is not None and not Path(path).expanduser().exists()]
+
+
+def _is_path(source: str) -> bool:
+    """Whether a teacher's source can only be a path: on the hub an id is `owner/name`, and a file's name has no "/"."""
+    return source.startswith(("/", ".", "~")) or source.count("/") > 1 or ("/" in source and ".pt" in source)
 
 
 def _find(source: str | Path) -> Path:

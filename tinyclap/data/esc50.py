@@ -6,7 +6,7 @@ The official layout is `meta/esc50.csv` beside `audio/`; licence CC BY-NC 3.0, t
 from pathlib import Path
 
 from tinyclap.data.base import Clip, Dataset
-from tinyclap.data.layouts import Archive, Layout, fetch, read_table, with_audio
+from tinyclap.data.layouts import DOWNLOADED, Archive, Layout, fetch, read_table, with_audio
 
 ESC50_URL = "https://github.com/karoldvl/ESC-50/archive/master.zip"
 ESC50_CLIPS = 2000
@@ -15,7 +15,7 @@ ESC50 = Layout(
     "ESC-50",
     ("meta/esc50.csv",),
     "audio",
-    f"get it with download: true in the recipe's data, or unpack {ESC50_URL}",
+    f"{DOWNLOADED}, or unpack {ESC50_URL}",
 )
 
 

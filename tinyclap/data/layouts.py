@@ -15,6 +15,8 @@ from tinyclap.data.download import download
 from tinyclap.data.folder import audio_files, check_folder
 from tinyclap.errors import TinyclapError
 
+DOWNLOADED = "get it with download: true in the data section (evaluate: --set download=true)"
+
 
 @dataclass(frozen=True)
 class Layout:

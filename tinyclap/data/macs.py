@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tinyclap.data.base import Clip, Dataset
-from tinyclap.data.layouts import Archive, Layout, fetch, with_audio
+from tinyclap.data.layouts import DOWNLOADED, Archive, Layout, fetch, with_audio
 from tinyclap.errors import TinyclapError
 
 RECORD = "https://zenodo.org/records/5114771"
@@ -21,8 +21,7 @@ MACS = Layout(
     "MACS",
     ("MACS.yaml",),
     "audio",
-    f"get it with download: true in the recipe's data, or put MACS.yaml of {RECORD} beside "
-    f"audio/ of TAU Urban Acoustic Scenes 2019, development ({TAU})",
+    f"{DOWNLOADED}, or put MACS.yaml of {RECORD} beside audio/ of TAU Urban Acoustic Scenes 2019, development ({TAU})",
 )
 # Size and MD5 of TAU's 21 audio archives, in order.
 TAU_AUDIO = (

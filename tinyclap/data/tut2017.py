@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from tinyclap.data.base import Clip, Dataset
-from tinyclap.data.layouts import Archive, Layout, fetch, read_table, with_audio
+from tinyclap.data.layouts import DOWNLOADED, Archive, Layout, fetch, read_table, with_audio
 from tinyclap.errors import TinyclapError
 
 Split = Literal["development", "evaluation"]
@@ -18,7 +18,7 @@ TUT2017 = Layout(
     "TUT Acoustic Scenes 2017",
     ("meta.txt", "evaluation_setup/evaluate.txt"),
     "audio",
-    "get it with download: true in the recipe's data, or unpack all archives of https://zenodo.org/records/400515 "
+    f"{DOWNLOADED}, or unpack all archives of https://zenodo.org/records/400515 "
     "(development) or https://zenodo.org/records/1040168 (evaluation) into one folder",
 )
 N_FOLDS = 4

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyclap.data.base import Clip, Dataset
-from tinyclap.data.layouts import Archive, Layout, fetch, read_table, with_audio
+from tinyclap.data.layouts import DOWNLOADED, Archive, Layout, fetch, read_table, with_audio
 
 COLUMNS = ("slice_file_name", "fsID", "fold", "class")
 RECORD = "https://zenodo.org/records/1203745"
@@ -16,7 +16,7 @@ URBANSOUND8K = Layout(
     "UrbanSound8K",
     ("metadata/UrbanSound8K.csv",),
     "audio",
-    f"get it with download: true in the recipe's data, or unpack UrbanSound8K.tar.gz of {RECORD}",
+    f"{DOWNLOADED}, or unpack UrbanSound8K.tar.gz of {RECORD}",
 )
 ARCHIVES = (Archive(f"{RECORD}/files/UrbanSound8K.tar.gz", ".tar.gz", md5="9aa69802bbf37fb986f71ec1483a196e"),)
 

@@ -114,6 +114,7 @@ class ProceduralData(DataSpec):
     seed: Seed = 0
 
 
+CAPTIONED = ("audiocaps", "clotho", "macs", "fsd50k")  # no clip of these has a label
 PublishedData = Esc50Data | UrbanSound8kData | Tut2017Data | AudioCapsData | ClothoData | MacsData | Fsd50kData
 AnyData = Annotated[PublishedData | FolderData | ManifestData | ProceduralData, Field(discriminator="kind")]
 OneOrMore = Annotated[
@@ -136,6 +137,9 @@ class Data(Section):
     max_clip_s: Seconds = 30.0
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
+        unlabelled = [part.kind for part in one_or_more(self.test) if part.kind in CAPTIONED]
+        if unlabelled:
+            yield "test", f"got {unlabelled[0]}, whose clips have captions and no labels; allowed: data with labels"
         seeds = [
             {part.seed for part in one_or_more(spec) if part.kind == "procedural"} for spec in (self.train, self.test)
         ]

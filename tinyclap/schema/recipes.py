@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from tinyclap.schema.base import Count, Epochs, Name, Rate, Section, Seed, Share, Templates, Text, Width
 from tinyclap.schema.data import Data, Views
 from tinyclap.schema.networks import Cnn14Tower, HtsatTower, PhiNetTower, ScratchText, Student, TransformersText
 
 HTSAT_WINDOW_S = 10.0  # LAION's front end
+YEARS = (2022, 2023)  # of Microsoft's CLAPs; YAML reads an unquoted one as a number
 
 
 class Teacher(Section):
@@ -18,10 +19,14 @@ class Teacher(Section):
     original code also where it does worse, for comparison with published numbers."""
 
     kind: Literal["hf", "laion", "msclap", "dual"]
-    source: Text
+    source: Annotated[Text, BeforeValidator(lambda value: str(value) if value in YEARS else value)]
     parity: Literal["original"] | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
+        if self.kind == "msclap" and not (self.source.endswith(".pth") or self.source in map(str, YEARS)):
+            yield "source", f'got "{self.source}", allowed: "2022", "2023" or a .pth file with kind: msclap'
+        if self.kind == "laion" and not self.source.endswith(".pt"):
+            yield "source", f'got "{self.source}", allowed: a .pt file, or its name on the hub, with kind: laion'
         if self.kind == "dual" and self.parity:
             yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
 
