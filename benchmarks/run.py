@@ -61,7 +61,7 @@ def main() -> None:
     result = {
         "command": f"python benchmarks/run.py --run RUN --threads {given.threads} --seconds {given.seconds:g}",
         "run": named,
-        "environment": timed["environment"],
+        "environment": {key: value for key, value in timed["environment"].items() if key != "command"},
         "clip_s": CLIP_S,
         "models": {key: row(key, model) for key, model in zip(graphs, timed["models"], strict=True)},
         "samples_ms": {
