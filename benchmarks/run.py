@@ -58,7 +58,7 @@ def main() -> None:
     graphs = {**our_graphs(run, given.work / named), **baseline_graphs(given.work)}
     models = find_models(list(graphs.values()))
     timed = bench(models, threads=given.threads, seconds=given.seconds, compare=True)
-    result = {
+    result: dict[str, Any] = {
         "command": f"python benchmarks/run.py --run RUN --threads {given.threads} --seconds {given.seconds:g}",
         "run": named,
         "environment": {key: value for key, value in timed["environment"].items() if key != "command"},
