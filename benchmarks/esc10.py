@@ -16,17 +16,16 @@ import io
 import itertools
 import json
 import statistics as plain_statistics
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from esc10_runs import data_overrides, made, run_folder, runs_parser, train_teacher
+from esc10_runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 
 from tinyclap import zeroshot
 from tinyclap.data.decoded import decode
 from tinyclap.data.esc50 import esc50
-from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
+from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.evaluation import TEACHER_MEAN
 from tinyclap.files import read_json, write_json, write_text
 from tinyclap.recipe import load_recipe
@@ -34,16 +33,13 @@ from tinyclap.run import environment
 from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
-from tinyclap.views import FIXED
 
 RESULTS = Path(__file__).parent / "results"
 N_BOOTSTRAP = 2000
 SHORT = "training.epochs=200"
 ARMS = {
     "views": [],
-    "fixed": [
-        f"views.{key}={value}" for key, value in asdict(FIXED).items() if key not in ("duration_s", "noise_snr_db")
-    ],
+    "fixed": FIXED_VIEWS,
     "unseen": [],
     # For choosing settings.
     "short": [SHORT],
@@ -100,7 +96,7 @@ def embed(arguments: argparse.Namespace, teacher_run: Path, run: Path) -> tuple[
     teacher, student = load_teacher("dual", str(teacher_run / "teacher")), Student.from_pretrained(run / "student")
     theirs = teacher_clips(teacher, decode(dataset, teacher.sample_rate))
     mine = clip_embeddings(student.embed_audio, decode(dataset, student.sample_rate), progress="student listens")
-    classes = zeroshot.class_matrix(lambda texts: teacher_texts(teacher, texts), dataset.labels, teacher.prompts)
+    classes = class_vectors(teacher, dataset.labels, teacher.prompts)
     return theirs, mine, classes
 
 

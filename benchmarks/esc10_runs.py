@@ -1,12 +1,19 @@
 """Runs of a cross-validation on ESC-10: what its scripts have in common. A run that is finished is not made again."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 from tinyclap.jobs import run_recipe
 from tinyclap.recipe import dump, load_recipe
 from tinyclap.run import check_run
 from tinyclap.schema.recipes import Recipe
+from tinyclap.views import FIXED
+
+# Every clip heard as it is, in a recipe's keys; its length stays the recipe's.
+FIXED_VIEWS = [
+    f"views.{key}={value}" for key, value in asdict(FIXED).items() if key not in ("duration_s", "noise_snr_db")
+]
 
 
 def runs_parser(description: str | None) -> argparse.ArgumentParser:

@@ -28,18 +28,19 @@ def main() -> None:
 def figures() -> str:
     """The README's section on what was measured, as Markdown."""
     parts = (
-        quickstart(_read("quickstart")),
-        esc10(_read("esc10"), _read("esc10_fixed"), _read("esc10_unseen"), _read("esc10_timing")),
-        device(_read("onnx_frontend"), _read("int8"), _read("base_install")),
-        pruned(_read("prune"), _read("codes")),
-        boards(_read("search"), _read("board"), _read("costs"), _read("latency")),
-        towers(_read("towers_1thread")),
-        trainings(_read("baselines"), _read("throughput"), _read("growth")),
+        quickstart(read("quickstart")),
+        esc10(read("esc10"), read("esc10_fixed"), read("esc10_unseen"), read("esc10_timing")),
+        device(read("onnx_frontend"), read("int8"), read("base_install")),
+        pruned(read("prune"), read("codes")),
+        boards(read("search"), read("board"), read("costs"), read("latency")),
+        towers(read("towers_1thread")),
+        trainings(read("baselines"), read("throughput"), read("growth")),
     )
     return "\n".join(parts)
 
 
-def _read(name: str) -> dict[str, Any]:
+def read(name: str) -> dict[str, Any]:
+    """A result file by its name."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
 
 

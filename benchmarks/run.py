@@ -24,13 +24,13 @@ from baselines import BASELINES
 
 from tinyclap.bench import bench
 from tinyclap.bench_sources import find_models
+from tinyclap.build import build_teacher
 from tinyclap.files import write_text
 from tinyclap.onnx_export import export_run
 from tinyclap.onnx_tower import export_tower
 from tinyclap.prune_options import PruneOptions
 from tinyclap.prune_run import prune_run
 from tinyclap.recipe import load_recipe
-from tinyclap.teachers import load_teacher
 
 RESULTS = Path(__file__).parent / "results"
 CLIP_S = 5.0  # of ESC-50: what one clip of it takes
@@ -58,12 +58,15 @@ def main() -> None:
     graphs = {**our_graphs(run, given.work / named), **baseline_graphs(given.work)}
     models = find_models(list(graphs.values()))
     timed = bench(models, threads=given.threads, seconds=given.seconds, compare=True)
+    accuracies = measured()
     result: dict[str, Any] = {
         "command": f"python benchmarks/run.py --run RUN --threads {given.threads} --seconds {given.seconds:g}",
         "run": named,
         "environment": {key: value for key, value in timed["environment"].items() if key != "command"},
         "clip_s": CLIP_S,
-        "models": {key: row(key, model) for key, model in zip(graphs, timed["models"], strict=True)},
+        "models": {
+            key: row(key, model) | accuracies.get(key, {}) for key, model in zip(graphs, timed["models"], strict=True)
+        },
         "samples_ms": {
             key: [round(ms, 3) for ms in model["samples_ms"]]
             for key, model in zip(graphs, timed["models"], strict=True)
@@ -86,8 +89,7 @@ def our_graphs(run: Path, work: Path) -> dict[str, Path]:
     if not smaller.exists():
         export_run(pruned, smaller)
     if not tower.exists():
-        named = load_recipe(run / "recipe.yaml", task="distill").teacher
-        export_tower(load_teacher(named.kind, named.source), tower)
+        export_tower(build_teacher(load_recipe(run / "recipe.yaml", task="distill").teacher), tower)
     graphs = {OURS: bundle / "audio.onnx", INT8: bundle / "audio_int8.onnx", PRUNED: smaller / "audio.onnx"}
     return {**graphs, TEACHER: tower}
 
@@ -116,15 +118,15 @@ def row(key: str, model: dict[str, Any]) -> dict[str, Any]:
         "macs_per_s": model["macs"] / hop_s,
         "published": baseline.published if baseline else None,
         "zero_shot_esc50": baseline.zero_shot_esc50 if baseline else None,
-        **(measured().get(key) or {}),
     }
 
 
 def measured() -> dict[str, dict[str, Any]]:
     """Zero-shot accuracy on ESC-10 from the result files, by graph, with its interval."""
-    views = _read("esc10")["summary"]["views"]
-    rounded = views["student_accuracy"] + _read("int8")["int8_minus_float"]  # paired, on some of the same students
-    (pruned,) = [one for one in _read("prune")["sweep"] if (one["method"], one["dim"]) == ("rotation", PRUNED_DIM)]
+    views, sweep = readme.read("esc10")["summary"]["views"], readme.read("prune")["sweep"]
+    # The difference is paired, on some of the same students.
+    rounded = views["student_accuracy"] + readme.read("int8")["int8_minus_float"]
+    (pruned,) = [one for one in sweep if (one["method"], one["dim"]) == ("rotation", PRUNED_DIM)]
     return {
         OURS: {"accuracy": views["student_accuracy"], "ci95": views["student_ci95"], "from": "esc10.json"}
         | {"retention": views["retention"]},
@@ -142,11 +144,6 @@ def as_csv(models: dict[str, dict[str, Any]]) -> str:
         writer.writeheader()
         writer.writerows(rows)
         return table.getvalue()
-
-
-def _read(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-    return found
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from esc10_runs import data_overrides, made, run_folder, runs_parser, train_teacher
+from esc10_runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 from torch import Tensor
 
 from tinyclap import training, zeroshot
@@ -36,7 +36,7 @@ from tinyclap.counting import n_parameters
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import decode
 from tinyclap.distill import view_number
-from tinyclap.embeddings import clip_embeddings, teacher_clips, teacher_texts
+from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.evaluation import TEACHER_MEAN
 from tinyclap.files import read_json, write_json
 from tinyclap.lessons import training_views
@@ -56,11 +56,7 @@ N_BOOTSTRAP = 2000
 OURS = "ours"
 ARMS = ("supervised", "contrastive", "paper", OURS)
 PAPER = [
-    *(
-        f"views.{key}={value}"
-        for key, value in {"per_clip": 1, "crop": "false", "roll": "false", "gain_db": 0.0}.items()
-    ),
-    *(f"views.{key}=0.0" for key in ("mix", "speed", "time_mask_s", "band_mask_octaves")),
+    *FIXED_VIEWS,
     "student.head=projection",
     "student.features=2048",
     "student.dropout=0.5",
@@ -100,7 +96,7 @@ def one_run(arguments: argparse.Namespace, arm: str, fold: int, seed: int) -> di
         return dict(kept["row"])
     test = build_dataset(wanted.data.test)  # type: ignore[arg-type]
     began = time.perf_counter()
-    told: dict[str, Any] = {}
+    theirs = mean = None
     if arm == "supervised":
         assert isinstance(wanted, DistillRecipe)
         network: Student = supervised(wanted, folder)
@@ -108,15 +104,17 @@ def one_run(arguments: argparse.Namespace, arm: str, fold: int, seed: int) -> di
     elif arm == "contrastive":
         clap = load_dual(str(made(wanted, folder) / "teacher"))
         assert isinstance(clap.audio, Student)
-        network, classes = clap.audio, class_matrix(clap, test)
+        network, classes = clap.audio, class_vectors(clap, test.labels, clap.prompts)
     else:
         run = made(wanted, folder)
         network = Student.from_pretrained(run / "student")
         taught_by = load_teacher("dual", str(teacher_run / "teacher"))
-        classes = class_matrix(taught_by, test)
-        told = closeness(taught_by, network, test, run)
+        classes = class_vectors(taught_by, test.labels, taught_by.prompts)
+        theirs, mean = teacher_clips(taught_by, decode(test, taught_by.sample_rate)), np.load(run / TEACHER_MEAN)
     wall_s = read_json(folder / "summary.json", {}).get("wall_s", time.perf_counter() - began)
-    right = outcomes(network, test, classes)
+    mine = clip_embeddings(network.embed_audio, decode(test, network.sample_rate), progress="student listens")
+    right = outcomes(mine, test, classes)
+    told = {} if theirs is None else closeness(mine, theirs, mean)
     row = {"arm": arm, "fold": fold, "seed": seed, "accuracy": float(np.mean(right)), **told}
     row |= {"parameters": n_parameters(network), "wall_s": wall_s, "made_with": machine(folder)}
     row |= {"correct": right, "sources": [clip.source for clip in test.clips]}
@@ -198,23 +196,16 @@ def common_options(recipe: DistillRecipe) -> dict[str, Any]:
     return {key: getattr(recipe.training, key) for key in training.Options.__dataclass_fields__}
 
 
-def class_matrix(teacher: Any, test: Dataset) -> np.ndarray:
-    return zeroshot.class_matrix(lambda texts: teacher_texts(teacher, texts), test.labels, teacher.prompts)
-
-
-def outcomes(network: Student, test: Dataset, classes: np.ndarray) -> list[bool]:
-    """Which test clips a network names rightly."""
-    heard = clip_embeddings(network.embed_audio, decode(test, network.sample_rate), progress="student listens")
+def outcomes(embeddings: np.ndarray, test: Dataset, classes: np.ndarray) -> list[bool]:
+    """Which test clips are named rightly by their embeddings (N, D)."""
     targets = [test.labels.index(str(clip.label)) for clip in test.clips]
-    return [bool(right) for right in zeroshot.predict(heard, classes) == targets]
+    return [bool(right) for right in zeroshot.predict(embeddings, classes) == targets]
 
 
-def closeness(teacher: Any, student: Student, test: Dataset, run: Path) -> dict[str, float]:
+def closeness(mine: np.ndarray, theirs: np.ndarray, mean: np.ndarray | None) -> dict[str, float]:
     """How near a student is to its teacher on the test clips."""
-    theirs = teacher_clips(teacher, decode(test, teacher.sample_rate))
-    mine = clip_embeddings(student.embed_audio, decode(test, student.sample_rate), progress="student listens")
     return {
-        "centred_cosine": zeroshot.centred_cosine(mine, theirs, np.load(run / TEACHER_MEAN)),
+        "centred_cosine": zeroshot.centred_cosine(mine, theirs, mean),
         "knn10_overlap": zeroshot.knn_overlap(mine, theirs),
     }
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tinyclap import pretrained
 from tinyclap.build import describe_student
+from tinyclap.counting import n_parameters
 from tinyclap.errors import TinyclapError
 from tinyclap.files import read_json, whole_folder, write_json, write_text
 from tinyclap.formatting import file_size, scaled
@@ -70,9 +71,8 @@ def convert(source: str, target: Path, overrides: Sequence[str] = ()) -> str:
         return f"LAION's CLAP, {teacher.embed_dim} dimensions; as a teacher: teacher.kind=hf teacher.source={target}"
     student = published_student(source)
     write_run(student, Path(source).name, target, overrides)
-    total = sum(parameter.numel() for parameter in student.parameters())
     return (
-        f"a student of tinyCLAP, {total:,} parameters, {student.embed_dim} dimensions\n"
+        f"a student of tinyCLAP, {n_parameters(student):,} parameters, {student.embed_dim} dimensions\n"
         f"next: tinyclap evaluate {target} --data esc50 --root ESC-50   (its teacher, 2.3 GB, is fetched once)"
     )
 

@@ -36,7 +36,6 @@ class Point:
         parameters: that its circle tells.
         interval: of its quality, drawn as a line.
         labelled: "always", "room" (if no other label is in the way) or "never".
-        details: further figures, said of it.
     """
 
     name: str
@@ -46,7 +45,6 @@ class Point:
     parameters: float | None = None
     interval: tuple[float, float] | None = None
     labelled: str = "always"
-    details: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,8 +200,7 @@ def _sizes(points: Sequence[Point], largest: float | None) -> list[tuple[Dot, La
 
 def _told(point: Point, axis: Axis, quality: Quality) -> str:
     size = f", {scaled(point.parameters)} parameters" if _positive(point.parameters) else ""
-    details = f", {point.details}" if point.details else ""
-    return f"{point.name} {quality.told(point.y)} at {axis.told(point.x)}{size}{details}"
+    return f"{point.name} {quality.told(point.y)} at {axis.told(point.x)}{size}"
 
 
 def _positive(value: Any) -> TypeGuard[float]:
