@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tinyclap.errors import GateError, TinyclapError
+from tinyclap.version import __version__
 
 if TYPE_CHECKING:
     from tinyclap.embed_files import read_embeddings
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from tinyclap.runtime import Bundle
     from tinyclap.student import Student
     from tinyclap.student_config import StudentConfig
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Bundle",

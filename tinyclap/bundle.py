@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tinyclap import __version__
 from tinyclap.checks import arguments, exact_keys, is_count, is_number, require
 from tinyclap.errors import TinyclapError
 from tinyclap.files import write_text
 from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.version import __version__
 
 FORMAT, SCHEMA_VERSION = "tinyclap-bundle", 1
 MANIFEST, README = "bundle.json", "README.md"

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tinyclap import __version__
 from tinyclap.cli_bench import benching
 from tinyclap.cli_device import device
 from tinyclap.cli_export import exporting
@@ -16,6 +15,7 @@ from tinyclap.cli_options import AsJson, RunArgument, chosen_run
 from tinyclap.cli_prune import pruning
 from tinyclap.cli_scaling import scaling
 from tinyclap.failures import explain, mendable
+from tinyclap.version import __version__
 
 INTERRUPTED = "interrupted; nothing finished is lost: give the same command again, for a training with --resume"
 

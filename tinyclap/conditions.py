@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tinyclap import __version__
 from tinyclap.run import cpu
+from tinyclap.version import __version__
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 DRIVER = GOVERNOR.with_name("scaling_driver")

@@ -12,9 +12,9 @@ import torch
 from onnxscript import optimizer
 from torch import Tensor, nn
 
-from tinyclap import __version__
 from tinyclap.bundle import METADATA_KEY
 from tinyclap.files import write_bytes
+from tinyclap.version import __version__
 
 OPSET = 20
 LARGEST_FOLDED = 4096  # elements of a constant that is computed now; larger ones when a graph is loaded
