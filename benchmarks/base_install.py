@@ -16,7 +16,7 @@ import time
 import venv
 from pathlib import Path
 
-from tinyclap.files import write_json
+from tinyclap.common.files import write_json
 from tinyclap.run import environment
 
 PROJECT = Path(__file__).parents[1]

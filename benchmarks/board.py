@@ -19,10 +19,12 @@ import numpy as np
 
 from tinyclap import Bundle
 from tinyclap.budget import Budget
+from tinyclap.common.files import write_json
+from tinyclap.common.numbers import parse_count
+from tinyclap.common.statistics import paired_comparison, recording_ids
 from tinyclap.costs import student_costs
 from tinyclap.data import build_dataset
 from tinyclap.devices import load_device
-from tinyclap.files import write_json
 from tinyclap.jobs import run_recipe
 from tinyclap.onnx_export import export_run
 from tinyclap.prune_options import PruneOptions
@@ -32,10 +34,8 @@ from tinyclap.run import environment
 from tinyclap.search_options import CHOSEN, RESULT, SearchOptions
 from tinyclap.search_run import run_search
 from tinyclap.space import describe
-from tinyclap.statistics import paired_comparison, recording_ids
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
-from tinyclap.units import parse_count
 
 RESULTS = Path(__file__).parent / "results"
 N_BOOTSTRAP = 2000

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from tinyclap import codes, zeroshot
+from tinyclap.common.files import write_json
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
 from tinyclap.data.esc50 import esc50
 from tinyclap.embeddings import clip_embeddings
-from tinyclap.files import write_json
 from tinyclap.finished import open_finished
 from tinyclap.latent import latent_map
 from tinyclap.run import environment

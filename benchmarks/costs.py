@@ -19,7 +19,7 @@ import torch
 
 from tinyclap import costs, counting
 from tinyclap.budget import Budget
-from tinyclap.files import write_json
+from tinyclap.common.files import write_json
 from tinyclap.run import environment
 from tinyclap.space import enumerate_space, space_around
 from tinyclap.student import Student

@@ -23,14 +23,14 @@ import numpy as np
 from esc10_runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 
 from tinyclap import zeroshot
+from tinyclap.common.files import read_json, write_json, write_text
+from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.data.decoded import decode
 from tinyclap.data.esc50 import esc50
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.evaluation import TEACHER_MEAN
-from tinyclap.files import read_json, write_json, write_text
 from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
-from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinyclap.formatting import decimal, file_size, percent, percent_interval, points, scaled
+from tinyclap.common.numbers import decimal, file_size, percent, percent_interval, points, scaled
 
 
 def towers(result: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinyclap.formatting import binary_size, decimal, duration, file_size, percent, percent_interval, points, scaled
+from tinyclap.common.numbers import binary_size, decimal, duration, file_size, percent, percent_interval, points, scaled
 
 
 def quickstart(result: dict[str, Any]) -> str:

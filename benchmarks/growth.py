@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tinyclap.files import write_json
-from tinyclap.memory import peak_rss_bytes
+from tinyclap.common.files import write_json
+from tinyclap.common.machine import peak_rss_bytes
 from tinyclap.run import environment
 
 RESULT = Path(__file__).parent / "results" / "growth.json"

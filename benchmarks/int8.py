@@ -22,8 +22,9 @@ import torch
 
 from tinyclap import Bundle, onnx_graph
 from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH
+from tinyclap.common.files import write_json
+from tinyclap.common.statistics import paired_comparison, recording_ids
 from tinyclap.data import build_dataset
-from tinyclap.files import write_json
 from tinyclap.latency import interleaved_ms
 from tinyclap.onnx_encoder import encoder_graph
 from tinyclap.onnx_export import export_run
@@ -31,7 +32,6 @@ from tinyclap.quantize import quantize
 from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
 from tinyclap.session import open_session
-from tinyclap.statistics import paired_comparison, recording_ids
 from tinyclap.student import Student
 from tinyclap.student_config import REFERENCE
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyclap.common.files import write_json
 from tinyclap.costs import student_costs
-from tinyclap.files import write_json
 from tinyclap.latency_model import FEATURES, cross_validate, features
 from tinyclap.latency_run import STUDENTS, TIMES, make_students, time_students
 from tinyclap.run import environment

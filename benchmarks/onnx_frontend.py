@@ -24,13 +24,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinyclap import onnx_graph, spectrogram
-from tinyclap.files import write_json
-from tinyclap.frontend import LogMel
-from tinyclap.frontend_spec import FrontendSpec
+from tinyclap import onnx_graph
+from tinyclap.audio.log_mel import in_numpy
+from tinyclap.audio.log_mel.in_onnx import FOLD, SPLITS, GraphLogMel
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.common.files import write_json
 from tinyclap.latency import interleaved_ms
 from tinyclap.onnx_encoder import encoder_graph
-from tinyclap.onnx_frontend import FOLD, SPLITS, GraphLogMel
 from tinyclap.run import environment
 from tinyclap.session import open_session
 from tinyclap.student import Student
@@ -129,7 +130,7 @@ def compare(config: StudentConfig, rounds: int) -> dict[str, Any]:
             sizes[name] = path.stat().st_size
             joined = onnx_graph.join(graph, encoder)
             whole[name] = partial(session(joined, path, "waveform", "embedding"), given)
-    outside = spectrogram.LogMel(spec)
+    outside = in_numpy.LogMel(spec)
     alone["numpy_rfft"] = partial(outside, given)
     whole["numpy_rfft"] = lambda: encode(outside(given))
     alone["torch_stft"] = partial(student.frontend, waveform)

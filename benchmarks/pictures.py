@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinyclap.formatting import scaled, short_count
+from tinyclap.common.numbers import scaled, short_count
 
 COLUMNS = {"clip_ms": "ms for a clip of 5 s, waveform to embedding", "clip_macs": "MACs for a clip of 5 s"}
 ROWS = {

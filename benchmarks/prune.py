@@ -25,11 +25,12 @@ import torch
 
 from tinyclap import onnx_graph, zeroshot
 from tinyclap.build import describe_student
+from tinyclap.common.files import write_json
+from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
 from tinyclap.data.esc50 import esc50
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips, teacher_texts
-from tinyclap.files import write_json
 from tinyclap.finished import open_finished
 from tinyclap.latency import interleaved_ms
 from tinyclap.latent import LatentMap, latent_map, mask_per_clip
@@ -39,7 +40,6 @@ from tinyclap.prune_run import training_material
 from tinyclap.run import environment
 from tinyclap.schema.data import one_or_more
 from tinyclap.session import open_session
-from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student import Student
 from tinyclap.student_config import REFERENCE
 

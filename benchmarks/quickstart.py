@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tinyclap.files import write_json
+from tinyclap.common.files import write_json
 from tinyclap.run import environment
 
 RESULT = Path(__file__).parent / "results" / "quickstart.json"

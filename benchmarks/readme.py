@@ -10,7 +10,7 @@ from typing import Any
 from figures_models import towers, trainings
 from figures_students import boards, device, esc10, pruned, quickstart
 
-from tinyclap.files import write_text
+from tinyclap.common.files import write_text
 
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parent / "results"

@@ -25,7 +25,7 @@ from baselines import BASELINES
 from tinyclap.bench import bench
 from tinyclap.bench_sources import find_models
 from tinyclap.build import build_teacher
-from tinyclap.files import write_text
+from tinyclap.common.files import write_text
 from tinyclap.onnx_export import export_run
 from tinyclap.onnx_tower import export_tower
 from tinyclap.prune_options import PruneOptions

@@ -20,11 +20,12 @@ import numpy as np
 
 from tinyclap import zeroshot
 from tinyclap.budget import Budget
+from tinyclap.common.files import read_json, write_json
+from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.costs import student_costs
 from tinyclap.data import build_dataset
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.evaluation import decode_set
-from tinyclap.files import read_json, write_json
 from tinyclap.finished import open_finished
 from tinyclap.jobs import run_recipe
 from tinyclap.latent import latent_map
@@ -33,7 +34,6 @@ from tinyclap.recipe import load_recipe
 from tinyclap.run import environment
 from tinyclap.search_options import CHOSEN, RESULT, SearchOptions
 from tinyclap.search_run import run_search
-from tinyclap.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.student_config import StudentConfig
 
 RESULTS = Path(__file__).parent / "results"

@@ -28,10 +28,10 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from tinyclap import training
+from tinyclap.common.files import write_json
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.distill import DistillOptions, distill, teacher_mean
-from tinyclap.files import write_json
 from tinyclap.heads import Projection
 from tinyclap.logmels import LogMelViews
 from tinyclap.losses import CosineLoss

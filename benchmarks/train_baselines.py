@@ -32,19 +32,19 @@ from esc10_runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parse
 from torch import Tensor
 
 from tinyclap import training, zeroshot
+from tinyclap.common.files import read_json, write_json
+from tinyclap.common.statistics import accuracy_interval, paired_comparison, recording_ids
 from tinyclap.counting import n_parameters
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import decode
 from tinyclap.distill import view_number
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.evaluation import TEACHER_MEAN
-from tinyclap.files import read_json, write_json
 from tinyclap.lessons import training_views
 from tinyclap.logmels import LogMelViews
 from tinyclap.recipe import dump, load_recipe
 from tinyclap.run import environment
 from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe
-from tinyclap.statistics import accuracy_interval, paired_comparison, recording_ids
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.dual import load_dual

@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from commands import failure, invoke
-from test_latency import Clock
-from tiny_bundles import SPEC, WINDOW_S, tiny_bundle
 from typer.testing import CliRunner
 
-from tinyclap import bench, bench_fresh, cli, cli_bench, conditions
+from tests.support.commands import failure, invoke
+from tests.support.tiny_bundles import SPEC, WINDOW_S, tiny_bundle
+from tests.test_latency import Clock
+from tinyclap import bench, bench_fresh, cli, cli_bench
 from tinyclap.bench_fresh import Fresh, measure_fresh
 from tinyclap.bench_model import Model
 from tinyclap.bench_sources import find_models
 from tinyclap.bench_table import as_table
+from tinyclap.common import machine
+from tinyclap.common.machine import _processor
+from tinyclap.common.numbers import DASH
 from tinyclap.errors import MachineError, TinyclapError
-from tinyclap.formatting import DASH
 from tinyclap.latency import P99_FEWEST, WARM_UP, lasting_ms
-from tinyclap.run import _processor
 from tinyclap.runtime import Bundle
 
 RATE = SPEC.sample_rate
@@ -555,27 +556,27 @@ def test_doubtful_conditions(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_pa
     governor, driver = tmp_path / "governor", tmp_path / "driver"
     governor.write_text("powersave\n")
     driver.write_text("acpi-cpufreq\n")
-    monkeypatch.setattr(conditions, "GOVERNOR", governor)
-    monkeypatch.setattr(conditions, "DRIVER", driver)
+    monkeypatch.setattr(machine, "GOVERNOR", governor)
+    monkeypatch.setattr(machine, "DRIVER", driver)
     monkeypatch.setattr(os, "getloadavg", lambda: (3.0, 1.0, 1.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("warned first"))
-    told = conditions.conditions()
+    told = machine.conditions()
     assert (told["governor"], told["load_average"], told["cores"]) == ("powersave", [3.0, 1.0, 1.0], 4)
     with pytest.raises(pytest.fail.Exception):
         cli_bench.bench_command([made])
-    powersave, busy = conditions.cautions(told)
+    powersave, busy = machine.cautions(told)
     assert "governor is powersave" in powersave
     assert "load 3.0 on 4 cores" in busy
     assert told["scaling_driver"] == "acpi-cpufreq"
     monkeypatch.setattr(os, "getloadavg", lambda: (2.0, 9.0, 9.0))
     for own in ("intel_pstate", "amd-pstate-epp"):  # whose usual governor it is
         driver.write_text(f"{own}\n")
-        assert conditions.cautions(conditions.conditions()) == []
+        assert machine.cautions(machine.conditions()) == []
     driver.unlink()
-    assert len(conditions.cautions(conditions.conditions())) == 1
+    assert len(machine.cautions(machine.conditions())) == 1
     governor.unlink()
-    assert conditions.cautions(conditions.conditions()) == []
+    assert machine.cautions(machine.conditions()) == []
 
 
 def test_processors_and_boards() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_bundles import tiny_bundle
 
+from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.bundle import MAP_KEYS, Manifest, read_manifest, write_manifest
 from tinyclap.errors import TinyclapError
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tinyclap import charts, scatter
-from tinyclap.formatting import percent, scaled, short_count
+from tinyclap.common.numbers import percent, scaled, short_count
 from tinyclap.picture_labels import Dot, place_labels
 from tinyclap.scatter import Axis, Point, Quality
 

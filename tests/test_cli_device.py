@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from tiny_bundles import tiny_bundle
 
-from tinyclap import cli, microphone
+from tests.support.tiny_bundles import tiny_bundle
+from tinyclap import cli
+from tinyclap.audio import microphone
 from tinyclap.bundle import read_manifest, write_manifest
 from tinyclap.runtime import Bundle
 

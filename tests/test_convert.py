@@ -10,11 +10,11 @@ import onnxruntime
 import pytest
 import soundfile
 import torch
-from commands import failure, run
-from test_laion import checkpoint as laions
-from test_msclap import checkpoint as microsofts
-from test_msclap import state
 
+from tests.support.commands import failure, run
+from tests.test_laion import checkpoint as laions
+from tests.test_msclap import checkpoint as microsofts
+from tests.test_msclap import state
 from tinyclap.recipe import load_recipe
 from tinyclap.student import Student
 from tinyclap.teachers import load_teacher

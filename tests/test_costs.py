@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tinyclap import costs, counting
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.student import Student
 from tinyclap.student_config import REFERENCE, StudentConfig

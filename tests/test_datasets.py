@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dataset_contract import RATE, DatasetContract, write_tone
 
-from tinyclap.audio import AudioError, AudioInfo
+from tests.support.dataset_contract import RATE, DatasetContract, write_tone
+from tinyclap.audio.files import AudioError, AudioInfo
 from tinyclap.data import Clip, Concat, Dataset, build_dataset
 from tinyclap.data.esc50 import download_esc50, esc50
 from tinyclap.data.folder import empty_classes, folder

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from tinyclap.common.files import cache_root
 from tinyclap.data.base import Clip, Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural import Procedural
 from tinyclap.errors import TinyclapError
-from tinyclap.files import cache_root
 
 RATE = 16_000
 

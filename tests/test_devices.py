@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from commands import failure, run
 
+from tests.support.commands import failure, run
 from tinyclap.devices import known_devices, load_device
 from tinyclap.errors import TinyclapError
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.distill import DistillOptions, distill, teacher_mean, view_number
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend import LogMel
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.logmels import LogMelViews
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.student import Student
@@ -65,8 +65,8 @@ def weights(student: Student) -> torch.Tensor:
 SCRIPT = """
 import sys, torch
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-import test_distill as t
+sys.path.insert(0, {root!r})
+from tests import test_distill as t
 from tinyclap.training import build_accelerator
 from dataclasses import replace
 torch.set_num_threads(1)
@@ -80,7 +80,7 @@ if build_accelerator("no", "cpu").is_main_process:
 
 
 def start(run: Path, changes: str = "", **environment: str) -> subprocess.Popen[bytes]:
-    script = SCRIPT.format(tests=str(Path(__file__).parent), changes=changes)
+    script = SCRIPT.format(root=str(Path(__file__).parents[1]), changes=changes)
     return subprocess.Popen(
         [sys.executable, "-c", script, str(run)], env={**os.environ, **environment}, stderr=subprocess.PIPE
     )

@@ -12,10 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-import published
 import pytest
 import soundfile
 
+from tests.support import published
 from tinyclap.data import download as module
 from tinyclap.data.download import download
 from tinyclap.data.esc50 import download_esc50, esc50

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tiny_bundles import tiny_bundle
 
+from tests.support.tiny_bundles import tiny_bundle
 from tinyclap import codes
 from tinyclap import embed_files as room
 from tinyclap.data.folder import find_sounds

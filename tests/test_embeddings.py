@@ -17,14 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinyclap.common.files import cache_root
+from tinyclap.common.row_store import BLOCK_ROWS
 from tinyclap.data.base import Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural import Procedural
 from tinyclap.embeddings import clip_embeddings, store_key, teacher_clips, teacher_embeddings, teacher_texts
 from tinyclap.errors import TinyclapError
-from tinyclap.files import cache_root
-from tinyclap.store import BLOCK_ROWS
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views, ViewSpec
 from tinyclap.windows import repeat_pad
@@ -158,14 +158,14 @@ def test_stopped_and_taken_up_again_it_ends_with_the_same_bytes(whole: dict[str,
 
 def test_killed_and_taken_up_again_it_ends_with_the_same_bytes(whole: dict[str, bytes]) -> None:
     code = """
-from test_embeddings import FakeTeacher, make_views
+from tests.test_embeddings import FakeTeacher, make_views
 from tinyclap.embeddings import teacher_embeddings
 
 teacher = FakeTeacher()
 teacher.pause_s = 0.3
 teacher_embeddings(teacher, make_views())
 """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment)
     store = cache_root() / "embeddings" / store_key(FakeTeacher(), make_views())
     deadline = time.monotonic() + 60

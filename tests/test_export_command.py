@@ -10,12 +10,13 @@ import onnx
 import pytest
 import soundfile
 import torch
-from commands import failure, invoke
-from tiny import small_recipe, tiny_clap
-from tiny_exports import tracing_once
 from typer.testing import CliRunner
 
-from tinyclap import audio, cli
+from tests.support.commands import failure, invoke
+from tests.support.tiny import small_recipe, tiny_clap
+from tests.support.tiny_exports import tracing_once
+from tinyclap import cli
+from tinyclap.audio import files
 from tinyclap.bundle import read_manifest
 from tinyclap.data.procedural import Procedural
 from tinyclap.runtime import Bundle
@@ -58,7 +59,7 @@ def test_from_a_run_to_a_bundle_that_classifies(workplace: Path) -> None:
     soundfile.write("clip.wav", clip.load(0, 22_050), 22_050)
     loaded = Bundle.load("runs/small/bundle", graph="float")
     student = Student.from_pretrained("runs/small/student")
-    expected = student.embed_audio(torch.from_numpy(audio.read("clip.wav", 8000))[None]).numpy()
+    expected = student.embed_audio(torch.from_numpy(files.read("clip.wav", 8000))[None]).numpy()
     assert np.abs(loaded.embed(["clip.wav"]) - expected).max() < 1e-4
     assert "dog_bark" in invoke("classify", "clip.wav", "--bundle", "runs/small/bundle")[0]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tiny_bundles import tiny_bundle
 
+from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.runtime import Bundle
 
 EXAMPLES = Path(__file__).parents[1] / "export" / "python"

@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tiny_exports import PROMPTS, TINY, clips, tiny_exporter, tracing_once
 
+from tests.support.tiny_exports import PROMPTS, TINY, clips, tiny_exporter, tracing_once
 from tinyclap import exporter as exporting
 from tinyclap import parity, quantize
 from tinyclap.bundle import Manifest, read_manifest, write_manifest

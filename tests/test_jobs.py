@@ -11,10 +11,10 @@ import pytest
 import soundfile
 import torch
 from accelerate.state import AcceleratorState
-from commands import failure, run
-from tiny import LABELS, small_recipe, tiny_clap
 from typer.testing import CliRunner
 
+from tests.support.commands import failure, run
+from tests.support.tiny import LABELS, small_recipe, tiny_clap
 from tinyclap import cli
 from tinyclap.data.procedural import Procedural
 from tinyclap.student import Student

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from teacher_contract import TeacherContract
 from torch import Tensor
 
+from tests.support.teacher_contract import TeacherContract
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import Teacher

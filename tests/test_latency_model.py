@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from test_costs import drawn
 
+from tests.test_costs import drawn
 from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
 from tinyclap.latency_model import FEATURES, LatencyFit, cross_validate, features, fit

@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import failure, run
 
+from tests.support.commands import failure, run
 from tinyclap import latency_model
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.devices import load_device, load_latency
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.latency_model import FEATURES, LatencyFit
 from tinyclap.latency_run import make_students, time_students
 from tinyclap.scaling import propose

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import small_recipe, tiny_clap
 
+from tests.support.tiny import small_recipe, tiny_clap
 from tinyclap import views
 from tinyclap.data import build_dataset
 from tinyclap.lessons import Lessons, lessons

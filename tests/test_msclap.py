@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from teacher_contract import TeacherContract
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from tests.support.teacher_contract import TeacherContract
 from tinyclap.errors import TinyclapError
 from tinyclap.onnx_text import write_text_side
 from tinyclap.teachers import load_teacher

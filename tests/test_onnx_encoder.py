@@ -7,8 +7,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tiny_exports import TINY, settled
 
+from tests.support.tiny_exports import TINY, settled
 from tinyclap import onnx_graph
 from tinyclap.errors import TinyclapError
 from tinyclap.heads import Projection

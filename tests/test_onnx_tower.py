@@ -8,10 +8,10 @@ import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
-from test_laion import TestContract as OfLaion
-from test_msclap import TestContract2022 as Of2022
-from test_msclap import TestContract2023 as Of2023
 
+from tests.test_laion import TestContract as OfLaion
+from tests.test_msclap import TestContract2022 as Of2022
+from tests.test_msclap import TestContract2023 as Of2023
 from tinyclap.errors import GateError, MachineError, TinyclapError
 from tinyclap.onnx_tower import Stretch, export_tower, tower_graph
 from tinyclap.session import open_session, run

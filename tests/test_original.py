@@ -7,11 +7,11 @@ import pytest
 import soundfile
 import torch
 import torchaudio
-from test_laion import MAKER as LAION
-from test_laion import checkpoint as laions
-from test_msclap import checkpoint as microsofts
-from test_msclap import state
 
+from tests.test_laion import MAKER as LAION
+from tests.test_laion import checkpoint as laions
+from tests.test_msclap import checkpoint as microsofts
+from tests.test_msclap import state
 from tinyclap.data.as_msclap import AsMsclap
 from tinyclap.data.decoded import decode
 from tinyclap.data.folder import folder

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.base import Clip
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural import Procedural
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.pretrain import Captions, PretrainOptions, diagnose, floor, matching, pretrain
 from tinyclap.student_config import StudentConfig

@@ -12,9 +12,9 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import Tensor
 
-from tinyclap import files
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.common import files
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig

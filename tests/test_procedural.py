@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soxr
 
-from tinyclap import audio
+from tinyclap.audio import files
 from tinyclap.data.procedural import PROCEDURAL_LABELS, Procedural
 from tinyclap.data.sounds import SOUNDS
 from tinyclap.data.sounds.synthesis import INTERNAL_RATE, Rng, Span, Wave, sine, sound
@@ -69,7 +69,7 @@ class TestEveryClass:
         for label, waveform in zip(PROCEDURAL_LABELS, one_of_each, strict=True):
             assert waveform.shape == (80_000,), label
             assert waveform.dtype == np.float32, label
-            assert audio.fault(waveform, 16_000) is None, label
+            assert files.fault(waveform, 16_000) is None, label
             assert 0.01 < np.abs(waveform).max() <= 0.99, label
 
     @pytest.mark.parametrize(("duration_s", "sample_rate"), [(0.1, 16_000), (0.7, 22_050), (1.0001, 44_100)])
@@ -78,7 +78,7 @@ class TestEveryClass:
         for index, clip in enumerate(clips.clips):
             waveform = clips.load(index, sample_rate)
             assert len(waveform) == round(duration_s * sample_rate), clip.name
-            assert audio.fault(waveform, sample_rate) is None, clip.name
+            assert files.fault(waveform, sample_rate) is None, clip.name
             assert np.abs(waveform).max() <= 0.99, clip.name
 
     def test_is_the_same_sound_at_every_rate(self, one_of_each: list[Wave]) -> None:
@@ -152,7 +152,7 @@ class TestDataset:
         assert len({clip.name for clip in clips.clips}) == 30
 
     def test_info(self) -> None:
-        assert Procedural(1, duration_s=1.25).info(0) == audio.AudioInfo(1.25, INTERNAL_RATE, 1)
+        assert Procedural(1, duration_s=1.25).info(0) == files.AudioInfo(1.25, INTERNAL_RATE, 1)
 
     def test_a_selected_clip_keeps_its_sound(self) -> None:
         clips = Procedural(20, seed=4, labels=["siren", "rain"], duration_s=1)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_exports import TINY
 
+from tests.support.tiny_exports import TINY
 from tinyclap.errors import TinyclapError
 from tinyclap.heads import MappedProjection, Projection
 from tinyclap.latent import LatentMap, latent_map

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from commands import failure, run
-from tiny import small_recipe, tiny_clap
 from typer.testing import CliRunner
 
+from tests.support.commands import failure, run
+from tests.support.tiny import small_recipe, tiny_clap
 from tinyclap import cli
-from tinyclap.audio import read
+from tinyclap.audio.files import read
 from tinyclap.bundle import Manifest, write_manifest
 from tinyclap.data.procedural import Procedural
 from tinyclap.errors import TinyclapError

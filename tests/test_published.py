@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import published
 import pytest
-from dataset_contract import DatasetContract, write_tone
 
+from tests.support import published
+from tests.support.dataset_contract import DatasetContract, write_tone
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.captioned import audiocaps, clotho, fsd50k
 from tinyclap.data.macs import macs

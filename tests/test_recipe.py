@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.recipe import DistillRecipe, PretrainRecipe, absent_inputs, dump, load_recipe
 from tinyclap.schema.data import ProceduralData
 from tinyclap.schema.networks import HtsatTower, ScratchText

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import failure, invoke
-from tiny_bundles import tiny_bundle
 
+from tests.support.commands import failure, invoke
+from tests.support.tiny_bundles import tiny_bundle
 from tinyclap import bench_fresh, remote
 from tinyclap.bundle import read_manifest
 from tinyclap.errors import MachineError, TinyclapError
@@ -168,8 +168,8 @@ def test_graphs_are_timed_there(machine: Machine, made: Path, tmp_path: Path, mo
     (run / "recipe.yaml").write_text("")
     (run / "env.json").write_text("{}")
     package = dict((name, content) for content, name in remote._package())
-    start = Path(str(package["tinyclap/__init__.py"])).read_text()
-    package["tinyclap/__init__.py"] = start.replace('__version__ = "', '__version__ = "as sent, ').encode()
+    start = Path(str(package["tinyclap/version.py"])).read_text()
+    package["tinyclap/version.py"] = start.replace('__version__ = "', '__version__ = "as sent, ').encode()
     fresh = Path(bench_fresh.__file__).read_text().replace("STARTS = 3", "STARTS = 1")
     package["tinyclap/bench_fresh.py"] = fresh.encode()
     monkeypatch.setattr(remote, "_package", lambda: [(content, name) for name, content in package.items()])

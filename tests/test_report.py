@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from report_runs import (
+
+from tests.support.report_runs import (
     ESC10,
     RECIPE,
     fake_environment,
@@ -23,8 +24,8 @@ from report_runs import (
     pages,
     text_of,
 )
-
-from tinyclap import formatting, report, tables, zeroshot
+from tinyclap import report, tables, zeroshot
+from tinyclap.common import numbers
 from tinyclap.errors import TinyclapError
 
 
@@ -211,7 +212,7 @@ class TestIncompleteRun:
         evaluation = {"teacher": {"accuracy": 0.5}, "student": {}, "n_clips": 4}
         page, markdown = pages(run(metrics=metrics, evaluation=evaluation, summary={"bad_clips": []}, env={"gpu": {}}))
         assert "Every clip was usable" in text_of(page)
-        assert markdown_table(markdown, "Result")[1] == ["Zero-shot accuracy", "50.0 %", formatting.DASH, ""]
+        assert markdown_table(markdown, "Result")[1] == ["Zero-shot accuracy", "50.0 %", numbers.DASH, ""]
         assert "nan" not in text_of(page).lower()
 
     @pytest.mark.parametrize("name", ["nowhere", "empty"])

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import fake_run, fake_summary, html_tables, markdown_table, pages, text_of
 
-from tinyclap import formatting, report_costs, report_export, report_pareto, report_timed, tables
+from tests.support.report_runs import fake_run, fake_summary, html_tables, markdown_table, pages, text_of
+from tinyclap import report_costs, report_export, report_pareto, report_timed, tables
+from tinyclap.common import numbers
 from tinyclap.costs import student_costs
 from tinyclap.results import Run, read_run
 from tinyclap.student_config import StudentConfig
 
 FULL_DIM, DIM = 384, 96
-DASH = formatting.DASH
+DASH = numbers.DASH
 
 
 def bundle() -> dict[str, Any]:
@@ -112,7 +113,7 @@ class TestCosts:
 
     def test_ram_and_flash_are_those_of_the_formula(self, run: Callable[..., Path]) -> None:
         rows, costs = rows_of(run({"bundle/bundle.json": bundle()})), student_costs(StudentConfig(embed_dim=FULL_DIM))
-        size = formatting.binary_size
+        size = numbers.binary_size
         ram, flash = ([getattr(costs, f"{what}_bytes")(p) for p in ("float32", "int8")] for what in ("ram", "flash"))
         assert rows["RAM for activations"] == [DASH, *map(size, ram), ""]
         assert rows["Flash for weights"] == [DASH, *map(size, flash), ""]
@@ -284,12 +285,12 @@ class TestPictures:
         rows = markdown_table(markdown, "What accuracy costs")
         evaluation = json.loads((folder / "evaluation.json").read_text())
         costs = student_costs(StudentConfig(embed_dim=192))
-        accuracy = [formatting.percent(evaluation[model]["accuracy"]) for model in ("teacher", "student")]
+        accuracy = [numbers.percent(evaluation[model]["accuracy"]) for model in ("teacher", "student")]
         assert rows[1] == ["teacher", accuracy[0], "402 M", "50.0 ms", "1.53 M"]
         assert rows[2] == ["student", accuracy[1], "21.3 M", "2.50 ms", "300 k"]
         assert rows[3][:2] == ["unpruned, 384 dims", "80.0 %"]
         assert [row[0] for row in rows[4:]] == ["192 dims", "48 dims"]  # 96 is the student itself
-        swept = formatting.scaled(costs.macs), DASH, formatting.scaled(costs.parameters)
+        swept = numbers.scaled(costs.macs), DASH, numbers.scaled(costs.parameters)
         assert rows[4] == ["192 dims", "79.8 %", *swept]
         said = re.findall(r'aria-label="(Accuracy against [^"]*)"', page)
         assert [text.split(":")[0] for text in said] == [

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tiny_bundles import PROMPTS, TINY_LABELS, tiny_bundle, tiny_embed, tiny_text
 
-from tinyclap import audio, segments
-from tinyclap.audio import AudioError
+from tests.support.tiny_bundles import PROMPTS, TINY_LABELS, tiny_bundle, tiny_embed, tiny_text
+from tinyclap.audio import files, windows
+from tinyclap.audio.files import AudioError
 from tinyclap.bundle import read_manifest, write_manifest
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import Bundle
@@ -64,7 +64,7 @@ class TestEmbed:
 
     def test_speech_files_of_every_kind_as_torch(self, bundle: Bundle, clsp_root: Path) -> None:
         paths = sorted(clsp_root.glob("*.wav"))
-        expected = tiny_embed([audio.read(path, RATE) for path in paths])
+        expected = tiny_embed([files.read(path, RATE) for path in paths])
         assert np.abs(bundle.embed(paths) - expected).max() < PARITY
 
     @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ class TestEmbed:
     ) -> None:
         samples = np.stack([noise(2.3, seed, rate) for seed in range(channels)], axis=1)
         path = write(tmp_path / "a.wav", samples, rate, subtype=encoding)
-        assert np.abs(bundle.embed(path) - tiny_embed([audio.read(path, RATE)])).max() < PARITY
+        assert np.abs(bundle.embed(path) - tiny_embed([files.read(path, RATE)])).max() < PARITY
         mixed = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1)
         np.testing.assert_allclose(bundle.embed(mixed, sample_rate=rate), bundle.embed(path), atol=1e-6)
 
@@ -101,10 +101,10 @@ class TestEmbed:
         self, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, seconds: float
     ) -> None:
         path = write(tmp_path / f"a.{suffix}", noise(seconds, rate=44_100), 44_100)
-        whole = audio.read(path, RATE)
-        expected = np.stack(list(segments.of_array(whole, RATE)))
-        monkeypatch.setattr(segments, "STRETCH_S", 5.0)
-        np.testing.assert_allclose(np.stack(list(segments.of_file(path, RATE, RATE))), expected, atol=2e-6)
+        whole = files.read(path, RATE)
+        expected = np.stack(list(windows.of_array(whole, RATE)))
+        monkeypatch.setattr(windows, "STRETCH_S", 5.0)
+        np.testing.assert_allclose(np.stack(list(windows.of_file(path, RATE, RATE))), expected, atol=2e-6)
         assert np.abs(bundle.embed(path) - tiny_embed([whole])).max() < PARITY
 
     def test_an_hour_stays_in_bounded_memory(self, bundle: Bundle, tmp_path: Path) -> None:
@@ -448,7 +448,7 @@ class TestWithoutTorch:
         code = "from tinyclap.cli import main\nmain()"
         done = without_torch(code, "classify", str(speech), "--bundle", str(folders["full"]), "--csv")
         assert (done.returncode, done.stderr) == (0, "")
-        cosines = class_matrix(tiny_text, TINY_LABELS, PROMPTS) @ tiny_embed([audio.read(speech, RATE)])[0]
+        cosines = class_matrix(tiny_text, TINY_LABELS, PROMPTS) @ tiny_embed([files.read(speech, RATE)])[0]
         rows = [line.split(",") for line in done.stdout.splitlines()[1:]]
         assert len(rows) == 3
         for file, _, label, cosine, _ in rows:
@@ -459,7 +459,7 @@ class TestWithoutTorch:
         code = "from tinyclap.cli import main\nmain()"
         bundle, out = str(folders["full"]), tmp_path / "emb.npy"
         assert without_torch(code, "embed", str(speech), "--bundle", bundle, "--out", str(out)).returncode == 0
-        assert np.abs(np.load(out) - tiny_embed([audio.read(speech, RATE)])).max() < PARITY
+        assert np.abs(np.load(out) - tiny_embed([files.read(speech, RATE)])).max() < PARITY
         for arguments, told in (
             (["selftest", bundle], "text.onnx: not tested; it needs"),
             (["info", bundle], "16 dimensions"),

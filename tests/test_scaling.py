@@ -5,11 +5,11 @@ import itertools
 
 import pytest
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.devices import load_device
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.scaling import propose
 from tinyclap.scatter import pareto
 from tinyclap.space import Space, embedding_dims, enumerate_space, frontends, refuse_empty, space_around

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import failure, run
-from tiny import small_recipe, tiny_clap
 
+from tests.support.commands import failure, run
+from tests.support.tiny import small_recipe, tiny_clap
 from tinyclap.budget import Budget
 from tinyclap.costs import student_costs
 from tinyclap.recipe import load_recipe

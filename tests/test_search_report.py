@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import failure, run
-from report_runs import html_tables, markdown_table, text_of
 
+from tests.support.commands import failure, run
+from tests.support.report_runs import html_tables, markdown_table, text_of
 from tinyclap import search_report, search_table
 from tinyclap.errors import TinyclapError
 from tinyclap.search_table import short

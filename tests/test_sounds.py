@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.procedural import PROCEDURAL_LABELS, Procedural
 from tinyclap.data.sounds.synthesis import (
     INTERNAL_RATE,
@@ -20,7 +21,6 @@ from tinyclap.data.sounds.synthesis import (
     sine,
     tone,
 )
-from tinyclap.frontend_spec import FrontendSpec
 
 N_LABELS = len(PROCEDURAL_LABELS)
 

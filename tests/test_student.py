@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.convert import load_reference
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.heads import HEADS, LinearHead, pool
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.student import Student

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from teacher_contract import CAPTIONS, CARD, TeacherContract
-from tiny import tiny_clap
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
 
+from tests.support.teacher_contract import CAPTIONS, CARD, TeacherContract
+from tests.support.tiny import tiny_clap
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.student_config import StudentConfig
 from tinyclap.teachers import scratch

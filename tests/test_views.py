@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import soxr
 
-from tinyclap import audio
+from tinyclap.audio.windows import fit
 from tinyclap.data.base import Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
@@ -162,7 +162,7 @@ def test_every_other_setting_changes_the_fingerprint() -> None:
 def test_fixed_views_are_the_clips_themselves(decoded: Decoded) -> None:
     views = Views(decoded, dataclasses.replace(FIXED, duration_s=2.0), seed=3)
     for index in range(4):
-        expected = audio.fit(decoded.waveform(index), 32_000)
+        expected = fit(decoded.waveform(index), 32_000)
         np.testing.assert_array_equal(views.waveform(index, 0), expected)
         np.testing.assert_array_equal(views.waveform(index, 1), expected)
 
@@ -185,8 +185,8 @@ def test_speed_moves_pitch_and_tempo_together(tmp_path: Path, speed: float) -> N
 @pytest.mark.parametrize("snr_db", [0.0, 6.0, 12.0])
 def test_another_clip_is_mixed_in_at_the_drawn_level(decoded: Decoded, snr_db: float) -> None:
     view = plain(1, other=Stretch(3, 0.0, 0.0, 1.0), mix_snr_db=snr_db)
-    own = audio.fit(decoded.waveform(1), 32_000)
-    other = audio.fit(decoded.waveform(3), 32_000)
+    own = fit(decoded.waveform(1), 32_000)
+    other = fit(decoded.waveform(3), 32_000)
     added = render(decoded, view, 2.0)
     windows = decoded.windows
     scale = windows[1].rms / windows[3].rms * 10 ** (-snr_db / 20)

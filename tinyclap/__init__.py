@@ -7,9 +7,9 @@ from tinyclap.errors import GateError, TinyclapError
 from tinyclap.version import __version__
 
 if TYPE_CHECKING:
+    from tinyclap.audio.log_mel.in_torch import LogMel
+    from tinyclap.audio.log_mel.spec import FrontendSpec
     from tinyclap.embed_files import read_embeddings
-    from tinyclap.frontend import LogMel
-    from tinyclap.frontend_spec import FrontendSpec
     from tinyclap.phinet import PhiNet
     from tinyclap.phinet_config import PhiNetConfig
     from tinyclap.recipe import load_recipe
@@ -35,8 +35,8 @@ __all__ = [
 # Imported when first asked for: `import tinyclap` must stay quick and must work without torch.
 _LAZY = {
     "Bundle": "tinyclap.runtime",
-    "FrontendSpec": "tinyclap.frontend_spec",
-    "LogMel": "tinyclap.frontend",
+    "FrontendSpec": "tinyclap.audio.log_mel.spec",
+    "LogMel": "tinyclap.audio.log_mel.in_torch",
     "PhiNet": "tinyclap.phinet",
     "PhiNetConfig": "tinyclap.phinet_config",
     "Student": "tinyclap.student",

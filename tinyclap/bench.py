@@ -17,11 +17,11 @@ import numpy as np
 
 from tinyclap.bench_fresh import Fresh, measure_fresh
 from tinyclap.bench_model import Model
-from tinyclap.conditions import conditions
+from tinyclap.common.files import write_text
+from tinyclap.common.machine import conditions
+from tinyclap.common.progress import Progress, counted
 from tinyclap.errors import MachineError, TinyclapError
-from tinyclap.files import write_text
 from tinyclap.latency import P99_FEWEST, lasting_ms, median_ratio, ratio_interval
-from tinyclap.progress import Progress, counted
 
 
 def bench(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyclap.bench_model import Model
+from tinyclap.common.machine import peak_rss_bytes
 from tinyclap.errors import MachineError
-from tinyclap.memory import peak_rss_bytes
 
 STARTS = 3
 WINDOWS = 20  # embedded before the memory is asked for

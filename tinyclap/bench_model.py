@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.audio.log_mel.in_numpy import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.runtime import Bundle
 from tinyclap.session import open_any, run
-from tinyclap.spectrogram import LogMel
 
 Encode = Callable[[np.ndarray], np.ndarray]
 Kind = Literal["float", "int8"]

@@ -9,7 +9,7 @@ from tinyclap.bench import named, refuse_unfit
 from tinyclap.bench_model import Model
 from tinyclap.bench_sources import bundle_folder
 from tinyclap.bundle import MANIFEST, read_manifest
-from tinyclap.conditions import command_line
+from tinyclap.common.machine import command_line
 from tinyclap.remote import File, Sent, run_there
 from tinyclap.runtime import TEXT_FILES
 from tinyclap.ssh import Host

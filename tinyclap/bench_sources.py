@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.bench_model import Kind, Model
 from tinyclap.bundle import FLOAT_GRAPH, INPUTS, INT8_GRAPH, MANIFEST, METADATA_KEY, read_manifest
-from tinyclap.checks import arguments, is_count, is_number
+from tinyclap.common.checks import arguments, is_count, is_number
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.run import find_run
 from tinyclap.runtime import TEXT_FILES
 from tinyclap.session import open_any

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyclap.formatting import DASH, aligned, duration, file_size, known, milliseconds, ratio, scaled
+from tinyclap.common.numbers import DASH, aligned, duration, file_size, known, milliseconds, ratio, scaled
 from tinyclap.latency import P99_FEWEST
 
 HEADER = (

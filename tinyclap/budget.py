@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from tinyclap.common.numbers import binary_size, scaled
 from tinyclap.costs import PRECISIONS, Costs
 from tinyclap.devices import Device
 from tinyclap.errors import TinyclapError
-from tinyclap.formatting import binary_size, scaled
 from tinyclap.latency_model import LatencyFit
 
 

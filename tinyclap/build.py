@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from tinyclap import counting
-from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.pretrain import Captions
 from tinyclap.schema import recipes as schema
 from tinyclap.schema.networks import Cnn14Tower, HtsatTower, ScratchText

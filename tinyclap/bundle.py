@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tinyclap.checks import arguments, exact_keys, is_count, is_number, require
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.common.checks import arguments, exact_keys, is_count, is_number, require
+from tinyclap.common.files import write_text
 from tinyclap.errors import TinyclapError
-from tinyclap.files import write_text
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.version import __version__
 
 FORMAT, SCHEMA_VERSION = "tinyclap-bundle", 1

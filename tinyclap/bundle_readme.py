@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, Manifest
-from tinyclap.formatting import file_size
+from tinyclap.common.numbers import file_size
 
 FILES = {
     FLOAT_GRAPH: "the encoder, float32",

@@ -1,7 +1,7 @@
 """What `tinyclap info` says of a bundle."""
 
 from tinyclap.bundle import LABELS, Manifest
-from tinyclap.formatting import file_size, percent, scaled
+from tinyclap.common.numbers import file_size, percent, scaled
 
 
 def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:

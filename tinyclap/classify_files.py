@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinyclap.audio import AudioError
+from tinyclap.audio.files import AudioError
 from tinyclap.errors import GateError
 from tinyclap.labels import LabelTable, Prediction
 from tinyclap.runtime import Bundle

@@ -65,7 +65,7 @@ def bench_command(
         raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
     from tinyclap import bench as room
     from tinyclap.bench_table import as_table
-    from tinyclap.conditions import cautions, conditions
+    from tinyclap.common.machine import cautions, conditions
     from tinyclap.results import BENCH
 
     given = sources or [chosen_run(None)]

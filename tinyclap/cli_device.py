@@ -107,8 +107,8 @@ def listen(
     int8: Int8 = None,
 ) -> None:
     """Say what the microphone hears, until Ctrl-C."""
-    from tinyclap import microphone as live
-    from tinyclap import segments
+    from tinyclap.audio import microphone as live
+    from tinyclap.audio import windows
     from tinyclap.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
@@ -117,7 +117,7 @@ def listen(
     if file is None:
         rate, blocks = live.microphone(rate, microphone)
     else:
-        blocks = segments.stretches(file, rate, loaded.manifest.window_samples)
+        blocks = windows.stretches(file, rate, loaded.manifest.window_samples)
     try:
         for time_s, embedding in loaded.stream(blocks, hop_s=hop, smoothing=smoothing, sample_rate=rate):
             _answer(time_s, table.rank(embedding, loaded.manifest.logit_scale, top), as_json)

@@ -36,8 +36,8 @@ def devices(
     ] = None,
 ) -> None:
     """List the known devices and what they leave for a student; of one, where the figures are from."""
+    from tinyclap.common.numbers import aligned, binary_size
     from tinyclap.devices import known_devices, load_device
-    from tinyclap.formatting import aligned, binary_size
 
     if device is not None:
         one = load_device(device)
@@ -138,9 +138,9 @@ def search_command(
 def _budget(device: str | None, texts: dict[str, str | None], latency_fit: Path | None, **settings: Any) -> "Budget":
     """The limits that were asked for, and those of the device."""
     from tinyclap.budget import Budget
+    from tinyclap.common.numbers import parse_bytes, parse_count, parse_ms
     from tinyclap.devices import load_device, load_latency
     from tinyclap.errors import TinyclapError
-    from tinyclap.units import parse_bytes, parse_count, parse_ms
 
     readers = {
         "macs": ("--max-macs", parse_count),

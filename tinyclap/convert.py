@@ -9,10 +9,10 @@ from torch import Tensor
 
 from tinyclap import pretrained
 from tinyclap.build import describe_student
+from tinyclap.common.files import read_json, whole_folder, write_json, write_text
+from tinyclap.common.numbers import file_size, scaled
 from tinyclap.counting import n_parameters
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json, whole_folder, write_json, write_text
-from tinyclap.formatting import file_size, scaled
 from tinyclap.phinet import reference_names
 from tinyclap.recipe import dump, load_recipe
 from tinyclap.report import model_card, write_report

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import BlockShape, PhiNetConfig, block_shapes, stem_channels, stem_kernel, stem_size
 from tinyclap.student_config import MAPPED, StudentConfig
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap import latent
+from tinyclap.common.files import read_json
+from tinyclap.common.numbers import aligned, binary_size, scaled
 from tinyclap.costs import PRECISIONS, Costs, student_costs
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json
-from tinyclap.formatting import aligned, binary_size, scaled
 from tinyclap.recipe import load_recipe
 from tinyclap.run import find_run
 from tinyclap.student_config import MAPPED, StudentConfig

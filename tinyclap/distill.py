@@ -23,10 +23,10 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from tinyclap import training
+from tinyclap.common.progress import Progress
 from tinyclap.errors import TinyclapError
 from tinyclap.logmels import LogMelViews
 from tinyclap.losses import CentredCosineLoss, CosineLoss
-from tinyclap.progress import Progress
 from tinyclap.student import Student
 from tinyclap.training import Checkpoint, Ema, RunningStatistics, Trainee
 

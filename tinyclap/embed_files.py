@@ -13,12 +13,12 @@ import numpy as np
 from numpy.lib import format as npy
 
 from tinyclap import codes
-from tinyclap.audio import AudioError
+from tinyclap.audio.files import AudioError
+from tinyclap.common.files import only_one, read_json, write_json, write_text
+from tinyclap.common.parallel import prepared_ahead
+from tinyclap.common.progress import Progress
 from tinyclap.errors import TinyclapError
-from tinyclap.files import only_one, read_json, write_json, write_text
-from tinyclap.progress import Progress
 from tinyclap.runtime import Bundle
-from tinyclap.store import prepared_ahead
 
 ROWS_AT_ONCE, LARGEST_GALLERY = 4096, 20_000
 FINISHING = "finishing"  # a file in the folder of unfinished work

@@ -15,17 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tinyclap.common.files import cache_root, cached_folder, write_array
+from tinyclap.common.progress import counted
+from tinyclap.common.row_store import (
+    BLOCK_ROWS,
+    VERSION,
+    Store,
+    fill,
+)
 from tinyclap.data.decoded import Decoded
 from tinyclap.errors import TinyclapError
-from tinyclap.files import cache_root, cached_folder
 from tinyclap.latent import LatentMap
-from tinyclap.progress import counted
-from tinyclap.store import BLOCK_ROWS, Store, fill, write_array
 from tinyclap.teachers.base import Teacher
 from tinyclap.views import Views
 from tinyclap.zeroshot import SameClassesError, class_matrix
-
-VERSION = 3
 
 
 @dataclass(frozen=True)

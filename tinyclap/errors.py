@@ -1,5 +1,7 @@
 """The errors a user can cause. Each message names the thing, the place, what is allowed and the remedy."""
 
+from collections.abc import Sequence
+
 
 class TinyclapError(Exception):
     """Wrong usage or unusable input; the command line prints the message alone and exits with 2."""
@@ -23,3 +25,15 @@ class GateError(TinyclapError):
     """The work ran but its result missed a threshold; the command line exits with 1."""
 
     exit_code = 1
+
+
+NAMES_SHOWN = 60  # in a list of what is known
+
+
+FAULTS_SHOWN = 5  # in a list of what is wrong
+
+
+def shown(items: Sequence[object], most: int = FAULTS_SHOWN) -> str:
+    """The first items as a comma-separated list, with a count of those left out."""
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(str(item) for item in items[:most]) + rest

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyclap import zeroshot
 from tinyclap.build import teacher_kind
+from tinyclap.common.files import read_json, write_json
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.esc50 import ESC50
@@ -19,7 +20,6 @@ from tinyclap.data.tut2017 import TUT2017
 from tinyclap.data.urbansound8k import URBANSOUND8K
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json, write_json
 from tinyclap.finished import student_and_teacher
 from tinyclap.other_data import other_data
 from tinyclap.recipe import load_recipe

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tinyclap import audio
+from tinyclap.audio.windows import fit
 from tinyclap.data.decoded import Decoded
 from tinyclap.data.procedural import Procedural
 from tinyclap.student import Student
@@ -54,7 +54,7 @@ def windows(student: Student, decoded: Decoded, indices: Sequence[int]) -> Itera
     """The first window of each clip, repeated if it is shorter: float32 (B, window_samples) at a time."""
     for first in range(0, len(indices), AT_ONCE):
         rows = indices[first : first + AT_ONCE]
-        yield np.stack([audio.fit(decoded.waveform(index), student.config.window_samples) for index in rows])
+        yield np.stack([fit(decoded.waveform(index), student.config.window_samples) for index in rows])
 
 
 def logmels(student: Student, decoded: Decoded, indices: Sequence[int]) -> Iterator[np.ndarray]:
@@ -78,7 +78,7 @@ def shipped_vectors(student: Student, static_s: float | None = None) -> dict[str
     embedded = [student.embed_audio(torch.from_numpy(waveform)[None]).numpy()[0] for waveform in waveforms]
     arrays = {f"waveform_{row}": waveform for row, waveform in enumerate(waveforms)} | {"embedding": np.stack(embedded)}
     if static_s is not None:
-        waveform = audio.fit(_shipped(len(SHIPPED), static_s, student), round(static_s * student.sample_rate))
+        waveform = fit(_shipped(len(SHIPPED), static_s, student), round(static_s * student.sample_rate))
         logmel = student.frontend(torch.from_numpy(waveform)[None])
         arrays |= {
             "static_waveform": waveform,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.bundle import INT8_GRAPH, LABELS, STATIC_GRAPH, TEXT_GRAPH, Manifest
-from tinyclap.data.base import shown
-from tinyclap.formatting import file_size, percent, scaled
+from tinyclap.common.numbers import file_size, percent, scaled
+from tinyclap.errors import shown
 from tinyclap.labels import read_table
 
 LABELS_SHOWN = 12

@@ -25,17 +25,17 @@ from tinyclap.bundle import (
     write_manifest,
 )
 from tinyclap.bundle_readme import readme
-from tinyclap.checks import is_number, require
+from tinyclap.common.checks import is_number, require
+from tinyclap.common.files import whole_folder, write_array, write_json, write_text
+from tinyclap.common.progress import silent
 from tinyclap.embeddings import class_vectors, teacher_texts
 from tinyclap.errors import TinyclapError
 from tinyclap.export_sounds import Material, logmels, shipped_vectors, windows
-from tinyclap.files import whole_folder, write_json, write_text
 from tinyclap.onnx_encoder import Input, encoder_graph, frontend_graph, static_graph
 from tinyclap.onnx_text import TextSide, write_text_side
 from tinyclap.runtime import Bundle
 from tinyclap.selftest import refuse_failed, selftest
 from tinyclap.session import open_session
-from tinyclap.store import write_array
 from tinyclap.student import Student
 from tinyclap.teachers.base import Teacher
 
@@ -78,10 +78,6 @@ class ExportOptions:
     def __post_init__(self) -> None:
         lasting = self.static_s is None or (is_number(self.static_s) and self.static_s > 0)
         require(self, "export", "static_s", lasting, "a number of seconds above 0")
-
-
-def silent(_: str) -> None:
-    """Told what happens, says nothing."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import errno
 import sys
 
+from tinyclap.common.files import cache_root
 from tinyclap.errors import TinyclapError
-from tinyclap.files import cache_root
 
 TRAIN_PACKAGES = {
     "accelerate",

@@ -14,19 +14,18 @@ import torch
 
 from tinyclap import pretrained, training
 from tinyclap.build import build_teacher, describe_student, describe_teacher, new_teacher, teacher_kind
+from tinyclap.common.files import write_array, write_json
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.decoded import Decoded
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.distill import DistillOptions, distill, teacher_mean
 from tinyclap.evaluation import TEACHER_MEAN, describe_data, grade, prepare, write_evaluation
-from tinyclap.files import write_json
 from tinyclap.lessons import lessons, training_views
 from tinyclap.pretrain import Captions, PretrainOptions, pretrain, refuse_several
 from tinyclap.recipe import dump
 from tinyclap.report import model_card, teacher_card, write_report
 from tinyclap.run import check_run, open_run
 from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe, Recipe
-from tinyclap.store import write_array
 from tinyclap.student import Student
 from tinyclap.training import Checkpoint
 

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tinyclap.bundle import LABEL_EMBEDDINGS, LABELS
-from tinyclap.data.base import NAMES_SHOWN, shown
-from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json
+from tinyclap.common.files import read_json
+from tinyclap.errors import NAMES_SHOWN, TinyclapError, shown
 from tinyclap.zeroshot import clean_label
 
 NOT_LINES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from tinyclap.statistics import TAIL
+from tinyclap.common.statistics import TAIL
 
 ROUNDS = 40
 FEWEST = 20  # rounds, where their number follows from a time

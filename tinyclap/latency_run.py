@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from tinyclap.common.files import read_json, write_json, write_text
+from tinyclap.common.machine import cpu
+from tinyclap.common.progress import counted
 from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json, write_json, write_text
 from tinyclap.latency import ROUNDS, interleaved_ms
 from tinyclap.latency_model import LatencyFit, features, fit
-from tinyclap.progress import counted
-from tinyclap.run import cpu
 from tinyclap.session import open_session
 from tinyclap.space import Space
 from tinyclap.student_config import StudentConfig

@@ -12,10 +12,10 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.common.files import cache_root
+from tinyclap.common.row_store import BLOCK_ROWS, Store, fill
 from tinyclap.errors import TinyclapError
-from tinyclap.files import cache_root
-from tinyclap.frontend import LogMel
-from tinyclap.store import BLOCK_ROWS, Store, fill
 from tinyclap.views import Views
 
 VERSION = 1

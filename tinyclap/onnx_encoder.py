@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap import onnx_graph
+from tinyclap.audio.log_mel.in_onnx import GraphLogMel
+from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend import LogMel
 from tinyclap.heads import MappedProjection, Projection, pool, unit_norm
-from tinyclap.onnx_frontend import GraphLogMel
 from tinyclap.student import Student
 
 Input = Literal["waveform", "logmel"]

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.bundle import Manifest
+from tinyclap.common.files import read_json
+from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
 from tinyclap.evaluation import decode_set
 from tinyclap.export_sounds import Material
-from tinyclap.exporter import Exporter, ExportOptions, refuse_taken, silent
-from tinyclap.files import read_json
+from tinyclap.exporter import Exporter, ExportOptions, refuse_taken
 from tinyclap.finished import open_finished
 from tinyclap.results import SWEEP
 

@@ -13,7 +13,7 @@ from onnxscript import optimizer
 from torch import Tensor, nn
 
 from tinyclap.bundle import METADATA_KEY
-from tinyclap.files import write_bytes
+from tinyclap.common.files import write_bytes
 from tinyclap.version import __version__
 
 OPSET = 20

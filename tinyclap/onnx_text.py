@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from tinyclap import onnx_graph
 from tinyclap.bundle import TEXT_GRAPH, TOKENIZER
+from tinyclap.common.files import write_text
 from tinyclap.errors import GateError, TinyclapError
-from tinyclap.files import write_text
 from tinyclap.latent import LatentMap
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.dual import DualTeacher

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tinyclap import audio
+from tinyclap.audio import files, windows
 from tinyclap.data.decoded import Decoded
 from tinyclap.errors import GateError
 from tinyclap.export_sounds import spread
@@ -34,13 +34,13 @@ def test_sounds(train: Decoded, window: int) -> dict[str, np.ndarray]:
         At least 64 waveforms, float32 (T,) in [-1, 1].
     """
     rng = np.random.default_rng(0)
-    lengths = [max(audio.SHORTEST_MS * train.sample_rate // 1000, round(share * window)) for share in WINDOWS]
+    lengths = [max(files.SHORTEST_MS * train.sample_rate // 1000, round(share * window)) for share in WINDOWS]
     sounds: dict[str, np.ndarray] = {}
 
     def add(name: str, waveform: np.ndarray) -> None:
         length = lengths[len(sounds) % len(lengths)]
         told = f"{name}, {length / train.sample_rate:g} s"
-        sounds[told] = audio.fit(waveform.astype(np.float32), length)
+        sounds[told] = windows.fit(waveform.astype(np.float32), length)
 
     for index in spread(len(train), REAL_CLIPS):
         add(f"training clip {train.windows[index].name}", train.waveform(index))
@@ -103,7 +103,7 @@ def check_static(path: Path, student: Student, duration_s: float, sounds: Mappin
     length, worst = round(duration_s * student.sample_rate), Worst(tolerance(student))
     for name, waveform in sounds.items():
         with torch.no_grad():
-            logmel = student.frontend(torch.from_numpy(audio.fit(waveform, length))[None])
+            logmel = student.frontend(torch.from_numpy(windows.fit(waveform, length))[None])
             expected = student.encode(logmel).numpy()
         worst.note(name, session.run(None, {"logmel": logmel.numpy()})[0], expected)
     worst.refuse(path.name)
@@ -152,7 +152,7 @@ def _batches(
         for size in BATCH_SIZES:
             chosen = [names[(at + row) % len(names)] for row in range(size)]
             at += size
-            waveforms = torch.from_numpy(np.stack([audio.fit(sounds[name], length) for name in chosen]))
+            waveforms = torch.from_numpy(np.stack([windows.fit(sounds[name], length) for name in chosen]))
             with torch.no_grad():
                 expected, logmel = student(waveforms).numpy(), student.frontend(waveforms)
             given = waveforms if kind == "waveform" else logmel

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from tinyclap.checks import is_count, is_number, require
+from tinyclap.common.checks import is_count, is_number, require
 
 ACTIVATIONS = ("hardswish", "relu6", "relu")
 STEM_WIDTH = 48

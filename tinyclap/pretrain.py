@@ -17,10 +17,10 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from tinyclap import training
+from tinyclap.common.progress import Progress, counted
 from tinyclap.data.base import Clip
 from tinyclap.errors import TinyclapError
 from tinyclap.losses import soft_info_nce
-from tinyclap.progress import Progress, counted
 from tinyclap.teachers.base import Teacher
 from tinyclap.training import Checkpoint, Ema, RunningStatistics, Trainee
 from tinyclap.views import Views

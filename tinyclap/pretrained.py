@@ -14,7 +14,8 @@ import safetensors
 import safetensors.torch
 from torch import Tensor, nn
 
-from tinyclap import files, latent
+from tinyclap import latent
+from tinyclap.common import files
 from tinyclap.errors import TinyclapError
 from tinyclap.latent import LatentMap
 

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tinyclap import statistics, training, zeroshot
+from tinyclap import training, zeroshot
+from tinyclap.common import statistics
+from tinyclap.common.progress import Progress, counted
 from tinyclap.errors import TinyclapError
 from tinyclap.heads import LinearHead, MappedProjection, Projection, unit_norm
 from tinyclap.latent import LatentMap
 from tinyclap.logmels import LogMelViews
 from tinyclap.losses import CentredCosineLoss, CosineLoss
-from tinyclap.progress import Progress, counted
 from tinyclap.student import Student
 from tinyclap.student_config import MAPPED
 

@@ -3,8 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from tinyclap.common.files import read_json
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json
 from tinyclap.finished import finished_recipe
 from tinyclap.latent import METHODS
 from tinyclap.run import RUNS

@@ -12,11 +12,11 @@ import numpy as np
 
 from tinyclap import prune
 from tinyclap.build import describe_student
+from tinyclap.common.files import read_json, whole_folder, write_array, write_json
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.folder import folder as folder_data
 from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
 from tinyclap.evaluation import TEACHER_MEAN, Exam, decode_set, describe_data, grade, prepare, write_evaluation
-from tinyclap.files import read_json, whole_folder, write_json
 from tinyclap.finished import Finished, open_finished
 from tinyclap.latent import METHODS, LatentMap, latent_map
 from tinyclap.lessons import lessons
@@ -24,7 +24,6 @@ from tinyclap.prune_options import PruneOptions, new_run
 from tinyclap.report import model_card, write_report
 from tinyclap.results import SWEEP
 from tinyclap.run import write_provenance
-from tinyclap.store import write_array
 from tinyclap.student import Student
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from tinyclap import charts, formatting, report_costs, report_export, report_pareto, scatter, tables
-from tinyclap.files import write_text
+from tinyclap import charts, report_costs, report_export, report_pareto, scatter, tables
+from tinyclap.common import numbers
+from tinyclap.common.files import write_text
 from tinyclap.results import Run, evaluations_of, objects, part, read_run
 
 # Licence names the Hugging Face Hub knows; any other is declared there as "other" with its name.
@@ -196,7 +197,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     for name in ("percent", "percent_interval", "decimal", "whole", "scaled", "duration", "known"):
-        environment.filters[name] = getattr(formatting, name)
+        environment.filters[name] = getattr(numbers, name)
     environment.filters.update(stacked=_stacked, md=_markdown, fenced=_fenced, plain=_plain, label=tables.shown_label)
     return environment
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinyclap import costs_table, formatting
+from tinyclap import costs_table
 from tinyclap.bundle import INT8_GRAPH
+from tinyclap.common import numbers
+from tinyclap.common.numbers import DASH, known, ratio
 from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
-from tinyclap.formatting import DASH, known, ratio
 from tinyclap.report_timed import timed_kinds
 from tinyclap.results import STUDENT, Run, objects, part
 from tinyclap.student_config import MAPPED, StudentConfig
@@ -76,30 +77,28 @@ class Figure:
 
 
 FIGURES = (
-    Figure("Parameters", "parameters", formatting.whole, "weights of the audio encoder"),
-    Figure("of which trunk", "trunk_parameters", formatting.whole, "without the projection head"),
-    Figure("MACs of one window", "macs", formatting.scaled, "multiply-accumulates of one pass, without the front end"),
+    Figure("Parameters", "parameters", numbers.whole, "weights of the audio encoder"),
+    Figure("of which trunk", "trunk_parameters", numbers.whole, "without the projection head"),
+    Figure("MACs of one window", "macs", numbers.scaled, "multiply-accumulates of one pass, without the front end"),
     Figure(
         "MACs per second of audio",
         "macs_per_s",
-        formatting.scaled,
+        numbers.scaled,
         "the same, shared out over the seconds of the window",
     ),
     Figure(
-        "RAM for activations", "ram_bytes", formatting.binary_size, "the most alive at once, layer by layer; by formula"
+        "RAM for activations", "ram_bytes", numbers.binary_size, "the most alive at once, layer by layer; by formula"
     ),
-    Figure("Flash for weights", "flash_bytes", formatting.binary_size, "weights and tables; by formula"),
+    Figure("Flash for weights", "flash_bytes", numbers.binary_size, "weights and tables; by formula"),
     Figure(
-        "RAM with weights loaded", "loaded_bytes", formatting.binary_size, "the sum, where weights do not stay in flash"
+        "RAM with weights loaded", "loaded_bytes", numbers.binary_size, "the sum, where weights do not stay in flash"
     ),
-    Figure("File size", "size_bytes", formatting.file_size, "weights on disk; of an ONNX file the front end too"),
-    Figure(
-        "Latency, median", "p50_ms", formatting.milliseconds, "from sound to embedding; half of the passes took less"
-    ),
-    Figure("Latency, 90th percentile", "p90_ms", formatting.milliseconds, "9 of 10 passes took less"),
-    Figure("Latency, 99th percentile", "p99_ms", formatting.milliseconds, "99 of 100 passes took less"),
-    Figure("Real-time factor", "real_time_factor", formatting.three_digits, "computing time per second of audio"),
-    Figure("Memory in use", "peak_rss_bytes", formatting.binary_size, "of the whole process at its peak, measured"),
+    Figure("File size", "size_bytes", numbers.file_size, "weights on disk; of an ONNX file the front end too"),
+    Figure("Latency, median", "p50_ms", numbers.milliseconds, "from sound to embedding; half of the passes took less"),
+    Figure("Latency, 90th percentile", "p90_ms", numbers.milliseconds, "9 of 10 passes took less"),
+    Figure("Latency, 99th percentile", "p99_ms", numbers.milliseconds, "99 of 100 passes took less"),
+    Figure("Real-time factor", "real_time_factor", numbers.three_digits, "computing time per second of audio"),
+    Figure("Memory in use", "peak_rss_bytes", numbers.binary_size, "of the whole process at its peak, measured"),
 )
 
 

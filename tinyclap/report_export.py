@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, TEXT_GRAPH
-from tinyclap.formatting import DASH, file_size, known, percent, power_of_ten, three_digits
+from tinyclap.common.numbers import DASH, file_size, known, percent, power_of_ten, three_digits
 from tinyclap.results import part
 
 MEANINGS = {

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinyclap import formatting
-from tinyclap.formatting import known, percent
+from tinyclap.common import numbers
+from tinyclap.common.numbers import known, percent
 from tinyclap.report_costs import Model, Shape, unpruned_shape, windows_differ
 from tinyclap.results import Run, objects, part
 from tinyclap.scatter import Axis, Point, Quality, Scatter, scatter
 
-ACCURACY = Quality(formatting.round_percent, percent)
+ACCURACY = Quality(numbers.round_percent, percent)
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Cost:
 
 
 def _macs(key: str, name: str) -> Cost:
-    return Cost(key, name, name, Axis(f"{name}, logarithmic", formatting.short_count, formatting.scaled))
+    return Cost(key, name, name, Axis(f"{name}, logarithmic", numbers.short_count, numbers.scaled))
 
 
 def _latency(key: str, of: str = "") -> Cost:
-    axis = Axis(f"latency in ms{of}, logarithmic", "{:g}".format, formatting.milliseconds)
+    axis = Axis(f"latency in ms{of}, logarithmic", "{:g}".format, numbers.milliseconds)
     return Cost(key, f"median latency{of}", f"Median latency{of}", axis)
 
 
@@ -93,7 +93,7 @@ def picture_rows(found: Sequence[Candidate]) -> list[tuple[str, ...]]:
             one.name,
             percent(one.accuracy),
             *(cost.axis.told(one.figures.get(cost.key)) for cost in costs),  # type: ignore[arg-type]
-            formatting.scaled(one.figures.get("parameters")),
+            numbers.scaled(one.figures.get("parameters")),
         )
         for one in found
     ]

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from tinyclap.common.files import read_json
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json
 
 STUDENT = "student/config.json"
 RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", "evaluation.json", "summary.json", STUDENT)

@@ -10,8 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tinyclap.common.files import read_json, whole_folder, write_json, write_text
+from tinyclap.common.machine import cpu
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json, whole_folder, write_json, write_text
 
 RUNS = Path("runs")
 NO_RUN = "is not a run folder (it holds no recipe.yaml and env.json)"
@@ -152,19 +153,6 @@ def environment(seed: int) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "commit": _commit(),
     }
-
-
-def cpu() -> str:
-    """The processor and its cores, in words."""
-    info = Path("/proc/cpuinfo")
-    return f"{_processor(info.read_text(encoding='utf-8') if info.is_file() else '')}, {os.cpu_count()} cores"
-
-
-def _processor(info: str) -> str:
-    """The processor by its name, or on boards, whose processors do not tell it, by the board's."""
-    named = [line.split(":", 1) for line in info.splitlines() if ":" in line]
-    told = {key.strip(): value.strip() for key, value in named}
-    return told.get("model name") or told.get("Model") or platform.processor() or platform.machine()
 
 
 def _commit() -> str | None:

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinyclap import segments
+from tinyclap.audio import windows as segments
+from tinyclap.audio.log_mel.in_numpy import LogMel
 from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH, LABELS, TEXT_GRAPH, TOKENIZER, Manifest, read_manifest, verify
-from tinyclap.checks import is_count, is_number
+from tinyclap.common.checks import is_count, is_number
 from tinyclap.errors import TinyclapError
 from tinyclap.labels import LabelTable, Prediction, read_table
 from tinyclap.session import open_session, run
-from tinyclap.spectrogram import LogMel
 from tinyclap.text import TextEncoder
 from tinyclap.zeroshot import class_matrix, prompts_for
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinyclap import charts
 from tinyclap.charts import Frame, Tick
-from tinyclap.formatting import known, scaled
+from tinyclap.common.numbers import known, scaled
 from tinyclap.picture_labels import Corner, Dot, Label, place_labels
 
 FRAME = Frame(height=272, left=58, bottom=200)

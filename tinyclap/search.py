@@ -14,6 +14,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tinyclap.budget import Budget
+from tinyclap.common.progress import silent
 from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
 from tinyclap.phinet_config import shaped
@@ -27,10 +28,6 @@ Report = Callable[[int, float], bool]
 
 Train = Callable[[StudentConfig, Report], float]
 """Trains a student and returns its value, the higher the better; raises `Stopped` when told not to go on."""
-
-
-def silent(_: str) -> None:
-    """Told what happens, says nothing."""
 
 
 class Stopped(Exception):

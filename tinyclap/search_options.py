@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.budget import Budget
+from tinyclap.common.files import read_json
 from tinyclap.errors import TinyclapError
-from tinyclap.files import read_json
 from tinyclap.recipe import dump
 from tinyclap.schema.recipes import DistillRecipe
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyclap import formatting, report, scatter
+from tinyclap import report, scatter
 from tinyclap.budget import LIMITS, told
-from tinyclap.checks import is_count
+from tinyclap.common import numbers
+from tinyclap.common.checks import is_count
+from tinyclap.common.numbers import decimal, known, scaled
 from tinyclap.errors import TinyclapError
-from tinyclap.formatting import decimal, known, scaled
 from tinyclap.results import objects, part
 from tinyclap.scatter import Axis, Point, Quality, Scatter
 from tinyclap.search_options import ASKED, CHOSEN, RESULT
@@ -110,8 +111,8 @@ def table(result: Mapping[str, Any]) -> list[list[str]]:
         [
             str(place),
             decimal(trial["centred_cosine"]),
-            f"{formatting.whole(trial.get('epochs'))}{'' if trial.get('finished') else ', stopped'}",
-            *(told(name, trial[name]) if known(trial.get(name)) else formatting.DASH for name in names),
+            f"{numbers.whole(trial.get('epochs'))}{'' if trial.get('finished') else ', stopped'}",
+            *(told(name, trial[name]) if known(trial.get(name)) else numbers.DASH for name in names),
             short(trial["student"]),
         ]
         for place, trial in enumerate(trials, 1)
@@ -148,7 +149,7 @@ def _context(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
 def _tiles(result: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> list[tuple[str, str, str]]:
     """(figure, what it is, beside what) of the chosen student."""
     header, budget, best = rows[:3]
-    tiles = [(best[1], "centred cosine", f"on {formatting.whole(result.get('held_out_clips'))} clips held out")]
+    tiles = [(best[1], "centred cosine", f"on {numbers.whole(result.get('held_out_clips'))} clips held out")]
     for name, limit, figure in list(zip(header, budget, best, strict=True))[3:-1]:
         tiles.append((figure, name, f"at most {limit}" if limit else "no limit"))
     return tiles

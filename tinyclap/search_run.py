@@ -15,11 +15,12 @@ import torch
 from tinyclap import zeroshot
 from tinyclap.budget import Budget
 from tinyclap.build import build_teacher
+from tinyclap.common.files import read_json, write_json, write_text
+from tinyclap.common.progress import silent
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.distill import DistillOptions, distill, teacher_mean
 from tinyclap.embeddings import clip_embeddings, teacher_clips
 from tinyclap.evaluation import decode_set, describe_data
-from tinyclap.files import read_json, write_json, write_text
 from tinyclap.jobs import run_recipe
 from tinyclap.latent import LatentMap, latent_map
 from tinyclap.lessons import Lessons, lessons
@@ -29,7 +30,7 @@ from tinyclap.recipe import dump, load_recipe
 from tinyclap.run import RUNS, environment
 from tinyclap.schema.networks import PhiNet
 from tinyclap.schema.recipes import DistillRecipe
-from tinyclap.search import Report, Stopped, Trial, search, silent
+from tinyclap.search import Report, Stopped, Trial, search
 from tinyclap.search_options import ASKED, CHOSEN, FRONT, RESULT, STUDY, TRIALS, SearchOptions, asked, refuse_other
 from tinyclap.search_table import plot
 from tinyclap.space import enumerate_space, refuse_empty, space_around

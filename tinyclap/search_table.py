@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.budget import LIMITS, told
-from tinyclap.formatting import aligned, decimal, known, scaled
+from tinyclap.common.numbers import aligned, decimal, known, scaled
 from tinyclap.scatter import pareto
 from tinyclap.search_options import CHOSEN, FRONT, RESULT
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.budget import LIMITS, Budget, told
 from tinyclap.costs import (
     FRONTEND,
@@ -21,7 +22,6 @@ from tinyclap.costs import (
     trunk_layers,
 )
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import PhiNetConfig, shaped
 from tinyclap.student_config import StudentConfig
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap import pretrained
+from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend import LogMel
 from tinyclap.heads import HEADS, MappedProjection, pool, unit_norm
 from tinyclap.latent import LatentMap
 from tinyclap.phinet import ACTIVATIONS, PhiNet
@@ -158,7 +158,7 @@ tags: [audio, clap]
 An audio encoder of {total:,} parameters: {student.sample_rate} Hz mono audio to {student.embed_dim} dimensions.
 
 ```python
-from tinyclap.student import Student
+from tinyclap import Student
 
 student = Student.from_pretrained("path/or/hub-id")
 embeddings = student.embed_audio(waveforms)  # float32 (batch, samples) -> (batch, {student.embed_dim}), unit norm

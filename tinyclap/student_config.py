@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinyclap.checks import arguments, is_count, is_number, require
-from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.common.checks import arguments, is_count, is_number, require
 from tinyclap.phinet_config import PhiNetConfig, map_size
 
 MAPPED = "mapped_projection"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap import tables
-from tinyclap.files import read_json
-from tinyclap.formatting import aligned, decimal, duration, file_size, percent, percent_interval, scaled
+from tinyclap.common.files import read_json
+from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled
 from tinyclap.results import SWEEP, read_evaluations
 
 

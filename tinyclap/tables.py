@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinyclap import formatting
 from tinyclap.charts import Chart, line_chart
-from tinyclap.formatting import DASH, known, percent, percent_interval, ratio
+from tinyclap.common import numbers
+from tinyclap.common.numbers import DASH, known, percent, percent_interval, ratio
 from tinyclap.results import MODELS, objects, part
 from tinyclap.zeroshot import clean_label
 
@@ -85,7 +85,7 @@ def warnings(evaluation: Mapping[str, Any]) -> list[str]:
         elif known(chance) and interval and interval[0] <= chance:
             found.append(f"The {model} may be guessing: always naming the commonest class gives {percent(chance)}.")
     if evaluation.get("heard_in_training"):
-        heard = f"{formatting.whole(evaluation['heard_in_training'])} of the test clips were heard in training"
+        heard = f"{numbers.whole(evaluation['heard_in_training'])} of the test clips were heard in training"
         found.append(f"{heard}, so these figures say little about new sounds.")
     return found
 
@@ -94,19 +94,19 @@ def closeness_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(name, value, explanation) of how closely the student follows its teacher; only what was measured."""
     p_value, chance = evaluation.get("mcnemar_p"), evaluation.get("knn10_chance")
     interval = evaluation.get("difference_ci95")
-    difference = formatting.points(evaluation.get("difference"), interval)
+    difference = numbers.points(evaluation.get("difference"), interval)
     rows = [
         ("Accuracy difference", difference, f"student minus teacher on the same clips{_doubt(interval)}"),
         (
             "McNemar p-value",
-            formatting.p_value(p_value),
+            numbers.p_value(p_value),
             "two-sided, exact; takes clips as independent",
         ),
         ("Agreement", percent(evaluation.get("agreement")), "share of clips given the same class, right or wrong"),
-        ("Cosine", formatting.decimal(evaluation.get("cosine")), "mean over clips of cos(student, teacher)"),
+        ("Cosine", numbers.decimal(evaluation.get("cosine")), "mean over clips of cos(student, teacher)"),
         (
             "Centred cosine",
-            formatting.decimal(evaluation.get("centred_cosine")),
+            numbers.decimal(evaluation.get("centred_cosine")),
             "the same after subtracting the teacher's mean embedding, so that only what differs between sounds counts",
         ),
         (
@@ -145,8 +145,8 @@ def tiles(evaluation: Mapping[str, Any], summary: Mapping[str, Any]) -> list[tup
     found = [
         (percent(shown.get("accuracy")), "zero-shot accuracy", beside),
         (percent(evaluation.get("retention")), "of the teacher's accuracy", kept),
-        (ratio(*macs), "of the MACs", " instead of ".join(map(formatting.scaled, macs))),
-        (ratio(*parameters), "of the parameters", " instead of ".join(map(formatting.scaled, parameters))),
+        (ratio(*macs), "of the MACs", " instead of ".join(map(numbers.scaled, macs))),
+        (ratio(*parameters), "of the parameters", " instead of ".join(map(numbers.scaled, parameters))),
     ]
     return [tile for tile in found if tile[0] != DASH]
 
@@ -255,7 +255,7 @@ def sweep_charts(sweep: Mapping[str, Any]) -> list[Chart]:
         if series and whole is not None:
             series["unpruned"] = [(math.log2(pruned[end]["dim"]), float(whole)) for end in (0, -1)]
         chart = line_chart(
-            title, "dimensions", series, x_text=lambda x: f"{2**x:.0f}", y_text=formatting.round_percent, styles=styles
+            title, "dimensions", series, x_text=lambda x: f"{2**x:.0f}", y_text=numbers.round_percent, styles=styles
         )
         drawn += [chart] if chart else []
     return drawn
@@ -289,14 +289,14 @@ def time_spent(epochs: Sequence[Mapping[str, Any]]) -> str:
     waiting = [epoch["data_seconds"] for epoch in epochs if known(epoch.get("data_seconds"))]
     text = f"{len(epochs)} {'epoch' if len(epochs) == 1 else 'epochs'}"
     if seconds:
-        text += f" in {formatting.duration(sum(seconds))}"
+        text += f" in {numbers.duration(sum(seconds))}"
         if len(waiting) == len(seconds) and sum(seconds) > 0:
             text += f", of which {percent(sum(waiting) / sum(seconds))} waiting for data"
     return text
 
 
 def _entry(value: Any) -> str:
-    return DASH if value is None else formatting.significant(value) if isinstance(value, int | float) else str(value)
+    return DASH if value is None else numbers.significant(value) if isinstance(value, int | float) else str(value)
 
 
 def _both(summary: Mapping[str, Any], key: str) -> tuple[Any, Any]:

@@ -17,8 +17,8 @@ from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwar
 from torch import GradScaler, Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tinyclap.common.files import write_text
 from tinyclap.errors import TinyclapError
-from tinyclap.files import write_text
 
 NOT_FINITE = "the loss is {loss} in epoch {epoch}; lower training.lr or set training.precision=no"
 

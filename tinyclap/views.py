@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import soxr
 
-from tinyclap import audio
-from tinyclap.checks import is_count, is_number, require
+from tinyclap.audio.windows import fit
+from tinyclap.common.checks import is_count, is_number, require
 from tinyclap.data.decoded import Decoded
 
 VERSION = 1  # of draw and render: raised when a view would sound different, so that stored ones are made again
@@ -195,9 +195,9 @@ def _render_stretch(decoded: Decoded, stretch: Stretch, duration_s: float) -> np
     waveform = decoded.waveform(stretch.index, stretch.start_s, duration_s * stretch.speed)
     if stretch.speed != 1.0:
         # Repeated before it is resampled: rates would round the length of a short clip differently at every repetition.
-        waveform = audio.fit(waveform, round(duration_s * stretch.speed * rate))
+        waveform = fit(waveform, round(duration_s * stretch.speed * rate))
         waveform = soxr.resample(waveform, stretch.speed, 1.0, quality="MQ")
-    waveform = audio.fit(waveform, length)
+    waveform = fit(waveform, length)
     return np.roll(waveform, round(stretch.roll_s * rate)) if stretch.roll_s else waveform
 
 
@@ -208,7 +208,7 @@ def _noise(view: View, duration_s: float, sample_rate: int) -> np.ndarray:
     frequency = np.maximum(np.arange(len(spectrum)), 1.0)
     noise = np.fft.irfft(spectrum * frequency ** (-view.noise_slope / 2.0), length)
     noise = (noise / np.sqrt(np.mean(noise**2))).astype(np.float32)
-    return audio.fit(soxr.resample(noise, NOISE_RATE, sample_rate, quality="HQ"), round(duration_s * sample_rate))
+    return fit(soxr.resample(noise, NOISE_RATE, sample_rate, quality="HQ"), round(duration_s * sample_rate))
 
 
 def _without_band(waveform: np.ndarray, band_hz: tuple[float, float], sample_rate: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tinyclap import audio
+from tinyclap.audio import windows
 from tinyclap.errors import TinyclapError
 
 Encode = Callable[[Tensor], Tensor]
@@ -41,7 +41,7 @@ def embed_clips(
     sizes = [waveforms.shape[1]] * len(waveforms) if lengths is None else [int(length) for length in lengths]
     if not sizes or min(sizes) < 1 or max(sizes) > waveforms.shape[1]:
         raise TinyclapError(f"clip lengths must lie in 1..{waveforms.shape[1]} samples, got {sizes}")
-    places = [(clip, start) for clip, size in enumerate(sizes) for start in audio.window_starts(size, window)]
+    places = [(clip, start) for clip, size in enumerate(sizes) for start in windows.window_starts(size, window)]
     sums: Tensor | None = None
     for first in range(0, len(places), batch_size):
         chunk = places[first : first + batch_size]

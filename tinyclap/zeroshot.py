@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from tinyclap import statistics
+from tinyclap.common import statistics
 from tinyclap.errors import TinyclapError
 from tinyclap.latent import LatentMap
 

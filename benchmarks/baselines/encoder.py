@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tinyclap.frontend import LogMel
-from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.teachers.base import AudioTower
 
 

@@ -3,7 +3,7 @@
 from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
 from baselines.encoder import Calls, Encoder
-from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import FrontendSpec
 
 EMBED_DIM, WINDOW_S = 512, 10.0
 SPEC = FrontendSpec(48_000, 1024, 1024, 480, 64, f_min=50.0, f_max=14_000.0)

@@ -4,7 +4,7 @@ from torch import nn
 from torchvision.models import mobilenet_v3_large
 
 from baselines.encoder import Calls, Encoder
-from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import FrontendSpec
 
 EMBED_DIM, WINDOW_S = 512, 10.0
 SPEC = FrontendSpec(32_000, 1024, 800, 320, 128, f_min=0.0, f_max=15_000.0)

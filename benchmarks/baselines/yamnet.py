@@ -3,7 +3,7 @@
 from torch import nn
 
 from baselines.encoder import Calls, Encoder
-from tinyclap.frontend_spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import FrontendSpec
 
 EMBED_DIM, WINDOW_S = 1024, 0.96
 SPEC = FrontendSpec(16_000, 512, 400, 160, 64, f_min=125.0, f_max=7_500.0)

@@ -1,7 +1,7 @@
 """Write laion.npz: what the original laion_clap computes with weights that anyone can make again from their names.
 
     python -m venv laion && laion/bin/pip install --no-deps laion-clap torchlibrosa  # and what they import
-    PYTHONPATH=tests laion/bin/python tests/golden/make_laion.py
+    PYTHONPATH=. laion/bin/python tests/golden/make_laion.py
 
 Only this script needs laion_clap (CC0); the tests use `laion_state`, `waveform`, `TOKENS` and the .npz file, which
 holds the names and shapes of the checkpoint too. The model is small: HTSAT of two stages, RoBERTa of two layers.
@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from named_weights import values
 from torch import Tensor, nn
+
+from tests.support.named_weights import values
 
 GOLDEN = Path(__file__).with_name("laion.npz")
 TOKENS = [[0, 17, 44, 90, 2], [0, 8, 2, 1, 1]]  # of two captions, the second padded

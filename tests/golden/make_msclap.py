@@ -1,7 +1,7 @@
 """Write msclap.npz: what the original msclap computes, 2022 and 2023, with weights made from their names alone.
 
     python -m venv laion && laion/bin/pip install --no-deps msclap torchlibrosa  # and what they import
-    PYTHONPATH=tests laion/bin/python tests/golden/make_msclap.py
+    PYTHONPATH=. laion/bin/python tests/golden/make_msclap.py
 
 Only this script needs msclap (MIT); the tests use `msclap_state`, `waveform`, `TOKENS` and the .npz file, which holds
 names and shapes of the checkpoints too. The audio towers have their published size, BERT and GPT-2 two layers of 64.
@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from named_weights import values
 from torch import Tensor
 from torch.nn import functional
+
+from tests.support.named_weights import values
 
 GOLDEN = Path(__file__).with_name("msclap.npz")
 TOKENS = [[101, 17, 44, 90, 102], [101, 8, 102, 0, 0]]  # of two captions, the second padded

@@ -1,7 +1,7 @@
 """Write reference_student.npz: what the original tinyCLAP student computes with weights that anyone can make again.
 
     pip install --no-deps micromind torchinfo
-    PYTHONPATH=tests python tests/golden/make_reference_student.py .../micromind/networks/phinet.py
+    PYTHONPATH=. python tests/golden/make_reference_student.py .../micromind/networks/phinet.py
 
 Only this script needs micromind (Apache-2.0); the tests use `reference_state`, `logmel` and the .npz file.
 """
@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from named_weights import values
 from torch import Tensor, nn
+
+from tests.support.named_weights import values
 
 GOLDEN = Path(__file__).with_name("reference_student.npz")
 # (in, hidden, out) channels of the blocks of alpha 1.5, beta 0.75, t0 6, N 7; block 0 does not expand.

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 
+from tinyclap.common.files import whole_folder
 from tinyclap.errors import TinyclapError
-from tinyclap.files import whole_folder
 
 TAR_SUFFIXES = (".tar.gz", ".tgz")
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError)

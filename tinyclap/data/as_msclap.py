@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torchaudio.functional import resample
 
-from tinyclap import audio
-from tinyclap.audio import AudioInfo
+from tinyclap.audio import files
+from tinyclap.audio.files import AudioInfo
 from tinyclap.data.base import Clip, Dataset
 
 
@@ -30,7 +30,7 @@ class AsMsclap(Dataset):
     def _load(self, clip: Clip, sample_rate: int, start_s: float, duration_s: float | None) -> np.ndarray:
         if clip.path is None:
             return self._dataset._load(clip, sample_rate, start_s, duration_s)
-        channels, rate = audio.read_channels(clip.path)
+        channels, rate = files.read_channels(clip.path)
         whole = resample(torch.from_numpy(channels.T.copy()), rate, sample_rate).reshape(-1).numpy()
         first = round(start_s * sample_rate)
         return whole[first:] if duration_s is None else whole[first : first + round(duration_s * sample_rate)]

@@ -16,13 +16,11 @@ from typing import Self
 
 import numpy as np
 
-from tinyclap import audio
-from tinyclap.audio import AudioInfo
-from tinyclap.errors import TinyclapError
+from tinyclap.audio import files
+from tinyclap.audio.files import AudioInfo
+from tinyclap.errors import NAMES_SHOWN, TinyclapError, shown
 
 DIGEST_BYTES = 16
-NAMES_SHOWN = 60  # in a list of what is known
-FAULTS_SHOWN = 5  # in a list of what is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +141,10 @@ class Dataset:
     # ---- the hooks of a subclass whose clips are not files
 
     def _info(self, clip: Clip) -> AudioInfo:
-        return audio.info(self._file(clip))
+        return files.info(self._file(clip))
 
     def _load(self, clip: Clip, sample_rate: int, start_s: float, duration_s: float | None) -> np.ndarray:
-        return audio.read(self._file(clip), sample_rate, start_s, duration_s)
+        return files.read(self._file(clip), sample_rate, start_s, duration_s)
 
     def _content(self, clip: Clip) -> Path | bytes:
         """What decides how the clip sounds: its file, or for a generated clip its recipe as bytes."""
@@ -193,12 +191,6 @@ class Concat(Dataset):
         """Without the prefix, so that renaming a data set's folder leaves the fingerprint as it is."""
         dataset, own = self._homes[clip.name]
         return dataset._own_name(own)
-
-
-def shown(items: Sequence[object], most: int = FAULTS_SHOWN) -> str:
-    """The first items as a comma-separated list, with a count of those left out."""
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(str(item) for item in items[:most]) + rest
 
 
 def _by_lot(name: str) -> bytes:

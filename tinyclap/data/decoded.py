@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from tinyclap import audio
+from tinyclap.audio import files
+from tinyclap.common.files import cache_root, cached_folder, write_json
+from tinyclap.common.progress import counted
 from tinyclap.data.base import Dataset
 from tinyclap.errors import TinyclapError
-from tinyclap.files import cache_root, cached_folder, write_json
-from tinyclap.progress import counted
 
 VERSION = 1
 WINDOWS = "windows.jsonl"  # a line each, so that no more than one is held as text
@@ -147,17 +147,17 @@ def _stretches(
         info = dataset.info(clip)
         is_long = info.duration_s > max_clip_s
         # A rest too short to be heard is no window, and nothing to complain of.
-        starts = np.arange(0.0, info.duration_s - audio.SHORTEST_MS / 1000, max_clip_s) if is_long else [0.0]
+        starts = np.arange(0.0, info.duration_s - files.SHORTEST_MS / 1000, max_clip_s) if is_long else [0.0]
         for start_s in starts:
             length_s = min(max_clip_s, info.duration_s - start_s)
             label = f"{name}[{start_s:g}-{start_s + length_s:g} s]" if is_long else name
             samples = dataset.load(clip, info.sample_rate, float(start_s), float(length_s) if is_long else None)
-            reason = audio.fault(samples, info.sample_rate)
+            reason = files.fault(samples, info.sample_rate)
             if reason:
                 bad.append(BadClip(label, reason))
             else:
                 yield label, samples, info.sample_rate
-    except audio.AudioError as error:
+    except files.AudioError as error:
         bad.append(BadClip(name, error.reason))
 
 

@@ -8,8 +8,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyclap.common.progress import Progress
 from tinyclap.errors import TinyclapError
-from tinyclap.progress import Progress
 
 CHUNK_BYTES = 2**18
 TIMEOUT_S = 30.0

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from tinyclap.audio import AUDIO_SUFFIXES
+from tinyclap.audio.files import AUDIO_SUFFIXES
 from tinyclap.data.base import Clip, Dataset
 from tinyclap.errors import TinyclapError
 

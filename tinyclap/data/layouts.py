@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from tinyclap.audio import AUDIO_SUFFIXES
+from tinyclap.audio.files import AUDIO_SUFFIXES
 from tinyclap.data.archives import extract
-from tinyclap.data.base import Clip, Dataset, shown
+from tinyclap.data.base import Clip, Dataset
 from tinyclap.data.download import download
 from tinyclap.data.folder import audio_files, check_folder
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import TinyclapError, shown
 
 DOWNLOADED = "get it with download: true in the data section (evaluate: --set download=true)"
 

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 
-from tinyclap.data.base import Clip, Dataset, shown
-from tinyclap.errors import TinyclapError
+from tinyclap.data.base import Clip, Dataset
+from tinyclap.errors import TinyclapError, shown
 
 
 def heard_clips(train: Dataset, test: Dataset) -> list[Clip]:

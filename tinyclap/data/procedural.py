@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import soxr
 
-from tinyclap.audio import AudioError, AudioInfo
-from tinyclap.data.base import Clip, Dataset, shown
+from tinyclap.audio.files import AudioError, AudioInfo
+from tinyclap.data.base import Clip, Dataset
 from tinyclap.data.sounds import SOUNDS
 from tinyclap.data.sounds.synthesis import (
     INTERNAL_RATE,
@@ -26,7 +26,7 @@ from tinyclap.data.sounds.synthesis import (
     noise_spectrum,
     seconds,
 )
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import TinyclapError, shown
 
 VERSION = 1  # part of the fingerprint: raise it whenever a clip sounds different than before
 SALT = 0x7C1A9  # keeps our random streams apart from those of anyone who also seeds with (seed, number)

@@ -10,12 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
+from tinyclap.common.numbers import binary_size, parse_bytes
 from tinyclap.errors import TinyclapError
-from tinyclap.formatting import binary_size
 from tinyclap.latency_model import FEATURES, LatencyFit
 from tinyclap.schema.base import Count, Section, Share, Text
 from tinyclap.strict_yaml import load_strict
-from tinyclap.units import parse_bytes
 
 
 def _bytes(value: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.phinet_config import PhiNetConfig
 from tinyclap.schema.base import Count, Dropout, Section, Text, Width
 from tinyclap.student_config import StudentConfig

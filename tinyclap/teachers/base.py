@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.data.base import Dataset
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend import LogMel
 from tinyclap.windows import embed_clips
 
 TEXT_BATCH = 64

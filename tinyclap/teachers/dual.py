@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.common.files import whole_folder, write_json, write_text
 from tinyclap.errors import TinyclapError
-from tinyclap.files import whole_folder, write_json, write_text
-from tinyclap.frontend import LogMel
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.student import Student
 from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
 from tinyclap.teachers.cnn14 import Cnn14

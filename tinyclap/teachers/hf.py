@@ -24,10 +24,10 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.common.files import whole_folder, write_text
 from tinyclap.errors import TinyclapError
-from tinyclap.files import whole_folder, write_text
-from tinyclap.frontend import LogMel
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.teachers import checkpoint
 from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
 from tinyclap.windows import repeat_pad

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel, GPT2Config, GPT2Model
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.as_msclap import AsMsclap
 from tinyclap.data.base import Dataset
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend import LogMel
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.heads import Projection
 from tinyclap.teachers import checkpoint, laion
 from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text

@@ -17,8 +17,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
-from tinyclap.frontend_spec import FrontendSpec
 from tinyclap.student import Student
 from tinyclap.student_config import StudentConfig
 from tinyclap.teachers.base import refuse_deaf_tokenizer

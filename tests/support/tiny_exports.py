@@ -1,0 +1,74 @@
+"""A student, its teacher and clips, small enough to be exported in tests."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+
+from tests.support.tiny import tiny_clap
+from tinyclap import exporter
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.data.decoded import Decoded, decode
+from tinyclap.data.procedural import Procedural
+from tinyclap.export_sounds import Material
+from tinyclap.exporter import Exporter, ExportOptions
+from tinyclap.phinet_config import PhiNetConfig
+from tinyclap.student import Student
+from tinyclap.student_config import StudentConfig
+
+SPEC = FrontendSpec(sample_rate=8000, n_fft=256, win_length=256, hop_length=160, n_mels=24, f_max=4000.0)
+TINY = StudentConfig(frontend=SPEC, phinet=PhiNetConfig(alpha=0.2), features=32, embed_dim=16, window_s=1.0)
+LABELS = ("church_bell", "dog_bark", "rain", "siren")
+PROMPTS = ("This is a sound of {}.",)
+
+
+def settled(config: StudentConfig) -> Student:
+    """An untrained student whose batch normalisation has seen noise of many levels."""
+    torch.manual_seed(0)
+    student = Student(config).train()
+    levels = torch.logspace(-4, 0, 16).unsqueeze(1)
+    with torch.no_grad():
+        for _ in range(20):
+            student(levels * torch.randn(16, config.window_samples))
+    return student.eval()
+
+
+def clips(seed: int) -> Decoded:
+    """Generated sounds of four classes, 1 s each."""
+    return decode(Procedural(126, seed=seed, duration_s=1.0).select(labels=LABELS), SPEC.sample_rate)
+
+
+def tiny_exporter(cache: Path, options: ExportOptions, config: StudentConfig = TINY) -> Exporter:
+    """Ready to write a bundle; its clips are decoded into `cache`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYCLAP_CACHE", str(cache))
+        material = Material(clips(0), clips(1), LABELS)
+    teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=config.embed_dim)
+    return Exporter(settled(config), teacher, material, options, "tiny", PROMPTS)
+
+
+@contextmanager
+def tracing_once() -> Iterator[None]:
+    """Within it, exports trace networks of the same weights once: tracing is what takes their time."""
+    kept: dict[tuple[str, str, float], onnx.ModelProto] = {}
+
+    def once(name: str, trace: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
+        def traced(network: Student | LogMel, *settings: int) -> onnx.ModelProto:
+            weights = [*network.state_dict().values(), *network.buffers()]
+            key = name, repr((network, settings)), sum(float(tensor.double().sum()) for tensor in weights)
+            if key not in kept:
+                kept[key] = trace(network, *settings)
+            copy = onnx.ModelProto()
+            copy.CopyFrom(kept[key])
+            return copy
+
+        return traced
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("encoder_graph", "frontend_graph"):
+            patch.setattr(exporter, name, once(name, vars(exporter)[name]))
+        yield

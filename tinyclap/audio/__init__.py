@@ -1,0 +1,5 @@
+"""From a file or a microphone to what a network hears: reading, windows, log-mel."""
+
+from tinyclap.audio.files import read
+
+__all__ = ["read"]

@@ -1,0 +1,1 @@
+"""Log-mel spectrograms: one specification, computed in numpy, torch and ONNX."""

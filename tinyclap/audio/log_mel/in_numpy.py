@@ -1,0 +1,46 @@
+"""The log-mel front end in numpy, the twin of `frontend.LogMel`. No torch."""
+
+import numpy as np
+
+from tinyclap.audio.log_mel.spec import FrontendSpec
+
+BLOCK_FRAMES = 64  # transformed at a time, which keeps the intermediate arrays in the processor's cache
+
+
+class LogMel:
+    """Log-mel spectrogram: waveforms (B, T) in [-1, 1] to decibels (B, 1, frames, n_mels), float32."""
+
+    def __init__(self, spec: FrontendSpec) -> None:
+        self.spec = spec
+        self._filterbank = spec.mel_filterbank()
+        phase = 2 * np.pi * np.arange(spec.win_length) / spec.win_length
+        before = (spec.n_fft - spec.win_length) // 2
+        window = np.pad(0.5 - 0.5 * np.cos(phase), (before, spec.n_fft - spec.win_length - before))
+        self._window = window.astype(np.float32)
+
+    def __call__(self, waveforms: np.ndarray) -> np.ndarray:
+        """Waveforms (B, T) to decibels (B, 1, frames, n_mels).
+
+        Raises:
+            TinyclapError: the input is not (B, T), or has no more than n_fft / 2 samples.
+        """
+        spec = self.spec
+        spec.check_waveforms(waveforms.shape)
+        half = spec.n_fft // 2
+        padded = np.pad(waveforms.astype(np.float32, copy=False), ((0, 0), (half, half)), mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft, axis=1)[:, :: spec.hop_length]
+        mels = np.empty((*frames.shape[:2], spec.n_mels), np.float32)
+        for first in range(0, frames.shape[1], BLOCK_FRAMES):
+            block = slice(first, first + BLOCK_FRAMES)
+            np.matmul(self._power(frames[:, block]), self._filterbank, out=mels[:, block])
+        np.log10(np.maximum(mels, np.float32(spec.amin), out=mels), out=mels)
+        mels *= np.float32(10.0)
+        return mels[:, None]
+
+    def _power(self, frames: np.ndarray) -> np.ndarray:
+        """|STFT|^power of frames (B, n, n_fft): float32 (B, n, n_fft // 2 + 1)."""
+        spectrum = np.fft.rfft(frames * self._window)  # in float32 from numpy 2 on, in float64 before
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        if self.spec.power != 2.0:
+            power **= self.spec.power / 2.0
+        return power.astype(np.float32, copy=False)

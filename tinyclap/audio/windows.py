@@ -1,0 +1,143 @@
+"""Which stretches of a sound the encoder hears: of an array, of a file of any length, of a live stream. No torch.
+
+A sound longer than a window is cut into consecutive windows, the last one aligned to the end; a shorter one is repeated
+as a whole and cut. Every window is float32 (window,) at the encoder's rate; `window` and `hop` are in samples.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from tinyclap.audio import files
+from tinyclap.audio.files import repeat_pad
+from tinyclap.common.checks import is_number
+from tinyclap.errors import TinyclapError
+
+STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
+LOUDEST = 8.0  # a peak above it is no sample in [-1, 1], however badly scaled: integers, most often
+
+
+def of_array(waveform: np.ndarray, window: int) -> Iterator[np.ndarray]:
+    """The windows of a waveform (T,) that is not empty."""
+    for start in window_starts(len(waveform), window):
+        yield fit(waveform[start:], window)
+
+
+def of_file(path: Path | str, sample_rate: int, window: int) -> Iterator[np.ndarray]:
+    """The windows of an audio file of any length, in bounded memory: those of the whole file (to 2e-6).
+
+    Raises:
+        AudioError: the file cannot be decoded, is shorter than 10 ms, or holds NaN or infinite samples.
+    """
+    for stretch in stretches(path, sample_rate, window):
+        yield from of_array(stretch, window)
+
+
+def stretches(path: Path | str, sample_rate: int, window: int) -> Iterator[np.ndarray]:
+    """A file of any length in stretches of whole windows, except that the last holds a whole window and the rest.
+
+    Raises:
+        AudioError: as `of_file`.
+    """
+    length = max(1, int(STRETCH_S * sample_rate) // window) * window
+    left = files.info(path).duration_s * sample_rate
+    start = 0
+    while left > length + window:
+        yield _usable(files.read(path, sample_rate, start / sample_rate, length / sample_rate), sample_rate, str(path))
+        start, left = start + length, left - length
+    yield _usable(files.read(path, sample_rate, start / sample_rate), sample_rate, str(path))
+
+
+def mono(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+    """An array (T,) of samples in [-1, 1] as float32 at another sample rate.
+
+    Raises:
+        TinyclapError: integers, another shape, less than 10 ms, NaN, infinite or huge samples, or no sample rate.
+    """
+    _check_rate(rate)
+    if np.ndim(samples) != 1:
+        raise TinyclapError(f"an array of shape {np.shape(samples)}; expected mono samples, shape (samples,)")
+    waveform = _usable(_floats(samples, "an array"), rate, f"an array of shape {samples.shape} at {rate} Hz")
+    return waveform if rate == sample_rate else soxr.resample(waveform, rate, sample_rate, quality="HQ")
+
+
+def of_stream(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
+    """For every `hop` samples of a stream of blocks (n,): the samples heard so far and the last window.
+
+    When the stream ends, once more for what is left of a hop.
+    """
+    recent = np.empty(0, np.float32)
+    heard, due = 0, hop
+    for block in blocks:
+        rest = block
+        while len(rest):
+            taken, rest = rest[: due - heard], rest[due - heard :]
+            recent = np.concatenate([recent, taken])[-window:]
+            heard += len(taken)
+            if heard == due:
+                yield heard, fit(recent, window)
+                due += hop
+    if heard > due - hop:
+        yield heard, fit(recent, window)
+
+
+def at_rate(blocks: Iterable[np.ndarray], block_rate: int, sample_rate: int) -> Iterator[np.ndarray]:
+    """A stream of blocks, (n,) or (n, channels) in [-1, 1], as mono float32 blocks at another sample rate.
+
+    Raises:
+        TinyclapError: no sample rate, or a block of integers, of another shape, or with NaN, infinite or huge samples.
+    """
+    _check_rate(block_rate)
+    resampler = soxr.ResampleStream(block_rate, sample_rate, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        if np.ndim(block) not in (1, 2) or np.shape(block)[1:] == (0,):
+            shape = np.shape(block)
+            raise TinyclapError(f"stream: a block of shape {shape}; expected samples in [-1, 1], (n,) or (n, channels)")
+        floats = _floats(block, "stream: a block")
+        samples = floats.mean(axis=1) if floats.ndim == 2 else floats
+        yield samples if block_rate == sample_rate else resampler.resample_chunk(samples)
+    if block_rate != sample_rate:
+        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _check_rate(rate: object) -> None:
+    if not is_number(rate) or rate <= 0:  # type: ignore[operator]
+        raise TinyclapError(f"sample_rate is {rate}: it must be above 0, in Hz")
+
+
+def _floats(samples: np.ndarray, what: str) -> np.ndarray:
+    """Samples as float32, if they can be samples in [-1, 1]."""
+    kind = samples.dtype if isinstance(samples, np.ndarray) else type(samples).__name__
+    if not isinstance(samples, np.ndarray) or not np.issubdtype(samples.dtype, np.floating):
+        raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]: divide int16 by 32768")
+    with np.errstate(over="ignore"):
+        floats = samples.astype(np.float32, copy=False)
+    peak = float(np.abs(floats).max(initial=0.0))
+    if not peak <= LOUDEST:  # also NaN
+        fault = f"a peak of {peak:g}: divide int16 by 32768" if np.isfinite(peak) else "NaN or infinite samples"
+        raise TinyclapError(f"{what} with {fault}; expected floats in [-1, 1]")
+    return floats
+
+
+def _usable(waveform: np.ndarray, sample_rate: int, name: str) -> np.ndarray:
+    """The waveform, if something can be computed from it."""
+    reason = files.unusable(waveform, sample_rate)
+    if reason:
+        raise files.AudioError(name, reason)
+    return waveform
+
+
+def fit(waveform: np.ndarray, length: int) -> np.ndarray:
+    """The waveform (T,) cut or repeat-padded to exactly `length` samples."""
+    return repeat_pad(waveform[:length], length)
+
+
+def window_starts(length: int, window: int) -> list[int]:
+    """Where the windows of a sound begin, in samples: consecutive, the last one aligned to the end.
+
+    None holds padding, but for the only one of a sound shorter than a window.
+    """
+    starts = list(range(0, max(1, length - window + 1), window))
+    return starts if starts[-1] + window >= length else [*starts, length - window]

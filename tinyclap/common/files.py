@@ -1,0 +1,148 @@
+"""Files that are never seen half written, and where cached work is kept."""
+
+import io
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap.errors import TinyclapError
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+def cache_root() -> Path:
+    """Folder of everything that can be computed again: `$TINYCLAP_CACHE`, else `~/.cache/tinyclap`."""
+    return Path(os.environ.get("TINYCLAP_CACHE") or Path.home() / ".cache" / "tinyclap")
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all (temporary file in the same folder, then rename)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        os.chmod(temporary, 0o644)  # mkstemp makes files that nobody else may read
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path, absent: Any) -> Any:
+    """What a JSON file holds, or `absent` if there is no such file.
+
+    Raises:
+        TinyclapError: the file is damaged, or holds another type than `absent` has.
+    """
+    if not path.is_file():
+        return absent
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TinyclapError(f"{path} is damaged ({error}); remove it and run the command that made it again") from error
+    if not isinstance(value, type(absent)):
+        raise TinyclapError(
+            f"{path} is damaged (expected {type(absent).__name__}, got {type(value).__name__}); "
+            "remove it and run the command that made it again"
+        )
+    return value
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A temporary folder on the same file system as `path`; removed at the end if it still has its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mine = f".{path.name}-{platform.node()}-"
+    for left in [entry for entry in path.parent.iterdir() if entry.name.startswith(mine)]:
+        if not _is_running(left.name.removeprefix(mine).partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)  # by a process that was killed
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{mine}{os.getpid()}-"))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    """Whether this machine has such a process, by its number; True when in doubt."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):
+        return True
+    return True
+
+
+@contextmanager
+def only_one(path: Path, refusal: str) -> Iterator[None]:
+    """Raise a TinyclapError with this text while another process is in such a block; a kill frees it."""
+    with path.open("w") as lock:
+        if fcntl is not None:  # elsewhere than on POSIX nobody is kept out
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TinyclapError(refusal) from error
+        yield
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `path` only if the block ends without an error."""
+    with _folder_beside(path) as temporary:
+        yield temporary
+        if path.exists():  # set aside first, so that a kill in between loses nothing
+            former = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-former-"))
+            try:
+                os.replace(path, former / path.name)
+                try:
+                    os.replace(temporary, path)
+                except OSError:
+                    os.replace(former / path.name, path)
+                    raise
+            finally:
+                shutil.rmtree(former)
+        else:
+            os.replace(temporary, path)
+
+
+@contextmanager
+def cached_folder(path: Path) -> Iterator[Path]:
+    """As `whole_folder`, for content that its name decides: where another process was faster, its folder stays."""
+    with _folder_beside(path) as temporary:
+        yield temporary
+        try:
+            temporary.rename(path)  # fails if there is a folder that is not empty
+        except OSError:
+            if not path.is_dir():
+                raise
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write a .npy file whole or not at all."""
+    content = io.BytesIO()  # written to a file of its own, np.save may not notice a full disk
+    np.save(content, array)
+    write_bytes(path, content.getbuffer())
