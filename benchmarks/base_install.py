@@ -17,7 +17,7 @@ import venv
 from pathlib import Path
 
 from tinyclap.common.files import write_json
-from tinyclap.run import environment
+from tinyclap.runs.provenance import environment
 
 PROJECT = Path(__file__).parents[1]
 RESULT = Path(__file__).parent / "results" / "base_install.json"

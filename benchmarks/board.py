@@ -18,24 +18,24 @@ from typing import Any
 import numpy as np
 
 from tinyclap import Bundle
-from tinyclap.budget import Budget
 from tinyclap.common.files import write_json
 from tinyclap.common.numbers import parse_count
 from tinyclap.common.statistics import paired_comparison, recording_ids
-from tinyclap.costs import student_costs
+from tinyclap.config.recipe import load_recipe
 from tinyclap.data import build_dataset
-from tinyclap.devices import load_device
+from tinyclap.hardware.budget import Budget
+from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.devices import load_device
 from tinyclap.jobs import run_recipe
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import StudentConfig
 from tinyclap.onnx_export import export_run
 from tinyclap.prune_options import PruneOptions
 from tinyclap.prune_run import prune_run
-from tinyclap.recipe import load_recipe
-from tinyclap.run import environment
-from tinyclap.search_options import CHOSEN, RESULT, SearchOptions
+from tinyclap.runs.provenance import environment
+from tinyclap.scaling.design_space import describe
+from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
 from tinyclap.search_run import run_search
-from tinyclap.space import describe
-from tinyclap.student import Student
-from tinyclap.student_config import StudentConfig
 
 RESULTS = Path(__file__).parent / "results"
 N_BOOTSTRAP = 2000

@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap import codes, zeroshot
 from tinyclap.common.files import write_json
+from tinyclap.config.data import one_or_more
 from tinyclap.data import build_dataset
+from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
-from tinyclap.data.esc50 import esc50
-from tinyclap.embeddings import clip_embeddings
+from tinyclap.data.published.esc50 import esc50
+from tinyclap.embeddings import neighbours, quantization
+from tinyclap.embeddings.latent_map import latent_map
 from tinyclap.finished import open_finished
-from tinyclap.latent import latent_map
-from tinyclap.run import environment
-from tinyclap.schema.data import one_or_more
+from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parent / "results" / "codes.json"
 DIMS = (384, 128, 64, 32)
@@ -66,10 +66,12 @@ def measure(run: Path) -> dict[tuple[int, str], tuple[float, float]]:
     kept = {}
     for dim in DIMS:
         exact = whole if dim == student.embed_dim else latent_map("rotation", dim, whole[heard]).apply(whole)
-        forms = {dtype: codes.decode(codes.encode(exact, dtype), dtype, dim) for dtype in codes.DTYPES}
+        forms = {
+            dtype: quantization.decode(quantization.encode(exact, dtype), dtype, dim) for dtype in quantization.DTYPES
+        }
         forms["plain signs"] = np.where(exact > 0, np.float32(1), np.float32(-1))
         for form, rows in forms.items():
-            same, unpruned = (zeroshot.knn_overlap(rows, other, asking) for other in (exact, whole))
+            same, unpruned = (neighbours.knn_overlap(rows, other, asking) for other in (exact, whole))
             kept[dim, form] = same, unpruned
     return kept
 
@@ -80,7 +82,7 @@ def summarise(dim: int, form: str, kept: list[tuple[float, float]]) -> dict[str,
     return {
         "dim": dim,
         "form": form,
-        "bytes": codes.bytes_per_clip("binary" if form == "plain signs" else form, dim),
+        "bytes": quantization.bytes_per_clip("binary" if form == "plain signs" else form, dim),
         "kept": statistics.mean(same),
         "kept_sd_of_runs": statistics.stdev(same) if len(same) > 1 else None,
         "kept_of_unpruned": statistics.mean(unpruned),

@@ -17,13 +17,13 @@ from types import ModuleType
 
 import torch
 
-from tinyclap import costs, counting
-from tinyclap.budget import Budget
 from tinyclap.common.files import write_json
-from tinyclap.run import environment
-from tinyclap.space import enumerate_space, space_around
-from tinyclap.student import Student
-from tinyclap.student_config import StudentConfig
+from tinyclap.hardware import costs, counting
+from tinyclap.hardware.budget import Budget
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.runs.provenance import environment
+from tinyclap.scaling.design_space import enumerate_space, space_around
 
 HERE = Path(__file__).parent
 

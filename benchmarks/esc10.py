@@ -22,17 +22,18 @@ from typing import Any
 import numpy as np
 from esc10_runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 
-from tinyclap import zeroshot
 from tinyclap.common.files import read_json, write_json, write_text
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
+from tinyclap.config.recipe import load_recipe
+from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
-from tinyclap.data.esc50 import esc50
-from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
-from tinyclap.evaluation import TEACHER_MEAN
-from tinyclap.recipe import load_recipe
-from tinyclap.run import environment
-from tinyclap.student import Student
+from tinyclap.data.published.esc50 import esc50
+from tinyclap.embeddings import neighbours, similarity, zero_shot
+from tinyclap.models.student import Student
+from tinyclap.runs.provenance import environment
+from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers import load_teacher
+from tinyclap.teachers.cache import class_vectors, teacher_clips
 
 RESULTS = Path(__file__).parent / "results"
 N_BOOTSTRAP = 2000
@@ -108,8 +109,8 @@ def score(
     theirs, mine, classes = embed(arguments, teacher_run, run)
     test = [index for index, clip in enumerate(dataset.clips) if clip.fold == fold]
     targets = [dataset.labels.index(str(dataset.clips[index].label)) for index in test]
-    by_teacher = zeroshot.predict(theirs[test], classes) == targets
-    by_student = zeroshot.predict(mine[test], classes) == targets
+    by_teacher = zero_shot.predict(theirs[test], classes) == targets
+    by_student = zero_shot.predict(mine[test], classes) == targets
     evaluation = read_json(run / "evaluation.json", [])[0]
     summary, taught = read_json(run / "summary.json", {}), read_json(teacher_run / "summary.json", {})
     row = {
@@ -169,9 +170,9 @@ def track(arguments: argparse.Namespace, fold: int, seed: int, teacher_run: Path
             "label": clip.label,
             "source": clip.source,
             "in_test_fold": clip.fold == fold,
-            "cosine": zeroshot.mean_cosine(mine[[index]], theirs[[index]]),
-            "centred_cosine": zeroshot.centred_cosine(mine[[index]], theirs[[index]], mean),
-            "knn10_overlap": zeroshot.knn_overlap(mine, theirs, np.array([index])),
+            "cosine": similarity.mean_cosine(mine[[index]], theirs[[index]]),
+            "centred_cosine": similarity.centred_cosine(mine[[index]], theirs[[index]], mean),
+            "knn10_overlap": neighbours.knn_overlap(mine, theirs, np.array([index])),
         }
         for index, clip in enumerate(dataset.clips)
         if clip.label in LEFT_OUT[fold]
@@ -262,7 +263,7 @@ def summarise_tracking(arguments: argparse.Namespace, tracking: list[dict[str, A
     if not tracking:
         return {}
     gallery = len(esc50(arguments.root, esc10=True))
-    told: dict[str, Any] = {"gallery": gallery, "knn10_chance": zeroshot.knn_chance(gallery)}
+    told: dict[str, Any] = {"gallery": gallery, "knn10_chance": neighbours.knn_chance(gallery)}
     for name, teacher_heard, held_out in (
         ("all_folds", "these classes, and three quarters of these clips", False),
         ("test_fold", "these classes, but none of these clips", True),

@@ -4,11 +4,11 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from tinyclap.config.recipe import dump, load_recipe
+from tinyclap.config.recipes import Recipe
+from tinyclap.data.views import FIXED
 from tinyclap.jobs import run_recipe
-from tinyclap.recipe import dump, load_recipe
-from tinyclap.run import check_run
-from tinyclap.schema.recipes import Recipe
-from tinyclap.views import FIXED
+from tinyclap.runs.folder import check_run
 
 # Every clip heard as it is, in a recipe's keys; its length stays the recipe's.
 FIXED_VIEWS = [

@@ -21,7 +21,7 @@ from typing import Any
 
 from tinyclap.common.files import write_json
 from tinyclap.common.machine import peak_rss_bytes
-from tinyclap.run import environment
+from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parent / "results" / "growth.json"
 DURATION_S = 1.0
@@ -64,11 +64,11 @@ def measured(size: int) -> dict[str, Any]:
     import torch
 
     from tinyclap.data.decoded import decode
-    from tinyclap.data.procedural import Procedural
-    from tinyclap.embeddings import teacher_embeddings
-    from tinyclap.student_config import StudentConfig
-    from tinyclap.teachers.scratch import new_dual, new_text
-    from tinyclap.views import FIXED, Views
+    from tinyclap.data.procedural.dataset import Procedural
+    from tinyclap.data.views import FIXED, Views
+    from tinyclap.models.student_config import StudentConfig
+    from tinyclap.teachers.untrained import new_dual, new_text
+    from tinyclap.training.targets import teacher_embeddings
 
     torch.manual_seed(0)
     text = new_text(["a dog barks"], 128, vocab_size=300, hidden_size=32, layers=1, heads=1)

@@ -20,20 +20,21 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from tinyclap import Bundle, onnx_graph
-from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH
+from tinyclap import Bundle
+from tinyclap.bench.timing import interleaved_ms
 from tinyclap.common.files import write_json
 from tinyclap.common.statistics import paired_comparison, recording_ids
+from tinyclap.config.recipe import load_recipe
 from tinyclap.data import build_dataset
-from tinyclap.latency import interleaved_ms
-from tinyclap.onnx_encoder import encoder_graph
+from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.quantize import quantize
+from tinyclap.exporters.onnx.student import encoder_graph
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import REFERENCE
 from tinyclap.onnx_export import export_run
-from tinyclap.quantize import quantize
-from tinyclap.recipe import load_recipe
-from tinyclap.run import environment
-from tinyclap.session import open_session
-from tinyclap.student import Student
-from tinyclap.student_config import REFERENCE
+from tinyclap.runs.provenance import environment
+from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH
+from tinyclap.runtime.session import open_session
 
 RESULT = Path(__file__).parent / "results" / "int8.json"
 N_BOOTSTRAP = 2000

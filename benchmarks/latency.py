@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from tinyclap.common.files import write_json
-from tinyclap.costs import student_costs
-from tinyclap.latency_model import FEATURES, cross_validate, features
+from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.latency_model import FEATURES, cross_validate, features
 from tinyclap.latency_run import STUDENTS, TIMES, make_students, time_students
-from tinyclap.run import environment
-from tinyclap.space import Space, embedding_dims, frontends
-from tinyclap.student_config import StudentConfig
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.runs.provenance import environment
+from tinyclap.scaling.design_space import Space, embedding_dims, frontends
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -24,18 +24,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinyclap import onnx_graph
 from tinyclap.audio.log_mel import in_numpy
 from tinyclap.audio.log_mel.in_onnx import FOLD, SPLITS, GraphLogMel
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.bench.timing import interleaved_ms
 from tinyclap.common.files import write_json
-from tinyclap.latency import interleaved_ms
-from tinyclap.onnx_encoder import encoder_graph
-from tinyclap.run import environment
-from tinyclap.session import open_session
-from tinyclap.student import Student
-from tinyclap.student_config import REFERENCE, StudentConfig
+from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.student import encoder_graph
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import REFERENCE, StudentConfig
+from tinyclap.runs.provenance import environment
+from tinyclap.runtime.session import open_session
 
 RESULT = Path(__file__).parent / "results" / "onnx_frontend.json"
 HEARS_32K = FrontendSpec(sample_rate=32_000, n_fft=1024, win_length=1024, hop_length=640, f_max=14_000.0)

@@ -23,25 +23,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from tinyclap import onnx_graph, zeroshot
+from tinyclap.bench.timing import interleaved_ms
 from tinyclap.build import describe_student
 from tinyclap.common.files import write_json
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
+from tinyclap.config.data import one_or_more
 from tinyclap.data import build_dataset
+from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
-from tinyclap.data.esc50 import esc50
-from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips, teacher_texts
+from tinyclap.data.published.esc50 import esc50
+from tinyclap.embeddings import neighbours, zero_shot
+from tinyclap.embeddings.latent_map import LatentMap, latent_map, mask_per_clip
+from tinyclap.exporters.onnx import graph
+from tinyclap.exporters.onnx.student import encoder_graph
 from tinyclap.finished import open_finished
-from tinyclap.latency import interleaved_ms
-from tinyclap.latent import LatentMap, latent_map, mask_per_clip
-from tinyclap.onnx_encoder import encoder_graph
-from tinyclap.prune import Material, finetune, narrow, prune
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import REFERENCE
 from tinyclap.prune_run import training_material
-from tinyclap.run import environment
-from tinyclap.schema.data import one_or_more
-from tinyclap.session import open_session
-from tinyclap.student import Student
-from tinyclap.student_config import REFERENCE
+from tinyclap.pruning.prune import Material, finetune, narrow, prune
+from tinyclap.runs.provenance import environment
+from tinyclap.runtime.session import open_session
+from tinyclap.teachers.cache import class_vectors, teacher_clips, teacher_texts
 
 RESULTS = Path(__file__).parent / "results"
 DIMS = (384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8)
@@ -90,7 +92,7 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
     theirs = teacher_clips(teacher, decode(whole, teacher.sample_rate))
     places = {clip.name: index for index, clip in enumerate(whole.clips)}
     heard, tested = ([places[clip.name] for clip in part.clips] for part in (train, test))
-    prompts = [text for pair in zeroshot.prompts_for(whole.labels, teacher.prompts) for text in pair]
+    prompts = [text for pair in zero_shot.prompts_for(whole.labels, teacher.prompts) for text in pair]
     texts = teacher_texts(teacher, prompts)
     made_of = {
         "rotation": ("rotation", mine[heard]),
@@ -104,10 +106,10 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
 
     def score(embeddings: np.ndarray, classes: np.ndarray) -> dict[str, Any]:
         return {
-            "correct": zeroshot.predict(embeddings[tested], classes) == targets,
+            "correct": zero_shot.predict(embeddings[tested], classes) == targets,
             "sources": sources,
-            "overlap": zeroshot.knn_overlap(embeddings, theirs, np.array(tested)),
-            "chance": zeroshot.knn_chance(len(whole)),
+            "overlap": neighbours.knn_overlap(embeddings, theirs, np.array(tested)),
+            "chance": neighbours.knn_chance(len(whole)),
         }
 
     taught = training_material(finished, train) if epochs else None
@@ -174,7 +176,7 @@ def published_shape() -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         for number, shape in enumerate(shapes.values()):
             path = Path(folder) / f"{number}.onnx"
-            onnx_graph.save(encoder_graph(shape), path)
+            graph.save(encoder_graph(shape), path)
             session = open_session(path, inputs=["logmel"], output="embedding", providers=None, threads=1)
             calls[str(number)] = partial(session.run, None, {"logmel": logmel})
         taken = interleaved_ms(calls, ROUNDS)

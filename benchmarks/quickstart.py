@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.files import write_json
-from tinyclap.run import environment
+from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parent / "results" / "quickstart.json"
 HELP_RUNS = 9

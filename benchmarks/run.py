@@ -22,15 +22,15 @@ import pictures
 import readme
 from baselines import BASELINES
 
-from tinyclap.bench import bench
-from tinyclap.bench_sources import find_models
+from tinyclap.bench.bench import bench
+from tinyclap.bench.sources import find_models
 from tinyclap.build import build_teacher
 from tinyclap.common.files import write_text
+from tinyclap.config.recipe import load_recipe
+from tinyclap.exporters.onnx.tower import export_tower
 from tinyclap.onnx_export import export_run
-from tinyclap.onnx_tower import export_tower
 from tinyclap.prune_options import PruneOptions
 from tinyclap.prune_run import prune_run
-from tinyclap.recipe import load_recipe
 
 RESULTS = Path(__file__).parent / "results"
 CLIP_S = 5.0  # of ESC-50: what one clip of it takes

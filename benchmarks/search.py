@@ -18,23 +18,24 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap import zeroshot
-from tinyclap.budget import Budget
 from tinyclap.common.files import read_json, write_json
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
-from tinyclap.costs import student_costs
+from tinyclap.config.recipe import load_recipe
 from tinyclap.data import build_dataset
-from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
-from tinyclap.evaluation import decode_set
+from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.decoded import decode_set
+from tinyclap.embeddings import zero_shot
+from tinyclap.embeddings.latent_map import latent_map
 from tinyclap.finished import open_finished
+from tinyclap.hardware.budget import Budget
+from tinyclap.hardware.costs import student_costs
 from tinyclap.jobs import run_recipe
-from tinyclap.latent import latent_map
-from tinyclap.lessons import lessons
-from tinyclap.recipe import load_recipe
-from tinyclap.run import environment
-from tinyclap.search_options import CHOSEN, RESULT, SearchOptions
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.runs.provenance import environment
+from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
 from tinyclap.search_run import run_search
-from tinyclap.student_config import StudentConfig
+from tinyclap.teachers.cache import class_vectors, teacher_clips
+from tinyclap.training.distillation_set import lessons
 
 RESULTS = Path(__file__).parent / "results"
 BUDGETS = {
@@ -123,7 +124,7 @@ def tested(run: Path, chosen: StudentConfig) -> dict[str, Any]:
         ours = ours / np.linalg.norm(ours, axis=1, keepdims=True)
     one, two = ours - mean, theirs - mean
     cosines = (one * two).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(two, axis=1)
-    predicted = zeroshot.predict(ours, class_vectors(teacher, test.labels, teacher.prompts))
+    predicted = zero_shot.predict(ours, class_vectors(teacher, test.labels, teacher.prompts))
     targets = np.array([test.labels.index(str(clip.label)) for clip in test.clips])
     return {
         "centred_cosine": float(cosines.mean()),

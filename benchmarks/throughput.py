@@ -27,18 +27,18 @@ from baselines.encoder import Encoder
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from tinyclap import training
 from tinyclap.common.files import write_json
 from tinyclap.data.decoded import decode
-from tinyclap.data.procedural import Procedural
-from tinyclap.distill import DistillOptions, distill, teacher_mean
-from tinyclap.heads import Projection
-from tinyclap.logmels import LogMelViews
-from tinyclap.losses import CosineLoss
-from tinyclap.run import environment
-from tinyclap.student import Student
-from tinyclap.student_config import REFERENCE, StudentConfig
-from tinyclap.views import FIXED, Views
+from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.data.views import FIXED, Views
+from tinyclap.models.heads import Projection
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import REFERENCE, StudentConfig
+from tinyclap.runs.provenance import environment
+from tinyclap.training import loop
+from tinyclap.training.distill import DistillOptions, distill, teacher_mean
+from tinyclap.training.losses import CosineLoss
+from tinyclap.training.spectrograms import LogMelViews
 
 RESULT = Path(__file__).parent / "results" / "throughput.json"
 TOKENS, WORDS = 100, 30_522  # of a caption, as msclap pads it; of BERT's vocabulary
@@ -59,7 +59,7 @@ def main() -> None:
         "command": f"python benchmarks/throughput.py --clips {given.clips} --batch-size {given.batch_size} "
         f"--rounds {given.rounds}",
         "environment": environment(seed=0),
-        "device": str(training.build_accelerator("no").device),
+        "device": str(loop.build_accelerator("no").device),
         "batch_size": given.batch_size,
         "epochs": EPOCHS,
         "students": {name: compare(config, views, given) for name, (config, views) in STUDENTS.items()},
@@ -71,7 +71,7 @@ def main() -> None:
 def compare(config: StudentConfig, views_per_clip: int, given: argparse.Namespace) -> dict[str, Any]:
     """One student in both loops."""
     torch.manual_seed(0)
-    device = training.build_accelerator("no").device
+    device = loop.build_accelerator("no").device
     decoded = decode(Procedural(given.clips, duration_s=REFERENCE.window_s), REFERENCE.frontend.sample_rate)
     views = Views(decoded, FIXED, seed=0)
     reference = ReferenceLoop(config, views, given.batch_size, device)

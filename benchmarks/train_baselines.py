@@ -31,24 +31,26 @@ import torch.nn.functional as F
 from esc10_runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 from torch import Tensor
 
-from tinyclap import training, zeroshot
 from tinyclap.common.files import read_json, write_json
 from tinyclap.common.statistics import accuracy_interval, paired_comparison, recording_ids
-from tinyclap.counting import n_parameters
+from tinyclap.config.recipe import dump, load_recipe
+from tinyclap.config.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.data import Dataset, build_dataset
+from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
-from tinyclap.distill import view_number
-from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
-from tinyclap.evaluation import TEACHER_MEAN
-from tinyclap.lessons import training_views
-from tinyclap.logmels import LogMelViews
-from tinyclap.recipe import dump, load_recipe
-from tinyclap.run import environment
-from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe
-from tinyclap.student import Student
+from tinyclap.embeddings import neighbours, similarity, zero_shot
+from tinyclap.hardware.counting import n_parameters
+from tinyclap.models.student import Student
+from tinyclap.runs.provenance import environment
+from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers import load_teacher
+from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.dual import load_dual
-from tinyclap.training import Ema, RunningStatistics
+from tinyclap.training import loop
+from tinyclap.training.distill import view_number
+from tinyclap.training.distillation_set import training_views
+from tinyclap.training.loop import Ema, RunningStatistics
+from tinyclap.training.spectrograms import LogMelViews
 
 RESULT = Path(__file__).parent / "results" / "baselines.json"
 OUTCOME = "outcome.json"
@@ -142,20 +144,20 @@ def clap_recipe(
 
 def supervised(recipe: DistillRecipe, folder: Path) -> "Classifier":
     """The student's encoder with one output for each class, trained on labels; optimiser and views are the recipe's."""
-    train, options = build_dataset(recipe.data.train), training.Options(**common_options(recipe))
+    train, options = build_dataset(recipe.data.train), loop.Options(**common_options(recipe))
     torch.manual_seed(recipe.seed)
     network = Classifier(recipe.student.config(len(train.labels), recipe.views.duration_s))
-    device = training.build_accelerator("no").device
+    device = loop.build_accelerator("no").device
     views = training_views(recipe, train, network.sample_rate)
     heard = LogMelViews(views, network.frontend, keep=True)
     network.to(device)
-    optimizer = training.build_optimizer([(network.parameters(), options.lr)], options)
+    optimizer = loop.build_optimizer([(network.parameters(), options.lr)], options)
     ema, statistics = Ema(network, options.ema), RunningStatistics(network)
     labels = [train.labels.index(str(train.clips[window.clip].label)) for window in views.decoded.windows]
     step = 0
     for epoch in range(options.epochs):
         network.train()
-        batches = training.epoch_batches(len(views), options.batch_size, recipe.seed, epoch)
+        batches = loop.epoch_batches(len(views), options.batch_size, recipe.seed, epoch)
         for batch in batches:
             rows = [(int(index), view_number(int(index), epoch, recipe.views.per_clip)) for index in batch]
             wanted = torch.zeros(len(rows), len(train.labels))
@@ -164,7 +166,7 @@ def supervised(recipe: DistillRecipe, folder: Path) -> "Classifier":
                 wanted[place, labels[index]] += 1.0 - view.other_share
                 if view.other is not None:
                     wanted[place, labels[view.other.index]] += view.other_share
-            training.set_learning_rate(optimizer, step, options.epochs * len(batches), options)
+            loop.set_learning_rate(optimizer, step, options.epochs * len(batches), options)
             statistics.before(step)
             logits = network.logits(heard.batch(rows).to(device))
             F.cross_entropy(logits, wanted.to(device)).backward()
@@ -193,20 +195,20 @@ class Classifier(Student):
 
 def common_options(recipe: DistillRecipe) -> dict[str, Any]:
     """Those settings of a distillation that any training has."""
-    return {key: getattr(recipe.training, key) for key in training.Options.__dataclass_fields__}
+    return {key: getattr(recipe.training, key) for key in loop.Options.__dataclass_fields__}
 
 
 def outcomes(embeddings: np.ndarray, test: Dataset, classes: np.ndarray) -> list[bool]:
     """Which test clips are named rightly by their embeddings (N, D)."""
     targets = [test.labels.index(str(clip.label)) for clip in test.clips]
-    return [bool(right) for right in zeroshot.predict(embeddings, classes) == targets]
+    return [bool(right) for right in zero_shot.predict(embeddings, classes) == targets]
 
 
 def closeness(mine: np.ndarray, theirs: np.ndarray, mean: np.ndarray | None) -> dict[str, float]:
     """How near a student is to its teacher on the test clips."""
     return {
-        "centred_cosine": zeroshot.centred_cosine(mine, theirs, mean),
-        "knn10_overlap": zeroshot.knn_overlap(mine, theirs),
+        "centred_cosine": similarity.centred_cosine(mine, theirs, mean),
+        "knn10_overlap": neighbours.knn_overlap(mine, theirs),
     }
 
 

@@ -3,7 +3,7 @@
 import pytest
 from baselines import BASELINES
 
-from tinyclap.build import describe_tower
+from tinyclap.teachers.describe import describe_tower
 
 PUBLISHED = {  # millions of parameters and of MACs per window, and how far ours may be from them
     "msclap2022-cnn14": (82.82, 13_790, 0.001),  # 79.67 M and the projection's 3.148 M

@@ -18,8 +18,8 @@ import soxr
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap import cli
 from tinyclap.audio import microphone
-from tinyclap.bundle import read_manifest, write_manifest
-from tinyclap.runtime import Bundle
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.manifest import read_manifest, write_manifest
 
 RATE = 16_000
 Run = Callable[..., tuple[int, str, str]]

@@ -12,13 +12,13 @@ import soundfile
 import torch
 
 from tests.support.commands import failure, run
-from tests.test_laion import checkpoint as laions
-from tests.test_msclap import checkpoint as microsofts
-from tests.test_msclap import state
-from tinyclap.recipe import load_recipe
-from tinyclap.student import Student
+from tests.teachers.test_laion import checkpoint as laions
+from tests.teachers.test_msclap import checkpoint as microsofts
+from tests.teachers.test_msclap import state
+from tinyclap.config.recipe import load_recipe
+from tinyclap.models.student import Student
 from tinyclap.teachers import load_teacher
-from tinyclap.teachers.scratch import train_tokenizer
+from tinyclap.teachers.untrained import train_tokenizer
 
 FOLDER = Path(__file__).parent / "golden"
 LAION = runpy.run_path(str(FOLDER / "make_laion.py"))

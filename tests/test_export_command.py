@@ -17,10 +17,10 @@ from tests.support.tiny import small_recipe, tiny_clap
 from tests.support.tiny_exports import tracing_once
 from tinyclap import cli
 from tinyclap.audio import files
-from tinyclap.bundle import read_manifest
-from tinyclap.data.procedural import Procedural
-from tinyclap.runtime import Bundle
-from tinyclap.student import Student
+from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.models.student import Student
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.manifest import read_manifest
 
 
 @pytest.fixture(scope="module")

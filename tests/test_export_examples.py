@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from tests.support.tiny_bundles import tiny_bundle
-from tinyclap.runtime import Bundle
+from tinyclap.runtime.bundle import Bundle
 
 EXAMPLES = Path(__file__).parents[1] / "export" / "python"
 RATE = 16_000

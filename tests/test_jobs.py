@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from tests.support.commands import failure, run
 from tests.support.tiny import LABELS, small_recipe, tiny_clap
 from tinyclap import cli
-from tinyclap.data.procedural import Procedural
-from tinyclap.student import Student
+from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.models.student import Student
 from tinyclap.teachers.base import Teacher
 
 ASKED_KEYS = {"retention", "agreement", "cosine", "centred_cosine", "knn10_overlap", "n_clips", "prompts"}

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import failure, run
-from tinyclap import latency_model
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.budget import Budget
-from tinyclap.costs import student_costs
-from tinyclap.devices import load_device, load_latency
 from tinyclap.errors import TinyclapError
-from tinyclap.latency_model import FEATURES, LatencyFit
+from tinyclap.hardware import latency_model
+from tinyclap.hardware.budget import Budget
+from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.devices import load_device, load_latency
+from tinyclap.hardware.latency_model import FEATURES, LatencyFit
 from tinyclap.latency_run import make_students, time_students
-from tinyclap.scaling import propose
-from tinyclap.space import Space, enumerate_space
-from tinyclap.student_config import StudentConfig
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.scaling.design_space import Space, enumerate_space
+from tinyclap.scaling.has import propose
 
 BASE = StudentConfig(FrontendSpec(8_000, 256, 256, 160, 24, f_max=4_000), window_s=1.0)
 SPACE = Space(

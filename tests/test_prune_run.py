@@ -14,12 +14,12 @@ from tests.support.commands import failure, run
 from tests.support.tiny import small_recipe, tiny_clap
 from tinyclap import cli
 from tinyclap.audio.files import read
-from tinyclap.bundle import Manifest, write_manifest
-from tinyclap.data.procedural import Procedural
+from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
-from tinyclap.latent import LatentMap
-from tinyclap.runtime import Bundle
-from tinyclap.student import Student
+from tinyclap.models.student import Student
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.manifest import Manifest, write_manifest
 
 
 @pytest.fixture(scope="module")

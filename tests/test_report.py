@@ -24,9 +24,10 @@ from tests.support.report_runs import (
     pages,
     text_of,
 )
-from tinyclap import report, tables, zeroshot
+from tinyclap import report, tables
 from tinyclap.common import numbers
 from tinyclap.errors import TinyclapError
+from tinyclap.evaluation import scores
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ class TestFullRun:
         assert "### my_sounds" in markdown
 
     def test_a_teacher_alone_has_no_students_column(self, run: Callable[..., Path]) -> None:
-        score = zeroshot.compare(
+        score = scores.compare(
             np.eye(3), None, np.eye(3)[:2], [0, 1, 1], ["dog", "rain"], templates=["a {}"], n_bootstrap=50
         )
         summary = {"teacher": {"name": "esc10_teacher", "parameters": 1000}, "clips": 3}
@@ -318,15 +319,15 @@ def test_a_student_that_answers_one_class_and_one_that_may_be_guessing_are_told(
     labels, classes = ["dog", "door_knock", "rain"], np.eye(3)
     targets = [0, 1, 2] * 20
     sure, alike = np.eye(3)[targets], np.tile([0.1, 1.0, 0.2], (60, 1))
-    evaluation = zeroshot.compare(sure, alike, classes, targets, labels, n_bootstrap=200)
+    evaluation = scores.compare(sure, alike, classes, targets, labels, n_bootstrap=200)
     assert evaluation["chance"] == pytest.approx(1 / 3)
     assert tables.warnings(evaluation) == ["The student names 'door knock' for every clip: it tells no sounds apart."]
     guessing = np.eye(3)[[0, 0, 1, 1, 2, 2] * 10]
-    evaluation = zeroshot.compare(sure, guessing, classes, targets, labels, n_bootstrap=200)
+    evaluation = scores.compare(sure, guessing, classes, targets, labels, n_bootstrap=200)
     assert tables.warnings(evaluation) == [
         "The student may be guessing: always naming the commonest class gives 33.3 %."
     ]
-    assert tables.warnings(zeroshot.compare(sure, sure, classes, targets, labels, n_bootstrap=200)) == []
+    assert tables.warnings(scores.compare(sure, sure, classes, targets, labels, n_bootstrap=200)) == []
     assert tables.warnings({}) == []
 
 

@@ -12,9 +12,10 @@ import pytest
 from tests.support.report_runs import fake_run, fake_summary, html_tables, markdown_table, pages, text_of
 from tinyclap import report_costs, report_export, report_pareto, report_timed, tables
 from tinyclap.common import numbers
-from tinyclap.costs import student_costs
-from tinyclap.results import Run, read_run
-from tinyclap.student_config import StudentConfig
+from tinyclap.hardware import student_shape
+from tinyclap.hardware.costs import student_costs
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.runs.results import Run, read_run
 
 FULL_DIM, DIM = 384, 96
 DASH = numbers.DASH
@@ -125,10 +126,10 @@ class TestCosts:
     ) -> None:
         whole = StudentConfig(embed_dim=FULL_DIM, head=head)
         mapped = StudentConfig(embed_dim=DIM, head="linear" if head == "linear" else "mapped_projection")
-        shape = report_costs.Shape(mapped, None if head == "linear" else FULL_DIM)
+        shape = student_shape.Shape(mapped, None if head == "linear" else FULL_DIM)
         found = read_run(run(dim=DIM, summary=pruned_summary()))
         before = report_costs.unpruned_shape(found, shape)
-        assert before == report_costs.Shape(whole)
+        assert before == student_shape.Shape(whole)
         assert before.figures()["parameters"] == student_costs(whole).parameters
         assert before.pruned(DIM) == shape
         monkeypatch.setattr(report_costs, "shape_of", lambda _: shape)
@@ -324,7 +325,7 @@ class TestPictures:
         assert "What accuracy costs" not in markdown
 
     def test_a_damaged_sweep_leaves_the_others(self) -> None:
-        shape = report_costs.Shape(StudentConfig(embed_dim=DIM))
+        shape = student_shape.Shape(StudentConfig(embed_dim=DIM))
         rows = [{"dim": "x"}, {"dim": 0, "accuracy": 0.5}, {"dim": 9999, "method": "rotation", "accuracy": 0.5}, 3]
         found = Run(Path(), summary=pruned_summary(), sweep={"rows": rows})
         assert report_pareto.candidates(found, [], shape) == []

@@ -12,8 +12,8 @@ from tests.support.commands import failure, run
 from tests.support.report_runs import html_tables, markdown_table, text_of
 from tinyclap import search_report, search_table
 from tinyclap.errors import TinyclapError
+from tinyclap.models.student_config import StudentConfig
 from tinyclap.search_table import short
-from tinyclap.student_config import StudentConfig
 
 
 def trial(value: float, macs: int, *, finished: bool = True, **others: Any) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from tinyclap.version import __version__
 if TYPE_CHECKING:
     from tinyclap.audio.log_mel.in_torch import LogMel
     from tinyclap.audio.log_mel.spec import FrontendSpec
-    from tinyclap.embed_files import read_embeddings
-    from tinyclap.phinet import PhiNet
-    from tinyclap.phinet_config import PhiNetConfig
-    from tinyclap.recipe import load_recipe
-    from tinyclap.runtime import Bundle
-    from tinyclap.student import Student
-    from tinyclap.student_config import StudentConfig
+    from tinyclap.config.recipe import load_recipe
+    from tinyclap.models.phinet import PhiNet
+    from tinyclap.models.phinet_config import PhiNetConfig
+    from tinyclap.models.student import Student
+    from tinyclap.models.student_config import StudentConfig
+    from tinyclap.runtime.bundle import Bundle
+    from tinyclap.runtime.library import read_embeddings
 
 __all__ = [
     "Bundle",
@@ -34,15 +34,15 @@ __all__ = [
 
 # Imported when first asked for: `import tinyclap` must stay quick and must work without torch.
 _LAZY = {
-    "Bundle": "tinyclap.runtime",
+    "Bundle": "tinyclap.runtime.bundle",
     "FrontendSpec": "tinyclap.audio.log_mel.spec",
     "LogMel": "tinyclap.audio.log_mel.in_torch",
-    "PhiNet": "tinyclap.phinet",
-    "PhiNetConfig": "tinyclap.phinet_config",
-    "Student": "tinyclap.student",
-    "StudentConfig": "tinyclap.student_config",
-    "load_recipe": "tinyclap.recipe",
-    "read_embeddings": "tinyclap.embed_files",
+    "PhiNet": "tinyclap.models.phinet",
+    "PhiNetConfig": "tinyclap.models.phinet_config",
+    "Student": "tinyclap.models.student",
+    "StudentConfig": "tinyclap.models.student_config",
+    "load_recipe": "tinyclap.config.recipe",
+    "read_embeddings": "tinyclap.runtime.library",
 }
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinyclap.bench.timing import P99_FEWEST
 from tinyclap.common.numbers import DASH, aligned, duration, file_size, known, milliseconds, ratio, scaled
-from tinyclap.latency import P99_FEWEST
 
 HEADER = (
     *("", "window", "p50", "p90", "p99", "real time", "clips/s"),

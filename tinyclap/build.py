@@ -4,16 +4,16 @@ from typing import Any
 
 import torch
 
-from tinyclap import counting
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.pretrain import Captions
-from tinyclap.schema import recipes as schema
-from tinyclap.schema.networks import Cnn14Tower, HtsatTower, ScratchText
-from tinyclap.schema.recipes import PretrainRecipe
-from tinyclap.student import Student
-from tinyclap.student_config import StudentConfig
-from tinyclap.teachers import load_teacher, scratch
-from tinyclap.teachers.base import AudioTower, Teacher
+from tinyclap.config import recipes as schema
+from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText
+from tinyclap.config.recipes import PretrainRecipe
+from tinyclap.data.captions import Captions
+from tinyclap.hardware import counting
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.teachers import load_teacher, untrained
+from tinyclap.teachers.base import Teacher
 
 
 def build_teacher(section: schema.Teacher) -> Teacher:
@@ -32,7 +32,7 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
     }
     if isinstance(audio, HtsatTower):
         assert isinstance(text, ScratchText)
-        return scratch.new_clap(
+        return untrained.new_clap(
             texts,
             vocab_size=text.vocab_size,
             text_hidden_size=text.hidden_size,
@@ -47,36 +47,16 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
         )
     if isinstance(text, ScratchText):
         sizes = text.model_dump(exclude={"kind"})
-        tower = scratch.new_text(texts, recipe.embed_dim, **sizes)
+        tower = untrained.new_text(texts, recipe.embed_dim, **sizes)
     else:
-        tower = scratch.pretrained_text(text.source, recipe.embed_dim, frozen=text.freeze)
+        tower = untrained.pretrained_text(text.source, recipe.embed_dim, frozen=text.freeze)
     window_s = recipe.views.duration_s
     encoder: StudentConfig | tuple[FrontendSpec, float]
     if isinstance(audio, Cnn14Tower):
         encoder = (audio.frontend, audio.width)
     else:
         encoder = audio.config(recipe.embed_dim, window_s)
-    return scratch.new_dual(encoder, tower, window_s=window_s, prompts=recipe.templates[:1], **common)
-
-
-def describe_teacher(teacher: Teacher) -> dict[str, Any]:
-    """Name, licence, size and cost of a teacher, for reports."""
-    return {"fingerprint": teacher.fingerprint, **describe_tower(teacher)}
-
-
-def describe_tower(tower: AudioTower) -> dict[str, Any]:
-    """Name, licence, size and cost of an audio tower; MACs are those of one window."""
-    spec = tower.frontend.spec
-    logmel = torch.zeros(1, 1, spec.n_frames(tower.window), spec.n_mels)
-    return {
-        "name": tower.name,
-        "licence": tower.licence,
-        "embed_dim": tower.embed_dim,
-        "window_s": tower.window_s,
-        "sample_rate": tower.sample_rate,
-        "parameters": sum(parameter.numel() for parameter in tower.audio_parameters()),
-        "macs": counting.count_macs(tower.cpu(), tower.encode_logmel, logmel),
-    }
+    return untrained.new_dual(encoder, tower, window_s=window_s, prompts=recipe.templates[:1], **common)
 
 
 def describe_student(student: Student) -> dict[str, Any]:

@@ -132,11 +132,11 @@ def _train(
     as_json: bool,
 ) -> None:
     """Run a recipe for `task` and say what came of it."""
-    from tinyclap.recipe import dump, load_recipe
+    from tinyclap.config.recipe import dump, load_recipe
 
     loaded = load_recipe(recipe, overrides or [], task=task)
     folder = run or _runs() / loaded.name
-    from tinyclap.run import check_run
+    from tinyclap.runs.folder import check_run
 
     if not check_run(folder, dump(loaded), resume=resume, overwrite=overwrite) and resume:
         typer.echo(f"{folder} holds nothing to resume: it is begun now", err=True)
@@ -162,7 +162,7 @@ def evaluate(
 ) -> None:
     """Score a run's student by zero-shot accuracy beside its teacher."""
     folder = chosen_run(run)
-    from tinyclap.evaluation import evaluate_run
+    from tinyclap.evaluation.zero_shot import evaluate_run
 
     evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
     _conclude(folder, as_json, evaluation)
@@ -186,7 +186,7 @@ def report(
 
 
 def _runs() -> Path:
-    from tinyclap.run import RUNS
+    from tinyclap.runs.folder import RUNS
 
     return RUNS
 
@@ -201,7 +201,7 @@ def _conclude(folder: Path, as_json: bool, evaluated: dict[str, Any] | None = No
 @recipes.command("ls")
 def recipes_ls() -> None:
     """List the shipped recipes and what each is for."""
-    from tinyclap.recipe import purpose, shipped_recipes
+    from tinyclap.config.recipe import purpose, shipped_recipes
 
     shipped = shipped_recipes()
     width = max(map(len, shipped), default=0)
@@ -215,7 +215,7 @@ def recipes_cp(
     destination: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path("."),
 ) -> None:
     """Copy a shipped recipe to edit it; an existing file is never overwritten."""
-    from tinyclap.recipe import copy_recipe
+    from tinyclap.config.recipe import copy_recipe
 
     target = copy_recipe(name, destination)
     typer.echo(str(target))
@@ -228,8 +228,8 @@ def recipes_check(
     ],
 ) -> None:
     """Check recipes with their overrides: OK, or every error with its line (exit code 2)."""
-    from tinyclap.recipe import absent_inputs, load_recipe
-    from tinyclap.strict_yaml import ProblemsError
+    from tinyclap.config.recipe import absent_inputs, load_recipe
+    from tinyclap.config.strict_yaml import ProblemsError
 
     files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
     overrides = [argument for argument in arguments if argument not in files]

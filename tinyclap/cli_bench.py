@@ -55,7 +55,7 @@ def bench_command(
 
     A run keeps the result, for its report.
     """
-    from tinyclap.bench_sources import LONGEST_S, find_models, runs_among
+    from tinyclap.bench.sources import LONGEST_S, find_models, runs_among
 
     if window is not None and not 0 < window <= LONGEST_S:  # NaN neither
         raise typer.BadParameter(f"--window {window:g}: allowed: seconds above 0, up to {LONGEST_S:g}")
@@ -63,10 +63,10 @@ def bench_command(
         raise typer.BadParameter(f"--seconds {seconds:g}: allowed: 0 or more, not without end")
     if out is not None and out.is_dir():
         raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
-    from tinyclap import bench as room
+    from tinyclap.bench import bench as room
     from tinyclap.bench_table import as_table
     from tinyclap.common.machine import cautions, conditions
-    from tinyclap.results import BENCH
+    from tinyclap.runs.results import BENCH
 
     given = sources or [chosen_run(None)]
     models = find_models(given, int8=int8, window_s=window, sample_rate=sample_rate)
@@ -92,8 +92,8 @@ def bench_command(
                 models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider
             )
         else:
-            from tinyclap.bench_remote import bench_there
-            from tinyclap.ssh import Host
+            from tinyclap.bench.remote_bench import bench_there
+            from tinyclap.bench.ssh import Host
 
             there = Host(host, remote_python, ssh_config)
             result = bench_there(there, given, models, settings, lambda what: typer.echo(what, err=True))

@@ -9,8 +9,8 @@ import typer
 from tinyclap.cli_options import AsJson
 
 if TYPE_CHECKING:
-    from tinyclap.labels import Prediction
-    from tinyclap.runtime import Bundle
+    from tinyclap.runtime.bundle import Bundle
+    from tinyclap.runtime.labels import Prediction
 
 device = typer.Typer()
 
@@ -42,9 +42,9 @@ def classify(
     """Say which labels fit sound files best."""
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other; give one of them")
-    from tinyclap import classify_files as room
     from tinyclap.data.folder import find_sounds
-    from tinyclap.labels import read_labels
+    from tinyclap.runtime import classify_files as room
+    from tinyclap.runtime.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
     loaded = _load(bundle, threads, provider, int8, dim)
@@ -75,7 +75,7 @@ def embed(
 ) -> None:
     """Embed many sound files; after an interruption the same command goes on."""
     from tinyclap.data.folder import find_sounds
-    from tinyclap.embed_files import embed_files
+    from tinyclap.runtime.library import embed_files
 
     sounds = find_sounds(files)
     loaded = _load(bundle, None, provider, int8, dim)
@@ -85,7 +85,7 @@ def embed(
         typer.echo(f"{len(made.bad)} files left out; {out.with_suffix('.json')} names them:{named}", err=True)
     kept = "" if dtype == "float32" else "; too few clips to measure what their neighbours lose"
     if made.neighbours_kept is not None:
-        from tinyclap.zeroshot import knn_chance
+        from tinyclap.embeddings.neighbours import knn_chance
 
         chance = knn_chance(made.n_rows)
         kept = f"; {made.neighbours_kept:.1%} of the 10 nearest clips are kept (chance {chance:.1%})"
@@ -109,7 +109,7 @@ def listen(
     """Say what the microphone hears, until Ctrl-C."""
     from tinyclap.audio import microphone as live
     from tinyclap.audio import windows
-    from tinyclap.labels import read_labels
+    from tinyclap.runtime.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
     loaded = _load(bundle, threads, provider, int8)
@@ -131,17 +131,17 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Say what a bundle or a run is."""
-    from tinyclap.bundle import MANIFEST
+    from tinyclap.runtime.manifest import MANIFEST
 
     if (folder / MANIFEST).exists():
         from tinyclap.bundle_summary import bundle_table
-        from tinyclap.runtime import Bundle
+        from tinyclap.runtime.bundle import Bundle
 
         loaded = Bundle.load(folder)
         typer.echo(loaded.manifest.to_json() if as_json else bundle_table(loaded.manifest, loaded.labels))
         return
     from tinyclap.errors import TinyclapError
-    from tinyclap.run import find_run
+    from tinyclap.runs.folder import find_run
     from tinyclap.summary import as_object, as_table
 
     try:
@@ -161,7 +161,7 @@ def selftest_command(
     """Prove that this machine computes what was exported."""
     from dataclasses import asdict
 
-    from tinyclap.selftest import refuse_failed, selftest
+    from tinyclap.runtime.selftest import refuse_failed, selftest
 
     tests = selftest(bundle, providers=provider, threads=threads)
     if as_json:
@@ -183,7 +183,7 @@ def _load(
     bundle: Path | None, threads: int | None, provider: str | None, int8: bool | None, dim: int | None = None
 ) -> "Bundle":
     from tinyclap.bundle_summary import cost_of
-    from tinyclap.runtime import Bundle
+    from tinyclap.runtime.bundle import Bundle
 
     loaded = Bundle.load(
         bundle or _newest_bundle(),
@@ -199,9 +199,9 @@ def _load(
 
 def _newest_bundle() -> Path:
     """The newest run's bundle, named on stderr."""
-    from tinyclap.bundle import MANIFEST
     from tinyclap.errors import TinyclapError
-    from tinyclap.run import RUNS, find_run
+    from tinyclap.runs.folder import RUNS, find_run
+    from tinyclap.runtime.manifest import MANIFEST
 
     if not any(RUNS.glob("*/recipe.yaml")):
         raise TinyclapError("no bundle: give its folder with --bundle DIR (here is no run that might have one)")

@@ -44,7 +44,7 @@ def export_command(
     if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     from tinyclap.export_summary import as_object, as_table
-    from tinyclap.labels import read_labels
+    from tinyclap.runtime.labels import read_labels
 
     named = None if labels is None else tuple(read_labels(labels))
     folder = chosen_run(run)

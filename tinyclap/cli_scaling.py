@@ -8,7 +8,7 @@ import typer
 from tinyclap.cli_options import AsJson
 
 if TYPE_CHECKING:
-    from tinyclap.budget import Budget
+    from tinyclap.hardware.budget import Budget
 
 scaling = typer.Typer()
 
@@ -37,7 +37,7 @@ def devices(
 ) -> None:
     """List the known devices and what they leave for a student; of one, where the figures are from."""
     from tinyclap.common.numbers import aligned, binary_size
-    from tinyclap.devices import known_devices, load_device
+    from tinyclap.hardware.devices import known_devices, load_device
 
     if device is not None:
         one = load_device(device)
@@ -67,8 +67,8 @@ def latency(
     from tinyclap import latency_run as room
 
     if make:
-        from tinyclap.space import Space, embedding_dims, frontends
-        from tinyclap.student_config import StudentConfig
+        from tinyclap.models.student_config import StudentConfig
+        from tinyclap.scaling.design_space import Space, embedding_dims, frontends
 
         base = StudentConfig()
         room.make_students(folder, Space(base, frontends(base.frontend, 32_000), embedding_dims(512)), students)
@@ -111,14 +111,14 @@ def search_command(
     as_json: AsJson = False,
 ) -> None:
     """Find the student that fits a device or a budget; the same command goes on after an interruption."""
-    from tinyclap.recipe import load_recipe
-    from tinyclap.run import RUNS
+    from tinyclap.config.recipe import load_recipe
+    from tinyclap.runs.folder import RUNS
 
     loaded = load_recipe(recipe, overrides or [], task="distill")
     texts = {"macs": macs, "parameters": parameters, "ram_bytes": ram, "flash_bytes": flash, "latency_ms": latency}
     budget = _budget(device, texts, latency_fit, precision=precision, fused=fused)
     folder = out or RUNS / (f"{loaded.name}-search" if device is None else f"{loaded.name}-search-{Path(device).stem}")
-    from tinyclap.search_options import SearchOptions, refuse_other
+    from tinyclap.scaling.options import SearchOptions, refuse_other
 
     options = SearchOptions(trials, epochs, minutes, seed)
     refuse_other(loaded, budget, options, views, folder)
@@ -137,10 +137,10 @@ def search_command(
 
 def _budget(device: str | None, texts: dict[str, str | None], latency_fit: Path | None, **settings: Any) -> "Budget":
     """The limits that were asked for, and those of the device."""
-    from tinyclap.budget import Budget
     from tinyclap.common.numbers import parse_bytes, parse_count, parse_ms
-    from tinyclap.devices import load_device, load_latency
     from tinyclap.errors import TinyclapError
+    from tinyclap.hardware.budget import Budget
+    from tinyclap.hardware.devices import load_device, load_latency
 
     readers = {
         "macs": ("--max-macs", parse_count),

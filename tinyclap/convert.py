@@ -7,19 +7,19 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tinyclap import pretrained
 from tinyclap.build import describe_student
 from tinyclap.common.files import read_json, whole_folder, write_json, write_text
 from tinyclap.common.numbers import file_size, scaled
-from tinyclap.counting import n_parameters
+from tinyclap.config.recipe import dump, load_recipe
 from tinyclap.errors import TinyclapError
-from tinyclap.phinet import reference_names
-from tinyclap.recipe import dump, load_recipe
+from tinyclap.hardware.counting import n_parameters
+from tinyclap.models import checkpoints, hub
+from tinyclap.models.phinet import reference_names
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import REFERENCE, StudentConfig
 from tinyclap.report import model_card, write_report
-from tinyclap.run import write_provenance
-from tinyclap.student import Student
-from tinyclap.student_config import REFERENCE, StudentConfig
-from tinyclap.teachers import checkpoint, load_teacher
+from tinyclap.runs.provenance import write_provenance
+from tinyclap.teachers import load_teacher
 from tinyclap.teachers.dual import FORMAT as DUAL
 from tinyclap.teachers.laion import load_laion
 from tinyclap.teachers.msclap import LICENCE, VERSIONS
@@ -87,7 +87,7 @@ def published_student(source: str) -> Student:
         )
     alpha, beta, t0 = (float(text) for text in named.groups()[:3])
     shape = dataclasses.replace(REFERENCE.phinet, alpha=alpha, beta=beta, t0=t0, depth=int(named[4]))
-    return load_reference(checkpoint.located(source, STUDENTS, STUDENT), dataclasses.replace(REFERENCE, phinet=shape))
+    return load_reference(checkpoints.located(source, STUDENTS, STUDENT), dataclasses.replace(REFERENCE, phinet=shape))
 
 
 def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Student:
@@ -103,7 +103,7 @@ def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Stude
     Raises:
         TinyclapError: not such a file, or tensors missing, unknown or of another shape.
     """
-    weights = checkpoint.read(Path(path))
+    weights = checkpoints.read(Path(path))
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise TinyclapError(f"{path} holds no state dict of tensors; give the audio student's checkpoint")
     modules = {f"base.{theirs}": f"trunk.{ours}" for theirs, ours in reference_names(config.phinet).items()}
@@ -115,7 +115,7 @@ def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Stude
         for theirs, ours in modules.items()
         for tensor in student.get_submodule(ours).state_dict()
     }
-    pretrained.fill(student, weights, str(path), names)
+    hub.fill(student, weights, str(path), names)
     return student.eval()
 
 
@@ -146,7 +146,7 @@ def _tower(source: str, path: Path) -> str:
             f"{source}: a student is exported by way of its run: `tinyclap convert {source} FOLDER`, then `tinyclap "
             "export FOLDER --onnx`"
         )
-    from tinyclap.onnx_tower import export_tower
+    from tinyclap.exporters.onnx.tower import export_tower
 
     facts = export_tower(load_teacher(_kind(source), source), path)
     size = f"{scaled(facts['parameters'])} parameters, {file_size(path.stat().st_size)}"

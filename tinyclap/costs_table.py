@@ -5,14 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tinyclap import latent
-from tinyclap.common.files import read_json
 from tinyclap.common.numbers import aligned, binary_size, scaled
-from tinyclap.costs import PRECISIONS, Costs, student_costs
+from tinyclap.config.recipe import load_recipe
 from tinyclap.errors import TinyclapError
-from tinyclap.recipe import load_recipe
-from tinyclap.run import find_run
-from tinyclap.student_config import MAPPED, StudentConfig
+from tinyclap.hardware.costs import PRECISIONS, Costs, student_costs
+from tinyclap.hardware.student_shape import of_run, pruned
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.runs.folder import find_run
 
 DEFAULT_DIM = 512  # of LAION's teachers
 LONGEST_S = 3600.0
@@ -63,15 +62,6 @@ def count(source: str | None, duration_s: float | None = None, embed_dim: int | 
         name = recipe.name if embed_dim else f"{recipe.name} (a teacher of {DEFAULT_DIM} dimensions is assumed: --dim)"
     seconds = config.window_s if duration_s is None else duration_s
     return Counted(name, config, seconds, student_costs(config, seconds, full_dim=full_dim))
-
-
-def pruned(config: StudentConfig, full_dim: int | None, dim: int) -> tuple[StudentConfig, int | None]:
-    """A student (its shape, and the width of its projection before the map, if it has one) with fewer dimensions."""
-    if dim > config.embed_dim:
-        raise TinyclapError(f"--dim {dim}: the student has {config.embed_dim} dimensions; allowed: 1 to that")
-    if config.head == "linear":
-        return dataclasses.replace(config, embed_dim=dim), None
-    return dataclasses.replace(config, head=MAPPED, embed_dim=dim), full_dim or config.embed_dim
 
 
 def as_table(counted: Counted) -> str:
@@ -133,14 +123,3 @@ def totals(counted: Counted) -> dict[str, Any]:
         told[f"fused_ram_bytes_{precision}"] = costs.ram_bytes(precision, fused=True)
         told[f"flash_bytes_{precision}"] = costs.flash_bytes(precision)
     return told
-
-
-def of_run(run: Path) -> tuple[StudentConfig, int | None]:
-    """A run's student, and the width of its projection before the map that pruned it."""
-    path = run / "student" / "config.json"
-    if not path.is_file():
-        raise TinyclapError(f"{run} has no student ({path} is missing); give a finished run of `tinyclap distill`")
-    values = {key: value for key, value in read_json(path, {}).items() if not key.startswith("format")}
-    config = StudentConfig.from_dict(values)
-    mapped = run / "student" / latent.FILE
-    return config, latent.LatentMap.load(mapped).full_dim if mapped.is_file() else None

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tinyclap.bundle import INT8_GRAPH, LABELS, STATIC_GRAPH, TEXT_GRAPH, Manifest
 from tinyclap.common.numbers import file_size, percent, scaled
 from tinyclap.errors import shown
-from tinyclap.labels import read_table
+from tinyclap.runtime.labels import read_table
+from tinyclap.runtime.manifest import INT8_GRAPH, LABELS, STATIC_GRAPH, TEXT_GRAPH, Manifest
 
 LABELS_SHOWN = 12
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyclap.config.recipe import load_recipe
+from tinyclap.config.recipes import DistillRecipe
 from tinyclap.errors import TinyclapError
-from tinyclap.recipe import load_recipe
-from tinyclap.run import check_inputs, refuse_unfinished
-from tinyclap.schema.recipes import DistillRecipe
+from tinyclap.runs.folder import check_inputs, refuse_unfinished
 
 if TYPE_CHECKING:
-    from tinyclap.student import Student
+    from tinyclap.models.student import Student
     from tinyclap.teachers.base import Teacher
 
 
@@ -55,7 +55,7 @@ def open_finished(run: Path, wanted: str) -> Finished:
 def student_and_teacher(run: Path, recipe: DistillRecipe) -> "tuple[Student, Teacher]":
     """Load both of a run; TinyclapError where one is missing or the teacher is not the one the student learned from."""
     from tinyclap.build import build_teacher
-    from tinyclap.student import Student
+    from tinyclap.models.student import Student
 
     teacher = build_teacher(recipe.teacher)
     check_inputs(run, {"teacher": teacher.fingerprint})

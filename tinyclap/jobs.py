@@ -12,22 +12,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from tinyclap import pretrained, training
-from tinyclap.build import build_teacher, describe_student, describe_teacher, new_teacher, teacher_kind
+from tinyclap.build import build_teacher, describe_student, new_teacher, teacher_kind
 from tinyclap.common.files import write_array, write_json
+from tinyclap.config.data import describe_data
+from tinyclap.config.recipe import dump
+from tinyclap.config.recipes import DistillRecipe, PretrainRecipe, Recipe
 from tinyclap.data import Dataset, build_dataset
+from tinyclap.data.captions import Captions
 from tinyclap.data.decoded import Decoded
 from tinyclap.data.overlap import refuse_overlap
-from tinyclap.distill import DistillOptions, distill, teacher_mean
-from tinyclap.evaluation import TEACHER_MEAN, describe_data, grade, prepare, write_evaluation
-from tinyclap.lessons import lessons, training_views
-from tinyclap.pretrain import Captions, PretrainOptions, pretrain, refuse_several
-from tinyclap.recipe import dump
+from tinyclap.evaluation.zero_shot import grade, prepare
+from tinyclap.models import hub
+from tinyclap.models.student import Student
 from tinyclap.report import model_card, teacher_card, write_report
-from tinyclap.run import check_run, open_run
-from tinyclap.schema.recipes import DistillRecipe, PretrainRecipe, Recipe
-from tinyclap.student import Student
-from tinyclap.training import Checkpoint
+from tinyclap.runs.folder import check_run, open_run
+from tinyclap.runs.results import TEACHER_MEAN, write_evaluation
+from tinyclap.teachers.describe import describe_teacher
+from tinyclap.training import loop
+from tinyclap.training.distill import DistillOptions, distill, teacher_mean
+from tinyclap.training.distillation_set import lessons, training_views
+from tinyclap.training.loop import Checkpoint
+from tinyclap.training.pretrain import PretrainOptions, pretrain, refuse_several
 
 
 def run_recipe(recipe: Recipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -45,9 +50,9 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     """
     began = time.perf_counter()
     check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
-    pretrained.check_folder(run / "student", overwrite=True)
-    accelerator = training.build_accelerator(recipe.training.precision)
-    training.micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
+    hub.check_folder(run / "student", overwrite=True)
+    accelerator = loop.build_accelerator(recipe.training.precision)
+    loop.micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
     with accelerator.main_process_first():  # it downloads, decodes and lets the teacher listen; the others read
         train = build_dataset(recipe.data.train)
         teacher = build_teacher(recipe.teacher)
@@ -94,7 +99,7 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `run_distill`."""
     began = time.perf_counter()
     check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
-    accelerator = training.build_accelerator(recipe.training.precision)
+    accelerator = loop.build_accelerator(recipe.training.precision)
     refuse_several(accelerator)
     train = build_dataset(recipe.data.train)
     torch.manual_seed(recipe.seed)

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from tinyclap.bench.timing import ROUNDS, interleaved_ms
 from tinyclap.common.files import read_json, write_json, write_text
 from tinyclap.common.machine import cpu
 from tinyclap.common.progress import counted
-from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
-from tinyclap.latency import ROUNDS, interleaved_ms
-from tinyclap.latency_model import LatencyFit, features, fit
-from tinyclap.session import open_session
-from tinyclap.space import Space
-from tinyclap.student_config import StudentConfig
+from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.latency_model import LatencyFit, features, fit
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.runtime.session import open_session
+from tinyclap.scaling.design_space import Space
 
 STUDENTS, TIMES = "students.json", "times.json"
 LARGEST_MACS = 100_000_000
@@ -43,9 +43,9 @@ def make_students(folder: Path, space: Space, n: int, seed: int = 0) -> None:
         raise TinyclapError(f"{folder} holds these students already; time them with `tinyclap latency {folder}`")
     import torch
 
-    from tinyclap import onnx_graph
-    from tinyclap.onnx_encoder import encoder_graph, frontend_graph
-    from tinyclap.student import Student
+    from tinyclap.exporters.onnx import graph as onnx_graph
+    from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph
+    from tinyclap.models.student import Student
 
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / STUDENTS, wanted)

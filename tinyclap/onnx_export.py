@@ -4,15 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinyclap.bundle import Manifest
 from tinyclap.common.files import read_json
 from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
-from tinyclap.evaluation import decode_set
-from tinyclap.export_sounds import Material
-from tinyclap.exporter import Exporter, ExportOptions, refuse_taken
+from tinyclap.data.decoded import decode_set
+from tinyclap.exporters.bundle import Exporter, ExportOptions, refuse_taken
+from tinyclap.exporters.calibration import Material
 from tinyclap.finished import open_finished
-from tinyclap.results import SWEEP
+from tinyclap.runs.results import SWEEP
+from tinyclap.runtime.manifest import Manifest
 
 
 def export_run(

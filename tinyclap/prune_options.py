@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from tinyclap.common.files import read_json
+from tinyclap.embeddings.latent_map import METHODS
 from tinyclap.errors import TinyclapError
 from tinyclap.finished import finished_recipe
-from tinyclap.latent import METHODS
-from tinyclap.run import RUNS
+from tinyclap.runs.folder import RUNS
 
 
 @dataclasses.dataclass(frozen=True)

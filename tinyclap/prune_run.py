@@ -10,21 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap import prune
 from tinyclap.build import describe_student
 from tinyclap.common.files import read_json, whole_folder, write_array, write_json
+from tinyclap.config.data import describe_data
 from tinyclap.data import Dataset, build_dataset
+from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.decoded import decode_set
 from tinyclap.data.folder import folder as folder_data
-from tinyclap.embeddings import class_vectors, clip_embeddings, teacher_clips
-from tinyclap.evaluation import TEACHER_MEAN, Exam, decode_set, describe_data, grade, prepare, write_evaluation
+from tinyclap.embeddings.latent_map import METHODS, LatentMap, latent_map
+from tinyclap.evaluation.zero_shot import Exam, grade, prepare
 from tinyclap.finished import Finished, open_finished
-from tinyclap.latent import METHODS, LatentMap, latent_map
-from tinyclap.lessons import lessons
+from tinyclap.models.student import Student
 from tinyclap.prune_options import PruneOptions, new_run
+from tinyclap.pruning import prune
 from tinyclap.report import model_card, write_report
-from tinyclap.results import SWEEP
-from tinyclap.run import write_provenance
-from tinyclap.student import Student
+from tinyclap.runs.provenance import write_provenance
+from tinyclap.runs.results import SWEEP, TEACHER_MEAN, write_evaluation
+from tinyclap.teachers.cache import class_vectors, teacher_clips
+from tinyclap.training.distillation_set import lessons
 
 
 def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path:

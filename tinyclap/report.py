@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from tinyclap import charts, report_costs, report_export, report_pareto, scatter, tables
 from tinyclap.common import numbers
 from tinyclap.common.files import write_text
-from tinyclap.results import Run, evaluations_of, objects, part, read_run
+from tinyclap.runs.results import Run, evaluations_of, objects, part, read_run
 
 # Licence names the Hugging Face Hub knows; any other is declared there as "other" with its name.
 HUB_LICENCES = (

@@ -9,42 +9,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinyclap import costs_table
-from tinyclap.bundle import INT8_GRAPH
 from tinyclap.common import numbers
 from tinyclap.common.numbers import DASH, known, ratio
-from tinyclap.costs import student_costs
 from tinyclap.errors import TinyclapError
+from tinyclap.hardware.student_shape import Shape, of_run, per_second
+from tinyclap.models.student_config import MAPPED
 from tinyclap.report_timed import timed_kinds
-from tinyclap.results import STUDENT, Run, objects, part
-from tinyclap.student_config import MAPPED, StudentConfig
+from tinyclap.runs.results import STUDENT, Run, objects, part
+from tinyclap.runtime.manifest import INT8_GRAPH
 
 OF_A_WINDOW = ("macs", "p50_ms", "p90_ms", "p99_ms")  # compare only where windows are as long as each other
 BENCH_KEYS = ("p50_ms", "p90_ms", "p99_ms", "real_time_factor", "peak_rss_bytes")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A student's shape, and the width of its projection before the map that pruned it, if there is one."""
-
-    config: StudentConfig
-    full_dim: int | None = None
-
-    def pruned(self, dim: int) -> "Shape":
-        """The same with fewer dimensions."""
-        return Shape(*costs_table.pruned(self.config, self.full_dim, dim))
-
-    def figures(self) -> dict[str, Any]:
-        """What it costs by formula in float32, in the table's keys."""
-        costs = student_costs(self.config, full_dim=self.full_dim)
-        counted = {"parameters": costs.parameters, "macs": costs.macs, "window_s": self.config.window_s}
-        return _per_second(counted | self.memory("float32"))
-
-    def memory(self, precision: str) -> dict[str, Any]:
-        """Activations, weights and their sum, bytes."""
-        costs = student_costs(self.config, full_dim=self.full_dim)
-        ram, flash = costs.ram_bytes(precision), costs.flash_bytes(precision)
-        return {"ram_bytes": ram, "flash_bytes": flash, "loaded_bytes": ram + flash}
 
 
 @dataclass(frozen=True)
@@ -107,7 +82,7 @@ def shape_of(run: Run) -> Shape | None:
     if not run.student:
         return None
     try:
-        shape = Shape(*costs_table.of_run(run.folder))
+        shape = Shape(*of_run(run.folder))
         shape.memory("float32")
     except TinyclapError as error:
         run.gaps[STUDENT] = f"{STUDENT} cannot be used ({error})"
@@ -128,7 +103,7 @@ def unpruned_shape(run: Run, shape: Shape | None) -> Shape | None:
 def summary_models(summary: Mapping[str, Any]) -> list[Model]:
     """Teacher and student as summary.json knows them."""
     found = [(kind, part(summary.get(kind))) for kind in ("teacher", "student")]
-    return [Model(kind.capitalize(), kind, _per_second(figures)) for kind, figures in found if figures]
+    return [Model(kind.capitalize(), kind, per_second(figures)) for kind, figures in found if figures]
 
 
 def models(run: Run, shape: Shape | None) -> list[Model]:
@@ -151,7 +126,7 @@ def models(run: Run, shape: Shape | None) -> list[Model]:
         found[kind] = dataclasses.replace(known_already, figures={**_bench_figures(entry), **_told(known_already)})
     order = [found[kind] for kind in ("teacher", "unpruned", "student", "int8") if kind in found]
     further = [Model(str(entry.get("name") or entry.get("file")), "other", _bench_figures(entry)) for entry in others]
-    return [dataclasses.replace(model, figures=_per_second(model.figures)) for model in [*order, *further]]
+    return [dataclasses.replace(model, figures=per_second(model.figures)) for model in [*order, *further]]
 
 
 def cost_rows(columns: Sequence[Model]) -> list[CostRow]:
@@ -206,9 +181,3 @@ def _bench_figures(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _told(model: Model) -> dict[str, Any]:
     return {key: value for key, value in model.figures.items() if value is not None}
-
-
-def _per_second(figures: Mapping[str, Any]) -> dict[str, Any]:
-    macs, seconds, factor = (figures.get(key) for key in ("macs", "window_s", "real_time_factor"))
-    shared = {"macs_per_s": macs / seconds} if known(macs) and known(seconds) and seconds > 0 else {}
-    return {**figures, **shared, **({"ms_per_s": 1000 * factor} if known(factor) else {})}

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, TEXT_GRAPH
 from tinyclap.common.numbers import DASH, file_size, known, percent, power_of_ten, three_digits
-from tinyclap.results import part
+from tinyclap.runs.results import part
+from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, TEXT_GRAPH
 
 MEANINGS = {
     FLOAT_GRAPH: "float32: sound to embedding",

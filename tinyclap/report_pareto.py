@@ -6,8 +6,9 @@ from typing import Any
 
 from tinyclap.common import numbers
 from tinyclap.common.numbers import known, percent
-from tinyclap.report_costs import Model, Shape, unpruned_shape, windows_differ
-from tinyclap.results import Run, objects, part
+from tinyclap.hardware.student_shape import Shape
+from tinyclap.report_costs import Model, unpruned_shape, windows_differ
+from tinyclap.runs.results import Run, objects, part
 from tinyclap.scatter import Axis, Point, Quality, Scatter, scatter
 
 ACCURACY = Quality(numbers.round_percent, percent)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from tinyclap.bundle import FLOAT_GRAPH, INT8_GRAPH
-from tinyclap.results import BUNDLE, Run, objects, part
+from tinyclap.runs.results import BUNDLE, Run, objects, part
+from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH
 
 KINDS = {FLOAT_GRAPH: "student", INT8_GRAPH: "int8"}
 FOLDER = PurePath(BUNDLE).parent

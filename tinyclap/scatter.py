@@ -4,16 +4,15 @@ The cost axis is logarithmic, a circle's size tells parameters, and no label cov
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeGuard
 
-import numpy as np
-
 from tinyclap import charts
 from tinyclap.charts import Frame, Tick
 from tinyclap.common.numbers import known, scaled
+from tinyclap.hardware.pareto import pareto
 from tinyclap.picture_labels import Corner, Dot, Label, place_labels
 
 FRAME = Frame(height=272, left=58, bottom=200)
@@ -116,17 +115,6 @@ def radius(parameters: float | None, largest: float | None) -> float:
     if not _positive(parameters) or not _positive(largest):
         return PLAIN
     return round(max(SMALLEST, LARGEST * (parameters / largest) ** 0.25), 1)
-
-
-def pareto(costs: Mapping[str, Sequence[float]], values: Sequence[float]) -> list[int]:
-    """Places that no other beats: none costs no more in every respect and is better, in order of the first cost."""
-    table = np.array([*costs.values(), [-value for value in values]]).T
-    kept = [
-        place
-        for place, row in enumerate(table)
-        if not any((other <= row).all() and (other < row).any() for other in table)
-    ]
-    return sorted(kept, key=lambda place: table[place][0])
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap import report, scatter
-from tinyclap.budget import LIMITS, told
 from tinyclap.common import numbers
 from tinyclap.common.checks import is_count
 from tinyclap.common.numbers import decimal, known, scaled
 from tinyclap.errors import TinyclapError
-from tinyclap.results import objects, part
+from tinyclap.hardware import pareto
+from tinyclap.hardware.budget import LIMITS, told
+from tinyclap.runs.results import objects, part
+from tinyclap.scaling.options import ASKED, CHOSEN, RESULT
 from tinyclap.scatter import Axis, Point, Quality, Scatter
-from tinyclap.search_options import ASKED, CHOSEN, RESULT
 from tinyclap.search_table import conventions, drawn_costs, next_command, short
 
 COLUMNS = {
@@ -175,7 +176,7 @@ def _front(trials: Sequence[Mapping[str, Any]], key: str) -> list[int]:
     ranked = [
         (place, trial) for place, trial in enumerate(trials, 1) if trial.get("finished") and known(trial.get(key))
     ]
-    kept = scatter.pareto({key: [trial[key] for _, trial in ranked]}, [trial["centred_cosine"] for _, trial in ranked])
+    kept = pareto.pareto({key: [trial[key] for _, trial in ranked]}, [trial["centred_cosine"] for _, trial in ranked])
     return [ranked[index][0] for index in kept]
 
 

@@ -12,31 +12,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from tinyclap import zeroshot
-from tinyclap.budget import Budget
 from tinyclap.build import build_teacher
 from tinyclap.common.files import read_json, write_json, write_text
 from tinyclap.common.progress import silent
+from tinyclap.config.data import describe_data
+from tinyclap.config.networks import PhiNet
+from tinyclap.config.recipe import dump, load_recipe
+from tinyclap.config.recipes import DistillRecipe
 from tinyclap.data import Dataset, build_dataset
-from tinyclap.distill import DistillOptions, distill, teacher_mean
-from tinyclap.embeddings import clip_embeddings, teacher_clips
-from tinyclap.evaluation import decode_set, describe_data
+from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.decoded import decode_set
+from tinyclap.embeddings import similarity
+from tinyclap.embeddings.latent_map import LatentMap, latent_map
+from tinyclap.hardware.budget import Budget
 from tinyclap.jobs import run_recipe
-from tinyclap.latent import LatentMap, latent_map
-from tinyclap.lessons import Lessons, lessons
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import StudentConfig
 from tinyclap.prune_options import PruneOptions
 from tinyclap.prune_run import prune_run
-from tinyclap.recipe import dump, load_recipe
-from tinyclap.run import RUNS, environment
-from tinyclap.schema.networks import PhiNet
-from tinyclap.schema.recipes import DistillRecipe
-from tinyclap.search import Report, Stopped, Trial, search
-from tinyclap.search_options import ASKED, CHOSEN, FRONT, RESULT, STUDY, TRIALS, SearchOptions, asked, refuse_other
+from tinyclap.runs.folder import RUNS
+from tinyclap.runs.provenance import environment
+from tinyclap.scaling.design_space import enumerate_space, refuse_empty, space_around
+from tinyclap.scaling.options import ASKED, CHOSEN, FRONT, RESULT, STUDY, TRIALS, SearchOptions, asked, refuse_other
+from tinyclap.scaling.successive_halving import Report, Stopped, Trial, search
 from tinyclap.search_table import plot
-from tinyclap.space import enumerate_space, refuse_empty, space_around
-from tinyclap.student import Student
-from tinyclap.student_config import StudentConfig
 from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.cache import teacher_clips
+from tinyclap.training.distill import DistillOptions, distill, teacher_mean
+from tinyclap.training.distillation_set import Lessons, lessons
 
 HELD_OUT = 0.2
 
@@ -213,4 +216,4 @@ class _Trials:
         usable = (np.linalg.norm(embeddings, axis=1) > 0) & (np.linalg.norm(self._wanted, axis=1) > 0)
         if kept is not None:
             embeddings = embeddings @ kept.matrix.T @ kept.matrix
-        return zeroshot.centred_cosine(embeddings[usable], self._wanted[usable], mean)
+        return similarity.centred_cosine(embeddings[usable], self._wanted[usable], mean)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyclap.budget import LIMITS, told
 from tinyclap.common.numbers import aligned, decimal, known, scaled
-from tinyclap.scatter import pareto
-from tinyclap.search_options import CHOSEN, FRONT, RESULT
+from tinyclap.hardware.budget import LIMITS, told
+from tinyclap.hardware.pareto import pareto
+from tinyclap.scaling.options import CHOSEN, FRONT, RESULT
 
 SHOWN = 10
 

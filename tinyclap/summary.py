@@ -8,7 +8,7 @@ from typing import Any
 from tinyclap import tables
 from tinyclap.common.files import read_json
 from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled
-from tinyclap.results import SWEEP, read_evaluations
+from tinyclap.runs.results import SWEEP, read_evaluations
 
 
 def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:

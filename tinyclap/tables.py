@@ -8,8 +8,8 @@ from typing import Any
 from tinyclap.charts import Chart, line_chart
 from tinyclap.common import numbers
 from tinyclap.common.numbers import DASH, known, percent, percent_interval, ratio
-from tinyclap.results import MODELS, objects, part
-from tinyclap.zeroshot import clean_label
+from tinyclap.embeddings.zero_shot import clean_label
+from tinyclap.runs.results import MODELS, objects, part
 
 EPOCH_ROWS = 12  # of a long training, so many epochs are tabulated
 MISTAKES = 5

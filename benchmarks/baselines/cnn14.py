@@ -3,8 +3,8 @@
 from torch import nn
 
 from baselines.encoder import Encoder
-from tinyclap.heads import Projection
-from tinyclap.teachers.cnn14 import Cnn14
+from tinyclap.models.cnn14 import Cnn14
+from tinyclap.models.heads import Projection
 from tinyclap.teachers.msclap import SPEC, VERSIONS
 
 EMBED_DIM = 1024

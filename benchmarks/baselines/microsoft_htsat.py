@@ -5,7 +5,7 @@ from transformers import ClapAudioConfig
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from baselines.encoder import Calls, Encoder
-from tinyclap.heads import Projection
+from tinyclap.models.heads import Projection
 from tinyclap.teachers.msclap import SPEC, VERSIONS
 
 EMBED_DIM, FEATURES = 1024, 768

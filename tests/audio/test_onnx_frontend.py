@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from tinyclap import onnx_graph
 from tinyclap.audio.log_mel.in_onnx import GraphLogMel
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.session import open_session
+from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.runtime.session import open_session
 
 SPECS = {
     "default": FrontendSpec(),

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyclap.errors import TinyclapError
-from tinyclap.windows import embed_clips, repeat_pad
+from tinyclap.models.long_audio import embed_clips, repeat_pad
 
 WINDOW = 10
 MATRIX = torch.randn(WINDOW, 6, generator=torch.Generator().manual_seed(1))

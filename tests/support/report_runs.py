@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyclap import report, zeroshot
+from tinyclap import report
+from tinyclap.evaluation import scores
 
 ESC10 = (
     *("chainsaw", "clock_tick", "crackling_fire", "crying_baby", "dog"),
@@ -34,7 +35,7 @@ def fake_evaluation(n_clips: int = 320, labels: tuple[str, ...] = ESC10, noise: 
     classes = generator.normal(size=(len(labels), 32))
     teacher = classes[targets] + 2.3 * generator.normal(size=(n_clips, 32))
     student = teacher + noise * generator.normal(size=teacher.shape)
-    return zeroshot.compare(
+    return scores.compare(
         teacher,
         student,
         classes,

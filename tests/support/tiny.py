@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from tinyclap.teachers import scratch
+from tinyclap.teachers import untrained
 from tinyclap.teachers.hf import HFTeacher
 
 LABELS = "[church_bell, dog_bark, rain, siren]"
@@ -36,7 +36,7 @@ evaluate: {{bootstrap: 200}}
 def tiny_clap(captions: Sequence[str], embed_dim: int) -> HFTeacher:
     """An untrained teacher in LAION's format, always the same."""
     torch.manual_seed(0)
-    return scratch.new_clap(
+    return untrained.new_clap(
         captions,
         embed_dim=embed_dim,
         vocab_size=300,

@@ -16,11 +16,11 @@ from torch import nn
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.bundle import Manifest, write_manifest
 from tinyclap.common.files import write_json
-from tinyclap.runtime import Bundle
-from tinyclap.windows import embed_clips, repeat_pad
-from tinyclap.zeroshot import class_matrix
+from tinyclap.embeddings.zero_shot import class_matrix
+from tinyclap.models.long_audio import embed_clips, repeat_pad
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.manifest import Manifest, write_manifest
 
 SPEC = FrontendSpec()
 WINDOW_S = 1.0

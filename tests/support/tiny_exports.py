@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from tests.support.tiny import tiny_clap
-from tinyclap import exporter
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.decoded import Decoded, decode
-from tinyclap.data.procedural import Procedural
-from tinyclap.export_sounds import Material
-from tinyclap.exporter import Exporter, ExportOptions
-from tinyclap.phinet_config import PhiNetConfig
-from tinyclap.student import Student
-from tinyclap.student_config import StudentConfig
+from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.exporters import bundle
+from tinyclap.exporters.bundle import Exporter, ExportOptions
+from tinyclap.exporters.calibration import Material
+from tinyclap.models.phinet_config import PhiNetConfig
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import StudentConfig
 
 SPEC = FrontendSpec(sample_rate=8000, n_fft=256, win_length=256, hop_length=160, n_mels=24, f_max=4000.0)
 TINY = StudentConfig(frontend=SPEC, phinet=PhiNetConfig(alpha=0.2), features=32, embed_dim=16, window_s=1.0)
@@ -70,5 +70,5 @@ def tracing_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("encoder_graph", "frontend_graph"):
-            patch.setattr(exporter, name, once(name, vars(exporter)[name]))
+            patch.setattr(bundle, name, once(name, vars(bundle)[name]))
         yield

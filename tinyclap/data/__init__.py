@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyclap.data.base import Clip, Concat, Dataset
+from tinyclap.data.dataset import Clip, Concat, Dataset
 from tinyclap.errors import TinyclapError
 
 if TYPE_CHECKING:
-    from tinyclap.schema.data import AnyData, PublishedData
+    from tinyclap.config.data import AnyData, PublishedData
 
 __all__ = ["Clip", "Concat", "Dataset", "build_dataset"]
 
@@ -20,7 +20,7 @@ FILTERS = ("folds", "splits", "labels", "exclude_labels")
 
 
 def build_dataset(spec: "AnyData | Sequence[AnyData]") -> Dataset:
-    """The data set of a recipe's data spec (`tinyclap.schema.data`); a list of specs gives one `Concat`.
+    """The data set of a recipe's data spec (`tinyclap.config.data`); a list of specs gives one `Concat`.
 
     The filters (folds, splits, labels, exclude_labels) choose among the clips that the spec describes, so a procedural
     spec with labels gives fewer clips than its n_clips. Raises TinyclapError, as the data set's own module says.
@@ -44,7 +44,7 @@ def _unfiltered(spec: "AnyData") -> Dataset:
 
             return manifest(Path(spec.path), None if spec.root is None else Path(spec.root))
         case "procedural":
-            from tinyclap.data.procedural import Procedural
+            from tinyclap.data.procedural.dataset import Procedural
 
             return Procedural(spec.n_clips, seed=spec.seed, duration_s=spec.duration_s)
         case kind if kind in KINDS:
@@ -55,7 +55,7 @@ def _unfiltered(spec: "AnyData") -> Dataset:
 
 def _published(spec: "PublishedData") -> Dataset:
     """A data set in its official layout, downloaded before where the spec asks for it."""
-    from tinyclap.data import captioned, esc50, macs, tut2017, urbansound8k
+    from tinyclap.data.published import captioned, esc50, macs, tut2017, urbansound8k
 
     root = Path(spec.root)
     match spec.kind:

@@ -19,7 +19,8 @@ import soxr
 from tinyclap.audio import files
 from tinyclap.common.files import cache_root, cached_folder, write_json
 from tinyclap.common.progress import counted
-from tinyclap.data.base import Dataset
+from tinyclap.config.data import Data
+from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
 
 VERSION = 1
@@ -174,3 +175,8 @@ def _refuse_bad(dataset: Dataset, decoded: Decoded, max_bad_share: float) -> Non
             f"data.max_bad_share={max_bad_share:g} allows; repair or remove them, or raise the share "
             f"(`tinyclap evaluate` takes --set max_bad_share=...):{listed}{more}"
         )
+
+
+def decode_set(dataset: Dataset, sample_rate: int, data: Data) -> Decoded:
+    """`decode` with the limits of a recipe's data section."""
+    return decode(dataset, sample_rate, max_clip_s=data.max_clip_s, max_bad_share=data.max_bad_share)

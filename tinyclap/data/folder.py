@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tinyclap.audio.files import AUDIO_SUFFIXES
-from tinyclap.data.base import Clip, Dataset
+from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.errors import TinyclapError
 
 

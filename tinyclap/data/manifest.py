@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from tinyclap.data.base import Clip, Dataset
+from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.folder import check_folder
 from tinyclap.errors import TinyclapError
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 
-from tinyclap.data.base import Clip, Dataset
+from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.errors import TinyclapError, shown
 
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.in_torch import LogMel
-from tinyclap.data.base import Dataset
+from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
-from tinyclap.windows import embed_clips
+from tinyclap.models.long_audio import embed_clips
 
 TEXT_BATCH = 64
 PROBES = ("dog", "rain")  # words that any tokenizer tells apart

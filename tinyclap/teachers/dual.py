@@ -21,10 +21,10 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.files import whole_folder, write_json, write_text
 from tinyclap.errors import TinyclapError
-from tinyclap.student import Student
+from tinyclap.models.cnn14 import Cnn14
+from tinyclap.models.long_audio import repeat_pad
+from tinyclap.models.student import Student
 from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
-from tinyclap.teachers.cnn14 import Cnn14
-from tinyclap.windows import repeat_pad
 
 FORMAT = "tinyclap-dual-1"
 REMEMBERED_TEXTS = 50_000

@@ -28,9 +28,9 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.files import whole_folder, write_text
 from tinyclap.errors import TinyclapError
-from tinyclap.teachers import checkpoint
+from tinyclap.models import checkpoints
+from tinyclap.models.long_audio import repeat_pad
 from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
-from tinyclap.windows import repeat_pad
 
 ROBERTA_LAYER_NORM_EPS = 1e-5
 DEMO = "tinyclap demo teacher"
@@ -235,7 +235,7 @@ def _refuse_misfit(name: str, report: dict[str, Any]) -> None:
         "of another shape": list(report["mismatched_keys"]),
         "unknown": extra,
     }
-    checkpoint.refuse_misfit(name, "the weights do not fit the configuration", faults)
+    checkpoints.refuse_misfit(name, "the weights do not fit the configuration", faults)
 
 
 def _licence(source: str) -> str:

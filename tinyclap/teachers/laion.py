@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import ClapAudioConfig, ClapConfig, ClapFeatureExtractor, ClapModel, ClapTextConfig
 
 from tinyclap.errors import TinyclapError
-from tinyclap.teachers import checkpoint
+from tinyclap.models import checkpoints
 from tinyclap.teachers.base import refuse_deaf_tokenizer
 from tinyclap.teachers.hf import CONSTANTS, ROBERTA_LAYER_NORM_EPS, HFTeacher
 
@@ -55,14 +55,14 @@ def load_laion(source: str, *, original: bool = False) -> HFTeacher:
     Raises:
         TinyclapError: no such file, another format, a fused model, or weights that are missing or unknown.
     """
-    path = checkpoint.located(source, REPOSITORY, ".pt")
+    path = checkpoints.located(source, REPOSITORY, ".pt")
     weights = read_checkpoint(path)
     model = ClapModel(config_of(weights, source))
-    checkpoint.fill(model, dict(converted(weights)), source, "LAION's CLAP, HTSAT unfused", FOLLOWING)
+    checkpoints.fill(model, dict(converted(weights)), source, "LAION's CLAP, HTSAT unfused", FOLLOWING)
     extractor = ClapFeatureExtractor(
         truncation="rand_trunc", padding="repeatpad", frequency_min=50, frequency_max=14_000
     )
-    tokenizer = checkpoint.tokenizer(path.parent, TOKENIZER)
+    tokenizer = checkpoints.tokenizer(path.parent, TOKENIZER)
     refuse_deaf_tokenizer(f"teacher {source}", tokenizer)
     words: Any = model.config.text_config
     if len(tokenizer) > words.vocab_size:
@@ -80,7 +80,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         TinyclapError: a file that is damaged, runs code when it is read, or holds something else.
     """
-    held = checkpoint.read(path)
+    held = checkpoints.read(path)
     weights = held.get("state_dict", held) if isinstance(held, Mapping) else {}
     named = {str(name).removeprefix("module."): tensor for name, tensor in weights.items()}
     if not all(isinstance(tensor, Tensor) for tensor in named.values()) or not _of_both(named):

@@ -20,14 +20,15 @@ from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.data.as_msclap import AsMsclap
-from tinyclap.data.base import Dataset
+from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
-from tinyclap.heads import Projection
-from tinyclap.teachers import checkpoint, laion
+from tinyclap.models import checkpoints
+from tinyclap.models.cnn14 import Cnn14
+from tinyclap.models.heads import Projection
+from tinyclap.models.long_audio import repeat_pad
+from tinyclap.teachers import laion
 from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
-from tinyclap.teachers.cnn14 import Cnn14
-from tinyclap.windows import repeat_pad
+from tinyclap.teachers.msclap_audio import AsMsclap
 
 
 @dataclass(frozen=True)
@@ -176,9 +177,9 @@ def load_msclap(source: str, *, original: bool = False) -> MSClap:
     """
     known = VERSIONS.get(source)
     size, sha256 = (known.size, known.sha256) if known else (None, "")
-    path = checkpoint.located(known.file if known else source, REPOSITORY, ".pth", size=size, sha256=sha256)
+    path = checkpoints.located(known.file if known else source, REPOSITORY, ".pth", size=size, sha256=sha256)
     version, weights = _weights(path)
-    tokenizer = checkpoint.tokenizer(path.parent, VERSIONS[version].tokenizer)
+    tokenizer = checkpoints.tokenizer(path.parent, VERSIONS[version].tokenizer)
     refuse_deaf_tokenizer(f"teacher {source}", tokenizer)
     if version == "2023":
         tokenizer.add_special_tokens({"pad_token": "!"})
@@ -197,7 +198,7 @@ def load_msclap(source: str, *, original: bool = False) -> MSClap:
 
 def _weights(path: Path) -> tuple[str, dict[str, Tensor]]:
     """The version and the weights of a checkpoint."""
-    held = checkpoint.read(path)
+    held = checkpoints.read(path)
     weights = held.get("model", held) if isinstance(held, Mapping) else {}
     version = "2023" if any(str(name).startswith(HTSAT) for name in weights) else "2022"
     words = {"2022": "embeddings.word_embeddings.weight", "2023": "wte.weight"}[version]
@@ -259,5 +260,5 @@ def _fill(teacher: MSClap, weights: Mapping[str, Tensor]) -> None:
         prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
         own_name = "scale" if name == "logit_scale" else prefixes.get(prefix, "") + name.removeprefix(prefix)
         named[own_name] = tensor
-    checkpoint.fill(teacher, named, teacher.name, f"Microsoft CLAP {teacher.version}", FOLLOWING)
+    checkpoints.fill(teacher, named, teacher.name, f"Microsoft CLAP {teacher.version}", FOLLOWING)
     teacher.frontend.filterbank.copy_(weights[_mel_name(teacher.version)])

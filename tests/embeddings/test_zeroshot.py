@@ -1,0 +1,291 @@
+"""Zero-shot scores against hand-computed cases, independent references and exact algebra."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tinyclap.embeddings import neighbours, similarity, zero_shot
+from tinyclap.errors import TinyclapError
+from tinyclap.evaluation import scores
+
+Case = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
+
+
+@pytest.fixture
+def case() -> Case:
+    """teacher (60, 16), student (60, 16), classes (5, 16), targets, labels; neither model is perfect."""
+    generator = np.random.default_rng(3)
+    classes, targets = generator.normal(size=(5, 16)), np.arange(60) % 5
+    teacher = classes[targets] + 1.5 * generator.normal(size=(60, 16)) + 0.5
+    student = teacher + 0.8 * generator.normal(size=(60, 16))
+    return teacher, student, classes, targets, [f"class_{index}" for index in range(5)]
+
+
+def unit(array: np.ndarray) -> np.ndarray:
+    return array / np.linalg.norm(array, axis=-1, keepdims=True)
+
+
+class TestPrompts:
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("dog_bark", "dog bark"),
+            ("AirConditioner", "air conditioner"),
+            ("can-opening", "can opening"),
+            ("MP3Player", "mp3 player"),
+            ("TVSet", "tv set"),
+            ("gun_shot2", "gun shot2"),
+            ("  Sea__waves ", "sea waves"),
+            ("cafe/restaurant", "cafe/restaurant"),
+        ],
+    )
+    def test_class_names_read_as_words(self, name: str, words: str) -> None:
+        assert zero_shot.clean_label(name) == words
+
+    def test_every_template_of_every_label(self) -> None:
+        prompts = zero_shot.prompts_for(["dog_bark", "rain"], ["a {}", "{0} and {}"])
+        assert prompts == [["a dog bark", "{0} and dog bark"], ["a rain", "{0} and rain"]]
+
+    @pytest.mark.parametrize(
+        ("labels", "templates", "named"),
+        [
+            ([], ["{}"], "labels"),
+            (["dog"], [], "no template"),
+            (["dog"], ["a sound"], "'a sound'"),
+            (["dog", "__"], ["{}"], "'__'"),
+            (["dog_bark", "DogBark"], ["{}"], "'dog_bark' and 'DogBark'"),
+        ],
+    )
+    def test_unusable_labels_and_templates_are_named(self, labels: list[str], templates: list[str], named: str) -> None:
+        with pytest.raises(TinyclapError, match=named):
+            zero_shot.prompts_for(labels, templates)
+
+    def test_class_matrix_is_the_normalised_mean_of_unit_vectors(self) -> None:
+        asked: list[list[str]] = []
+        table = {"a dog": [3.0, 0.0], "the dog": [0.0, 4.0], "a cat": [-2.0, 0.0], "the cat": [-5.0, 0.0]}
+
+        def embed_text(texts: list[str]) -> np.ndarray:
+            asked.append(texts)
+            return np.array([table[text] for text in texts])
+
+        matrix = zero_shot.class_matrix(embed_text, ["dog", "cat"], ["a {}", "the {}"])
+        np.testing.assert_allclose(matrix, [[math.sqrt(0.5), math.sqrt(0.5)], [-1.0, 0.0]], atol=1e-12)
+        assert asked == [["a dog", "the dog", "a cat", "the cat"]]  # the text tower runs once
+
+    def test_text_tower_that_loses_a_row_is_refused(self) -> None:
+        with pytest.raises(TinyclapError, match="1 rows for 2 prompts"):
+            zero_shot.class_matrix(lambda texts: np.ones((1, 3)), ["dog", "cat"], ["{}"])
+
+    def test_classes_that_share_a_vector_are_named(self) -> None:
+        vectors = {"dog": [1.0, 2.0], "cat": [2.0, 1.0], "cow": [0.5, 1.0]}  # cow points where dog does
+        with pytest.raises(TinyclapError, match="'dog' and 'cow' have the same text embedding"):
+            zero_shot.class_matrix(lambda texts: np.array([vectors[text] for text in texts]), list(vectors), ["{}"])
+
+
+class TestScore:
+    def test_hand_computed(self) -> None:
+        classes = np.eye(3)[:2]
+        audio = np.array([[2, 1, 0], [1, 2, 0], [0.1, 0, 5], [0, 3, 1]], dtype=np.float32)  # nearest: 0, 1, 0, 1
+        result = scores.score(audio, classes, [0, 0, 0, 1], ["dog", "rain"], folds=[1, 1, 2, 2], templates=["a {}"])
+        assert result["accuracy"] == 0.75
+        assert result["confusion"] == [[2, 1], [0, 1]]
+        assert result["folds"] == {
+            "accuracy": {"1": 0.5, "2": 1.0},
+            "n_clips": {"1": 2, "2": 2},
+            "mean": 0.75,
+            "sd": pytest.approx(math.sqrt(0.125)),
+        }
+        assert result["per_class"] == [
+            {"label": "dog", "n": 3, "accuracy": pytest.approx(2 / 3)},
+            {"label": "rain", "n": 1, "accuracy": 1.0},
+        ]
+        assert (result["n_clips"], result["n_recordings"], result["clustered"]) == (4, 4, False)
+        assert (result["prompts"], result["labels"]) == (["a {}"], ["dog", "rain"])
+
+    def test_one_fold_has_no_deviation_and_no_folds_no_summary(self) -> None:
+        one = scores.score(np.eye(2), np.eye(2), [0, 1], ["a", "b"], folds=[5, 5])
+        assert one["folds"]["sd"] is None
+        assert scores.score(np.eye(2), np.eye(2), [0, 1], ["a", "b"], folds=[None, None])["folds"] is None
+
+    def test_class_without_clips_has_no_accuracy(self) -> None:
+        result = scores.score(np.eye(2), np.eye(2), [0, 0], ["a", "b"])
+        assert result["per_class"][1] == {"label": "b", "n": 0, "accuracy": None}
+
+    def test_scale_of_either_side_does_not_matter(self, case: Case) -> None:
+        teacher, _, classes, targets, labels = case
+        scale = np.random.default_rng(0).uniform(0.01, 100, size=(60, 1))
+        assert scores.score(teacher * scale, classes * scale[:5], targets, labels) == scores.score(
+            teacher, classes, targets, labels
+        )
+
+
+class TestCompare:
+    def test_ready_for_json_and_consistent_with_score(self, case: Case) -> None:
+        teacher, student, classes, targets, labels = case
+        sources = [f"recording {index // 3}" for index in range(60)]
+        result = scores.compare(teacher, student, classes, targets, labels, sources=sources, folds=list(targets % 2))
+        assert json.loads(json.dumps(result, allow_nan=False)) == result
+        for name, embeddings in (("teacher", teacher), ("student", student)):
+            alone = scores.score(embeddings, classes, targets, labels, sources=sources, folds=list(targets % 2))
+            assert result[name] == {key: alone[key] for key in ("accuracy", "ci95", "folds")}
+            assert result["confusion"][name] == alone["confusion"]
+            assert [row[name] for row in result["per_class"]] == [row["accuracy"] for row in alone["per_class"]]
+        assert result["retention"] == result["student"]["accuracy"] / result["teacher"]["accuracy"]
+        assert result["difference"] == result["student"]["accuracy"] - result["teacher"]["accuracy"]
+        assert result["difference_ci95"][0] < result["difference"] < result["difference_ci95"][1]
+        assert result["retention_ci95"][0] < result["retention"] < result["retention_ci95"][1]
+        assert result["agreement"] == np.mean(
+            zero_shot.predict(teacher, classes) == zero_shot.predict(student, classes)
+        )
+        assert (result["n_clips"], result["n_recordings"], result["clustered"]) == (60, 20, True)
+
+    def test_a_teacher_alone_has_the_same_figures_under_the_same_keys(self, case: Case) -> None:
+        teacher, student, classes, targets, labels = case
+        both = scores.compare(teacher, student, classes, targets, labels)
+        alone = scores.compare(teacher, None, classes, targets, labels)
+        assert alone["teacher"] == both["teacher"]
+        assert alone["confusion"] == {"teacher": both["confusion"]["teacher"]}
+        assert [row["teacher"] for row in alone["per_class"]] == [row["teacher"] for row in both["per_class"]]
+        assert both.keys() - alone.keys() == {
+            "student",
+            *("retention", "retention_ci95", "difference", "difference_ci95", "mcnemar_p", "agreement"),
+            *("cosine", "centred_cosine", "knn10_overlap", "knn10_chance"),
+        }
+
+    def test_same_seed_same_result_other_seed_other_interval(self, case: Case) -> None:
+        teacher, student, classes, targets, labels = case
+        first, again = (scores.compare(teacher, student, classes, targets, labels, seed=1) for _ in range(2))
+        other = scores.compare(teacher, student, classes, targets, labels, seed=2)
+        assert first == again
+        assert first["retention_ci95"] != other["retention_ci95"]
+        assert first["retention"] == other["retention"]
+
+    def test_rotating_the_whole_space_changes_nothing(self, case: Case) -> None:
+        teacher, student, classes, targets, labels = case
+        rotation, _ = np.linalg.qr(np.random.default_rng(8).normal(size=(16, 16)))
+        mean = unit(teacher).mean(axis=0) + 0.01
+        plain = scores.compare(teacher, student, classes, targets, labels, mean=mean)
+        turned = scores.compare(
+            teacher @ rotation, student @ rotation, classes @ rotation, targets, labels, mean=mean @ rotation
+        )
+        for key in ("cosine", "centred_cosine"):
+            assert turned.pop(key) == pytest.approx(plain.pop(key), abs=1e-6)
+        assert turned == plain
+
+    def test_a_perfect_student(self, case: Case) -> None:
+        teacher, _, classes, targets, labels = case
+        result = scores.compare(teacher, 3 * teacher, classes, targets, labels)
+        assert (result["retention"], result["agreement"], result["mcnemar_p"]) == (1.0, 1.0, 1.0)
+        assert result["knn10_overlap"] == 1.0
+        assert result["cosine"] == pytest.approx(1)
+        assert result["centred_cosine"] == pytest.approx(1)
+
+    def test_what_few_clips_cannot_tell_is_none(self) -> None:
+        one = scores.compare(np.eye(2)[:1], np.eye(2)[1:], np.eye(2), [0], ["a", "b"])
+        assert one["centred_cosine"] is one["knn10_overlap"] is one["knn10_chance"] is None
+        assert one["retention"] == 0.0
+
+    def test_teacher_that_is_never_right_has_no_retention(self) -> None:
+        result = scores.compare(np.eye(2), np.eye(2), np.eye(2), [1, 0], ["a", "b"])
+        assert result["retention"] is None
+        assert result["retention_ci95"] is None
+
+
+class TestCloseness:
+    def test_centred_cosine_by_hand(self) -> None:
+        teacher = np.array([[1.0, 0.0], [0.0, 1.0]])
+        student = np.array([[1.0, 0.0], [1.0, 0.0]])
+        # The teacher's mean is (.5, .5): offsets (.5, -.5) and (-.5, .5) against (.5, -.5) twice.
+        assert similarity.centred_cosine(student, teacher) == pytest.approx(0.0)
+        assert similarity.mean_cosine(student, teacher) == pytest.approx(0.5)
+        # Around (0, 0) the centred cosine is the plain one.
+        assert similarity.centred_cosine(student, teacher, np.zeros(2)) == pytest.approx(0.5)
+
+    def test_clip_on_the_mean_counts_nothing(self) -> None:
+        teacher = np.array([[1.0, 0.0], [0.0, 1.0]])
+        assert similarity.centred_cosine(teacher, teacher, np.array([1.0, 0.0])) == pytest.approx(0.5)
+
+    @pytest.mark.parametrize("k", [1, 3, 10])
+    def test_knn_overlap_against_brute_force(self, case: Case, k: int) -> None:
+        teacher, student, *_ = case
+        queries = [4, 0, 33, 59]
+
+        def nearest(embeddings: np.ndarray, clip: int) -> set[int]:
+            rows = [row / math.sqrt(sum(x * x for x in row)) for row in embeddings]
+            others = [other for other in range(len(rows)) if other != clip]
+            return set(sorted(others, key=lambda other: -sum(rows[clip] * rows[other]))[:k])
+
+        for asked in (queries, range(60)):
+            shares = [len(nearest(teacher, clip) & nearest(student, clip)) / k for clip in asked]
+            found = neighbours.knn_overlap(student, teacher, np.array(asked), k=k)
+            assert found == pytest.approx(sum(shares) / len(shares))
+
+    def test_unrelated_spaces_overlap_at_chance_level(self) -> None:
+        generator = np.random.default_rng(0)
+        teacher, student = generator.normal(size=(2, 700, 24))  # more than one block of queries
+        overlap = neighbours.knn_overlap(student, teacher)
+        assert overlap == pytest.approx(neighbours.knn_chance(700), abs=0.003)
+
+    @pytest.mark.parametrize("k", [0, 60])
+    def test_more_neighbours_than_clips_are_refused(self, case: Case, k: int) -> None:
+        with pytest.raises(TinyclapError, match="gallery of 60 clips; allowed are 1 to 59"):
+            neighbours.knn_overlap(case[1], case[0], k=k)
+
+
+def _replaced(position: int, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[list], list]:
+    return lambda arguments: [change(a.copy()) if i == position else a for i, a in enumerate(arguments)]
+
+
+def _with_row(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(array: np.ndarray) -> np.ndarray:
+        array[7] = value
+        return array
+
+    return change
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (_replaced(0, lambda a: a[:0]), r"teacher: expected a non-empty .* got shape \(0, 16\)"),
+            (_replaced(0, lambda a: a[0]), r"teacher: expected .* got shape \(16,\)"),
+            (_replaced(1, _with_row(np.nan)), r"student, shape \(60, 16\): row 7 holds NaN"),
+            (_replaced(0, _with_row(np.inf)), "teacher.*row 7 holds NaN or infinite"),
+            (_replaced(1, _with_row(0)), "student.*row 7 is zero"),
+            (_replaced(1, lambda a: a[:, :8]), r"student: shape \(60, 8\), teacher: shape \(60, 16\)"),
+            (_replaced(2, lambda a: a[:, :8]), r"audio \(60, 16\), classes \(5, 8\)"),
+            (_replaced(2, lambda a: a[:4]), r"5 labels for classes of shape \(4, 16\)"),
+            (_replaced(3, lambda a: a + 1), "targets: 5 is out of range; allowed are 0 to 4"),
+            (_replaced(3, lambda a: a - 1), "targets: -1 is out of range"),
+            (_replaced(3, lambda a: a / 2), "targets: expected a list of integers, got float64"),
+            (_replaced(3, lambda a: a[:-1]), r"59 targets for audio of shape \(60, 16\)"),
+        ],
+    )
+    def test_the_argument_and_its_shape_are_named(self, case: Case, change: Callable, message: str) -> None:
+        with pytest.raises(TinyclapError, match=message):
+            scores.compare(*change(list(case)))
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"folds": [1, 2]}, "folds: 2 given for 60 clips"),
+            ({"sources": ["a"]}, "sources: 1 given for 60 clips"),
+            ({"n_bootstrap": 0}, "n_bootstrap: 0 given"),
+            ({"mean": np.ones(3)}, r"mean: expected 16 finite numbers, got shape \(3,\)"),
+            ({"mean": np.full(16, np.nan)}, "mean: expected 16 finite numbers"),
+        ],
+    )
+    def test_options_are_named(self, case: Case, options: dict, message: str) -> None:
+        with pytest.raises(TinyclapError, match=message):
+            scores.compare(*case, **options)
+
+
+def test_needs_no_torch() -> None:
+    check = "import sys, tinyclap.embeddings.zero_shot; assert not {'torch', 'scipy'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -1,0 +1,195 @@
+"""The training loop: it learns, it resumes bit for bit, and two processes equal one that accumulates."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.data.decoded import decode
+from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.data.views import Views, ViewSpec
+from tinyclap.errors import TinyclapError
+from tinyclap.models.phinet_config import PhiNetConfig
+from tinyclap.models.student import Student
+from tinyclap.models.student_config import StudentConfig
+from tinyclap.training.distill import DistillOptions, distill, teacher_mean, view_number
+from tinyclap.training.spectrograms import LogMelViews
+
+DIM = 16
+FRONTEND = FrontendSpec(sample_rate=8000, n_fft=256, win_length=256, hop_length=160, n_mels=24, f_max=4000)
+SPEC = ViewSpec(per_clip=2, duration_s=1.0)
+OPTIONS = DistillOptions(epochs=4, batch_size=8, lr=0.005, ema=0.9, head_epochs=2)
+
+
+def make_views(n_clips: int = 16) -> LogMelViews:
+    return LogMelViews(Views(decode(Procedural(n_clips, duration_s=1.0), 8000), SPEC, seed=3), LogMel(FRONTEND))
+
+
+def make_student(seed: int = 0) -> Student:
+    torch.manual_seed(seed)
+    config = StudentConfig(
+        FRONTEND, PhiNetConfig(alpha=0.2, dropout=0.1), embed_dim=DIM, features=32, window_s=1.0, head="projection"
+    )
+    return Student(config)
+
+
+def make_targets(n_clips: int = 16) -> np.ndarray:
+    """Embeddings in a narrow cone, as a CLAP's are."""
+    rng = np.random.default_rng(0)
+    raw = rng.standard_normal((n_clips, 1, DIM)) + 2.0 + 0.1 * rng.standard_normal((n_clips, 2, DIM))
+    return (raw / np.linalg.norm(raw, axis=-1, keepdims=True)).astype(np.float16)
+
+
+MEAN = teacher_mean(make_targets())
+
+
+def losses(run: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(student: Student) -> torch.Tensor:
+    return torch.cat([tensor.flatten().double() for tensor in student.state_dict().values()])
+
+
+# Run as a script: the same training in a process of its own, which can be killed or launched twice.
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from tests import test_distill as t
+from tinyclap.training import build_accelerator
+from dataclasses import replace
+torch.set_num_threads(1)
+run = Path(sys.argv[1]); run.mkdir(exist_ok=True)
+options = replace(t.OPTIONS, {changes})
+student = t.distill(t.make_student(), t.make_targets(), t.MEAN, t.make_views(), options, run, seed=1,
+                    accelerator=build_accelerator("no", "cpu"))
+if build_accelerator("no", "cpu").is_main_process:
+    torch.save(t.weights(student), run / "weights.pt")
+"""
+
+
+def start(run: Path, changes: str = "", **environment: str) -> subprocess.Popen[bytes]:
+    script = SCRIPT.format(root=str(Path(__file__).parents[2]), changes=changes)
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(run)], env={**os.environ, **environment}, stderr=subprocess.PIPE
+    )
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()[-3000:]
+
+
+def test_student_learns_its_teacher(tmp_path: Path) -> None:
+    before = make_student()
+    student = distill(
+        make_student(), make_targets(), MEAN, make_views(), DistillOptions(30, 8, 0.01, ema=0.9), tmp_path
+    )
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == list(range(1, 31))
+    assert rows[-1]["centred_cosine"] > rows[0]["centred_cosine"] + 0.15
+    assert not student.training
+    assert not torch.equal(weights(before), weights(student))
+
+
+def test_second_stage_moves_the_head_alone(tmp_path: Path) -> None:
+    first, both = tmp_path / "first", tmp_path / "both"
+    first.mkdir()
+    both.mkdir()
+    one = distill(make_student(), make_targets(), MEAN, make_views(), DistillOptions(2, 8, 0.01), first)
+    two = distill(make_student(), make_targets(), MEAN, make_views(), DistillOptions(2, 8, 0.01, head_epochs=2), both)
+    trunks = [{k: v for k, v in s.state_dict().items() if not k.startswith("head.")} for s in (one, two)]
+    assert all(torch.equal(trunks[0][key], trunks[1][key]) for key in trunks[0])
+    assert not torch.equal(*(s.state_dict()["head.linear1.weight"] for s in (one, two)))
+
+
+def test_every_view_is_used_in_turn() -> None:
+    assert sorted(view_number(5, epoch, 4) for epoch in range(4)) == [0, 1, 2, 3]
+
+
+def test_teacher_mean_is_exact() -> None:
+    targets = make_targets()
+    np.testing.assert_allclose(teacher_mean(targets), targets.astype(np.float64).mean((0, 1)), atol=1e-7)
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    finish(start(tmp_path / "whole"))
+    broken = tmp_path / "broken"
+    killed = []
+    for kill_after in (1, 3, 5):  # epochs, the last of them in the second stage
+        process = start(broken)
+        metrics = broken / "metrics.jsonl"
+        while process.poll() is None and not (metrics.is_file() and metrics.read_text().count("\n") >= kill_after):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        killed.append(process.returncode == -signal.SIGKILL)
+    assert any(killed), "every process ended before it was killed"
+    finish(start(broken))
+    assert losses(broken) == losses(tmp_path / "whole")
+    ended = [torch.load(run / "weights.pt", weights_only=True) for run in (broken, tmp_path / "whole")]
+    assert torch.equal(*ended)
+
+
+def test_two_processes_equal_one_that_accumulates(tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    changes = "micro_batches=2, head_epochs=0"
+    first = start(one, changes)
+    finish(first)
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "LOCAL_WORLD_SIZE": "2"}
+    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    two = tmp_path / "two"
+    processes = [start(two, changes, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(2)]
+    for process in processes:
+        finish(process)
+    np.testing.assert_allclose(losses(two), losses(one), atol=1e-5)
+    # Running statistics differ by design: averaged over the processes, or gathered from both micro-batches in turn.
+    student = make_student()
+    parameters = dict(student.named_parameters())
+    learned = torch.cat([torch.full((t.numel(),), name in parameters) for name, t in student.state_dict().items()])
+    trained = [torch.load(run / "weights.pt", weights_only=True) for run in (one, two)]
+    torch.testing.assert_close(*(weights[learned] for weights in trained), atol=1e-3, rtol=0)
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_mismatches_are_named(tmp_path: Path) -> None:
+    with pytest.raises(TinyclapError, match=r"shape \(16, 3, 16\)"):
+        distill(make_student(), np.zeros((16, 3, DIM), np.float16), MEAN, make_views(), OPTIONS, tmp_path)
+    other = Views(decode(Procedural(16, duration_s=1.0), 16_000), SPEC, seed=3)
+    with pytest.raises(TinyclapError, match="16000 Hz for a student that hears 8000 Hz"):
+        LogMelViews(other, LogMel(FRONTEND))
+    coarser = LogMelViews(make_views().views, LogMel(replace(FRONTEND, n_mels=16)), keep=False)
+    with pytest.raises(TinyclapError, match="another front end"):
+        distill(make_student(), make_targets(), MEAN, coarser, OPTIONS, tmp_path)
+
+
+def test_kept_spectrograms_are_the_rendered_ones() -> None:
+    kept = make_views()
+    rendered = LogMelViews(kept.views, kept.frontend, keep=False)
+    rows = [(3, 1), (0, 0), (15, 1)]
+    torch.testing.assert_close(kept.batch(rows), rendered.batch(rows), atol=0.0051, rtol=0)
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_remedy(tmp_path: Path) -> None:
+    targets = make_targets()
+    targets[0] = np.nan
+    with pytest.raises(TinyclapError, match=r"training\.lr"):
+        distill(make_student(), targets, MEAN, make_views(), OPTIONS, tmp_path)

@@ -1,0 +1,60 @@
+"""What a student learns from: made once, kept, and each view rendered once where one rate serves both."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.tiny import small_recipe, tiny_clap
+from tinyclap.config.recipe import load_recipe
+from tinyclap.data import build_dataset, views
+from tinyclap.models.student import Student
+from tinyclap.training.distillation_set import Lessons, lessons
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sample rates, one for each rendering of a view."""
+    rates: list[int] = []
+    render = views.render
+
+    def counted(decoded, view, duration_s):  # type: ignore[no-untyped-def]
+        rates.append(decoded.sample_rate)
+        return render(decoded, view, duration_s)
+
+    monkeypatch.setattr(views, "render", counted)
+    return rates
+
+
+def learn(folder: Path, sample_rate: int, *overrides: str) -> Lessons:
+    path = folder / "small.yaml"
+    path.write_text(small_recipe("not loaded"))
+    given = [f"student.frontend.sample_rate={sample_rate}", *overrides]
+    recipe = load_recipe(path, given, task="distill")
+    teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
+    student = Student(recipe.student.config(teacher.embed_dim, recipe.views.duration_s))
+    return lessons(recipe, build_dataset(recipe.data.train), teacher, student)
+
+
+def test_a_view_is_rendered_once_where_one_rate_serves_both(tmp_path: Path, rendered: list[int]) -> None:
+    taught = learn(tmp_path, 48_000)
+    n_views = len(taught.logmels) * taught.logmels.per_clip
+    assert rendered == [48_000] * n_views
+    assert taught.stored.teacher_forwards == n_views
+    learn(tmp_path, 48_000)
+    assert len(rendered) == n_views, "all of it is kept"
+
+
+def test_at_two_rates_each_hears_its_own(tmp_path: Path, rendered: list[int]) -> None:
+    taught = learn(tmp_path, 8_000)
+    n_views = len(taught.logmels) * taught.logmels.per_clip
+    assert rendered == [48_000] * n_views + [8_000] * n_views
+
+
+def test_what_is_kept_together_is_what_is_kept_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = learn(tmp_path, 48_000)
+    monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "another"))
+    apart = learn(tmp_path, 48_000, "training.keep_logmels=false")
+    np.testing.assert_array_equal(together.stored.embeddings, apart.stored.embeddings)
+    rows = [(3, 1), (0, 0)]
+    np.testing.assert_allclose(together.logmels.batch(rows), apart.logmels.batch(rows), atol=0.005 + 1e-4)

@@ -1,0 +1,158 @@
+"""Losses against their formulas, written out by hand in numpy or taken from torch."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tinyclap.training.losses import CentredCosineLoss, CosineLoss, soft_info_nce
+
+
+def unit(rows: int, seed: int, dim: int = 8) -> Tensor:
+    """Unit vectors in a cone, as a CLAP's embeddings are."""
+    generator = torch.Generator().manual_seed(seed)
+    return F.normalize(torch.randn(rows, dim, generator=generator, dtype=torch.float64) + 1.0, dim=-1)
+
+
+SCALE = torch.tensor(10.0, dtype=torch.float64)
+STUDENT, TEACHER = unit(6, 0), unit(6, 1)
+MEAN = unit(50, 2).mean(0)
+
+
+def centred_cosine(student: np.ndarray, teacher: np.ndarray, mean: np.ndarray, plain_weight: float) -> float:
+    losses = []
+    for s, t in zip(student, teacher, strict=True):
+        a, b = s - mean, t - mean
+        centred = (a @ b) / (np.linalg.norm(a) * np.linalg.norm(b))
+        losses.append(1 - centred + plain_weight * (1 - s @ t))
+    return float(np.mean(losses))
+
+
+# ---- distillation
+
+
+def test_cosine_by_hand() -> None:
+    expected = np.mean([1 - s @ t for s, t in zip(STUDENT.numpy(), TEACHER.numpy(), strict=True)])
+    assert CosineLoss()(STUDENT, TEACHER).item() == pytest.approx(expected, rel=1e-12)
+    assert CosineLoss()(TEACHER, TEACHER).item() == pytest.approx(0, abs=1e-12)
+    assert CosineLoss()(-TEACHER, TEACHER).item() == pytest.approx(2)
+
+
+@pytest.mark.parametrize("plain_weight", [0.0, 0.2, 3.0])
+def test_centred_cosine_by_hand(plain_weight: float) -> None:
+    criterion = CentredCosineLoss(MEAN, plain_weight)
+    expected = centred_cosine(STUDENT.numpy(), TEACHER.numpy(), MEAN.numpy(), plain_weight)
+    assert criterion(STUDENT, TEACHER).item() == pytest.approx(expected, rel=1e-9)
+    assert criterion(TEACHER, TEACHER).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_about_the_origin_centred_cosine_is_the_cosine() -> None:
+    criterion = CentredCosineLoss(torch.zeros_like(MEAN), plain_weight=0.0)
+    assert criterion(STUDENT, TEACHER).item() == pytest.approx(CosineLoss()(STUDENT, TEACHER).item(), rel=1e-9)
+
+
+def test_what_all_clips_share_earns_a_centred_loss_nothing() -> None:
+    """A student that always answers the mean direction looks good by plain cosine and bad by the centred one."""
+    lazy = F.normalize(MEAN, dim=0).expand(6, -1)
+    assert CosineLoss()(lazy, TEACHER).item() < 0.4
+    assert CentredCosineLoss(MEAN, plain_weight=0.0)(lazy, TEACHER).item() > 0.8
+
+
+@pytest.mark.parametrize("criterion", [CosineLoss(), CentredCosineLoss(MEAN)], ids=["cosine", "centred"])
+def test_micro_batches_average_to_the_batch(criterion: torch.nn.Module) -> None:
+    whole = STUDENT.clone().requires_grad_()
+    criterion(whole, TEACHER).backward()
+    parts = STUDENT.clone().requires_grad_()
+    losses = [criterion(parts[i : i + 2], TEACHER[i : i + 2]) for i in (0, 2, 4)]
+    (torch.stack(losses).mean()).backward()
+    assert torch.stack(losses).mean().item() == pytest.approx(criterion(STUDENT, TEACHER).item(), rel=1e-12)
+    torch.testing.assert_close(parts.grad, whole.grad)
+
+
+def test_the_mean_follows_the_device_and_is_not_trained() -> None:
+    criterion = CentredCosineLoss(MEAN)
+    assert list(criterion.parameters()) == []
+    assert criterion.float().mean.dtype == torch.float32
+
+
+# ---- contrast
+
+
+def clip_loss(audio: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+    """CLIP's own form."""
+    logits = scale * audio @ text.T
+    labels = torch.arange(len(audio))
+    return (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+
+
+def test_with_one_text_per_sound_it_is_the_clip_loss() -> None:
+    matches = torch.eye(6, dtype=torch.float64)
+    audio = STUDENT.clone().requires_grad_()
+    reference = STUDENT.clone().requires_grad_()
+    loss, expected = soft_info_nce(audio, TEACHER, SCALE, matches), clip_loss(reference, TEACHER, SCALE)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(audio.grad, reference.grad)
+
+
+def test_matches_need_no_norm() -> None:
+    matches = torch.rand(6, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    once, scaled = (soft_info_nce(STUDENT, TEACHER, SCALE, factor * matches) for factor in (1.0, 7.0))
+    torch.testing.assert_close(once, scaled)
+
+
+def test_by_hand_with_shares() -> None:
+    rng = np.random.default_rng(0)
+    matches = rng.random((6, 6)) * (rng.random((6, 6)) < 0.5) + np.eye(6)
+    logits = 10.0 * STUDENT.numpy() @ TEACHER.numpy().T
+    total = 0.0
+    for table, wanted in ((logits, matches), (logits.T, matches.T)):
+        for i in range(6):
+            for j in range(6):
+                share = wanted[i, j] / wanted[i].sum()
+                total -= share * (table[i, j] - np.log(np.exp(table[i]).sum())) / 12
+    loss = soft_info_nce(STUDENT, TEACHER, SCALE, torch.from_numpy(matches))
+    assert loss.item() == pytest.approx(total, rel=1e-9)
+
+
+def pull(similarity: Tensor, matches: Tensor, hardness: float = 0.0) -> Tensor:
+    """How strongly the loss pulls each sound and text together (negative: pushes them apart), (B, B)."""
+    leaf = similarity.clone().requires_grad_()
+    soft_info_nce(torch.eye(len(leaf), dtype=torch.float64), leaf.T, SCALE, matches, hardness).backward()
+    assert leaf.grad is not None
+    return -leaf.grad
+
+
+def test_clips_that_share_a_caption_are_no_negatives() -> None:
+    matches = torch.eye(3, dtype=torch.float64)[[0, 0, 1, 2]]  # sounds 0 and 1 have one caption
+    matches = matches @ matches.T
+    torch.testing.assert_close(torch.sign(pull(torch.zeros_like(matches), matches)), 2 * matches - 1)
+    alone = pull(torch.zeros_like(matches), torch.eye(4, dtype=torch.float64))
+    assert alone[0, 1] < 0  # without saying so, they are pushed apart
+
+
+def test_sounds_that_share_a_caption_can_reach_the_lower_bound() -> None:
+    captions = torch.eye(3, 8, dtype=torch.float64)[[0, 0, 1, 2]]
+    loss = soft_info_nce(captions, captions, 20 * SCALE, (captions @ captions.T > 0.5).double())
+    assert loss.item() == pytest.approx(np.log(2) / 2, abs=1e-9)  # half the rows are split between two
+
+
+def test_hard_negatives_cost_more_the_closer_they_are() -> None:
+    similarity = torch.tensor([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]], dtype=torch.float64)
+    matches = torch.eye(3, dtype=torch.float64)
+    pulls = torch.stack([pull(similarity, matches, hardness)[0] for hardness in (0.0, 1.0, 3.0)])
+    close, far = pulls[:, 1], pulls[:, 2]
+    assert close[2] < close[1] < close[0] < 0
+    assert far[0] < far[1] < far[2] < 0  # what is far already is left alone
+
+
+def test_hardness_by_hand() -> None:
+    similarity = STUDENT @ TEACHER.T
+    logits = SCALE * similarity + 2.0 * similarity * (1 - torch.eye(6, dtype=torch.float64))
+    labels = torch.arange(6)
+    expected = (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
+    loss = soft_info_nce(STUDENT, TEACHER, SCALE, torch.eye(6, dtype=torch.float64), 2.0)
+    torch.testing.assert_close(loss, expected)
+    assert loss > clip_loss(STUDENT, TEACHER, SCALE)

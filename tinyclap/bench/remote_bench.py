@@ -1,0 +1,62 @@
+"""`tinyclap bench` on another machine: sends the graphs, and tells of them as of those here. No torch."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tinyclap.bench.bench import named, refuse_unfit
+from tinyclap.bench.model import Model
+from tinyclap.bench.remote import File, Sent, run_there
+from tinyclap.bench.sources import bundle_folder
+from tinyclap.bench.ssh import Host
+from tinyclap.common.machine import command_line
+from tinyclap.runtime.bundle import TEXT_FILES
+from tinyclap.runtime.manifest import MANIFEST, read_manifest
+
+
+def bench_there(
+    host: Host,
+    sources: Sequence[Path],
+    models: Sequence[Model],
+    settings: Mapping[str, Any],
+    tell: Callable[[str], object],
+) -> dict[str, Any]:
+    """The result of `bench.bench` on another machine.
+
+    Args:
+        host: that machine.
+        sources: runs, bundles and ONNX files.
+        models: what `find_models` found there.
+        settings: of the command, by option; what is None or False is left out.
+        tell: is told what the command says there.
+
+    Raises:
+        TinyclapError: as of `bench.bench` and `remote.run_there`.
+    """
+    refuse_unfit(models, settings["--batch"], settings["--compare"])
+    names, files = dict[Path, str](), list[File]()
+    for model in models:
+        if model.source not in names:
+            sent, names[model.source] = _sent(model, f"models/{len(names)}")
+            files += sent
+    given = [(option, value) for option, value in settings.items() if value is not None and value is not False]
+    options = [word for option, value in given for word in ([option] if value is True else [option, str(value)])]
+    result = run_there(host, files, ["bench", *(Sent(names[source]) for source in sources), *options, "--json"], tell)
+    own = [named(model) for model in models]
+    return {
+        "environment": {**result["environment"], "command": command_line(), "host": host.name},
+        "models": [{**row, **ours} for row, ours in zip(result["models"], own, strict=True)],
+    }
+
+
+def _sent(model: Model, folder: str) -> tuple[list[File], str]:
+    """What to send of a model's bundle, or of its bare graph, and the name of it there."""
+    bundle = bundle_folder(model.source)
+    if bundle is None:
+        return [(path, f"{folder}/{path.name}") for path in model.files], f"{folder}/{model.path.name}"
+    manifest = read_manifest(bundle, later=TEXT_FILES)
+    graphs = {name: manifest.files[name] for name in manifest.graphs}
+    without_text = dataclasses.replace(manifest, text=None, files=graphs)  # it is large, and nobody times it
+    sent: list[File] = [(bundle / name, f"{folder}/{name}") for name in graphs]
+    return [*sent, (without_text.to_json().encode(), f"{folder}/{MANIFEST}")], folder

@@ -1,0 +1,258 @@
+"""Which graphs can be timed: those of bundles and of exported runs, and bare ONNX files. No torch.
+
+A bare graph says what it is by JSON in its `metadata_props` under the key "tinyclap", any of: `name`, `parameters`,
+`macs`, `precision`, `sample_rate` (Hz), `window_s`, `input` ("waveform" or "logmel") and `frontend` (a `FrontendSpec`);
+or, as one of a bundle, by `graphs`: the first three of each by its file name.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.bench.model import Kind, Model
+from tinyclap.common.checks import arguments, is_count, is_number
+from tinyclap.errors import TinyclapError
+from tinyclap.runs.folder import find_run
+from tinyclap.runtime.bundle import TEXT_FILES
+from tinyclap.runtime.manifest import FLOAT_GRAPH, INPUTS, INT8_GRAPH, MANIFEST, METADATA_KEY, read_manifest
+from tinyclap.runtime.session import open_any
+
+KINDS: dict[Kind, str] = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
+RANKS = {2: "waveform", 4: "logmel"}
+ALLOWED = "waveform (batch, samples) or a log-mel spectrogram (batch, 1, frames, bands)"
+LONGEST_S = 3600.0  # of a clip
+OWN = ("parameters", "macs", "precision")  # what differs between the graphs of a bundle
+QUANTISED = b"DequantizeLinear"  # an operator of every INT8 graph of a bundle, and of no other
+Shape = list[int | str | None]
+CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "name": (lambda value: isinstance(value, str), "a text"),
+    "precision": (lambda value: isinstance(value, str), "a text"),
+    "parameters": (lambda value: is_count(value, 0), "a whole number"),
+    "macs": (lambda value: is_count(value, 0), "a whole number"),
+    "sample_rate": (is_count, "a whole number of Hz"),
+    "window_s": (
+        lambda value: is_number(value) and 0 < value <= LONGEST_S,
+        f"a number of seconds above 0, up to {LONGEST_S:g}",
+    ),
+    "input": (lambda value: value in INPUTS, f"one of {', '.join(INPUTS)}"),
+    "graphs": (
+        lambda value: isinstance(value, Mapping) and all(isinstance(facts, Mapping) for facts in value.values()),
+        "an object with an object for each file",
+    ),
+}
+
+
+def bundle_folder(source: Path) -> Path | None:
+    """The bundle that a folder is, or that a run has; None for a bare graph.
+
+    Raises:
+        TinyclapError: none of these.
+    """
+    if source.is_file():
+        return None
+    if (source / MANIFEST).is_file():
+        return source
+    if not source.exists():
+        raise TinyclapError(f"no {source}; give a run, a bundle or an .onnx file")
+    try:
+        folder = find_run(source) / "bundle"
+    except TinyclapError as error:
+        raise TinyclapError(f"{source} is no bundle (it holds no {MANIFEST}), and {error}") from error
+    if not (folder / MANIFEST).is_file():
+        raise TinyclapError(f"{source} has no bundle; make it with `tinyclap export {source} --onnx`")
+    return folder
+
+
+def runs_among(sources: Sequence[Path]) -> list[Path]:
+    """The runs among what was given, which is all in order."""
+    return [source for source in dict.fromkeys(sources) if bundle_folder(source) not in (None, source)]
+
+
+def find_models(
+    sources: Sequence[Path], *, int8: bool | None = None, window_s: float | None = None, sample_rate: int | None = None
+) -> list[Model]:
+    """The graphs that runs, bundles and ONNX files hold.
+
+    Args:
+        sources: as given; of bundles, and runs, the float and the INT8 graph are taken.
+        int8: only the INT8 graphs of bundles, or only the float graphs.
+        window_s: length of a clip, for bare graphs that do not say it.
+        sample_rate: Hz, likewise.
+
+    Raises:
+        TinyclapError: something else, or a graph that does not embed audio or does not say what it takes.
+    """
+    found: list[Model] = []
+    folders = {source: bundle_folder(source) for source in sources}
+    if (window_s, sample_rate) != (None, None) and None not in folders.values():
+        raise TinyclapError(f"{sources[0]} says itself what it hears; leave out --window and --sample-rate")
+    for source in sources:
+        folder = folders[source]
+        found += [_bare(source, window_s, sample_rate)] if folder is None else _of_bundle(source, folder, int8)
+    shared = Counter(model.name for model in found)
+    return [replace(model, name=f"{model.name} ({model.path})") if shared[model.name] > 1 else model for model in found]
+
+
+def _of_bundle(source: Path, folder: Path, int8: bool | None) -> list[Model]:
+    manifest = read_manifest(folder, later=TEXT_FILES)
+    wanted: list[Kind] = ["float", "int8"] if int8 is None else ["int8"] if int8 else ["float"]
+    kinds = [kind for kind in wanted if KINDS[kind] in manifest.graphs]
+    if not kinds:
+        raise TinyclapError(f"bundle {folder} has no int8 graph; export it with --int8, or leave --int8 out")
+    return [
+        Model(
+            name=f"{manifest.name} {kind}",
+            source=source,
+            path=folder / KINDS[kind],
+            kind=kind,
+            input=manifest.input,
+            frontend=None,  # is the bundle's own matter
+            clip=(manifest.window_samples,),
+            batch=None,
+            sample_rate=manifest.sample_rate,
+            window_s=manifest.window_s,
+            **{name: manifest.graphs[KINDS[kind]][name] for name in ("precision", "parameters", "macs")},
+        )
+        for kind in kinds
+    ]
+
+
+def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> Model:
+    path.open("rb").close()  # says what forbids it better than onnxruntime
+    session = open_any(path, providers=None, threads=1)
+    own = _metadata(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+    given = {"window_s": ("--window", window_s), "sample_rate": ("--sample-rate", sample_rate)}
+    for name, (option, value) in given.items():
+        if value is not None and own.get(name) not in (None, value):
+            raise TinyclapError(f"{path} says itself that its {name} is {own[name]:g}; leave out {option}")
+    told = {"sample_rate": sample_rate, "window_s": window_s, **own}
+    shape = _shape(path, session, told.get("input"))
+    rate, frontend = told["sample_rate"], told["frontend"] if len(shape) == 4 else None
+    if len(shape) == 4 and frontend is None:
+        clip, window_s = _logmel(path, shape), told["window_s"]
+    else:
+        samples = _samples_before(frontend, path, shape, told) if frontend else _samples(path, shape[1], told)
+        clip, window_s = (samples,), samples / rate if rate else None
+    return Model(
+        name=f"{told['name']} {path.stem}" if "graphs" in told and "name" in told else told.get("name", path.stem),
+        source=path,
+        path=path,
+        kind=None,
+        input=RANKS[len(shape)],
+        frontend=frontend,
+        clip=clip,
+        batch=shape[0] if isinstance(shape[0], int) else None,
+        sample_rate=rate,
+        window_s=window_s,
+        precision=told.get("precision"),
+        # A graph that takes a waveform may hold the tables of a front end, and those are no parameters.
+        parameters=told["parameters"] if "parameters" in told else _counted(path) if len(shape) == 4 else None,
+        macs=told.get("macs"),
+    )
+
+
+def _metadata(path: Path, text: str) -> dict[str, Any]:
+    """What a graph says of itself, with what it says as one of a bundle; `frontend` is always there."""
+    place = f"{path}: metadata {METADATA_KEY!r}"
+    try:
+        told = json.loads(text)
+    except ValueError as error:
+        raise TinyclapError(f"{place} is no JSON ({error})") from error
+    if not isinstance(told, dict):
+        raise TinyclapError(f"{place} is {told!r}, expected an object")
+    _refuse_bad(told, place)
+    if "graphs" in told:
+        own = _own(path, told["graphs"])
+        _refuse_bad(own, f"{place}: graphs")
+        told = {"parameters": None, **told, **own}  # nothing is counted that a bundle should tell
+    if told.get("frontend") is None:
+        return told | {"frontend": None}
+    spec = FrontendSpec(**arguments(told["frontend"], FrontendSpec, f"{place}: frontend"))
+    return told | {"frontend": spec, "sample_rate": spec.sample_rate}
+
+
+def _refuse_bad(told: Mapping[str, Any], place: str) -> None:
+    for key, (allowed, words) in CHECKS.items():
+        if key in told and not allowed(told[key]):
+            raise TinyclapError(f"{place}: {key} is {told[key]!r}; it must be {words}")
+
+
+def _own(path: Path, graphs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a bundle says of one of its graphs; of a renamed one what all say that it can be."""
+    if path.name in graphs:
+        meant = [graphs[path.name]]
+    else:
+        int8 = QUANTISED in path.read_bytes()  # the names of operators stand in it as they are
+        meant = [facts for facts in graphs.values() if (facts.get("precision") == "int8") == int8]
+    told = {key: [facts.get(key) for facts in meant] for key in OWN}
+    agreed = {key: values[0] for key, values in told.items() if values and values.count(values[0]) == len(values)}
+    return {key: value for key, value in agreed.items() if value is not None}
+
+
+def _shape(path: Path, session: Any, told: str | None) -> Shape:
+    """Shape of a graph's one input, if it embeds audio."""
+    inputs = session.get_inputs()
+    rank = len(inputs[0].shape) if len(inputs) == 1 else 0
+    named = rank != 2 or "waveform" in (inputs[0].name, told)
+    if rank in RANKS and named and inputs[0].type == "tensor(float)":
+        found: Shape = inputs[0].shape
+        return found
+    listed = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)
+    text = "; it is a text side" if any(entry.name == "input_ids" for entry in inputs) else ""
+    raise TinyclapError(f"{path} takes {listed}{text}; what can be timed takes float32: {ALLOWED}")
+
+
+def _samples(path: Path, length: int | str | None, told: Mapping[str, Any]) -> int:
+    """Of one clip: as many as the graph takes, or if it takes any number, as its metadata or the options say."""
+    if isinstance(length, int):
+        return length
+    if told["window_s"] is None or told["sample_rate"] is None:
+        raise TinyclapError(
+            f"{path} takes sound of any length and does not say how much it is meant for; give --window SECONDS and "
+            f"--sample-rate HZ, or write window_s and sample_rate into its metadata ({METADATA_KEY!r}, as JSON)"
+        )
+    samples = round(told["window_s"] * told["sample_rate"])
+    if samples < 1:
+        raise TinyclapError(
+            f"{path}: {told['window_s']:g} s at {told['sample_rate']} Hz are less than one sample; give a "
+            f"longer --window, or write a longer window_s into its metadata ({METADATA_KEY!r})"
+        )
+    return samples
+
+
+def _samples_before(spec: FrontendSpec, path: Path, shape: Shape, told: Mapping[str, Any]) -> int:
+    """Of one clip whose log-mel spectrogram a graph takes."""
+    frames, bands = shape[2:]
+    if isinstance(bands, int) and bands != spec.n_mels:
+        raise TinyclapError(f"{path} takes {bands} bands, and its metadata tells of a front end of {spec.n_mels}")
+    if not isinstance(frames, int):
+        return _samples(path, None, told)
+    window = round((told["window_s"] or 0) * spec.sample_rate)
+    return window if spec.n_frames(window) == frames else (frames - 1) * spec.hop_length
+
+
+def _logmel(path: Path, shape: Shape) -> tuple[int, ...]:
+    """Shape of one clip's log-mel spectrogram, which the graph must say itself."""
+    sizes = [size for size in shape[1:] if isinstance(size, int)]
+    if len(sizes) < 3:
+        raise TinyclapError(
+            f"{path} takes log-mel spectrograms of shape {list(shape)}; give it a fixed number of channels, frames and "
+            f"bands, or write its front end into its metadata ({METADATA_KEY!r}, as JSON with frontend and window_s)"
+        )
+    return tuple(sizes)
+
+
+def _counted(path: Path) -> int | None:
+    """The parameters among a graph's constants, where the package onnx is there to read them."""
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        return None
+    constants = onnx.load(path, load_external_data=False).graph.initializer
+    whole = (onnx.TensorProto.INT64, onnx.TensorProto.BOOL)  # shapes and axes
+    return sum(math.prod(constant.dims) for constant in constants if constant.data_type not in whole)

@@ -1,0 +1,176 @@
+"""Recipe sections on sound: data sets and the views taken of their clips."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from tinyclap.config.sections import Labels, Seconds, Section, Seed, Share, Text
+
+
+class DataSpec(Section):
+    """Keys that every data set takes: which classes to keep or to leave out."""
+
+    labels: Labels | None = None
+    exclude_labels: Labels | None = None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        both = sorted(set(self.labels or ()) & set(self.exclude_labels or ()))
+        if both:
+            yield "exclude_labels", f"{', '.join(both)} also stands in labels; a class is either kept or left out"
+
+
+class Esc50Data(DataSpec):
+    """ESC-50's official layout (meta/esc50.csv, audio/); `folds: null` takes all five."""
+
+    kind: Literal["esc50"]
+    root: Text = "data/ESC-50"
+    folds: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], Field(min_length=1)] | None = None
+    esc10: bool = False
+    download: bool = False
+
+
+class UrbanSound8kData(DataSpec):
+    """UrbanSound8K's official layout (metadata/UrbanSound8K.csv, audio/fold1 to audio/fold10)."""
+
+    kind: Literal["urbansound8k"]
+    root: Text = "data/UrbanSound8K"
+    folds: Annotated[tuple[Annotated[int, Field(ge=1, le=10)], ...], Field(min_length=1)] | None = None
+    download: bool = False
+
+
+class Tut2017Data(DataSpec):
+    """One set of TUT Acoustic Scenes 2017 (meta.txt, evaluation_setup/, audio/); a fold is what its setup tests on."""
+
+    kind: Literal["tut2017"]
+    root: Text
+    split: Literal["development", "evaluation"] = "evaluation"
+    folds: Annotated[tuple[Annotated[int, Field(ge=1, le=4)], ...], Field(min_length=1)] | None = None
+    download: bool = False
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        yield from super().conflicts()
+        if self.split == "evaluation" and self.folds is not None:
+            yield "folds", "the evaluation set has none; allowed: null, or split: development"
+
+
+class AudioCapsData(DataSpec):
+    """AudioCaps (train.csv beside train/, and so on); clips that YouTube has lost are counted and left out."""
+
+    kind: Literal["audiocaps"]
+    root: Text = "data/AudioCaps"
+    splits: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1)] = ("train",)
+
+
+class ClothoData(DataSpec):
+    """Clotho (clotho_captions_development.csv beside development/, and so on)."""
+
+    kind: Literal["clotho"]
+    root: Text = "data/Clotho"
+    splits: Annotated[tuple[Literal["development", "validation", "evaluation"], ...], Field(min_length=1)] = (
+        "development",
+    )
+
+
+class MacsData(DataSpec):
+    """MACS (MACS.yaml beside the audio/ of TAU Urban Acoustic Scenes 2019)."""
+
+    kind: Literal["macs"]
+    root: Text = "data/MACS"
+    download: bool = False
+
+
+class Fsd50kData(DataSpec):
+    """FSD50K (FSD50K.ground_truth/, FSD50K.dev_audio/ with the splits train and val, FSD50K.eval_audio/)."""
+
+    kind: Literal["fsd50k"]
+    root: Text = "data/FSD50K"
+    splits: Annotated[tuple[Literal["train", "val", "eval"], ...], Field(min_length=1)] = ("train", "val")
+
+
+class FolderData(DataSpec):
+    """A folder of audio files; a sub-folder's name is the label of the files in it."""
+
+    kind: Literal["folder"]
+    root: Text
+
+
+class ManifestData(DataSpec):
+    """A CSV or JSON Lines file that lists clips; relative paths start at `root`, by default the manifest's folder."""
+
+    kind: Literal["manifest"]
+    path: Text
+    root: Text | None = None
+    folds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    splits: Labels | None = None
+
+
+class ProceduralData(DataSpec):
+    """Generated everyday-like sounds; clip i depends on the seed and i alone."""
+
+    kind: Literal["procedural"]
+    n_clips: Annotated[int, Field(ge=1, le=10_000_000)] = 400
+    duration_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0
+    seed: Seed = 0
+
+
+CAPTIONED = ("audiocaps", "clotho", "macs", "fsd50k")  # no clip of these has a label
+PublishedData = Esc50Data | UrbanSound8kData | Tut2017Data | AudioCapsData | ClothoData | MacsData | Fsd50kData
+AnyData = Annotated[PublishedData | FolderData | ManifestData | ProceduralData, Field(discriminator="kind")]
+OneOrMore = Annotated[
+    Annotated[AnyData, Tag("one")] | Annotated[tuple[AnyData, ...], Field(min_length=1), Tag("several")],
+    Discriminator(lambda value: "several" if isinstance(value, list | tuple) else "one"),
+]
+
+
+def one_or_more(spec: Any) -> tuple[Any, ...]:
+    """The data sections of a `train` or `test` key."""
+    return spec if isinstance(spec, tuple) else () if spec is None else (spec,)
+
+
+class Data(Section):
+    """Where the sound comes from; `train` needs no labels for distillation, `test` does."""
+
+    train: OneOrMore
+    test: OneOrMore | None = None
+    max_bad_share: Share = 0.05
+    max_clip_s: Seconds = 30.0
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        unlabelled = [part.kind for part in one_or_more(self.test) if part.kind in CAPTIONED]
+        if unlabelled:
+            yield "test", f"got {unlabelled[0]}, whose clips have captions and no labels; allowed: data with labels"
+        seeds = [
+            {part.seed for part in one_or_more(spec) if part.kind == "procedural"} for spec in (self.train, self.test)
+        ]
+        for seed in sorted(seeds[0] & seeds[1]):
+            yield "test", f"got procedural sounds of seed {seed}, which are those of train; allowed: another seed"
+
+
+class Views(Section):
+    """How the stored views of a clip may differ: the fields of views.ViewSpec (a test compares them), with ranges.
+
+    `seed` is that of the views alone: runs of other seeds reuse the stored views and teacher embeddings.
+    """
+
+    seed: Seed = 0
+    per_clip: Annotated[int, Field(ge=1, le=10_000)] = 16
+    duration_s: Seconds = 5.0
+    crop: bool = True
+    roll: bool = True
+    gain_db: Annotated[float, Field(ge=0, le=60)] = 6.0
+    mix: Share = 0.5
+    speed: Share = 0.0
+    noise_snr_db: Annotated[float, Field(ge=-20, le=30)] | None = None
+    time_mask_s: Annotated[float, Field(ge=0)] = 0.0
+    band_mask_octaves: Annotated[float, Field(ge=0, le=10)] = 0.0
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        if self.time_mask_s >= self.duration_s:
+            yield "time_mask_s", f"got {self.time_mask_s:g}, allowed: less than duration_s = {self.duration_s:g}"
+
+
+def describe_data(spec: Any) -> str:
+    """A data section in one line, which tells evaluations apart."""
+    told = [part.model_dump(mode="json", exclude_none=True, exclude_defaults=True) for part in one_or_more(spec)]
+    return "; ".join(" ".join(f"{key}={value}" for key, value in one.items()) for one in told)

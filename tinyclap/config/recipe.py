@@ -1,0 +1,143 @@
+"""Recipes: find, load with overrides, check, write back. All errors at once, each with its file and line."""
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from tinyclap.config import strict_yaml, yaml_source
+from tinyclap.config.data import one_or_more
+from tinyclap.config.recipes import RECIPE, DistillRecipe, PretrainRecipe, Recipe
+from tinyclap.config.strict_yaml import ProblemsError
+from tinyclap.errors import TinyclapError
+
+__all__ = [
+    "DistillRecipe",
+    "PretrainRecipe",
+    "Recipe",
+    "absent_inputs",
+    "copy_recipe",
+    "dump",
+    "load_recipe",
+    "purpose",
+    "recipe_folder",
+    "shipped_recipes",
+]
+
+Task = Literal["distill", "pretrain"]
+
+
+@overload
+def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe: ...
+@overload
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Literal["distill"]) -> DistillRecipe: ...
+@overload
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Literal["pretrain"]) -> PretrainRecipe: ...
+def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task | None = None) -> Recipe:
+    """The recipe in a file, or the shipped one of that name, with `key.sub=value` overrides applied.
+
+    Overrides are YAML values, in order; a number names a list's entry: `data.train.0.n_clips=10`. With `task`, a
+    recipe for the other task is an error.
+
+    Raises ProblemsError with every error, each as `file:line: key: what was given, what is allowed`. Rules on several
+    values of a section together are checked once each value of it is right.
+    """
+    path = _find(source)
+    written = strict_yaml.read(path, "the recipe is empty; start from a shipped one: tinyclap recipes ls")
+    for text in overrides:
+        yaml_source.override(written, text)
+    recipe = strict_yaml.check(written, RECIPE, "recipe", "task: distill")
+    if task not in (None, recipe.task):
+        place = written.place(("task",))
+        raise ProblemsError(
+            [f'{place}: task: got "{recipe.task}", allowed: "{task}"; run: tinyclap {recipe.task} {source}']
+        )
+    return recipe
+
+
+def dump(recipe: Recipe) -> str:
+    """The whole recipe as YAML, defaults written out; loading it gives an equal recipe."""
+    return yaml_source.dump_yaml(_kind_first(RECIPE.dump_python(recipe, mode="json")))
+
+
+def recipe_folder() -> Path:
+    """Where the shipped recipes are: inside an installed wheel, or `recipes/` beside the package in a repository."""
+    packaged = Path(str(resources.files("tinyclap") / "recipes"))
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "recipes"
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name to file of every shipped recipe, sorted by name."""
+    return {path.stem: path for path in sorted(recipe_folder().glob("*.yaml"))}
+
+
+def purpose(path: Path) -> str:
+    """What a recipe is for: its second line, the first comment after the command that runs it."""
+    lines = strict_yaml.read_text(path).splitlines()
+    return lines[1].lstrip("# ") if len(lines) > 1 and lines[1].startswith("#") else ""
+
+
+def copy_recipe(name: str, destination: Path) -> Path:
+    """Copy a shipped recipe to a file, or into a folder; its first line and `name` are the copy's. Returns the file.
+
+    Raises TinyclapError when there is no such recipe or the file exists already.
+    """
+    shipped = shipped_recipes()
+    if name.removesuffix(".yaml") not in shipped:
+        raise TinyclapError(f"no shipped recipe is called '{name}'; there are: {', '.join(shipped) or 'none'}")
+    origin = shipped[name.removesuffix(".yaml")]
+    target = destination / origin.name if destination.is_dir() else destination
+    if not target.parent.is_dir():
+        raise TinyclapError(f"cannot copy to {target}: the folder {target.parent} does not exist; create it first")
+    command, rest = origin.read_text(encoding="utf-8").split("\n", 1)
+    own_name = re.sub(r"[^A-Za-z0-9._-]+", "-", target.stem).strip("._-") or origin.stem
+    rest = re.sub(r"^name: .*", f"name: {own_name}", rest, count=1, flags=re.MULTILINE)
+    try:
+        with target.open("x", encoding="utf-8") as stream:
+            stream.write(f"{command.removesuffix(origin.stem)}{shlex.quote(str(target))}\n{rest}")
+    except FileExistsError as error:
+        raise TinyclapError(f"{target} exists already and is left as it is; give another name") from error
+    return target
+
+
+def absent_inputs(recipe: Recipe) -> list[str]:
+    """The files and folders that a recipe names and that are not there (yet), each with its key."""
+    named = [
+        (f"data.{section}.{key}", getattr(part, key, None))
+        for section, spec in (("train", recipe.data.train), ("test", recipe.data.test))
+        for part in one_or_more(spec)
+        if not getattr(part, "download", False)
+        for key in ("root", "path")
+    ]
+    if recipe.task == "distill" and (recipe.teacher.kind == "dual" or _is_path(recipe.teacher.source)):
+        named.append(("teacher.source", recipe.teacher.source))
+    return [f"{key}: {path}" for key, path in named if path is not None and not Path(path).expanduser().exists()]
+
+
+def _is_path(source: str) -> bool:
+    """Whether a teacher's source can only be a path: on the hub an id is `owner/name`, and a file's name has no "/"."""
+    return source.startswith(("/", ".", "~")) or source.count("/") > 1 or ("/" in source and ".pt" in source)
+
+
+def _find(source: str | Path) -> Path:
+    path, shipped = Path(source), shipped_recipes()
+    if path.is_file():
+        return path
+    if path.name == os.fspath(source) and path.name.removesuffix(".yaml") in shipped:
+        return shipped[path.name.removesuffix(".yaml")]
+    reason = "it is a folder" if path.is_dir() else "there is no such file"
+    raise ProblemsError(
+        [f"{source}: {reason}; give a recipe file or a shipped recipe: {', '.join(shipped) or 'none found'}"]
+    )
+
+
+def _kind_first(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_kind_first(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ordered = sorted(value.items(), key=lambda entry: entry[0] not in ("task", "kind"))
+    return {key: _kind_first(inner) for key, inner in ordered}

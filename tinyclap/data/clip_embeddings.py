@@ -1,0 +1,39 @@
+"""TODO data.clip_embeddings."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinyclap.common.progress import counted
+from tinyclap.common.row_store import (
+    BLOCK_ROWS,
+)
+from tinyclap.data.decoded import Decoded
+
+
+def clip_embeddings(embed: Callable[[Tensor, Tensor], Tensor], decoded: Decoded, *, progress: str) -> np.ndarray:
+    """Whole clips: the windows that a long one was decoded into are averaged, weighted by their length.
+
+    Args:
+        embed: waveforms (B, T) and lengths (B,) -> unit-norm (B, D).
+        decoded: at the model's sample rate.
+        progress: what the progress bar says.
+
+    Returns:
+        Unit-norm float32 (n_clips, D); a row of zeros for a clip that was unusable.
+    """
+    sums: np.ndarray | None = None
+    firsts = range(0, len(decoded), BLOCK_ROWS)
+    for first in counted(firsts, progress, len(firsts), "block"):
+        indices = range(first, min(first + BLOCK_ROWS, len(decoded)))
+        clips = [torch.from_numpy(decoded.waveform(index)) for index in indices]
+        lengths = torch.tensor([len(clip) for clip in clips])
+        rows = embed(torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), lengths).cpu().numpy()
+        sums = np.zeros((decoded.n_clips, rows.shape[1]), np.float32) if sums is None else sums
+        windows = [decoded.windows[index] for index in indices]
+        weights = np.array([[window.duration_s] for window in windows], np.float32)
+        np.add.at(sums, [window.clip for window in windows], weights * rows)
+    assert sums is not None
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)

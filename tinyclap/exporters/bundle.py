@@ -1,0 +1,299 @@
+"""From a student and its teacher to a bundle: graphs, labels, text side, each compared with torch."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from tinyclap.common.checks import is_number, require
+from tinyclap.common.files import whole_folder, write_array, write_json, write_text
+from tinyclap.common.progress import silent
+from tinyclap.embeddings import zero_shot
+from tinyclap.errors import TinyclapError
+from tinyclap.exporters.bundle_readme import readme
+from tinyclap.exporters.calibration import Material, logmels, shipped_vectors, windows
+from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx import parity, quantize
+from tinyclap.exporters.onnx.student import Input, encoder_graph, frontend_graph, static_graph
+from tinyclap.exporters.onnx.text import TextSide, write_text_side
+from tinyclap.hardware import counting
+from tinyclap.models.student import Student
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.manifest import (
+    FLOAT_GRAPH,
+    INT8_GRAPH,
+    LABEL_EMBEDDINGS,
+    LABELS,
+    MANIFEST,
+    README,
+    STATIC_GRAPH,
+    TEST_VECTORS,
+    TEXT_GRAPH,
+    Manifest,
+    write_manifest,
+)
+from tinyclap.runtime.selftest import refuse_failed, selftest
+from tinyclap.runtime.session import open_session
+from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.cache import class_vectors, teacher_texts
+
+INPUT: Input = "waveform"
+"""The default. From waveform to embedding it is at least as fast as numpy's FFT in front of the graph
+(benchmarks/onnx_frontend.py), and nobody has to write it again in another language."""
+
+SHIPPED_LABELS = ("dog", "rain")  # whose prompts are the text side's test inputs
+FASTER_BELOW = 0.9  # of float's time: INT8 is recommended only where it gains something
+
+Graphs = Mapping[str, onnx.ModelProto]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What goes into a bundle.
+
+    Attributes:
+        input: of the audio graphs, "waveform" or "logmel".
+        int8: add an INT8 graph.
+        labels: of the label table; none leave it out.
+        text: add the teacher's text tower.
+        static_s: add a graph of fixed shape for sounds of this length, seconds.
+        int8_min_cosine: mean cosine to float that the INT8 graph must reach.
+        int8_min_agreement: share of clips to which it must give the same class as float; None for
+            quantize.MIN_AGREEMENT where there are classes.
+
+    Raises:
+        TinyclapError: a length that is no length.
+    """
+
+    input: Input = INPUT
+    int8: bool = False
+    labels: tuple[str, ...] = ()
+    text: bool = False
+    static_s: float | None = None
+    int8_min_cosine: float = quantize.MIN_COSINE
+    int8_min_agreement: float | None = None
+
+    def __post_init__(self) -> None:
+        lasting = self.static_s is None or (is_number(self.static_s) and self.static_s > 0)
+        require(self, "export", "static_s", lasting, "a number of seconds above 0")
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """Writes a student as a bundle.
+
+    Attributes:
+        student: is put into evaluation mode.
+        teacher: gives the label vectors, the text tower, the licence.
+        material: to calibrate, measure and compare on.
+        options: what goes into the bundle.
+        name: of the bundle.
+        prompts: templates with `{}`.
+        sweep: what fewer dimensions of a pruned student cost, rows of `prune.sweep`.
+        progress: is told what happens.
+    """
+
+    student: Student
+    teacher: Teacher
+    material: Material
+    options: ExportOptions
+    name: str
+    prompts: tuple[str, ...]
+    sweep: Sequence[Mapping[str, Any]] = ()
+    progress: Callable[[str], None] = silent
+
+    def write(self, folder: Path, *, overwrite: bool = False) -> Manifest:
+        """Write the bundle, whole or not at all, and return its manifest.
+
+        Raises:
+            TinyclapError: the folder is taken, or labels, durations or tokenizers that cannot be used.
+            GateError: the graphs do not compute what the student computes; nothing is written.
+        """
+        refuse_taken(folder, overwrite)
+        student, options = self.student.eval(), self.options
+        with whole_folder(folder) as new:
+            text = self._write_words(new)
+            graphs = self._graphs()
+            facts = self._facts(graphs)
+            if options.int8:
+                facts[INT8_GRAPH] |= self._measure_int8(new, graphs)
+            manifest = _stamp(new, graphs, self._manifest(facts, text.entry if text else None))
+            if text is not None:
+                onnx_graph.save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
+            write_text(new / README, readme(manifest, options.labels))
+            self._write_test_vectors(new, manifest)
+            sounds = parity.test_sounds(self.material.train, student.config.window_samples)
+            self.progress(f"comparing with torch on {len(sounds)} sounds")
+            measured = parity.check(new, student, sounds)
+            if options.static_s is not None:
+                worst = parity.check_static(new / STATIC_GRAPH, student, options.static_s, sounds)
+                measured["max_abs_static"] = worst
+            if text is not None:
+                measured["max_abs_text"] = text.difference
+            complete = write_manifest(new, dataclasses.replace(manifest, parity=measured))
+            refuse_failed(folder, selftest(new))
+            return complete
+
+    def _write_test_vectors(self, folder: Path, manifest: Manifest) -> None:
+        """What `selftest` compares with; the folder is a bundle then, whose INT8 graph can be run for it."""
+        vectors = shipped_vectors(self.student, self.options.static_s)
+        if self.options.text:
+            texts = [text for pair in zero_shot.prompts_for(SHIPPED_LABELS, self.prompts) for text in pair]
+            vectors |= {
+                "texts": np.array(texts),
+                "text_embedding": teacher_texts(self.teacher, texts, self.student.latent_map),
+            }
+
+        def write() -> None:
+            np.savez_compressed(folder / TEST_VECTORS, **vectors)  # type: ignore[arg-type]
+            write_manifest(folder, manifest)
+
+        write()
+        if self.options.int8:
+            waveforms = [vectors[f"waveform_{row}"] for row in range(len(vectors["embedding"]))]
+            rounded = Bundle.load(folder, graph="int8")
+            vectors["embedding_int8"] = rounded.embed(waveforms, sample_rate=self.student.sample_rate)
+            write()
+
+    def _graphs(self) -> dict[str, onnx.ModelProto]:
+        """The audio graphs by file name."""
+        student, material = self.student, self.material
+        self.progress("tracing the student")
+        static_s = self.options.static_s
+        static = {} if static_s is None else {STATIC_GRAPH: static_graph(student, static_s)}
+        encoder = encoder_graph(student)
+        graphs = {FLOAT_GRAPH: encoder}
+        if self.options.int8:
+            self.progress(f"calibrating INT8 on {len(material.calibration)} training clips")
+            heard = logmels(student, material.train, material.calibration)
+            graphs[INT8_GRAPH] = quantize.quantize(encoder, heard)
+        if self.options.input == "waveform":
+            frontend = frontend_graph(student.frontend, student.config.window_samples)
+            graphs = {name: onnx_graph.join(frontend, graph) for name, graph in graphs.items()}
+        return graphs | static
+
+    def _facts(self, graphs: Graphs) -> dict[str, dict[str, Any]]:
+        """What the manifest says of each graph; MACs as in `counting`, for one window and without the front end."""
+        student, facts = self.student, {}
+        spec = student.config.frontend
+        for name, graph in graphs.items():
+            static = name == STATIC_GRAPH
+            frames = spec.n_frames(student.config.window_samples)
+            if static:
+                frames = graph.graph.input[0].type.tensor_type.shape.dim[2].dim_value
+            facts[name] = {
+                "precision": "int8" if name == INT8_GRAPH else "float32",
+                "opset": onnx_graph.OPSET,
+                "parameters": counting.n_parameters(student),
+                "macs": counting.count_macs(student, student.encode, torch.zeros(1, 1, frames, spec.n_mels)),
+                "size_bytes": 0,
+                **({"frames": frames, "operators": onnx_graph.operators(graph)} if static else {}),
+            }
+        return facts
+
+    def _measure_int8(self, folder: Path, graphs: Graphs) -> dict[str, Any]:
+        """The INT8 graph beside the float graph, for the manifest; raises GateError if it is too far away."""
+        kind, material = self.options.input, self.material
+        decoded, indices = material.measured
+        self.progress(f"measuring INT8 on {len(indices)} {'test' if material.test else 'held-back training'} clips")
+
+        def opened(name: str) -> Any:
+            onnx_graph.save(graphs[name], folder / name)
+            return open_session(folder / name, inputs=[kind], output="embedding", providers=None, threads=1)
+
+        heard = windows if kind == "waveform" else logmels
+        labels = self.options.labels or material.labels
+        if not labels and self.options.int8_min_agreement is not None:
+            raise TinyclapError("--int8-min-agreement needs classes; give --labels, or a recipe with data.test")
+        classes = self._classes(labels) if labels else None
+        batches = heard(self.student, decoded, indices)
+        measured = quantize.measure(opened(FLOAT_GRAPH), opened(INT8_GRAPH), batches, classes)
+        asked = self.options.int8_min_agreement
+        quantize.gate(measured, self.options.int8_min_cosine, quantize.MIN_AGREEMENT if asked is None else asked)
+        return {**dataclasses.asdict(measured), "measured_clips": len(indices)}
+
+    def _write_words(self, folder: Path) -> TextSide | None:
+        """The label table, and the text side if it is asked for."""
+        labels = self.options.labels
+        if labels:
+            write_json(folder / LABELS, {"labels": list(labels), "prompts": list(self.prompts)})
+            write_array(folder / LABEL_EMBEDDINGS, self._classes(labels).astype(np.float32))
+        if not self.options.text:
+            return None
+        self.progress("tracing the text tower")
+        shown = [text for texts in zero_shot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
+        return write_text_side(self.teacher, folder, shown, self.student.latent_map)
+
+    def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
+        """Their unit vectors in the student's space."""
+        return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map)
+
+    def _costs(self, method: str) -> list[dict[str, Any]]:
+        """The sweep's rows of the student's own method and of no more dimensions than it has."""
+        own = method.rpartition("+")[2]
+        keys = ("dim", "accuracy", "knn10_overlap")
+        return [
+            {key: row[key] for key in keys}
+            for row in self.sweep
+            if row["method"] == own and not row["finetuned"] and row["dim"] <= self.student.embed_dim
+        ]
+
+    def _manifest(self, facts: Mapping[str, Mapping[str, Any]], text: Mapping[str, int] | None) -> Manifest:
+        student, teacher, latent_map = self.student, self.teacher, self.student.latent_map
+        faster = facts.get(INT8_GRAPH, {}).get("latency_ratio", 1.0) < FASTER_BELOW
+        return Manifest(
+            name=self.name,
+            licence=teacher.licence,
+            teacher={"name": teacher.name, "fingerprint": teacher.fingerprint, "licence": teacher.licence},
+            embed_dim=student.embed_dim,
+            sample_rate=student.sample_rate,
+            window_s=student.config.window_s,
+            input=self.options.input,
+            frontend=student.config.frontend,
+            prompts=self.prompts,
+            logit_scale=teacher.logit_scale,
+            graphs=facts,
+            recommended=INT8_GRAPH if faster else FLOAT_GRAPH,
+            text=text,
+            latent_map=None
+            if latent_map is None
+            else {
+                "method": latent_map.method,
+                "full_dim": latent_map.full_dim,
+                "nested": latent_map.nested,
+                "fingerprint": latent_map.fingerprint,
+                "measured": self._costs(latent_map.method),
+            },
+        )
+
+
+def _stamp(folder: Path, graphs: Graphs, manifest: Manifest) -> Manifest:
+    """Write the graphs with the manifest in them, which states the size that they have with it."""
+    while True:
+        for name, graph in graphs.items():
+            onnx_graph.save(graph, folder / name, manifest.graph_metadata())
+        sizes = {name: {"size_bytes": (folder / name).stat().st_size} for name in graphs}
+        sized = dataclasses.replace(manifest, graphs={name: {**manifest.graphs[name], **sizes[name]} for name in sizes})
+        if sized == manifest:
+            return manifest
+        manifest = sized
+
+
+def refuse_taken(folder: Path, overwrite: bool) -> None:
+    """Only a bundle is ever replaced, and only if asked to."""
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents) or folder.is_mount():
+        raise TinyclapError(
+            f"{folder} cannot be replaced as a whole; name a folder in it, e.g. --out {folder / 'bundle'}"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise TinyclapError(f"{folder} is a file; choose another folder with --out DIR")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / MANIFEST).is_file():
+            raise TinyclapError(f"{folder} is not empty and no bundle, so it is left alone; choose another with --out")
+        if not overwrite:
+            raise TinyclapError(f"{folder} holds a bundle; replace it with --overwrite, or choose another with --out")

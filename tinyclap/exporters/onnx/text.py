@@ -1,0 +1,148 @@
+"""The text side of a bundle: a teacher's text tower as a graph, with its tokenizer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
+from torch import Tensor, nn
+
+from tinyclap.common.files import write_text
+from tinyclap.embeddings.latent_map import LatentMap
+from tinyclap.errors import GateError, TinyclapError
+from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.runtime.manifest import TEXT_GRAPH, TOKENIZER
+from tinyclap.runtime.text_encoder import TextEncoder
+from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.dual import DualTeacher
+from tinyclap.teachers.hf import HFTeacher
+from tinyclap.teachers.msclap import MSClap, pooled
+
+TOLERANCE = 1e-5  # of unit vectors
+AXES = {0: "batch", 1: "tokens"}
+
+
+class _Hf(nn.Module):
+    def __init__(self, teacher: HFTeacher) -> None:
+        super().__init__()
+        self.model = teacher.model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        features = self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
+        return F.normalize(features.pooler_output, dim=-1)
+
+
+class _Dual(nn.Module):
+    def __init__(self, teacher: DualTeacher) -> None:
+        super().__init__()
+        self.text = teacher.text
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        pooled = self.text.pool(input_ids=input_ids, attention_mask=attention_mask)
+        return F.normalize(self.text.projection(pooled), dim=-1)
+
+
+class _MSClap(nn.Module):
+    def __init__(self, teacher: MSClap) -> None:
+        super().__init__()
+        self.text, self.projection, self.version = teacher.text, teacher.text_projection, teacher.version
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states = self.text(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return F.normalize(self.projection(pooled(states, input_ids, self.version)), dim=-1)
+
+
+class _Mapped(nn.Module):
+    """A tower whose embeddings a latent map takes into a pruned student's space."""
+
+    matrix: Tensor
+
+    def __init__(self, tower: nn.Module, latent_map: LatentMap) -> None:
+        super().__init__()
+        self.tower = tower
+        self.register_buffer("matrix", torch.from_numpy(latent_map.matrix))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return F.normalize(self.tower(input_ids, attention_mask) @ self.matrix.T, dim=-1)
+
+
+@dataclass(frozen=True)
+class TextSide:
+    """A text tower as a graph, the manifest's `text` entry, and the largest difference of a unit vector from torch."""
+
+    graph: onnx.ModelProto
+    entry: dict[str, int]
+    difference: float
+
+
+def write_text_side(
+    teacher: Teacher, folder: Path, texts: Sequence[str], latent_map: LatentMap | None = None
+) -> TextSide:
+    """Write text.onnx and tokenizer.json, and compare them with the teacher.
+
+    Args:
+        teacher: of any kind.
+        folder: of the bundle.
+        texts: to compare on, beside some of other lengths.
+        latent_map: into the space of a pruned student; the graph ends with it.
+
+    Raises:
+        TinyclapError: a tokenizer that has no tokenizer.json.
+        GateError: a difference above TOLERANCE.
+    """
+    tower, tokenizer, max_tokens = _parts(teacher)
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        raise TinyclapError(f"teacher {teacher.name}: its tokenizer cannot be saved as {TOKENIZER}; leave out --text")
+    own = Tokenizer.from_str(fast.to_str())
+    own.no_padding()  # left behind by earlier calls
+    own.no_truncation()
+    if isinstance(teacher, MSClap) and teacher.settings.ending:
+        _end_with(own, teacher.settings.ending)
+    write_text(folder / TOKENIZER, own.to_str())
+    example = {"input_ids": torch.full((2, 7), tokenizer.pad_token_id), "attention_mask": torch.ones(2, 7).long()}
+    axes = dict.fromkeys(example, AXES)
+    if latent_map is not None:
+        tower = _Mapped(tower, latent_map)
+    graph = onnx_graph.to_onnx(tower, example, "text_embeds", axes)
+    onnx_graph.save(graph, folder / TEXT_GRAPH)
+    limits = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
+    checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
+    computed = TextEncoder(folder, **limits).embed(checked)
+    wanted = teacher.embed_text(checked).float().cpu().numpy()
+    wanted = wanted if latent_map is None else latent_map.apply(wanted)
+    difference = float(np.abs(computed - wanted).max())
+    if not difference <= TOLERANCE:
+        raise GateError(
+            f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "
+            "so nothing was written; export without --text"
+        )
+    return TextSide(graph, {**limits, "opset": onnx_graph.OPSET}, difference)
+
+
+def _end_with(own: Tokenizer, ending: str) -> None:
+    """Have a tokenizer end every text as the teacher does, so that the runtime need not know."""
+    ended = own.encode(ending, add_special_tokens=False)
+    names = [f"ending_{place}" for place in range(len(ended.ids))]
+    special = [
+        {"id": name, "ids": [number], "tokens": [token]}
+        for name, number, token in zip(names, ended.ids, ended.tokens, strict=True)
+    ]
+    own.post_processor = TemplateProcessing(single=["$A", *names], special_tokens=special)
+
+
+def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:
+    """The graph's module, the tokenizer, and how many tokens it cuts to."""
+    if isinstance(teacher, HFTeacher):
+        return _Hf(teacher), teacher.tokenizer, teacher.max_tokens
+    if isinstance(teacher, DualTeacher):
+        return _Dual(teacher), teacher.text.tokenizer, teacher.text.max_tokens
+    if isinstance(teacher, MSClap):
+        return _MSClap(teacher), teacher.tokenizer, teacher.max_tokens
+    raise TinyclapError(f"teacher {teacher.name}: its text side cannot be exported; leave out --text")

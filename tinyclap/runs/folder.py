@@ -1,0 +1,126 @@
+"""Run folders: one folder holds all that one command made, and says how."""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from tinyclap.common.files import read_json, whole_folder, write_text
+from tinyclap.errors import TinyclapError
+from tinyclap.runs.provenance import write_provenance
+
+RUNS = Path("runs")
+NO_RUN = "is not a run folder (it holds no recipe.yaml and env.json)"
+
+
+def open_run(
+    folder: Path,
+    recipe: str,
+    *,
+    seed: int,
+    inputs: Mapping[str, str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Make a run folder with `recipe.yaml` and `env.json`, or take an interrupted one up again.
+
+    Of several processes (`accelerate launch`) only the first does so; the others meet it when they join their group.
+
+    Args:
+        folder: of the run.
+        recipe: resolved recipe as YAML.
+        seed: recorded in `env.json`.
+        inputs: fingerprints of what the run learns from, recorded in `env.json`.
+        resume: go on in a folder that was made from the same recipe.
+        overwrite: delete what is there.
+
+    Raises:
+        TinyclapError: the folder holds something and neither is asked for, or its recipe or its inputs are others.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return folder
+    if check_run(folder, recipe, resume=resume, overwrite=overwrite):
+        check_inputs(folder, inputs or {})
+        return folder
+    with whole_folder(folder) as new:
+        write_provenance(new, seed, inputs or {})
+        write_text(new / "recipe.yaml", recipe)
+    return folder
+
+
+def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: bool = False) -> bool:
+    """Whether `open_run` would take an interrupted run up again; raises as it does, and touches nothing."""
+    written = folder / "recipe.yaml"
+    if resume and overwrite:
+        raise TinyclapError("--resume goes on with a run and --overwrite replaces it; give one of them")
+    if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise TinyclapError(f"run folder {folder} holds the current folder; choose another one with --run DIR")
+    if folder.exists() and not folder.is_dir():
+        raise TinyclapError(f"run folder {folder} is a file; choose another one with --run DIR")
+    if resume and _is_run(folder):
+        if written.read_bytes() != recipe.encode("utf-8"):  # bytes, for a damaged file differs too
+            raise TinyclapError(
+                f"{written} differs from the recipe given now; resume with the same recipe and overrides, "
+                "or start another run with --run DIR"
+            )
+        return True
+    if folder.is_dir() and any(folder.iterdir()):
+        if not _is_run(folder):
+            raise TinyclapError(
+                f"run folder {folder} is not empty and {NO_RUN}, so it is left alone; choose another one with --run DIR"
+            )
+        if not overwrite:
+            raise TinyclapError(
+                f"run folder {folder} is not empty; continue it with --resume, replace it with --overwrite, "
+                "or choose another one with --run DIR"
+            )
+    return False
+
+
+def check_inputs(folder: Path, inputs: Mapping[str, str]) -> None:
+    """Raise a TinyclapError if a run began with other inputs (fingerprints by name) than these."""
+    recorded = read_json(folder / "env.json", {}).get("inputs") or {}
+    for name, fingerprint in inputs.items():
+        if recorded.get(name, fingerprint) != fingerprint:
+            raise TinyclapError(
+                f"the {name} of run {folder} changed since it began (fingerprint {recorded[name]}, now {fingerprint}); "
+                "bring them back, or start another run with --run DIR"
+            )
+
+
+def refuse_unfinished(folder: Path, task: str) -> None:
+    """Raise a TinyclapError, with the command that goes on, for a run that was interrupted."""
+    if not (folder / "summary.json").is_file():
+        raise TinyclapError(
+            f"{folder} is not finished; go on with `tinyclap {task} {folder}/recipe.yaml --run {folder} --resume`"
+        )
+
+
+def find_run(folder: Path | None = None) -> Path:
+    """The given run, or the newest one under `runs/`.
+
+    Raises:
+        TinyclapError: there is none.
+    """
+    known = [path.parent for path in sorted(RUNS.glob("*/recipe.yaml")) if _is_run(path.parent)]
+    if folder is not None:
+        if not _is_run(folder):
+            listed = ", ".join(map(str, known)) or "none"
+            raise TinyclapError(f"{folder} {NO_RUN}; known runs: {listed}")
+        return folder
+    if not known:
+        raise TinyclapError(f"no run in {RUNS.absolute()}; make one with `tinyclap distill quickstart`")
+    return max(known, key=_started)
+
+
+def _started(run: Path) -> datetime:
+    started = read_json(run / "env.json", {}).get("started")
+    try:
+        return datetime.fromisoformat(started)
+    except (TypeError, ValueError) as error:
+        raise TinyclapError(f"{run}/env.json does not say when the run started ({started!r}); name a run") from error
+
+
+def _is_run(folder: Path) -> bool:
+    """Both files, because only run folders are ever deleted and `recipe.yaml` alone is anybody's file name."""
+    return (folder / "recipe.yaml").is_file() and (folder / "env.json").is_file()

@@ -1,0 +1,103 @@
+"""Labels on a device: which ones, their unit vectors, and how well a sound fits them. No torch."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tinyclap.common.files import read_json
+from tinyclap.embeddings.zero_shot import clean_label
+from tinyclap.errors import NAMES_SHOWN, TinyclapError, shown
+from tinyclap.runtime.manifest import LABEL_EMBEDDINGS, LABELS
+
+NOT_LINES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
+FILE_NAMES = (*NOT_LINES, ".txt", ".lst", ".labels")
+
+
+class Prediction(NamedTuple):
+    """How well a label fits a sound; `probability` is the softmax over all labels of logit_scale times `cosine`."""
+
+    label: str
+    cosine: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Labels and their unit vectors, float32 (C, D), in the same order."""
+
+    labels: tuple[str, ...]
+    embeddings: np.ndarray
+
+    def select(self, wanted: Sequence[str]) -> "LabelTable | None":
+        """The rows of the wanted labels, which may be written another way (Dog-Bark); None if one is missing."""
+        rows = {clean_label(label): row for row, label in enumerate(self.labels)}
+        found = [rows.get(clean_label(label)) for label in wanted]
+        chosen = [row for row in found if row is not None]
+        return LabelTable(tuple(wanted), self.embeddings[chosen]) if len(chosen) == len(wanted) else None
+
+    def missing(self, wanted: Sequence[str]) -> str:
+        """The wanted labels that have no row and those that have one, for a message."""
+        known = {clean_label(label) for label in self.labels}
+        absent = [label for label in wanted if clean_label(label) not in known]
+        return f"no embedding of {shown(absent, NAMES_SHOWN)}; there are {shown(self.labels, NAMES_SHOWN)}"
+
+    def rank(self, embedding: np.ndarray, logit_scale: float, top_k: int) -> list[Prediction]:
+        """The `top_k` labels nearest to a unit vector (D,), nearest first."""
+        cosines = self.embeddings.astype(np.float64) @ embedding
+        odds = np.exp(logit_scale * (cosines - cosines.max()))
+        probabilities = odds / odds.sum()
+        best = np.argsort(-cosines, kind="stable")[:top_k]
+        return [Prediction(self.labels[row], float(cosines[row]), float(probabilities[row])) for row in best]
+
+
+def read_table(folder: Path, embed_dim: int) -> LabelTable:
+    """The label table of a bundle.
+
+    Raises:
+        TinyclapError: labels and rows that do not fit.
+    """
+    labels = read_json(folder / LABELS, {}).get("labels")
+    embeddings = np.load(folder / LABEL_EMBEDDINGS)
+    named = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+    if not named or embeddings.shape != (len(labels), embed_dim):
+        what = f"{len(labels)} labels" if named else "no list of labels"
+        raise TinyclapError(
+            f"{folder}: {LABELS} holds {what} and {LABEL_EMBEDDINGS} an array of shape {embeddings.shape}; one row of "
+            f"{embed_dim} numbers per label is needed: export the bundle again"
+        )
+    return LabelTable(tuple(labels), embeddings.astype(np.float32, copy=False))
+
+
+def read_labels(given: str) -> list[str]:
+    """Labels from the command line: "dog, rain", or the name of a text file with one label per line.
+
+    Raises:
+        TinyclapError: no label, one given twice, or a file that is missing or no UTF-8 text.
+    """
+    if os.path.isfile(given):
+        if given.lower().endswith(NOT_LINES):
+            raise TinyclapError(f"labels: {given} is read line by line; give a text file with one label per line")
+        try:
+            labels = Path(given).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise TinyclapError(
+                f"labels: {given} is no UTF-8 text; give a text file with one label per line"
+            ) from error
+    elif "," not in given and (os.sep in given or given.lower().endswith(FILE_NAMES) or os.path.isdir(given)):
+        raise TinyclapError(f'labels: no file {given}; give "dog, rain" or a text file with one label per line')
+    else:
+        labels = given.split(",")
+    labels = [label.strip() for label in labels if label.strip()]
+    unreadable = [label for label in labels if not (label.isprintable() and any(map(str.isalnum, label)))]
+    if not labels or unreadable:
+        fault = f"{unreadable[0]!r} is no label" if unreadable else "none given"
+        raise TinyclapError(f'labels: {fault}; give "dog, rain" or a text file with one label per line')
+    read = [clean_label(label) for label in labels]
+    twice = [label for row, label in enumerate(labels) if clean_label(label) in read[:row]]
+    if twice:
+        raise TinyclapError(f"labels: given twice: {shown(twice)}")
+    return labels

@@ -1,0 +1,115 @@
+"""Does this machine compute what was exported? Every graph of a bundle on the inputs that it carries. No torch.
+
+A bundle's test_vectors.npz holds sounds of different lengths, `waveform_0`, ..., their `embedding` by the student in
+torch and `embedding_int8` by the INT8 graph where it was exported; with a static graph `static_waveform`,
+`static_logmel` and `static_embedding`, so that a microcontroller's own front end can be checked too; with a text side
+`texts` and `text_embedding`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyclap.embeddings.latent_map import enlargement
+from tinyclap.errors import GateError, TinyclapError
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.manifest import INT8_GRAPH, STATIC_GRAPH, TEST_VECTORS, TEXT_GRAPH
+from tinyclap.runtime.session import CPU, open_session, run
+
+LARGEST_DIFFERENCE = 1e-4  # of unit vectors, float graphs; more in a pruned space, as in `parity`
+LOWEST_COSINE = 0.999  # INT8 graph, mean: other processors round otherwise, but saturating arithmetic costs more
+
+
+@dataclass(frozen=True)
+class GraphTest:
+    """How one graph does on the bundle's test inputs, against what was exported.
+
+    Attributes:
+        graph: its file name.
+        provider: the execution provider that was active; None where the graph was not run.
+        n_inputs: how many test inputs there are.
+        difference: largest absolute difference of two unit vectors; None where the graph was not run.
+        cosine: mean over the inputs, likewise.
+        passed: whether the difference (float) or the cosine (INT8) is within its limit; None where the graph was not
+            run, since the package tokenizers is not installed.
+    """
+
+    graph: str
+    provider: str | None
+    n_inputs: int
+    difference: float | None
+    cosine: float | None
+    passed: bool | None
+
+
+def selftest(folder: Path, *, providers: str | None = None, threads: int | None = None) -> list[GraphTest]:
+    """Run every graph of a bundle on its test inputs.
+
+    Raises:
+        TinyclapError: the bundle cannot be loaded, or lacks test vectors.
+    """
+    bundle = Bundle.load(folder, graph="float", providers=providers, threads=threads)
+    vectors = _Vectors(bundle)
+    tests = [_of_sounds(bundle, vectors, "embedding")]
+    if INT8_GRAPH in bundle.manifest.graphs:
+        rounded = Bundle.load(folder, graph="int8", providers=providers, threads=threads)
+        tests.append(_of_sounds(rounded, vectors, "embedding_int8"))
+    if STATIC_GRAPH in bundle.manifest.graphs:
+        session = open_session(
+            bundle.folder / STATIC_GRAPH, inputs=["logmel"], output="embedding", providers=providers, threads=threads
+        )
+        computed = run(session, {"logmel": vectors["static_logmel"]})
+        tests.append(_test(bundle, STATIC_GRAPH, session.get_providers()[0], computed, vectors["static_embedding"]))
+    if bundle.manifest.text is not None:
+        tests.append(_of_texts(bundle, vectors))
+    return tests
+
+
+def refuse_failed(folder: Path, tests: Sequence[GraphTest]) -> None:
+    """Raise a GateError that names the graphs whose test failed, if there are any."""
+    failed = [test.graph for test in tests if test.passed is False]
+    if failed:
+        raise GateError(f"{folder}: {', '.join(failed)} does not compute here what was exported; do not use it here")
+
+
+class _Vectors:
+    """A bundle's test vectors; what is not there is an error."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._folder = bundle.folder
+        if TEST_VECTORS not in bundle.manifest.files:
+            raise TinyclapError(f"bundle {self._folder} has no {TEST_VECTORS}; export it again")
+        with np.load(self._folder / TEST_VECTORS) as stored:
+            self._arrays: Mapping[str, np.ndarray] = dict(stored)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._arrays:
+            raise TinyclapError(f"bundle {self._folder}: {TEST_VECTORS} holds no {name}; export it again")
+        return self._arrays[name]
+
+
+def _of_sounds(bundle: Bundle, vectors: _Vectors, name: str) -> GraphTest:
+    expected = vectors[name]
+    waveforms = [vectors[f"waveform_{row}"] for row in range(len(expected))]
+    computed = bundle.embed(waveforms, sample_rate=bundle.sample_rate)
+    return _test(bundle, bundle.graph, bundle.provider, computed, expected)
+
+
+def _of_texts(bundle: Bundle, vectors: _Vectors) -> GraphTest:
+    texts, expected = vectors["texts"].tolist(), vectors["text_embedding"]
+    try:
+        computed = bundle.embed_text(texts)
+    except ModuleNotFoundError:
+        return GraphTest(TEXT_GRAPH, None, len(texts), None, None, None)
+    return _test(bundle, TEXT_GRAPH, CPU, computed, expected)
+
+
+def _test(bundle: Bundle, graph: str, provider: str, computed: np.ndarray, expected: np.ndarray) -> GraphTest:
+    mapped = bundle.manifest.latent_map
+    allowed = LARGEST_DIFFERENCE * (enlargement(mapped["full_dim"], bundle.manifest.embed_dim) if mapped else 1.0)
+    difference = float(np.abs(computed - expected).max())
+    cosine = float(np.sum(computed * expected, axis=1).mean())
+    passed = cosine >= LOWEST_COSINE if graph == INT8_GRAPH else difference <= allowed
+    return GraphTest(graph, provider, len(expected), difference, cosine, passed)

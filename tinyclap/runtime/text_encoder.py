@@ -1,0 +1,65 @@
+"""A bundle's text side: texts to unit vectors with ONNX Runtime and tokenizers. No torch."""
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap.runtime.manifest import METADATA_KEY, TEXT_GRAPH, TOKENIZER
+from tinyclap.runtime.session import open_session, run
+
+TEXTS_AT_ONCE = 32
+
+
+class TextEncoder:
+    """Tokenizer and graph of a text tower.
+
+    Args:
+        folder: the bundle.
+        max_tokens: longer texts are cut, with a warning.
+        pad_id: token that fills up shorter texts.
+        threads: working on the graph.
+
+    Raises:
+        TinyclapError: the graph cannot be run.
+        ModuleNotFoundError: tokenizers is not installed.
+    """
+
+    def __init__(self, folder: Path, *, max_tokens: int, pad_id: int, threads: int | None = None) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_tokens)
+        self._max_tokens, self._pad_id = max_tokens, pad_id
+        names = ("input_ids", "attention_mask")
+        self._session = open_session(
+            folder / TEXT_GRAPH, inputs=names, output="text_embeds", providers=None, threads=threads
+        )
+
+    @property
+    def latent_map(self) -> dict[str, Any] | None:
+        """The manifest's `latent_map` as the graph itself tells it; None for a graph of the teacher's whole space."""
+        told: dict[str, Any] = json.loads(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+        return told.get("latent_map")
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """N texts, N > 0 -> unit-norm float32 (N, D)."""
+        batches = [texts[first : first + TEXTS_AT_ONCE] for first in range(0, len(texts), TEXTS_AT_ONCE)]
+        return np.concatenate([self._embed(batch) for batch in batches])
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        encoded = self._tokenizer.encode_batch(list(texts))
+        cut = [text for text, tokens in zip(texts, encoded, strict=True) if tokens.overflowing]
+        if cut:
+            warnings.warn(f"a text is cut to {self._max_tokens} tokens: {cut[0][:80]!r}", stacklevel=4)
+        width = max(len(tokens.ids) for tokens in encoded)
+        ids = np.full((len(texts), width), self._pad_id, np.int64)
+        mask = np.zeros((len(texts), width), np.int64)
+        for row, tokens in enumerate(encoded):
+            ids[row, : len(tokens.ids)] = tokens.ids
+            mask[row, : len(tokens.ids)] = 1
+        return run(self._session, {"input_ids": ids, "attention_mask": mask})

@@ -1,0 +1,77 @@
+"""TODO teachers.cache."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from tinyclap.common.files import cache_root, cached_folder, write_array
+from tinyclap.common.row_store import (
+    VERSION,
+)
+from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.decoded import Decoded
+from tinyclap.embeddings.latent_map import LatentMap
+from tinyclap.embeddings.zero_shot import SameClassesError, class_matrix
+from tinyclap.errors import TinyclapError
+from tinyclap.teachers.base import Teacher
+
+
+def teacher_clips(teacher: Teacher, decoded: Decoded) -> np.ndarray:
+    """`clip_embeddings` of a teacher, kept in the cache. Raises TinyclapError for one that is not finite."""
+    device = next(teacher.parameters()).device
+
+    def embed(waveforms: Tensor, lengths: Tensor) -> Tensor:
+        return teacher.embed_audio(waveforms.to(device), lengths)
+
+    return _remember(
+        ["clips", teacher.fingerprint, decoded.fingerprint],
+        lambda: clip_embeddings(embed, decoded, progress=f"{teacher.name} listens"),
+        f"teacher {teacher.name}",
+    )
+
+
+def teacher_texts(teacher: Teacher, texts: list[str], latent_map: LatentMap | None = None) -> np.ndarray:
+    """Text embeddings of a teacher, unit-norm float32 (N, D), kept in the cache; raises as `teacher_clips` does.
+
+    `latent_map` takes them into the space of a pruned student.
+    """
+    embeddings = _remember(
+        ["texts", teacher.fingerprint, *texts],
+        lambda: teacher.embed_text(texts).float().cpu().numpy(),
+        f"teacher {teacher.name}",
+    )
+    return embeddings if latent_map is None else latent_map.apply(embeddings)
+
+
+def class_vectors(
+    teacher: Teacher, labels: Sequence[str], prompts: Sequence[str], latent_map: LatentMap | None = None
+) -> np.ndarray:
+    """`zeroshot.class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
+    if latent_map is None:
+        return class_matrix(lambda texts: teacher_texts(teacher, texts), labels, prompts)
+    try:
+        return class_matrix(lambda texts: teacher_texts(teacher, texts, latent_map), labels, prompts)
+    except SameClassesError as error:
+        raise SameClassesError(
+            f"{latent_map.dim} dimensions ({latent_map.method}) cannot tell all {len(labels)} classes apart; keep more"
+        ) from error
+
+
+def _remember(parts: list[str], compute: Callable[[], np.ndarray], who: str) -> np.ndarray:
+    key = hashlib.blake2b(json.dumps([VERSION, *parts]).encode(), digest_size=16).hexdigest()
+    folder = cache_root() / "embeddings" / key
+    try:
+        remembered: np.ndarray = np.load(folder / "embeddings.npy")
+        return remembered
+    except (OSError, ValueError, EOFError):
+        shutil.rmtree(folder, ignore_errors=True)  # not there, or damaged
+    embeddings = compute()
+    if not np.isfinite(embeddings).all():
+        raise TinyclapError(f"{who}: an embedding of its {parts[0]} is not finite")
+    with cached_folder(folder) as temporary:
+        write_array(temporary / "embeddings.npy", embeddings)
+    return embeddings

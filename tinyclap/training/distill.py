@@ -1,0 +1,260 @@
+"""Distillation: a student learns a frozen teacher's embeddings by cosine similarity alone, without text or labels.
+
+Reads from top to bottom: `distill` is the loop. Every random choice is a function of (seed, epoch or step), so a run
+killed at any moment and taken up again ends with the same weights, bit for bit on a CPU.
+
+Several processes (`accelerate launch -m tinyclap distill ...`) share each batch's micro-batches and average gradients;
+the losses equal those of one process that accumulates the same micro-batches. BatchNorm normalises by each micro-batch;
+its running statistics are averaged over the processes at the end of every epoch (on CUDA, SyncBatchNorm shares them).
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from tinyclap.common.progress import Progress
+from tinyclap.errors import TinyclapError
+from tinyclap.models.student import Student
+from tinyclap.training import loop
+from tinyclap.training.loop import Checkpoint, Ema, RunningStatistics, Trainee
+from tinyclap.training.losses import CentredCosineLoss, CosineLoss
+from tinyclap.training.spectrograms import LogMelViews
+
+
+@dataclass(frozen=True)
+class DistillOptions(loop.Options):
+    """A distillation recipe's `training` section.
+
+    Args:
+        loss: `cosine` (the paper's) or `centred_cosine`.
+        plain_weight: share of the plain cosine inside `centred_cosine`.
+        head_epochs: epochs of a second stage that trains the head alone.
+        head_lr: its learning rate.
+    """
+
+    loss: str = "centred_cosine"
+    plain_weight: float = 0.2
+    head_epochs: int = 0
+    head_lr: float = 0.004
+
+
+def distill(
+    student: Student,
+    targets: np.ndarray,
+    mean: np.ndarray,
+    views: LogMelViews,
+    options: DistillOptions,
+    run: Path,
+    *,
+    seed: int = 0,
+    accelerator: Accelerator | None = None,
+    watch: Callable[[int, Callable[[], Student]], None] | None = None,
+) -> Student:
+    """Train a student on stored teacher embeddings.
+
+    Goes on from `run`'s checkpoint if there is one.
+
+    Args:
+        student: to train.
+        targets: teacher embeddings of every view, unit norm, (clips, views, D).
+        mean: of these embeddings (`teacher_mean`), (D,).
+        views: spectrograms of the same views by the student's front end.
+        options: how to train.
+        run: folder for `metrics.jsonl` and `checkpoints/`.
+        seed: of order and dropout.
+        accelerator: device and processes; found by itself if not given.
+        watch: is told after every epoch how many there were, and can have the student as it is then (its weights'
+            moving average, in evaluation mode on the CPU); what it raises ends the training.
+
+    Returns:
+        The trained student (the weights' moving average, if there is one), in evaluation mode on the CPU.
+
+    Raises:
+        TinyclapError: shapes or sample rates that do not belong together, or a loss that is not finite.
+    """
+    _refuse_mismatch(student, targets, views)
+    accelerator = accelerator or loop.build_accelerator(options.precision)
+    centre = torch.from_numpy(mean).to(accelerator.device)
+    criterion = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(centre, options.plain_weight)
+    material = Material(targets, views, centre, criterion, seed)
+    checkpoint = Checkpoint(run)
+    state = checkpoint.load()
+    first_epoch = state["epoch"] if state else 0
+    if accelerator.is_main_process:
+        checkpoint.keep_metrics(first_epoch)
+    if state:
+        student.load_state_dict(state["model"])
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(student)
+    student.to(accelerator.device)
+    stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
+    steps, shown = len(loop.epoch_batches(len(views), options.batch_size, seed, 0)), accelerator.is_main_process
+    counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, shown=shown)
+    for stage in stages:
+        if first_epoch >= stage.end:
+            continue
+        optimizer = _enter(stage, student, options)
+        ema = Ema(student, options.ema) if options.ema else None
+        if state and state["epoch"] > stage.begin:
+            loop.restore(state, optimizer, ema, accelerator.scaler)
+        model, prepared = accelerator.prepare(_Encoder(student), optimizer)
+        trainee = Trainee(model, prepared, ema, RunningStatistics(model))
+        for epoch in range(max(stage.begin, first_epoch), stage.end):
+            # In the second stage the trunk is a fixed feature extractor: no dropout, no new statistics.
+            student.train(stage.name == "all")
+            student.head.train()
+            row = _run_epoch(trainee, material, options, accelerator, stage, epoch, counter)
+            merged = [buffer for name, buffer in student.named_buffers() if ".running_" in name]
+            loop.average_over_processes([*merged, *(ema.state.values() if ema else ())], accelerator)
+            is_last = epoch + 1 == stage.end
+            if is_last and ema:
+                ema.write_into(student)
+            if accelerator.is_main_process:
+                checkpoint.add_metrics({"epoch": epoch + 1, "stage": stage.name, **row})
+                if is_last or (epoch + 1) % options.checkpoint_every == 0:
+                    checkpoint.save(loop.snapshot(epoch + 1, student.state_dict(), prepared, ema, accelerator.scaler))
+            told = f"loss {row['loss']:.3f}, centred cosine {row['centred_cosine']:.3f}"
+            counter.update(0, f"epoch {epoch + 1} of {stages[-1].end}, {told}")
+            if watch:
+                watch(epoch + 1, partial(_as_it_is, student, ema))
+        accelerator.free_memory(model, prepared)
+    counter.close()
+    return student.requires_grad_(True).cpu().eval()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of epochs with an optimiser and a schedule of its own."""
+
+    name: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learned from: targets (clips, views, D) for spectrograms of the same views, and the loss between them."""
+
+    targets: np.ndarray
+    views: LogMelViews
+    mean: Tensor
+    criterion: nn.Module
+    seed: int
+
+    def batch(self, indices: np.ndarray, epoch: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Spectrograms (B, 1, frames, mels) and teacher embeddings (B, D) of an epoch's views of some clips."""
+        rows = [(int(index), view_number(int(index), epoch, self.views.per_clip)) for index in indices]
+        wanted = torch.from_numpy(np.stack([self.targets[row] for row in rows])).float()
+        return self.views.batch(rows).to(device), wanted.to(device)
+
+
+def _run_epoch(
+    trainee: Trainee,
+    material: Material,
+    options: DistillOptions,
+    accelerator: Accelerator,
+    stage: Stage,
+    epoch: int,
+    counter: Progress,
+) -> dict[str, float]:
+    """One view of every clip but a rest smaller than a batch, which other epochs hear; returns the epoch's means."""
+    model, optimizer = trainee.model, trainee.optimizer
+    began, data_seconds = time.perf_counter(), 0.0
+    batches = loop.epoch_batches(len(material.views), options.batch_size, material.seed, epoch)
+    sums = torch.zeros(3, device=accelerator.device)
+    for number, batch in enumerate(batches):
+        step = (epoch - stage.begin) * len(batches) + number
+        lr = loop.set_learning_rate(optimizer, step, (stage.end - stage.begin) * len(batches), options)
+        trainee.statistics.before(step)
+        parts = loop.micro_batches(batch, options.micro_batches, accelerator)
+        for position, part in enumerate(parts):
+            place = position * accelerator.num_processes + accelerator.process_index
+            loop.seed_step(material.seed, epoch * len(batches) + number, place)
+            started = time.perf_counter()
+            logmels, wanted = material.batch(part, epoch, accelerator.device)
+            data_seconds += time.perf_counter() - started
+            with accelerator.no_sync(model) if position + 1 < len(parts) else nullcontext():
+                embeddings = model(logmels).float()
+                loss = material.criterion(embeddings, wanted)
+                accelerator.backward(loss / len(parts))
+            with torch.no_grad():
+                cosine = (embeddings * wanted).sum(-1).mean()
+                centred = F.cosine_similarity(embeddings - material.mean, wanted - material.mean, dim=-1).mean()
+                sums += torch.stack([loss.detach(), cosine, centred]) / len(parts)
+        if options.clip_norm:
+            accelerator.clip_grad_norm_(model.parameters(), options.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if trainee.ema:
+            trainee.ema.update(accelerator.unwrap_model(model).student, step)
+        counter.update()
+    loss_mean, cosine_mean, centred_mean = (accelerator.reduce(sums, reduction="mean") / len(batches)).tolist()
+    if not np.isfinite(loss_mean):
+        raise TinyclapError(loop.NOT_FINITE.format(loss=loss_mean, epoch=epoch + 1))
+    return {
+        "loss": loss_mean,
+        "cosine": cosine_mean,
+        "centred_cosine": centred_mean,
+        "lr": lr,
+        "seconds": time.perf_counter() - began,
+        "data_seconds": data_seconds,
+    }
+
+
+def view_number(index: int, epoch: int, per_clip: int) -> int:
+    """The view of a clip that an epoch uses: all of them in turn, each clip from another one on."""
+    return (epoch + index) % per_clip
+
+
+def teacher_mean(targets: np.ndarray) -> np.ndarray:
+    """Mean embedding over all stored views: float32 (D,), not normalised."""
+    flat = targets.reshape(-1, targets.shape[-1])
+    total = np.zeros(flat.shape[1])
+    for first in range(0, len(flat), 65_536):
+        total += flat[first : first + 65_536].astype(np.float64).sum(0)
+    return (total / len(flat)).astype(np.float32)
+
+
+def _as_it_is(student: Student, ema: Ema | None) -> Student:
+    """A copy with the weights' moving average, in evaluation mode on the CPU."""
+    now = copy.deepcopy(student).cpu()
+    if ema:
+        ema.write_into(now)
+    return now.eval()
+
+
+def _enter(stage: Stage, student: Student, options: DistillOptions) -> torch.optim.Optimizer:
+    if stage.name == "all":
+        return loop.build_optimizer([(student.parameters(), options.lr)], options)
+    student.requires_grad_(False)
+    student.head.requires_grad_(True)
+    return loop.build_optimizer([(student.head.parameters(), options.head_lr)], options)
+
+
+class _Encoder(nn.Module):
+    """The student from spectrograms on, in the form that `accelerate` distributes."""
+
+    def __init__(self, student: Student) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, logmel: Tensor) -> Tensor:
+        return self.student.encode(logmel)
+
+
+def _refuse_mismatch(student: Student, targets: np.ndarray, views: LogMelViews) -> None:
+    wanted = (len(views), views.per_clip, student.embed_dim)
+    if targets.shape != wanted:
+        raise TinyclapError(f"targets have shape {targets.shape}, but clips, views and student's width make {wanted}")
+    if views.frontend.spec != student.config.frontend:
+        raise TinyclapError("the spectrograms were made by another front end than the student's")

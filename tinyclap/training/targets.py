@@ -1,0 +1,90 @@
+"""Embeddings of every view and every clip, computed once and kept.
+
+A store of views is a float16 array (clips, views, D), named by a hash of all that it depends on: teacher weights and
+preprocessing, decoded audio, view settings, seed. See `store` for how it is filled.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinyclap.common.files import cache_root
+from tinyclap.common.row_store import (
+    BLOCK_ROWS,
+    VERSION,
+    Store,
+    fill,
+)
+from tinyclap.data.views import Views
+from tinyclap.errors import TinyclapError
+from tinyclap.teachers.base import Teacher
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Stored embeddings and what filling them took.
+
+    Attributes:
+        embeddings: float16 (clips, views, D), memory-mapped, read-only.
+        folder: where they are kept.
+        teacher_forwards: views that the teacher heard in this call; 0 when all were stored already.
+        rounding_error: largest absolute difference between a float32 embedding and its stored float16 value.
+    """
+
+    embeddings: np.ndarray
+    folder: Path
+    teacher_forwards: int
+    rounding_error: float
+
+
+def store_key(teacher: Teacher, views: Views) -> str:
+    """Hash of everything that a stored embedding depends on."""
+    parts = [VERSION, BLOCK_ROWS, teacher.fingerprint, views.decoded.fingerprint, views.spec.fingerprint, views.seed]
+    return hashlib.blake2b(json.dumps([*parts, views.spec.per_clip]).encode(), digest_size=16).hexdigest()
+
+
+def teacher_embeddings(
+    teacher: Teacher, views: Views, device: str | torch.device = "cpu", *, beside: Sequence[Store] = ()
+) -> Stored:
+    """Every view's teacher embedding, from the store as far as it is filled and from the teacher for the rest.
+
+    Args:
+        teacher: embeds the views.
+        views: at the teacher's sample rate.
+        device: to run the teacher on.
+        beside: stores of something else made from the same views, filled too, so that no view is rendered twice.
+
+    Raises:
+        TinyclapError: the views' sample rate is not the teacher's, or an embedding is not finite.
+    """
+    if views.decoded.sample_rate != teacher.sample_rate:
+        raise TinyclapError(
+            f"views at {views.decoded.sample_rate} Hz for a teacher that hears {teacher.sample_rate} Hz"
+        )
+    per_clip = views.spec.per_clip
+    teacher.to(device)
+
+    def listen(rows: range, waveforms: np.ndarray) -> np.ndarray:
+        embeddings = teacher.embed_audio(torch.from_numpy(waveforms).to(device)).float().cpu().numpy()
+        for row, embedding in zip(rows, embeddings, strict=True):
+            if not np.isfinite(embedding).all():
+                name = views.decoded.windows[row // per_clip].name
+                raise TinyclapError(
+                    f"teacher {teacher.name}: the embedding of {name} (view {row % per_clip}) is not finite"
+                )
+        return embeddings
+
+    store = Store(
+        cache_root() / "embeddings" / store_key(teacher, views),
+        (len(views) * per_clip, teacher.embed_dim),
+        np.float16,
+        listen,
+    )
+    filled = fill([store, *beside], views.block, progress=f"{teacher.name} listens")[0]
+    shape = (len(views), per_clip, teacher.embed_dim)
+    return Stored(filled.rows.reshape(shape), filled.folder, filled.computed, filled.rounding_error)
