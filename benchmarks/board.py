@@ -26,16 +26,16 @@ from tinyclap.data import build_dataset
 from tinyclap.hardware.budget import Budget
 from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.devices import load_device
-from tinyclap.jobs import run_recipe
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.onnx_export import export_run
-from tinyclap.prune_options import PruneOptions
-from tinyclap.prune_run import prune_run
+from tinyclap.pipelines.export import export_run
+from tinyclap.pipelines.prune import prune_run
+from tinyclap.pipelines.prune_options import PruneOptions
+from tinyclap.pipelines.recipe import run_recipe
+from tinyclap.pipelines.search import run_search
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import describe
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
-from tinyclap.search_run import run_search
 
 RESULTS = Path(__file__).parent / "results"
 N_BOOTSTRAP = 2000

@@ -24,7 +24,7 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.published.esc50 import esc50
 from tinyclap.embeddings import neighbours, quantization
 from tinyclap.embeddings.latent_map import latent_map
-from tinyclap.finished import open_finished
+from tinyclap.pipelines.finished import open_finished
 from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parent / "results" / "codes.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 from tinyclap.config.recipe import dump, load_recipe
 from tinyclap.config.recipes import Recipe
 from tinyclap.data.views import FIXED
-from tinyclap.jobs import run_recipe
+from tinyclap.pipelines.recipe import run_recipe
 from tinyclap.runs.folder import check_run
 
 # Every clip heard as it is, in a recipe's keys; its length stays the recipe's.

@@ -31,7 +31,7 @@ from tinyclap.exporters.onnx.quantize import quantize
 from tinyclap.exporters.onnx.student import encoder_graph
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE
-from tinyclap.onnx_export import export_run
+from tinyclap.pipelines.export import export_run
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH
 from tinyclap.runtime.session import open_session

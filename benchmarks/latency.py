@@ -18,8 +18,8 @@ import numpy as np
 from tinyclap.common.files import write_json
 from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.latency_model import FEATURES, cross_validate, features
-from tinyclap.latency_run import STUDENTS, TIMES, make_students, time_students
 from tinyclap.models.student_config import StudentConfig
+from tinyclap.pipelines.latency import STUDENTS, TIMES, make_students, time_students
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import Space, embedding_dims, frontends
 

@@ -24,7 +24,6 @@ import numpy as np
 import torch
 
 from tinyclap.bench.timing import interleaved_ms
-from tinyclap.build import describe_student
 from tinyclap.common.files import write_json
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.config.data import one_or_more
@@ -36,10 +35,11 @@ from tinyclap.embeddings import neighbours, zero_shot
 from tinyclap.embeddings.latent_map import LatentMap, latent_map, mask_per_clip
 from tinyclap.exporters.onnx import graph
 from tinyclap.exporters.onnx.student import encoder_graph
-from tinyclap.finished import open_finished
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE
-from tinyclap.prune_run import training_material
+from tinyclap.pipelines.build import describe_student
+from tinyclap.pipelines.finished import open_finished
+from tinyclap.pipelines.prune import training_material
 from tinyclap.pruning.prune import Material, finetune, narrow, prune
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.session import open_session

@@ -24,13 +24,13 @@ from baselines import BASELINES
 
 from tinyclap.bench.bench import bench
 from tinyclap.bench.sources import find_models
-from tinyclap.build import build_teacher
 from tinyclap.common.files import write_text
 from tinyclap.config.recipe import load_recipe
 from tinyclap.exporters.onnx.tower import export_tower
-from tinyclap.onnx_export import export_run
-from tinyclap.prune_options import PruneOptions
-from tinyclap.prune_run import prune_run
+from tinyclap.pipelines.build import build_teacher
+from tinyclap.pipelines.export import export_run
+from tinyclap.pipelines.prune import prune_run
+from tinyclap.pipelines.prune_options import PruneOptions
 
 RESULTS = Path(__file__).parent / "results"
 CLIP_S = 5.0  # of ESC-50: what one clip of it takes

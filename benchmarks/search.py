@@ -26,14 +26,14 @@ from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode_set
 from tinyclap.embeddings import zero_shot
 from tinyclap.embeddings.latent_map import latent_map
-from tinyclap.finished import open_finished
 from tinyclap.hardware.budget import Budget
 from tinyclap.hardware.costs import student_costs
-from tinyclap.jobs import run_recipe
 from tinyclap.models.student_config import StudentConfig
+from tinyclap.pipelines.finished import open_finished
+from tinyclap.pipelines.recipe import run_recipe
+from tinyclap.pipelines.search import run_search
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
-from tinyclap.search_run import run_search
 from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.training.distillation_set import lessons
 

@@ -20,17 +20,18 @@ from typer.testing import CliRunner
 from tests.bench.test_latency import Clock
 from tests.support.commands import failure, invoke
 from tests.support.tiny_bundles import SPEC, WINDOW_S, tiny_bundle
-from tinyclap import cli, cli_bench
 from tinyclap.bench import bench, cold_start
 from tinyclap.bench.cold_start import Fresh, measure_fresh
 from tinyclap.bench.model import Model
 from tinyclap.bench.sources import find_models
 from tinyclap.bench.timing import P99_FEWEST, WARM_UP, lasting_ms
-from tinyclap.bench_table import as_table
+from tinyclap.cli import app
+from tinyclap.cli import bench as cli_bench
 from tinyclap.common import machine
 from tinyclap.common.machine import _processor
 from tinyclap.common.numbers import DASH
 from tinyclap.errors import MachineError, TinyclapError
+from tinyclap.reports.console.bench import as_table
 from tinyclap.runtime.bundle import Bundle
 
 RATE = SPEC.sample_rate
@@ -272,7 +273,7 @@ def test_an_interruption_leaves_what_was_there(
     monkeypatch.setattr(bench, "lasting_ms", interrupted)
     monkeypatch.setattr(sys, "argv", ["tinyclap", "bench", str(run)])
     with pytest.raises(SystemExit) as end:
-        cli.main()
+        app.main()
     assert end.value.code == 130
     assert capsys.readouterr().err.splitlines()[-1] == f"error: {cli_bench.INTERRUPTED}"
     assert (run / "bench.json").read_text() == "before"
@@ -311,7 +312,7 @@ def test_what_fails_to_be_written_was_printed(made: Path, tmp_path: Path, monkey
     with_samples(monkeypatch, [2.0] * 20)
     monkeypatch.setattr(bench, "write_text", full)
     arguments = ["bench", str(made), "--float", "--json", "--out", str(tmp_path / "a.json")]
-    done = CliRunner().invoke(cli.app, arguments)
+    done = CliRunner().invoke(app.app, arguments)
     assert isinstance(done.exception, OSError)
     assert json.loads(done.stdout)["models"][0]["samples_ms"] == [2.0] * 20
 
@@ -524,7 +525,7 @@ def test_what_is_no_model(made: Path, waveform: Path, tmp_path: Path) -> None:
     ],
 )
 def test_options_out_of_range(made: Path, option: str, value: str, message: str) -> None:
-    result = CliRunner().invoke(cli.app, ["bench", str(made), option, value])
+    result = CliRunner().invoke(app.app, ["bench", str(made), option, value])
     assert (result.exit_code, message in " ".join(result.stderr.split())) == (2, True), result.stderr
 
 

@@ -8,8 +8,8 @@ import pytest
 from tinyclap.config.evaluation_data import OtherData, other_data
 from tinyclap.data.labelled import labelled_set
 from tinyclap.errors import TinyclapError
+from tinyclap.reports.console.run import as_table
 from tinyclap.runs.results import write_evaluation
-from tinyclap.summary import as_table
 
 
 def sounds(root: Path, *names: str) -> str:

@@ -16,13 +16,13 @@ from tests.support.tiny_exports import PROMPTS, TINY, clips, tiny_exporter, trac
 from tinyclap.data.decoded import Decoded
 from tinyclap.embeddings.zero_shot import class_matrix
 from tinyclap.errors import GateError, TinyclapError
-from tinyclap.export_summary import as_object, as_table
 from tinyclap.exporters import bundle as exporting
 from tinyclap.exporters.bundle import Exporter, ExportOptions
 from tinyclap.exporters.calibration import AT_ONCE, Material, logmels, windows
 from tinyclap.exporters.onnx import parity, quantize
 from tinyclap.exporters.onnx.student import PLAIN_OPERATORS
 from tinyclap.models.student import Student
+from tinyclap.reports.console.export import as_object, as_table
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.manifest import Manifest, read_manifest, write_manifest
 from tinyclap.runtime.selftest import selftest

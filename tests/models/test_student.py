@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.convert import load_reference
 from tinyclap.errors import TinyclapError
 from tinyclap.models.heads import HEADS, LinearHead, pool
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import POOLINGS, REFERENCE, StudentConfig
+from tinyclap.pipelines.convert import load_reference
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MAKER = runpy.run_path(str(GOLDEN / "make_reference_student.py"))

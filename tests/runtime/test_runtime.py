@@ -445,7 +445,7 @@ def speech(clsp_root: Path) -> Path:
 
 class TestWithoutTorch:
     def test_a_real_file_is_classified_the_same(self, folders: dict[str, Path], speech: Path) -> None:
-        code = "from tinyclap.cli import main\nmain()"
+        code = "from tinyclap.cli.app import main\nmain()"
         done = without_torch(code, "classify", str(speech), "--bundle", str(folders["full"]), "--csv")
         assert (done.returncode, done.stderr) == (0, "")
         cosines = class_matrix(tiny_text, TINY_LABELS, PROMPTS) @ tiny_embed([files.read(speech, RATE)])[0]
@@ -456,7 +456,7 @@ class TestWithoutTorch:
             assert abs(float(cosine) - cosines[TINY_LABELS.index(label)]) < PARITY
 
     def test_the_other_commands_work_too(self, folders: dict[str, Path], speech: Path, tmp_path: Path) -> None:
-        code = "from tinyclap.cli import main\nmain()"
+        code = "from tinyclap.cli.app import main\nmain()"
         bundle, out = str(folders["full"]), tmp_path / "emb.npy"
         assert without_torch(code, "embed", str(speech), "--bundle", bundle, "--out", str(out)).returncode == 0
         assert np.abs(np.load(out) - tiny_embed([files.read(speech, RATE)])).max() < PARITY
@@ -470,7 +470,7 @@ class TestWithoutTorch:
             assert told in done.stdout
 
     def test_the_text_side_names_its_extra(self, folders: dict[str, Path], speech: Path) -> None:
-        code = "from tinyclap.cli import main\nmain()"
+        code = "from tinyclap.cli.app import main\nmain()"
         done = without_torch(code, "classify", str(speech), "--bundle", str(folders["full"]), "--labels", "cow, siren")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == 'error: the package tokenizers is not installed; run: pip install "tinyclap[text]"\n'

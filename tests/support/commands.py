@@ -3,14 +3,14 @@
 import pytest
 from typer.testing import CliRunner
 
-from tinyclap import cli
+from tinyclap.cli import app
+from tinyclap.cli.failures import explain
 from tinyclap.errors import TinyclapError
-from tinyclap.failures import explain
 
 
 def invoke(*arguments: str) -> tuple[str, str]:
     """Standard output and error of a command that must succeed."""
-    result = CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+    result = CliRunner().invoke(app.app, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0, result.stderr
     return result.stdout, result.stderr
 
@@ -23,7 +23,7 @@ def run(*arguments: str) -> str:
 def failure(*arguments: str) -> tuple[str, int]:
     """Message and exit code of a command that must fail."""
     with pytest.raises(TinyclapError) as caught:
-        CliRunner().invoke(cli.app, list(arguments), catch_exceptions=False)
+        CliRunner().invoke(app.app, list(arguments), catch_exceptions=False)
     explained = explain(caught.value)
     assert explained is not None
     return explained

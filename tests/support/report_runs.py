@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyclap import report
 from tinyclap.evaluation import scores
+from tinyclap.reports import run_report
 
 ESC10 = (
     *("chainsaw", "clock_tick", "crackling_fire", "crying_baby", "dog"),
@@ -135,7 +135,7 @@ def fake_run(folder: Path, **replaced: object) -> Path:
 
 def pages(folder: Path) -> tuple[str, str]:
     """The HTML and Markdown texts of a run's report."""
-    path = report.write_report(folder)
+    path = run_report.write_report(folder)
     assert path == folder / "report" / "report.html"
     return path.read_text(encoding="utf-8"), (folder / "report" / "report.md").read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""From a file or a microphone to what a network hears: reading, windows, log-mel."""
+"""From a file or a microphone to what a network hears."""
 
 from tinyclap.audio.files import read
 

@@ -1,0 +1,1 @@
+"""How long does it take here, or on another machine over ssh?"""

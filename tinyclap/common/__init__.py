@@ -1,1 +1,1 @@
-"""What every room uses: files, rows on disk, progress, numbers, statistics, the machine."""
+"""What does every room use? Files, rows on disk, progress, numbers, statistics, the machine."""

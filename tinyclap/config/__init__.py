@@ -1,1 +1,1 @@
-"""What a recipe may say: strict pydantic models with a range on every number. Never imports torch."""
+"""What may a recipe or a device file say, and what is said of a mistake?"""

@@ -1,4 +1,4 @@
-"""Data sets: clips with what is known about them, and how to hear them."""
+"""Which sounds, and in which views?"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""TODO data.captions."""
+"""What is said of each clip, for training on pairs of sound and text."""
 
 from collections.abc import Sequence
 

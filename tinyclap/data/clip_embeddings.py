@@ -1,4 +1,4 @@
-"""TODO data.clip_embeddings."""
+"""One embedding for each clip of a decoded data set."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""TODO data.labelled."""
+"""Data sets of which every clip has a label."""
 
 from pathlib import Path
 from typing import Any

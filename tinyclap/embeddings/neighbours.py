@@ -1,4 +1,4 @@
-"""TODO embeddings.neighbours."""
+"""Nearest neighbours: how many of them two spaces share."""
 
 import numpy as np
 

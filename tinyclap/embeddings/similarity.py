@@ -1,4 +1,4 @@
-"""TODO embeddings.similarity."""
+"""How close two sets of embeddings are. Rows are scaled to unit norm, so that a similarity is a cosine."""
 
 from collections.abc import Sequence
 

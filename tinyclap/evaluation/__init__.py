@@ -1,0 +1,1 @@
+"""How good is it? One file a task, and the scores."""

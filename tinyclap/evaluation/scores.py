@@ -1,4 +1,4 @@
-"""TODO evaluation.scores."""
+"""The scores of an evaluation: accuracy with its interval, and how close a student is to its teacher."""
 
 from collections.abc import Sequence
 from functools import partial

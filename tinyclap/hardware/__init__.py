@@ -1,0 +1,1 @@
+"""What does a student cost, and what does a device offer?"""

@@ -1,4 +1,4 @@
-"""TODO hardware.pareto."""
+"""The Pareto front: what no other beats in cost and value."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,0 +1,1 @@
+"""What are the networks, and how are they saved?"""

@@ -1,0 +1,1 @@
+"""How does a student live in fewer dimensions?"""

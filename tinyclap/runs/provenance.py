@@ -1,4 +1,4 @@
-"""TODO runs.provenance."""
+"""Where a run comes from: versions, machine, commit, command and fingerprints, in `env.json`."""
 
 import platform
 import subprocess

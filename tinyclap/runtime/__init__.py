@@ -1,0 +1,1 @@
+"""How is a bundle used on a device?"""

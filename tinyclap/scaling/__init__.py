@@ -1,0 +1,1 @@
+"""Which student fills a budget? Hardware-Aware Scaling."""

@@ -1,4 +1,4 @@
-"""Teachers: frozen CLAPs that a student learns from."""
+"""Who is learned from? Frozen CLAPs, one file a kind."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""TODO teachers.cache."""
+"""What a teacher says of clips and texts, computed once and kept."""
 
 import hashlib
 import json

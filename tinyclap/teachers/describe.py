@@ -1,4 +1,4 @@
-"""TODO teachers.describe."""
+"""Name, licence, size and cost of a teacher, for reports."""
 
 from typing import Any
 

@@ -1,0 +1,1 @@
+"""Generated sounds: classes of everyday sound, synthesised from noise, tones and envelopes."""

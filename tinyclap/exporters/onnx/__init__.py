@@ -1,0 +1,1 @@
+"""ONNX graphs: traced, checked against torch, quantised."""

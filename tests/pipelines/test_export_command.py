@@ -1,0 +1,114 @@
+"""`tinyclap export` on finished runs: what it writes, says and refuses."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import soundfile
+import torch
+from typer.testing import CliRunner
+
+from tests.support.commands import failure, invoke
+from tests.support.tiny import small_recipe, tiny_clap
+from tests.support.tiny_exports import tracing_once
+from tinyclap.audio import files
+from tinyclap.cli import app
+from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.models.student import Student
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.manifest import read_manifest
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A working folder with one finished run, runs/small."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYCLAP_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        tiny_clap(["a dog barking", "rain falls"], embed_dim=16).save_pretrained(
+            folder / "clap", "---\nlicense: cc-by-4.0\n---\n# untrained\n"
+        )
+        (folder / "small.yaml").write_text(small_recipe("clap"))
+        invoke("distill", "small.yaml")
+        with tracing_once():
+            yield folder
+
+
+@pytest.fixture
+def workplace(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(home)
+    return home
+
+
+def test_from_a_run_to_a_bundle_that_classifies(workplace: Path) -> None:
+    out, err = invoke("export", "--onnx", "--int8", "--int8-min-cosine", "0.5", "--int8-min-agreement", "0")
+    assert "newest run: runs/small" in err
+    for told in ("audio.onnx", "audio_int8.onnx", "parity   within", "cosine to float", "4: church_bell, dog_bark"):
+        assert told in out
+    assert "next     tinyclap classify YOUR_SOUNDS --bundle runs/small/bundle" in out
+    manifest = read_manifest(Path("runs/small/bundle"))
+    assert (manifest.name, manifest.licence) == ("small", "cc-by-4.0"), "the student inherits its teacher's licence"
+    assert manifest.graphs["audio_int8.onnx"]["measured_clips"] == 16
+
+    clip = Procedural(1, seed=9, duration_s=2.3)
+    soundfile.write("clip.wav", clip.load(0, 22_050), 22_050)
+    loaded = Bundle.load("runs/small/bundle", graph="float")
+    student = Student.from_pretrained("runs/small/student")
+    expected = student.embed_audio(torch.from_numpy(files.read("clip.wav", 8000))[None]).numpy()
+    assert np.abs(loaded.embed(["clip.wav"]) - expected).max() < 1e-4
+    assert "dog_bark" in invoke("classify", "clip.wav", "--bundle", "runs/small/bundle")[0]
+
+    message, code = failure("export", "--onnx")
+    assert (code, "--overwrite" in message) == (2, True)
+
+
+def test_options_reach_the_bundle(workplace: Path) -> None:
+    Path("labels.txt").write_text("Dog\nsea waves\n")
+    asked = ("--input", "logmel", "--labels", "labels.txt", "--static", "0.5", "--out", "elsewhere/bundle")
+    told = json.loads(invoke("export", "runs/small", "--onnx", *asked, "--json")[0])
+    assert told["bundle"] == "elsewhere/bundle"
+    assert (told["input"], told["recommended"]) == ("logmel", "audio.onnx")
+    assert Bundle.load("elsewhere/bundle").labels == ("Dog", "sea waves")
+    assert set(told["graphs"]) == {"audio.onnx", "audio_static.onnx"}
+    names = [value.name for value in onnx.load("elsewhere/bundle/audio.onnx").graph.input]
+    assert names == ["logmel"]
+
+
+def test_a_missed_gate_leaves_nothing(workplace: Path) -> None:
+    message, code = failure("export", "--onnx", "--int8", "--int8-min-cosine", "1", "--out", "missed")
+    assert code == 1
+    assert "mean cosine to float" in message
+    assert not Path("missed").exists()
+
+
+def test_wrong_usage_is_said_before_anything_is_loaded(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Student, "from_pretrained", lambda *_: pytest.fail("the student was loaded"))
+    run = CliRunner().invoke
+    result = run(app.app, ["export"])
+    assert (result.exit_code, "--onnx" in result.stderr) == (2, True)
+    result = run(app.app, ["export", "--onnx", "--int8-min-cosine", "0.9"])
+    assert (result.exit_code, "belong to --int8" in result.stderr) == (2, True)
+    result = run(app.app, ["export", "--onnx", "--input", "mp3"])
+    assert (result.exit_code, "waveform" in result.stderr) == (2, True)
+    assert "no file nowhere.txt" in failure("export", "--onnx", "--labels", "nowhere.txt")[0]
+    assert "is not a run folder" in failure("export", "clap", "--onnx")[0]
+    Path("occupied").mkdir(exist_ok=True)
+    Path("occupied/mine.txt").write_text("")
+    assert "left alone" in failure("export", "--onnx", "--out", "occupied", "--overwrite")[0]
+
+
+def test_only_finished_students_are_exported(workplace: Path) -> None:
+    shutil.copytree("runs/small", "copies/unfinished", ignore=shutil.ignore_patterns("summary.json", "bundle"))
+    message, code = failure("export", "copies/unfinished", "--onnx")
+    assert code == 2
+    assert "tinyclap distill copies/unfinished/recipe.yaml --run copies/unfinished --resume" in message
+    recipe = (
+        "task: pretrain\nname: x\ndata: {train: {kind: procedural}}\naudio: {kind: phinet}\ntext: {kind: scratch}\n"
+    )
+    Path("copies/unfinished/recipe.yaml").write_text(recipe)
+    assert "made a teacher" in failure("export", "copies/unfinished", "--onnx")[0]

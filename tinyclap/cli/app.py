@@ -1,0 +1,249 @@
+"""The `tinyclap` command: one thin command per library function. Heavy imports happen inside the commands."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from tinyclap.cli.bench import benching
+from tinyclap.cli.device import device
+from tinyclap.cli.export import exporting
+from tinyclap.cli.failures import explain, mendable
+from tinyclap.cli.options import AsJson, RunArgument, chosen_run
+from tinyclap.cli.prune import pruning
+from tinyclap.cli.scaling import scaling
+from tinyclap.version import __version__
+
+INTERRUPTED = "interrupted; nothing finished is lost: give the same command again, for a training with --resume"
+
+
+def _app(purpose: str) -> typer.Typer:
+    # Without rich: loading it would cost more than all the rest of `tinyclap --help`.
+    return typer.Typer(
+        help=purpose,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+app = _app("Distil any CLAP into a tiny audio encoder that hears in the same space.")
+recipes = _app("List, copy and check recipes.")
+app.add_typer(recipes, name="recipes")
+app.add_typer(device)
+app.add_typer(benching)
+app.add_typer(exporting)
+app.add_typer(pruning)
+app.add_typer(scaling)
+
+
+def main() -> None:
+    """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
+    warnings.showwarning = _warn  # without the place in our code
+    if not sys.stderr.isatty():  # other libraries' progress bars would fill a log file
+        os.environ.setdefault("TQDM_DISABLE", "1")
+    try:
+        app()
+    except SystemExit as end:
+        if end.code == 130:  # typer's answer to Ctrl-C, which it gives without a word
+            _complain(INTERRUPTED)
+        raise
+    except KeyboardInterrupt:
+        _complain(INTERRUPTED)
+        sys.exit(130)
+    except mendable() as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        # Wrong usage is the same in every process of `accelerate launch`, and said by the first.
+        if explained[1] != 2 or os.environ.get("RANK", "0") == "0":
+            _complain(explained[0])
+        sys.exit(explained[1])
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    typer.echo(f"warning: {message}", err=True)
+
+
+def _complain(message: str) -> None:
+    typer.echo(f"error: {message}", err=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tinyclap {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or a shipped recipe's name.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. training.epochs=10")]
+RunOption = Annotated[Path | None, typer.Option("--run", help="Run folder; by default runs/<name of the recipe>.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run that is there.")]
+
+
+@app.command("distill")
+def distill_command(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    run: RunOption = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Distil a teacher into a student, evaluate it and write a report."""
+    _train("distill", recipe, overrides, run, resume=resume, overwrite=overwrite, as_json=as_json)
+
+
+@app.command("pretrain")
+def pretrain_command(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    run: RunOption = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a CLAP from scratch, to be a teacher."""
+    _train("pretrain", recipe, overrides, run, resume=resume, overwrite=overwrite, as_json=as_json)
+
+
+def _train(
+    task: Literal["distill", "pretrain"],
+    recipe: str,
+    overrides: list[str] | None,
+    run: Path | None,
+    *,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Run a recipe for `task` and say what came of it."""
+    from tinyclap.config.recipe import dump, load_recipe
+
+    loaded = load_recipe(recipe, overrides or [], task=task)
+    folder = run or _runs() / loaded.name
+    from tinyclap.runs.folder import check_run
+
+    if not check_run(folder, dump(loaded), resume=resume, overwrite=overwrite) and resume:
+        typer.echo(f"{folder} holds nothing to resume: it is begun now", err=True)
+    from tinyclap.pipelines.recipe import run_recipe  # loads torch, which no mistake above need wait for
+
+    if run_recipe(loaded, folder, resume=resume, overwrite=overwrite):  # in other processes than the first: nothing
+        _conclude(folder, as_json)
+
+
+@app.command()
+def evaluate(
+    run: RunArgument = None,
+    data: Annotated[
+        str | None, typer.Option(help="Other data: esc50, urbansound8k, tut2017, folder, manifest or procedural.")
+    ] = None,
+    root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
+    folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Another key, e.g. download=true or max_bad_share=0.2."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a run's student by zero-shot accuracy beside its teacher."""
+    folder = chosen_run(run)
+    from tinyclap.pipelines.evaluate import evaluate_run
+
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
+    _conclude(folder, as_json, evaluation)
+
+
+@app.command()
+def report(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run, by default the newest, or of a search.")
+    ] = None,
+) -> None:
+    """Write report/report.html and report/report.md from the result files of a run or of a search."""
+    from tinyclap.reports.run_report import write_report
+    from tinyclap.reports.search_report import is_search, write_search_report
+
+    if run is not None and is_search(run):
+        typer.echo(str(write_search_report(run)))
+        return
+
+    typer.echo(str(write_report(chosen_run(run))))
+
+
+def _runs() -> Path:
+    from tinyclap.runs.folder import RUNS
+
+    return RUNS
+
+
+def _conclude(folder: Path, as_json: bool, evaluated: dict[str, Any] | None = None) -> None:
+    """The result on stdout: a table with the next command, or one JSON object."""
+    from tinyclap.reports.console.run import as_object, as_table
+
+    typer.echo(as_object(folder, evaluated) if as_json else as_table(folder, evaluated))
+
+
+@recipes.command("ls")
+def recipes_ls() -> None:
+    """List the shipped recipes and what each is for."""
+    from tinyclap.config.recipe import purpose, shipped_recipes
+
+    shipped = shipped_recipes()
+    width = max(map(len, shipped), default=0)
+    for name, path in shipped.items():
+        typer.echo(f"{name:<{width}}  {purpose(path)}")
+
+
+@recipes.command("cp")
+def recipes_cp(
+    name: Annotated[str, typer.Argument(help="A shipped recipe, see `tinyclap recipes ls`.")],
+    destination: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path("."),
+) -> None:
+    """Copy a shipped recipe to edit it; an existing file is never overwritten."""
+    from tinyclap.config.recipe import copy_recipe
+
+    target = copy_recipe(name, destination)
+    typer.echo(str(target))
+
+
+@recipes.command("check")
+def recipes_check(
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="FILE [KEY=VALUE]", help="Recipes, and overrides to check them with.")
+    ],
+) -> None:
+    """Check recipes with their overrides: OK, or every error with its line (exit code 2)."""
+    from tinyclap.config.recipe import absent_inputs, load_recipe
+    from tinyclap.config.strict_yaml import ProblemsError
+
+    files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
+    overrides = [argument for argument in arguments if argument not in files]
+    if not files:
+        raise typer.BadParameter("give at least one recipe file or shipped recipe")
+    problems: list[str] = []
+    for file in files:
+        try:
+            recipe = load_recipe(file, overrides)
+        except ProblemsError as error:
+            problems += error.problems
+        else:
+            typer.echo(f"{file}: OK ({recipe.task})")
+            for absent in absent_inputs(recipe):
+                typer.echo(f"{file}: not there yet: {absent}", err=True)
+    if problems:
+        raise ProblemsError(problems)

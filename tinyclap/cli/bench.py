@@ -1,0 +1,103 @@
+"""The command `tinyclap bench`: thin, on the base install. Heavy imports happen inside it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tinyclap.cli.device import Provider
+from tinyclap.cli.options import AsJson, chosen_run
+from tinyclap.errors import StoppedError
+
+benching = typer.Typer()
+
+INTERRUPTED = "interrupted; no times are kept, those of finished graphs neither: give the same command again"
+
+
+@benching.command("bench")
+def bench_command(
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN|BUNDLE|FILE.onnx", help="What to time; by default the newest run."),
+    ] = None,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the graph.")] = 1,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Clips at a time.")] = 1,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Of timing, for all graphs together.")] = 60.0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Graphs take turns call by call; tell ratios to the first one.")
+    ] = False,
+    int8: Annotated[
+        bool | None, typer.Option("--int8/--float", help="Which graphs of bundles; by default both.")
+    ] = None,
+    provider: Provider = None,
+    window: Annotated[
+        float | None, typer.Option("--window", help="Seconds of a clip, for a bare graph that does not say it.")
+    ] = None,
+    sample_rate: Annotated[
+        int | None, typer.Option("--sample-rate", min=1, help="Hz, for a bare graph that does not say it.")
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="USER@MACHINE[:PORT]",
+            help="Time there, over ssh; needs sshd, and Python 3.11 with the base install's packages.",
+        ),
+    ] = None,
+    remote_python: Annotated[str, typer.Option("--remote-python", help="The interpreter there.")] = "python3",
+    ssh_config: Annotated[
+        Path | None, typer.Option("--ssh-config", help="For ssh, instead of your own configuration.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File for the result with all samples, as JSON.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time graphs from sound to embedding, on this machine or another one: speed, cold start, memory, size.
+
+    A run keeps the result, for its report.
+    """
+    from tinyclap.bench.sources import LONGEST_S, find_models, runs_among
+
+    if window is not None and not 0 < window <= LONGEST_S:  # NaN neither
+        raise typer.BadParameter(f"--window {window:g}: allowed: seconds above 0, up to {LONGEST_S:g}")
+    if not seconds < float("inf"):
+        raise typer.BadParameter(f"--seconds {seconds:g}: allowed: 0 or more, not without end")
+    if out is not None and out.is_dir():
+        raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
+    from tinyclap.bench import bench as room
+    from tinyclap.common.machine import cautions, conditions
+    from tinyclap.reports.console.bench import as_table
+    from tinyclap.runs.results import BENCH
+
+    given = sources or [chosen_run(None)]
+    models = find_models(given, int8=int8, window_s=window, sample_rate=sample_rate)
+    runs = runs_among(given)
+    kept = [*(run / BENCH for run in runs), *([] if out is None else [out])]
+    room.refuse_unwritable(kept)
+    settings: dict[str, Any] = {
+        "--threads": threads,
+        "--batch": batch,
+        "--seconds": seconds,
+        "--compare": compare,
+        "--int8": int8 is True,
+        "--float": int8 is False,
+        "--provider": provider,
+        "--window": window,
+        "--sample-rate": sample_rate,
+    }
+    try:
+        if host is None:
+            for caution in cautions(conditions(), comparable=len(models) > 1 and not compare):
+                typer.echo(f"warning: {caution}", err=True)
+            result = room.bench(
+                models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider
+            )
+        else:
+            from tinyclap.bench.remote_bench import bench_there
+            from tinyclap.bench.ssh import Host
+
+            there = Host(host, remote_python, ssh_config)
+            result = bench_there(there, given, models, settings, lambda what: typer.echo(what, err=True))
+    except KeyboardInterrupt as stopped:
+        raise StoppedError(INTERRUPTED) from stopped
+    typer.echo(room.as_object(result) if as_json else as_table(result, runs, kept))  # first: writing may fail
+    room.keep(result, kept)

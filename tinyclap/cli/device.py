@@ -1,0 +1,221 @@
+"""The commands of a device: thin, on the base install. Heavy imports happen inside the commands."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tinyclap.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from tinyclap.runtime.bundle import Bundle
+    from tinyclap.runtime.labels import Prediction
+
+device = typer.Typer()
+
+Sounds = Annotated[list[Path], typer.Argument(metavar="FILES", help="Sound files, or folders of them.")]
+BundleOption = Annotated[Path | None, typer.Option("--bundle", help="Bundle; by default the newest run's.")]
+BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a bundle.json.")]
+Labels = Annotated[str | None, typer.Option("--labels", help='"dog, rain", or a file with one label per line.')]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the graph; 1 by default.")]
+Provider = Annotated[str | None, typer.Option("--provider", help="Execution provider, e.g. cuda; the CPU by default.")]
+Dim = Annotated[int | None, typer.Option("--dim", min=1, help="First dimensions to keep, of a pruned bundle.")]
+Int8 = Annotated[
+    bool | None, typer.Option("--int8/--float", help="Which graph; by default the one that the export recommends.")
+]
+
+
+@device.command()
+def classify(
+    files: Sounds,
+    bundle: BundleOption = None,
+    labels: Labels = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Labels per file.")] = 5,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    threads: Threads = None,
+    provider: Provider = None,
+    int8: Int8 = None,
+    dim: Dim = None,
+) -> None:
+    """Say which labels fit sound files best."""
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other; give one of them")
+    from tinyclap.data.folder import find_sounds
+    from tinyclap.runtime import classify_files as room
+    from tinyclap.runtime.labels import read_labels
+
+    wanted = None if labels is None else read_labels(labels)
+    loaded = _load(bundle, threads, provider, int8, dim)
+    sounds, table = find_sounds(files), loaded.label_table(wanted)
+    if as_csv:
+        typer.echo(room.CSV_COLUMNS)
+    answers = []
+    for answer in room.classify_files(loaded, sounds, table, top):
+        answers.append(answer)
+        if answer.reason is None and not as_json:
+            typer.echo(room.as_csv(answer) if as_csv else room.as_text(answer))
+    if as_json:
+        typer.echo(room.as_object(loaded, answers))
+    room.refuse_bad(answers)
+
+
+@device.command()
+def embed(
+    files: Sounds,
+    out: Annotated[Path, typer.Option("--out", help="The array, a .npy file; a .json beside it names the files.")],
+    bundle: BundleOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the array that is there.")] = False,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Files embedded at the same time.")] = 1,
+    provider: Provider = None,
+    int8: Int8 = None,
+    dim: Dim = None,
+    dtype: Annotated[str, typer.Option("--dtype", help="float32, float16, int8 or binary.")] = "float32",
+) -> None:
+    """Embed many sound files; after an interruption the same command goes on."""
+    from tinyclap.data.folder import find_sounds
+    from tinyclap.runtime.library import embed_files
+
+    sounds = find_sounds(files)
+    loaded = _load(bundle, None, provider, int8, dim)
+    made = embed_files(loaded, sounds, out, dtype=dtype, workers=threads, overwrite=overwrite)
+    if made.bad:
+        named = "".join(f"\n  {entry.file}: {entry.reason}" for entry in made.bad[:10])
+        typer.echo(f"{len(made.bad)} files left out; {out.with_suffix('.json')} names them:{named}", err=True)
+    kept = "" if dtype == "float32" else "; too few clips to measure what their neighbours lose"
+    if made.neighbours_kept is not None:
+        from tinyclap.embeddings.neighbours import knn_chance
+
+        chance = knn_chance(made.n_rows)
+        kept = f"; {made.neighbours_kept:.1%} of the 10 nearest clips are kept (chance {chance:.1%})"
+    typer.echo(f"{out}: {made.n_rows} x {loaded.embed_dim}, {dtype}, {made.bytes_per_clip} bytes a clip{kept}")
+
+
+@device.command()
+def listen(
+    bundle: BundleOption = None,
+    labels: Labels = None,
+    hop: Annotated[float, typer.Option("--hop", help="Seconds between two answers.")] = 1.0,
+    smoothing: Annotated[float, typer.Option("--smoothing", help="Weight of the past, 0 to below 1.")] = 0.0,
+    top: Annotated[int, typer.Option("--top", min=1, help="Labels per answer.")] = 3,
+    file: Annotated[Path | None, typer.Option("--file", help="Listen to a file instead of the microphone.")] = None,
+    microphone: Annotated[str | None, typer.Option("--microphone", help="Number or part of the name.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")] = False,
+    threads: Threads = None,
+    provider: Provider = None,
+    int8: Int8 = None,
+) -> None:
+    """Say what the microphone hears, until Ctrl-C."""
+    from tinyclap.audio import microphone as live
+    from tinyclap.audio import windows
+    from tinyclap.runtime.labels import read_labels
+
+    wanted = None if labels is None else read_labels(labels)
+    loaded = _load(bundle, threads, provider, int8)
+    table, rate = loaded.label_table(wanted), loaded.sample_rate
+    if file is None:
+        rate, blocks = live.microphone(rate, microphone)
+    else:
+        blocks = windows.stretches(file, rate, loaded.manifest.window_samples)
+    try:
+        for time_s, embedding in loaded.stream(blocks, hop_s=hop, smoothing=smoothing, sample_rate=rate):
+            _answer(time_s, table.rank(embedding, loaded.manifest.logit_scale, top), as_json)
+    except KeyboardInterrupt:
+        typer.echo("", err=True)
+
+
+@device.command()
+def info(
+    folder: Annotated[Path, typer.Argument(metavar="BUNDLE|RUN", help="Folder of a bundle or of a run.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a bundle or a run is."""
+    from tinyclap.runtime.manifest import MANIFEST
+
+    if (folder / MANIFEST).exists():
+        from tinyclap.reports.console.bundle import bundle_table
+        from tinyclap.runtime.bundle import Bundle
+
+        loaded = Bundle.load(folder)
+        typer.echo(loaded.manifest.to_json() if as_json else bundle_table(loaded.manifest, loaded.labels))
+        return
+    from tinyclap.errors import TinyclapError
+    from tinyclap.reports.console.run import as_object, as_table
+    from tinyclap.runs.folder import find_run
+
+    try:
+        run = find_run(folder)
+    except TinyclapError as error:
+        raise TinyclapError(f"{folder} is no bundle (it holds no {MANIFEST}), and {error}") from error
+    typer.echo(as_object(run) if as_json else as_table(run))
+
+
+@device.command("selftest")
+def selftest_command(
+    bundle: BundleArgument,
+    as_json: AsJson = False,
+    threads: Threads = None,
+    provider: Provider = None,
+) -> None:
+    """Prove that this machine computes what was exported."""
+    from dataclasses import asdict
+
+    from tinyclap.runtime.selftest import refuse_failed, selftest
+
+    tests = selftest(bundle, providers=provider, threads=threads)
+    if as_json:
+        typer.echo(json.dumps({"bundle": str(bundle), "graphs": [asdict(test) for test in tests]}))
+    else:
+        for test in tests:
+            told = 'not tested; it needs: pip install "tinyclap[text]"'
+            if test.passed is not None:
+                inputs = f"{test.n_inputs} input{'' if test.n_inputs == 1 else 's'}"
+                told = (
+                    f"{'passed' if test.passed else 'FAILED'}; {inputs} on {test.provider}, "
+                    f"largest difference {test.difference:.1e}, mean cosine {test.cosine:.4f}"
+                )
+            typer.echo(f"{test.graph}: {told}")
+    refuse_failed(bundle, tests)
+
+
+def _load(
+    bundle: Path | None, threads: int | None, provider: str | None, int8: bool | None, dim: int | None = None
+) -> "Bundle":
+    from tinyclap.reports.console.bundle import cost_of
+    from tinyclap.runtime.bundle import Bundle
+
+    loaded = Bundle.load(
+        bundle or _newest_bundle(),
+        graph=None if int8 is None else "int8" if int8 else "float",
+        providers=provider,
+        threads=threads,
+        dim=dim,
+    )
+    if dim not in (None, loaded.manifest.embed_dim):
+        typer.echo(cost_of(loaded.manifest, dim), err=True)
+    return loaded
+
+
+def _newest_bundle() -> Path:
+    """The newest run's bundle, named on stderr."""
+    from tinyclap.errors import TinyclapError
+    from tinyclap.runs.folder import RUNS, find_run
+    from tinyclap.runtime.manifest import MANIFEST
+
+    if not any(RUNS.glob("*/recipe.yaml")):
+        raise TinyclapError("no bundle: give its folder with --bundle DIR (here is no run that might have one)")
+    folder = find_run() / "bundle"
+    if not (folder / MANIFEST).exists():
+        raise TinyclapError(
+            f"the newest run has no {folder}; make it with `tinyclap export --onnx`, or give --bundle DIR"
+        )
+    typer.echo(f"bundle: {folder}", err=True)
+    return folder
+
+
+def _answer(time_s: float, predictions: list["Prediction"], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"time_s": round(time_s, 3), "predictions": [entry._asdict() for entry in predictions]}))
+    else:
+        typer.echo(f"{time_s:9.2f} s  " + "   ".join(f"{entry.label} {entry.probability:.0%}" for entry in predictions))

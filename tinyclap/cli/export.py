@@ -1,0 +1,84 @@
+"""The commands `tinyclap export` and `tinyclap convert`. Heavy imports happen inside them."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from tinyclap.cli.options import AsJson, RunArgument, chosen_run
+
+exporting = typer.Typer()
+
+
+@exporting.command("export")
+def export_command(
+    run: RunArgument = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="As a bundle of ONNX graphs (so far the only form).")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="Add an INT8 graph, calibrated on training clips.")] = False,
+    input_kind: Annotated[
+        Literal["waveform", "logmel"] | None,
+        typer.Option("--input", help="What the graph takes; waveform puts the front end into it (the default)."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help='"dog, rain", or a file with one label per line; by default the classes of the test set.'),
+    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="Add the text tower, for labels chosen on the device.")] = False,
+    static_s: Annotated[
+        float | None,
+        typer.Option("--static", metavar="SECONDS", help="Add a graph of fixed shape for microcontroller tool chains."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the bundle; by default bundle in the run.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
+    int8_min_cosine: Annotated[
+        float | None, typer.Option(min=-1.0, max=1.0, help="Mean cosine to float that INT8 must reach (0.98).")
+    ] = None,
+    int8_min_agreement: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of clips it must give the same class (0.95).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a run's student as a bundle that runs without torch."""
+    if not onnx:
+        raise typer.BadParameter("say what to export to: --onnx")
+    if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
+        raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
+    from tinyclap.reports.console.export import as_object, as_table
+    from tinyclap.runtime.labels import read_labels
+
+    named = None if labels is None else tuple(read_labels(labels))
+    folder = chosen_run(run)
+    asked: dict[str, Any] = {
+        "input": input_kind,
+        "static_s": static_s,
+        "int8_min_cosine": int8_min_cosine,
+        "int8_min_agreement": int8_min_agreement,
+    }
+    from tinyclap.pipelines.export import export_run
+
+    manifest = export_run(
+        folder,
+        out,
+        labels=named,
+        int8=int8,
+        text=text,
+        overwrite=overwrite,
+        progress=lambda what: typer.echo(f"{what} ...", err=True),
+        **{name: value for name, value in asked.items() if value is not None},
+    )
+    bundle = folder / "bundle" if out is None else out
+    typer.echo(as_object(bundle, manifest) if as_json else as_table(bundle, manifest))
+
+
+@exporting.command("convert")
+def convert_command(
+    source: Annotated[str, typer.Argument(help="LAION's .pt, tinyCLAP's .ckpt or, for a graph, any teacher.")],
+    target: Annotated[Path, typer.Argument(help="New folder; or a new .onnx file for a teacher's audio tower.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Of a student's recipe, e.g. its teacher.")
+    ] = None,
+) -> None:
+    """Convert what is published: LAION's CLAP to a teacher, tinyCLAP's student to a run, an audio tower to ONNX."""
+    from tinyclap.pipelines.convert import convert
+
+    typer.echo(f"{target}: {convert(source, target, overrides or [])}")

@@ -1,0 +1,84 @@
+"""From a recipe to a distilled run: what `tinyclap distill` does, step by step.
+
+Recipes end here: everything that is called from here takes plain arguments.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tinyclap.common.files import write_array
+from tinyclap.config.data import describe_data
+from tinyclap.config.recipe import dump
+from tinyclap.config.recipes import DistillRecipe
+from tinyclap.data import build_dataset
+from tinyclap.data.overlap import refuse_overlap
+from tinyclap.evaluation.zero_shot import grade, prepare
+from tinyclap.models import hub
+from tinyclap.models.student import Student
+from tinyclap.pipelines.build import build_teacher, describe_student
+from tinyclap.pipelines.training_summary import finish_run, training_clips
+from tinyclap.reports.model_cards import model_card
+from tinyclap.runs.folder import check_run, open_run
+from tinyclap.runs.results import TEACHER_MEAN
+from tinyclap.teachers.describe import describe_teacher
+from tinyclap.training import loop
+from tinyclap.training.distill import DistillOptions, distill, teacher_mean
+from tinyclap.training.distillation_set import lessons
+from tinyclap.training.loop import Checkpoint
+
+
+def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
+    """Distil, save the student, evaluate it beside its teacher, write the report; returns the run's summary.
+
+    The run folder is touched only after teacher and data are there; `resume` and `overwrite` as in `open_run`. Of
+    several processes only the first returns something.
+    """
+    began = time.perf_counter()
+    check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
+    hub.check_folder(run / "student", overwrite=True)
+    accelerator = loop.build_accelerator(recipe.training.precision)
+    loop.micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
+    with accelerator.main_process_first():  # it downloads, decodes and lets the teacher listen; the others read
+        train = build_dataset(recipe.data.train)
+        teacher = build_teacher(recipe.teacher)
+        torch.manual_seed(recipe.seed)
+        student = Student(recipe.student.config(teacher.embed_dim, recipe.views.duration_s))
+        described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
+        exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
+        if exam:
+            refuse_overlap(train, exam.dataset)
+        taught = lessons(recipe, train, teacher, student, accelerator.device)
+    stored, decoded = taught.stored, taught.logmels.views.decoded
+    mean = teacher_mean(stored.embeddings)
+    options = DistillOptions(**recipe.training.model_dump(exclude={"keep_logmels"}))
+    inputs = {"teacher": teacher.fingerprint, "training clips": decoded.fingerprint}
+    open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
+    accelerator.wait_for_everyone()
+    spent_s = Checkpoint(run).spent_s()
+    student = distill(
+        student, stored.embeddings, mean, taught.logmels, options, run, seed=recipe.seed, accelerator=accelerator
+    )
+    if not accelerator.is_main_process:
+        return {}
+    write_array(run / TEACHER_MEAN, mean)
+    summary = {
+        "task": "distill",
+        "name": recipe.name,
+        "data": describe_data(recipe.data.train),
+        **described,
+        **training_clips(decoded),
+        "views": recipe.views.per_clip,
+        "teacher_forwards": stored.teacher_forwards,
+        "store": str(stored.folder),
+        "store_rounding_error": stored.rounding_error,
+        "wall_s": spent_s + time.perf_counter() - began,
+    }
+    evaluation = grade(exam, teacher, student, mean=mean) if exam else None
+    card = model_card(summary, evaluation, teacher_is_local=Path(recipe.teacher.source).exists())
+    student.save_pretrained(run / "student", card, overwrite=True)
+    finish_run(run, summary, evaluation)
+    return summary

@@ -1,0 +1,89 @@
+"""What `tinyclap evaluate` does: a finished run on its own test set or on other data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap.common.files import read_json
+from tinyclap.config.data import Data, describe_data, one_or_more
+from tinyclap.config.evaluation_data import other_data
+from tinyclap.config.recipe import load_recipe
+from tinyclap.data import Dataset, build_dataset
+from tinyclap.data.overlap import heard_clips
+from tinyclap.errors import TinyclapError
+from tinyclap.evaluation.zero_shot import grade, prepare
+from tinyclap.pipelines.build import teacher_kind
+from tinyclap.pipelines.finished import student_and_teacher
+from tinyclap.reports.run_report import write_report
+from tinyclap.runs.folder import refuse_unfinished
+from tinyclap.runs.results import TEACHER_MEAN, write_evaluation
+from tinyclap.teachers import load_teacher
+
+
+def evaluate_run(
+    run: Path,
+    *,
+    kind: str | None = None,
+    root: str | None = None,
+    folds: str | None = None,
+    settings: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Evaluate a finished run on its recipe's test set or on other data, and rewrite `evaluation.json` and the report.
+
+    Returns the evaluation; `heard_in_training` in it counts clips that the run was trained on (None where the training
+    data is not there any more).
+
+    Args:
+        run: of `tinyclap distill` or `tinyclap pretrain`.
+        kind, root, folds: other data, as in a recipe's data section.
+        settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
+    """
+    recipe = load_recipe(run / "recipe.yaml")
+    refuse_unfinished(run, recipe.task)
+    other = other_data(kind, root, folds, settings)
+    recipe_test = recipe.data.test
+    spec = other.spec or recipe_test
+    if spec is None:
+        raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
+    data = recipe.data.model_copy(update={"test": spec, **other.limits})
+    for fault, remedy in data.conflicts():
+        raise TinyclapError(f"data.{fault}: {remedy}")
+    recipe = recipe.model_copy(update={"data": data})
+    if recipe.task == "pretrain":
+        teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
+        exam = prepare(spec, recipe, teacher)
+        evaluation = grade(exam, teacher)
+    else:
+        student, teacher = student_and_teacher(run, recipe)
+        mean = _teacher_mean(run)
+        exam = prepare(spec, recipe, teacher, student.sample_rate)
+        evaluation = grade(exam, teacher, student, mean=mean)
+    evaluation["heard_in_training"] = _heard_in_training(recipe.data, exam.dataset)
+    write_evaluation(run, evaluation, describe_data(recipe_test) if recipe_test else None)
+    write_report(run)
+    return evaluation
+
+
+def _heard_in_training(data: Data, test: Dataset) -> int | None:
+    stay = {"download": False}  # to look is no reason to fetch
+    parts = [part.model_copy(update=stay) if hasattr(part, "download") else part for part in one_or_more(data.train)]
+    try:
+        return len(heard_clips(build_dataset(parts), test))
+    except TinyclapError:  # the training data may have been moved since
+        return None
+
+
+def _teacher_mean(run: Path) -> np.ndarray | None:
+    """Of the embeddings that a run's student learned from; None where it was not trained here."""
+    if read_json(run / "summary.json", {}).get("converted_from") and not (run / TEACHER_MEAN).exists():
+        return None
+    try:
+        mean: np.ndarray = np.load(run / TEACHER_MEAN)
+    except (OSError, ValueError, EOFError) as error:
+        raise TinyclapError(
+            f"{run / TEACHER_MEAN}, the teacher's mean embedding, cannot be read ({error}); "
+            f"`tinyclap distill {run}/recipe.yaml --run {run} --resume` writes it again"
+        ) from error
+    return mean

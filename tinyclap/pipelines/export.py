@@ -1,0 +1,55 @@
+"""From a finished run to a bundle: what `tinyclap export` does."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tinyclap.common.files import read_json
+from tinyclap.common.progress import silent
+from tinyclap.data import build_dataset
+from tinyclap.data.decoded import decode_set
+from tinyclap.exporters.bundle import Exporter, ExportOptions, refuse_taken
+from tinyclap.exporters.calibration import Material
+from tinyclap.pipelines.finished import open_finished
+from tinyclap.runs.results import SWEEP
+from tinyclap.runtime.manifest import Manifest
+
+
+def export_run(
+    run: Path,
+    out: Path | None = None,
+    *,
+    labels: tuple[str, ...] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = silent,
+    **options: Any,
+) -> Manifest:
+    """Export the student of a finished distillation.
+
+    Args:
+        run: its folder.
+        out: of the bundle; None for `bundle` in the run folder.
+        labels: of the label table; None for the classes of the run's test set.
+        overwrite: replace the bundle that is there.
+        progress: is told what happens.
+        **options: further fields of `ExportOptions`.
+
+    Raises:
+        TinyclapError: no finished distillation, or the folder is taken.
+        GateError: the graphs do not compute what the student computes; nothing is written.
+    """
+    folder = run / "bundle" if out is None else out
+    refuse_taken(folder, overwrite)
+    progress("loading the student, its teacher and its clips")
+    finished = open_finished(run, "export")
+    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
+    train = decode_set(build_dataset(recipe.data.train), student.sample_rate, recipe.data)
+    material = Material(train)
+    if recipe.data.test:
+        test = build_dataset(recipe.data.test)
+        material = Material(train, decode_set(test, student.sample_rate, recipe.data), tuple(test.labels))
+    chosen = ExportOptions(labels=material.labels if labels is None else labels, **options)
+    prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
+    sweep = read_json(run / SWEEP, {}).get("rows", [])
+    exporter = Exporter(student, teacher, material, chosen, recipe.name, prompts, sweep, progress)
+    return exporter.write(folder, overwrite=overwrite)

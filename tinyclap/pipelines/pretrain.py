@@ -1,0 +1,66 @@
+"""From a recipe to a pretrained teacher: what `tinyclap pretrain` does, step by step."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tinyclap.config.recipe import dump
+from tinyclap.config.recipes import PretrainRecipe
+from tinyclap.data import Dataset, build_dataset
+from tinyclap.data.captions import Captions
+from tinyclap.data.overlap import refuse_overlap
+from tinyclap.evaluation.zero_shot import grade, prepare
+from tinyclap.pipelines.build import new_teacher, teacher_kind
+from tinyclap.pipelines.training_summary import finish_run, training_clips
+from tinyclap.reports.model_cards import teacher_card
+from tinyclap.runs.folder import check_run, open_run
+from tinyclap.teachers.describe import describe_teacher
+from tinyclap.training import loop
+from tinyclap.training.distillation_set import training_views
+from tinyclap.training.loop import Checkpoint
+from tinyclap.training.pretrain import PretrainOptions, pretrain, refuse_several
+
+
+def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
+    """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `run_distill`."""
+    began = time.perf_counter()
+    check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
+    accelerator = loop.build_accelerator(recipe.training.precision)
+    refuse_several(accelerator)
+    train = build_dataset(recipe.data.train)
+    torch.manual_seed(recipe.seed)
+    captions = _captions(train, range(len(train)), recipe.templates)
+    teacher = new_teacher(recipe, captions)
+    teacher.licence = recipe.licence
+    describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
+    exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher)
+    if exam:
+        refuse_overlap(train, exam.dataset)
+    views = training_views(recipe, train, teacher.sample_rate)
+    decoded = views.decoded
+    captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
+    options = PretrainOptions(**recipe.training.model_dump(exclude={"logit_scale_init"}))
+    inputs = {"training clips": decoded.fingerprint}
+    open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
+    spent_s = Checkpoint(run).spent_s()
+    pretrain(teacher, views, captions, options, run, seed=recipe.seed, accelerator=accelerator)
+    if recipe.weights == "float16":
+        teacher.round_to_half()  # what is evaluated is what is saved
+    summary = {
+        "task": "pretrain",
+        "teacher": describe_teacher(teacher),
+        **training_clips(decoded),
+        "wall_s": spent_s + time.perf_counter() - began,
+    }
+    evaluation = grade(exam, teacher) if exam else None
+    card = teacher_card(summary, evaluation, dump(recipe), teacher_kind(recipe))
+    teacher.save_pretrained(run / "teacher", card, half=recipe.weights == "float16")
+    finish_run(run, summary, evaluation)
+    return summary
+
+
+def _captions(dataset: Dataset, clips: Sequence[int], templates: Sequence[str]) -> Captions:
+    return Captions([dataset.clips[clip] for clip in clips], templates)

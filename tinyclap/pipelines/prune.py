@@ -1,0 +1,178 @@
+"""From a distilled run to a pruned one: what `tinyclap prune` does, step by step."""
+
+import dataclasses
+import shutil
+import time
+import warnings
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap.common.files import read_json, whole_folder, write_array, write_json
+from tinyclap.config.data import describe_data
+from tinyclap.data import Dataset, build_dataset
+from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.decoded import decode_set
+from tinyclap.data.folder import folder as folder_data
+from tinyclap.embeddings.latent_map import METHODS, LatentMap, latent_map
+from tinyclap.evaluation.zero_shot import Exam, grade, prepare
+from tinyclap.models.student import Student
+from tinyclap.pipelines.build import describe_student
+from tinyclap.pipelines.finished import Finished, open_finished
+from tinyclap.pipelines.prune_options import PruneOptions, new_run
+from tinyclap.pruning import prune
+from tinyclap.reports.model_cards import model_card
+from tinyclap.reports.run_report import write_report
+from tinyclap.runs.provenance import write_provenance
+from tinyclap.runs.results import SWEEP, TEACHER_MEAN, write_evaluation
+from tinyclap.teachers.cache import class_vectors, teacher_clips
+from tinyclap.training.distillation_set import lessons
+
+
+def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path:
+    """Prune a finished distillation into a run folder of its own, which is evaluated and reported like any other.
+
+    Args:
+        run: of `tinyclap distill` or of an earlier `tinyclap prune`; it is left as it is.
+        options: how to prune.
+        out: the new run folder; None for runs/<name>-<method>-<dim>.
+
+    Returns:
+        The new run folder.
+
+    Raises:
+        TinyclapError: what `new_run` refuses, classes that cannot be told apart any more, or calibration data that
+            cannot be used. Nothing is written then.
+    """
+    began = time.perf_counter()
+    target = new_run(run, options, out)
+    finished = open_finished(run, "prune")
+    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
+    pruning = _Pruning(finished, options, build_dataset(recipe.data.train))
+    exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
+    pruned = pruning.pruned(pruning.latent_map(options.method, options.dim))
+    rows = pruning.sweep(exam) if exam and options.sweep else []
+    mean = pruning.teacher_mean(pruned)
+    evaluation = grade(exam, teacher, pruned, mean=mean) if exam else None
+    summary = read_json(run / "summary.json", {}) | {
+        "student": describe_student(pruned),
+        "pruned": pruning.told(run),
+        "wall_s": time.perf_counter() - began,
+    }
+    with whole_folder(target) as new:
+        for name in ("recipe.yaml", "metrics.jsonl"):
+            if (run / name).is_file():
+                shutil.copyfile(run / name, new / name)
+        inputs = read_json(run / "env.json", {}).get("inputs") or {}
+        write_provenance(new, recipe.seed, inputs)
+        write_array(new / TEACHER_MEAN, mean)
+        card = model_card(summary, evaluation, teacher_is_local=Path(recipe.teacher.source).exists())
+        pruned.save_pretrained(new / "student", card)
+        if rows:
+            write_json(new / SWEEP, {"pruned_from": str(run), "data": describe_data(recipe.data.test), "rows": rows})
+        if evaluation is not None:
+            write_evaluation(new, evaluation, evaluation["data"])
+        write_json(new / "summary.json", summary)
+    write_report(target)
+    return target
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pruning:
+    """A finished distillation, and how it is to be pruned."""
+
+    finished: Finished
+    options: PruneOptions
+    train: Dataset
+
+    @cached_property
+    def calibrated(self) -> np.ndarray:
+        """The student's embeddings of the sounds that dimensions are chosen by (N, embed_dim)."""
+        sounds: Dataset = folder_data(self.options.calibrate) if self.options.calibrate else self.train
+        student = self.finished.student
+        heard = decode_set(sounds, student.sample_rate, self.finished.recipe.data)
+        embeddings = _usable(clip_embeddings(student.embed_audio, heard, progress="student listens"))
+        if len(embeddings) < self.options.dim:
+            warnings.warn(
+                f"{len(embeddings)} clips choose {self.options.dim} dimensions: too few to tell which ones matter; "
+                "calibrate on at least as many clips, of all kinds of sounds",
+                stacklevel=2,
+            )
+        return embeddings
+
+    @cached_property
+    def material(self) -> prune.Material:
+        """What heads are trained on again."""
+        return training_material(self.finished, self.train)
+
+    def latent_map(self, method: str, dim: int) -> LatentMap:
+        """A map from the student's space."""
+        return latent_map(method, dim, self.calibrated, seed=self.finished.recipe.seed)
+
+    def pruned(self, made: LatentMap) -> Student:
+        """The student behind a map, its head trained again if that is asked for."""
+        pruned = prune.prune(self.finished.student, made)
+        if not self.options.finetune:
+            return pruned
+        return prune.finetune(pruned, self.material, self.options.finetune, seed=self.finished.recipe.seed)
+
+    def teacher_mean(self, pruned: Student) -> np.ndarray:
+        """The teacher's mean embedding over the training clips, in the pruned student's space (dim,)."""
+        teacher = self.finished.teacher
+        heard = decode_set(self.train, teacher.sample_rate, self.finished.recipe.data)
+        assert pruned.latent_map is not None
+        mean: np.ndarray = pruned.latent_map.apply(_usable(teacher_clips(teacher, heard))).mean(0)
+        return mean
+
+    def sweep(self, exam: Exam) -> list[dict[str, Any]]:
+        """Every method at every dimension asked for, on the run's test clips."""
+        student, teacher, usable = self.finished.student, self.finished.teacher, exam.usable
+
+        def classes(made: LatentMap | None) -> np.ndarray:
+            earlier = student.latent_map
+            whole = made if earlier is None or made is None else made.after(earlier)
+            return class_vectors(teacher, exam.dataset.labels, exam.prompts, whole or earlier)
+
+        def listen(model: Student) -> np.ndarray:
+            heard = exam.decoded[model.sample_rate]
+            return clip_embeddings(model.embed_audio, heard, progress="student listens")[usable]
+
+        trial = prune.Trial(
+            listen(student),
+            teacher_clips(teacher, exam.heard)[usable],
+            classes,
+            np.array(exam.targets),
+            exam.sources,
+            exam.n_bootstrap,
+            exam.seed,
+        )
+        after = (lambda made: listen(self.pruned(made))) if self.options.finetune else None
+        return prune.sweep(trial, self.latent_map, METHODS, self.options.sweep, after)
+
+    def told(self, run: Path) -> dict[str, Any]:
+        """What the new run's summary says of it."""
+        return {
+            "from": str(run),
+            "method": self.options.method,
+            "dim": self.options.dim,
+            "full_dim": self.finished.student.embed_dim,
+            "calibration_clips": len(self.calibrated),
+            "calibration": self.options.calibrate or describe_data(self.finished.recipe.data.train),
+            "calibration_folder": self.options.calibrate,
+            "finetune_epochs": self.options.finetune,
+        }
+
+
+def training_material(finished: Finished, train: Dataset) -> prune.Material:
+    """What the head of a run's student can be trained on again: its own training's views, from the store."""
+    recipe, student = finished.recipe, finished.student
+    taught = lessons(recipe, train, finished.teacher, student)
+    training = recipe.training
+    return prune.material(student, taught.logmels, taught.stored.embeddings, training.loss, training.plain_weight)
+
+
+def _usable(embeddings: np.ndarray) -> np.ndarray:
+    """Those of clips that could be decoded; the others' rows are zeros."""
+    return embeddings[np.linalg.norm(embeddings, axis=1) > 0]

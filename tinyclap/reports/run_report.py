@@ -1,0 +1,101 @@
+"""A run's report: one self-contained HTML file and its Markdown twin.
+
+Numbers come only from the run folder's result files. What is missing is named with the command that makes it.
+"""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from tinyclap.reports import charts, costs, pareto, run_charts, scatter, tables
+from tinyclap.reports import export as report_export
+from tinyclap.reports.evaluation import evaluation_tables
+from tinyclap.reports.pages import shown_path, write_pages
+from tinyclap.runs.results import Run, objects, part, read_run
+
+LISTED_CLIPS = 50  # bad clips named in the Markdown; the HTML names all of them
+
+
+def write_report(run: Path) -> Path:
+    """Write `report/report.html` and `report/report.md` into the run folder and return the HTML's path.
+
+    Raises TinyclapError when `run` is no run folder. Files that are missing or damaged leave a note in the report.
+    """
+    found = read_run(Path(run))
+    return write_pages(found.folder, "report", _context(found))
+
+
+def _context(run: Run) -> dict[str, Any]:
+    where = shlex.quote(shown_path(run.folder))
+    task = "pretrain" if run.settings.get("task") == "pretrain" else "distill"
+    recipe = shlex.quote(f"{shown_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
+    resume = f"tinyclap {task} {recipe} --run {where} --resume"
+    first = run.evaluations[0] if run.evaluations else {}
+    own_data = "" if part(run.settings.get("data")).get("test") and not first else " --data folder --root PATH"
+    export, bench = f"tinyclap export --onnx --int8 {where}", f"tinyclap bench {where}"
+    columns, epochs = tables.epoch_table(run.epochs)
+    return {
+        "run": run,
+        "name": run.folder.resolve().name,
+        "task": task,
+        "where": where,
+        "train_command": _again(run, task, recipe),
+        "resume_command": resume,
+        "install_command": _install_command(run.environment.get("tinyclap")),
+        "evaluate_command": f"tinyclap evaluate {where}{own_data}" if run.summary else resume,
+        "report_command": f"tinyclap report {where}",
+        "verdict": tables.verdict(first, run.summary),
+        "tiles": tables.tiles(first, run.summary),
+        "evaluations": [evaluation_tables(entry, number) for number, entry in enumerate(run.evaluations, 1)],
+        **_costs(run),
+        "bench_command": bench if run.bundle else f"{export} && {bench}",
+        "export_command": export,
+        "exportable": task != "pretrain",
+        "graphs": report_export.graph_rows(run.bundle),
+        "graph_sentences": report_export.sentences(run.bundle),
+        "charts": run_charts.charts(run.epochs),
+        "sweep": tables.sweep_tables(run.sweep) if run.sweep else [],
+        "sweep_charts": run_charts.sweep_charts(run.sweep),
+        "pruned": part(run.summary.get("pruned")),
+        "frame": charts.FRAME,
+        "scatter_frame": scatter.FRAME,
+        "epoch_columns": columns,
+        "epochs": epochs,
+        "time_spent": tables.time_spent(run.epochs),
+        "data": part(run.settings.get("data")),
+        "bad_clips": objects(run.summary.get("bad_clips")),
+        "listed_clips": LISTED_CLIPS,
+    }
+
+
+def _costs(run: Run) -> dict[str, Any]:
+    """The cost table, and the pictures of what accuracy costs."""
+    shape = costs.shape_of(run)
+    models = costs.models(run, shape)
+    found = pareto.candidates(run, models, shape)
+    return {
+        "cost_models": models,
+        "costs": costs.cost_rows(models),
+        "compares": {"teacher", "student"} <= {model.kind for model in models},
+        "timed_on": costs.timed_on(run),
+        "pictures": pareto.pictures(found),
+        "swept": any(one.kind == "swept" for one in found),
+        "picture_rows": pareto.picture_rows(found),
+    }
+
+
+def _again(run: Run, task: str, recipe: str) -> str:
+    """The command that makes such a run anew."""
+    folder = shlex.quote(shown_path(run.folder) + "-again")
+    pruned = part(run.summary.get("pruned"))
+    if not pruned:
+        return f"tinyclap {task} {recipe} --run {folder}"
+    options = {"--method": pruned.get("method"), "--finetune": pruned.get("finetune_epochs")}
+    if pruned.get("calibration_folder"):
+        options["--calibrate"] = shlex.quote(str(pruned["calibration_folder"]))
+    given = " ".join(f"{name} {value}" for name, value in options.items() if value)
+    return f"tinyclap prune {shlex.quote(str(pruned.get('from')))} --dim {pruned.get('dim')} {given} --out {folder}"
+
+
+def _install_command(version: Any) -> str:
+    return shlex.join(["pip", "install", f"tinyclap[train]=={version}" if version else "tinyclap[train]"])
