@@ -26,7 +26,7 @@ from tinyclap.common.files import write_json
 from tinyclap.common.statistics import paired_comparison, recording_ids
 from tinyclap.config.recipe import load_recipe
 from tinyclap.data import build_dataset
-from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.graph import save
 from tinyclap.exporters.onnx.quantize import quantize
 from tinyclap.exporters.onnx.student import encoder_graph
 from tinyclap.models.student import Student
@@ -117,7 +117,7 @@ def latency(student: Student) -> dict[str, float]:
         calls = {}
         for name, graph in graphs.items():
             path = Path(folder) / f"{name}.onnx"
-            onnx_graph.save(graph, path)
+            save(graph, path)
             session = open_session(path, inputs=["logmel"], output="embedding", providers=None, threads=1)
             calls[name] = partial(session.run, None, {"logmel": logmel[:1]})
         taken = {name: statistics.median(times) for name, times in interleaved_ms(calls, ROUNDS).items()}

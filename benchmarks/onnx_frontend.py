@@ -30,7 +30,7 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.bench.timing import interleaved_ms
 from tinyclap.common.files import write_json
-from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.graph import join, save, to_onnx
 from tinyclap.exporters.onnx.student import encoder_graph
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE, StudentConfig
@@ -124,11 +124,11 @@ def compare(config: StudentConfig, rounds: int) -> dict[str, Any]:
         encode = session(encoder, Path(folder) / "encoder.onnx", "logmel", "embedding")
         for name, form in FORMS.items():
             example = {"waveform": torch.zeros(2, config.window_samples)}
-            graph = onnx_graph.to_onnx(form(spec), example, "logmel", AXES)
+            graph = to_onnx(form(spec), example, "logmel", AXES)
             path = Path(folder) / f"{name}.onnx"
             alone[name] = partial(session(graph, path, "waveform", "logmel"), given)
             sizes[name] = path.stat().st_size
-            joined = onnx_graph.join(graph, encoder)
+            joined = join(graph, encoder)
             whole[name] = partial(session(joined, path, "waveform", "embedding"), given)
     outside = in_numpy.LogMel(spec)
     alone["numpy_rfft"] = partial(outside, given)
@@ -155,7 +155,7 @@ def compare(config: StudentConfig, rounds: int) -> dict[str, Any]:
 
 
 def session(graph: Any, path: Path, given: str, output: str) -> Callable[[np.ndarray], Any]:
-    onnx_graph.save(graph, path)
+    save(graph, path)
     opened = open_session(path, inputs=[given], output=output, providers=None, threads=1)
     return lambda values: opened.run(None, {given: values})[0]
 

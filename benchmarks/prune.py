@@ -40,7 +40,8 @@ from tinyclap.models.student_config import REFERENCE
 from tinyclap.pipelines.build import describe_student
 from tinyclap.pipelines.finished import open_finished
 from tinyclap.pipelines.prune import training_material
-from tinyclap.pruning.prune import Material, finetune, narrow, prune
+from tinyclap.pruning.finetune import Material, finetune
+from tinyclap.pruning.fold import narrow, prune
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.session import open_session
 from tinyclap.teachers.cache import class_vectors, teacher_clips, teacher_texts

@@ -35,8 +35,8 @@ from tinyclap.models.heads import Projection
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE, StudentConfig
 from tinyclap.runs.provenance import environment
-from tinyclap.training import loop
 from tinyclap.training.distill import DistillOptions, distill, teacher_mean
+from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.losses import CosineLoss
 from tinyclap.training.spectrograms import LogMelViews
 
@@ -59,7 +59,7 @@ def main() -> None:
         "command": f"python benchmarks/throughput.py --clips {given.clips} --batch-size {given.batch_size} "
         f"--rounds {given.rounds}",
         "environment": environment(seed=0),
-        "device": str(loop.build_accelerator("no").device),
+        "device": str(build_accelerator("no").device),
         "batch_size": given.batch_size,
         "epochs": EPOCHS,
         "students": {name: compare(config, views, given) for name, (config, views) in STUDENTS.items()},
@@ -71,7 +71,7 @@ def main() -> None:
 def compare(config: StudentConfig, views_per_clip: int, given: argparse.Namespace) -> dict[str, Any]:
     """One student in both loops."""
     torch.manual_seed(0)
-    device = loop.build_accelerator("no").device
+    device = build_accelerator("no").device
     decoded = decode(Procedural(given.clips, duration_s=REFERENCE.window_s), REFERENCE.frontend.sample_rate)
     views = Views(decoded, FIXED, seed=0)
     reference = ReferenceLoop(config, views, given.batch_size, device)

@@ -46,10 +46,13 @@ from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.dual import load_dual
-from tinyclap.training import loop
 from tinyclap.training.distill import view_number
 from tinyclap.training.distillation_set import training_views
-from tinyclap.training.loop import Ema, RunningStatistics
+from tinyclap.training.distributed import build_accelerator
+from tinyclap.training.ema import Ema, RunningStatistics
+from tinyclap.training.loop import epoch_batches
+from tinyclap.training.optim import build_optimizer, set_learning_rate
+from tinyclap.training.options import Options
 from tinyclap.training.spectrograms import LogMelViews
 
 RESULT = Path(__file__).parent / "results" / "baselines.json"
@@ -144,20 +147,20 @@ def clap_recipe(
 
 def supervised(recipe: DistillRecipe, folder: Path) -> "Classifier":
     """The student's encoder with one output for each class, trained on labels; optimiser and views are the recipe's."""
-    train, options = build_dataset(recipe.data.train), loop.Options(**common_options(recipe))
+    train, options = build_dataset(recipe.data.train), Options(**common_options(recipe))
     torch.manual_seed(recipe.seed)
     network = Classifier(recipe.student.config(len(train.labels), recipe.views.duration_s))
-    device = loop.build_accelerator("no").device
+    device = build_accelerator("no").device
     views = training_views(recipe, train, network.sample_rate)
     heard = LogMelViews(views, network.frontend, keep=True)
     network.to(device)
-    optimizer = loop.build_optimizer([(network.parameters(), options.lr)], options)
+    optimizer = build_optimizer([(network.parameters(), options.lr)], options)
     ema, statistics = Ema(network, options.ema), RunningStatistics(network)
     labels = [train.labels.index(str(train.clips[window.clip].label)) for window in views.decoded.windows]
     step = 0
     for epoch in range(options.epochs):
         network.train()
-        batches = loop.epoch_batches(len(views), options.batch_size, recipe.seed, epoch)
+        batches = epoch_batches(len(views), options.batch_size, recipe.seed, epoch)
         for batch in batches:
             rows = [(int(index), view_number(int(index), epoch, recipe.views.per_clip)) for index in batch]
             wanted = torch.zeros(len(rows), len(train.labels))
@@ -166,7 +169,7 @@ def supervised(recipe: DistillRecipe, folder: Path) -> "Classifier":
                 wanted[place, labels[index]] += 1.0 - view.other_share
                 if view.other is not None:
                     wanted[place, labels[view.other.index]] += view.other_share
-            loop.set_learning_rate(optimizer, step, options.epochs * len(batches), options)
+            set_learning_rate(optimizer, step, options.epochs * len(batches), options)
             statistics.before(step)
             logits = network.logits(heard.batch(rows).to(device))
             F.cross_entropy(logits, wanted.to(device)).backward()
@@ -195,7 +198,7 @@ class Classifier(Student):
 
 def common_options(recipe: DistillRecipe) -> dict[str, Any]:
     """Those settings of a distillation that any training has."""
-    return {key: getattr(recipe.training, key) for key in loop.Options.__dataclass_fields__}
+    return {key: getattr(recipe.training, key) for key in Options.__dataclass_fields__}
 
 
 def outcomes(embeddings: np.ndarray, test: Dataset, classes: np.ndarray) -> list[bool]:

@@ -9,7 +9,7 @@ import torch
 from tinyclap.audio.log_mel.in_onnx import GraphLogMel
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.graph import save, to_onnx
 from tinyclap.runtime.session import open_session
 
 SPECS = {
@@ -67,8 +67,8 @@ def test_every_used_bin_is_computed_once_and_most_of_them_cheaply() -> None:
 def test_the_graph_takes_any_batch_and_length_and_stays_small(tmp_path: Path) -> None:
     spec = FrontendSpec()
     example = {"waveform": torch.zeros(2, spec.sample_rate)}
-    graph = onnx_graph.to_onnx(GraphLogMel(spec), example, "logmel", {"waveform": {0: "batch", 1: "samples"}})
-    onnx_graph.save(graph, tmp_path / "frontend.onnx")
+    graph = to_onnx(GraphLogMel(spec), example, "logmel", {"waveform": {0: "batch", 1: "samples"}})
+    save(graph, tmp_path / "frontend.onnx")
     assert (tmp_path / "frontend.onnx").stat().st_size < 100_000, "matrices are looked up, not stored"
     session = open_session(
         tmp_path / "frontend.onnx", inputs=["waveform"], output="logmel", providers=None, threads=None

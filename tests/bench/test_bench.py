@@ -325,9 +325,9 @@ class Blocker:
         if name.partition(".")[0] in {"torch", "transformers", "tokenizers", "safetensors", "onnx", "matplotlib"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Blocker())
-from tinyclap import bench_fresh
-from tinyclap.cli import main
-bench_fresh.STARTS = 1
+from tinyclap.bench import cold_start
+from tinyclap.cli.app import main
+cold_start.STARTS = 1
 main()
 """
     arguments = ["bench", str(made), str(made / "audio.onnx"), "--seconds", "0", "--json", "--float"]

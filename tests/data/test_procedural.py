@@ -102,7 +102,7 @@ class TestEveryClass:
 class TestSameEverywhere:
     SCRIPT = """
 import hashlib
-from tinyclap.data.procedural import Procedural
+from tinyclap.data.procedural.dataset import Procedural
 clips = Procedural(84, seed=3, duration_s=1.5)
 total = hashlib.sha256(repr(clips.clips).encode())
 for index in reversed(range(84)):

@@ -11,7 +11,9 @@ from tests.support.dataset_contract import DatasetContract, write_tone
 from tinyclap.config.evaluation_data import other_data
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.labelled import labelled_set
-from tinyclap.data.published.captioned import audiocaps, clotho, fsd50k
+from tinyclap.data.published.audiocaps import audiocaps
+from tinyclap.data.published.clotho import clotho
+from tinyclap.data.published.fsd50k import fsd50k
 from tinyclap.data.published.macs import macs
 from tinyclap.data.published.tut2017 import tut2017
 from tinyclap.data.published.urbansound8k import download_urbansound8k, urbansound8k

@@ -98,10 +98,10 @@ def digest(waveforms: list[np.ndarray]) -> str:
 def test_another_process_makes_the_same_bytes() -> None:
     code = f"""
 import hashlib
-from tinyclap.data.base import Dataset
+from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import decode
-from tinyclap.data.procedural import Procedural
-from tinyclap.views import Views, ViewSpec
+from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.data.views import Views, ViewSpec
 
 views = Views(decode(Procedural(4, duration_s=2.5), 16_000), {EVERYTHING!r}, seed=5)
 rows = [(index, k) for index in range(4) for k in range(4)]

@@ -10,7 +10,7 @@ import torch
 
 from tests.support.tiny_exports import TINY, settled
 from tinyclap.errors import TinyclapError
-from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.graph import OPSET, join, operators, save
 from tinyclap.exporters.onnx.student import (
     HEAD_NODES,
     PLAIN_OPERATORS,
@@ -37,7 +37,7 @@ CONFIGS = {
 
 
 def outputs(graph: onnx.ModelProto, path: Path, kind: str, values: torch.Tensor) -> np.ndarray:
-    onnx_graph.save(graph, path)
+    save(graph, path)
     session = open_session(path, inputs=[kind], output="embedding", providers=None, threads=None)
     computed: np.ndarray = session.run(None, {kind: values.numpy()})[0]
     return computed
@@ -72,13 +72,13 @@ def graph(student: Student) -> onnx.ModelProto:
 
 
 def test_the_graph_is_clean(graph: onnx.ModelProto, tmp_path: Path) -> None:
-    onnx_graph.save(graph, tmp_path / "audio.onnx", '{"name": "x"}')
+    save(graph, tmp_path / "audio.onnx", '{"name": "x"}')
     assert [path.name for path in tmp_path.iterdir()] == ["audio.onnx"], "one file"
     content = (tmp_path / "audio.onnx").read_bytes()
     for trace in (b"site-packages", b".py", b"tinyclap.models.phinet", b"/home", b"/root"):
         assert trace not in content
     loaded = onnx.load(tmp_path / "audio.onnx")
-    assert {entry.domain: entry.version for entry in loaded.opset_import} == {"": onnx_graph.OPSET}
+    assert {entry.domain: entry.version for entry in loaded.opset_import} == {"": OPSET}
     assert {entry.key: entry.value for entry in loaded.metadata_props} == {"tinyclap": '{"name": "x"}'}
     assert not any(tensor.external_data for tensor in loaded.graph.initializer)
     dims = [[dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in _ends(loaded)]
@@ -110,7 +110,7 @@ def test_any_batch_and_length(
 
 @torch.no_grad()
 def test_waveform_in(graph: onnx.ModelProto, student: Student, tmp_path: Path) -> None:
-    joined = onnx_graph.join(frontend_graph(student.frontend, student.config.window_samples), graph)
+    joined = join(frontend_graph(student.frontend, student.config.window_samples), graph)
     for shape in ((1, 8000), (3, 12_345), (16, 900)):
         waveforms = 0.1 * torch.randn(shape)
         computed = outputs(joined, tmp_path / "audio.onnx", "waveform", waveforms)
@@ -124,7 +124,7 @@ def test_a_static_graph_has_fixed_axes_and_plain_operators(tmp_path: Path) -> No
     graph = static_graph(student, 0.5)
     dims = [[(dim.dim_param, dim.dim_value) for dim in value.type.tensor_type.shape.dim] for value in _ends(graph)]
     assert dims == [[("", 1), ("", 1), ("", 26), ("", 24)], [("", 1), ("", 16)]]
-    assert set(onnx_graph.operators(graph)) <= PLAIN_OPERATORS
+    assert set(operators(graph)) <= PLAIN_OPERATORS
     logmel = student.frontend(0.1 * torch.randn(1, 4000))
     assert np.abs(outputs(graph, tmp_path / "s.onnx", "logmel", logmel) - student.encode(logmel).numpy()).max() < 1e-5
 
@@ -138,7 +138,7 @@ def test_static_needs_some_sound(student: Student) -> None:
 @torch.no_grad()
 def test_the_reference_student(tmp_path: Path) -> None:
     student = settled(REFERENCE)
-    joined = onnx_graph.join(frontend_graph(student.frontend, student.config.window_samples), encoder_graph(student))
+    joined = join(frontend_graph(student.frontend, student.config.window_samples), encoder_graph(student))
     for shape in ((1, 220_500), (3, 100_000)):
         waveforms = 0.1 * torch.randn(shape)
         computed = outputs(joined, tmp_path / "audio.onnx", "waveform", waveforms)

@@ -12,7 +12,9 @@ from tinyclap.embeddings.latent_map import LatentMap, latent_map
 from tinyclap.errors import TinyclapError
 from tinyclap.models.heads import MappedProjection, Projection
 from tinyclap.models.student import Student
-from tinyclap.pruning.prune import Material, Trial, finetune, narrow, prune, sweep
+from tinyclap.pruning.finetune import Material, finetune
+from tinyclap.pruning.fold import narrow, prune
+from tinyclap.pruning.sweep import Trial, sweep
 
 CONFIG = dataclasses.replace(TINY, embed_dim=24)
 

@@ -14,18 +14,12 @@ from accelerate import Accelerator
 from torch import nn
 
 from tinyclap.errors import TinyclapError
-from tinyclap.training.loop import (
-    Checkpoint,
-    Ema,
-    Options,
-    RunningStatistics,
-    build_optimizer,
-    epoch_batches,
-    learning_rate,
-    micro_batches,
-    seed_step,
-    set_learning_rate,
-)
+from tinyclap.training.checkpoint import Checkpoint
+from tinyclap.training.distributed import micro_batches
+from tinyclap.training.ema import Ema, RunningStatistics
+from tinyclap.training.loop import epoch_batches, seed_step
+from tinyclap.training.optim import build_optimizer, learning_rate, set_learning_rate
+from tinyclap.training.options import Options
 
 OPTIONS = Options(epochs=10, batch_size=4, lr=0.5, warmup_share=0.1)
 

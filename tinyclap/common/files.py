@@ -9,11 +9,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from tinyclap.errors import TinyclapError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 try:
     import fcntl
@@ -141,8 +142,10 @@ def cached_folder(path: Path) -> Iterator[Path]:
                 raise
 
 
-def write_array(path: Path, array: np.ndarray) -> None:
+def write_array(path: Path, array: "np.ndarray") -> None:
     """Write a .npy file whole or not at all."""
+    import numpy as np  # not at the top: the command line reads files before it needs arrays
+
     content = io.BytesIO()  # written to a file of its own, np.save may not notice a full disk
     np.save(content, array)
     write_bytes(path, content.getbuffer())

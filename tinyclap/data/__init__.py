@@ -55,7 +55,7 @@ def _unfiltered(spec: "AnyData") -> Dataset:
 
 def _published(spec: "PublishedData") -> Dataset:
     """A data set in its official layout, downloaded before where the spec asks for it."""
-    from tinyclap.data.published import captioned, esc50, macs, tut2017, urbansound8k
+    from tinyclap.data.published import audiocaps, clotho, esc50, fsd50k, macs, tut2017, urbansound8k
 
     root = Path(spec.root)
     match spec.kind:
@@ -76,8 +76,8 @@ def _published(spec: "PublishedData") -> Dataset:
                 macs.download_macs(root)
             return macs.macs(root)
         case "audiocaps":
-            return captioned.audiocaps(root, spec.splits)
+            return audiocaps.audiocaps(root, spec.splits)
         case "clotho":
-            return captioned.clotho(root, spec.splits)
+            return clotho.clotho(root, spec.splits)
         case "fsd50k":
-            return captioned.fsd50k(root, spec.splits)
+            return fsd50k.fsd50k(root, spec.splits)

@@ -17,8 +17,8 @@ from tinyclap.embeddings import zero_shot
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import Material, logmels, shipped_vectors, windows
-from tinyclap.exporters.onnx import graph as onnx_graph
 from tinyclap.exporters.onnx import parity, quantize
+from tinyclap.exporters.onnx.graph import OPSET, join, operators, save
 from tinyclap.exporters.onnx.student import Input, encoder_graph, frontend_graph, static_graph
 from tinyclap.exporters.onnx.text import TextSide, write_text_side
 from tinyclap.hardware import counting
@@ -124,7 +124,7 @@ class Exporter:
                 facts[INT8_GRAPH] |= self._measure_int8(new, graphs)
             manifest = _stamp(new, graphs, self._manifest(facts, text.entry if text else None))
             if text is not None:
-                onnx_graph.save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
+                save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
             write_text(new / README, readme(manifest, options.labels))
             self._write_test_vectors(new, manifest)
             sounds = parity.test_sounds(self.material.train, student.config.window_samples)
@@ -174,7 +174,7 @@ class Exporter:
             graphs[INT8_GRAPH] = quantize.quantize(encoder, heard)
         if self.options.input == "waveform":
             frontend = frontend_graph(student.frontend, student.config.window_samples)
-            graphs = {name: onnx_graph.join(frontend, graph) for name, graph in graphs.items()}
+            graphs = {name: join(frontend, graph) for name, graph in graphs.items()}
         return graphs | static
 
     def _facts(self, graphs: Graphs) -> dict[str, dict[str, Any]]:
@@ -188,11 +188,11 @@ class Exporter:
                 frames = graph.graph.input[0].type.tensor_type.shape.dim[2].dim_value
             facts[name] = {
                 "precision": "int8" if name == INT8_GRAPH else "float32",
-                "opset": onnx_graph.OPSET,
+                "opset": OPSET,
                 "parameters": counting.n_parameters(student),
                 "macs": counting.count_macs(student, student.encode, torch.zeros(1, 1, frames, spec.n_mels)),
                 "size_bytes": 0,
-                **({"frames": frames, "operators": onnx_graph.operators(graph)} if static else {}),
+                **({"frames": frames, "operators": operators(graph)} if static else {}),
             }
         return facts
 
@@ -203,7 +203,7 @@ class Exporter:
         self.progress(f"measuring INT8 on {len(indices)} {'test' if material.test else 'held-back training'} clips")
 
         def opened(name: str) -> Any:
-            onnx_graph.save(graphs[name], folder / name)
+            save(graphs[name], folder / name)
             return open_session(folder / name, inputs=[kind], output="embedding", providers=None, threads=1)
 
         heard = windows if kind == "waveform" else logmels
@@ -276,7 +276,7 @@ def _stamp(folder: Path, graphs: Graphs, manifest: Manifest) -> Manifest:
     """Write the graphs with the manifest in them, which states the size that they have with it."""
     while True:
         for name, graph in graphs.items():
-            onnx_graph.save(graph, folder / name, manifest.graph_metadata())
+            save(graph, folder / name, manifest.graph_metadata())
         sizes = {name: {"size_bytes": (folder / name).stat().st_size} for name in graphs}
         sized = dataclasses.replace(manifest, graphs={name: {**manifest.graphs[name], **sizes[name]} for name in sizes})
         if sized == manifest:

@@ -15,11 +15,10 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from tinyclap.common import files
-from tinyclap.embeddings import latent_map as latent
-from tinyclap.embeddings.latent_map import LatentMap
+from tinyclap.embeddings.latent_map import FILE, LatentMap
 from tinyclap.errors import TinyclapError
 
-CONFIG, WEIGHTS, CARD, MAP = "config.json", "model.safetensors", "README.md", latent.FILE
+CONFIG, WEIGHTS, CARD, MAP = "config.json", "model.safetensors", "README.md", FILE
 HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 SHOWN = 3  # names listed in a message
 

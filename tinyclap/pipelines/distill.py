@@ -25,10 +25,10 @@ from tinyclap.reports.model_cards import model_card
 from tinyclap.runs.folder import check_run, open_run
 from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers.describe import describe_teacher
-from tinyclap.training import loop
+from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import DistillOptions, distill, teacher_mean
 from tinyclap.training.distillation_set import lessons
-from tinyclap.training.loop import Checkpoint
+from tinyclap.training.distributed import build_accelerator, micro_batches
 
 
 def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     began = time.perf_counter()
     check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
     hub.check_folder(run / "student", overwrite=True)
-    accelerator = loop.build_accelerator(recipe.training.precision)
-    loop.micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
+    accelerator = build_accelerator(recipe.training.precision)
+    micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
     with accelerator.main_process_first():  # it downloads, decodes and lets the teacher listen; the others read
         train = build_dataset(recipe.data.train)
         teacher = build_teacher(recipe.teacher)

@@ -43,7 +43,7 @@ def make_students(folder: Path, space: Space, n: int, seed: int = 0) -> None:
         raise TinyclapError(f"{folder} holds these students already; time them with `tinyclap latency {folder}`")
     import torch
 
-    from tinyclap.exporters.onnx import graph as onnx_graph
+    from tinyclap.exporters.onnx.graph import join, save
     from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph
     from tinyclap.models.student import Student
 
@@ -52,8 +52,8 @@ def make_students(folder: Path, space: Space, n: int, seed: int = 0) -> None:
     for number in counted(missing, "students", len(missing), "student"):
         torch.manual_seed(seed + number)
         student = Student(configs[number]).eval()
-        graph = onnx_graph.join(frontend_graph(student.frontend, student.config.window_samples), encoder_graph(student))
-        onnx_graph.save(graph, folder / _graph_name(number))
+        graph = join(frontend_graph(student.frontend, student.config.window_samples), encoder_graph(student))
+        save(graph, folder / _graph_name(number))
 
 
 def time_students(folder: Path, threads: int = 1, rounds: int = ROUNDS) -> LatencyFit:

@@ -18,9 +18,9 @@ from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.reports.model_cards import teacher_card
 from tinyclap.runs.folder import check_run, open_run
 from tinyclap.teachers.describe import describe_teacher
-from tinyclap.training import loop
+from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distillation_set import training_views
-from tinyclap.training.loop import Checkpoint
+from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.pretrain import PretrainOptions, pretrain, refuse_several
 
 
@@ -28,7 +28,7 @@ def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `run_distill`."""
     began = time.perf_counter()
     check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
-    accelerator = loop.build_accelerator(recipe.training.precision)
+    accelerator = build_accelerator(recipe.training.precision)
     refuse_several(accelerator)
     train = build_dataset(recipe.data.train)
     torch.manual_seed(recipe.seed)

@@ -22,7 +22,7 @@ from tinyclap.models.student import Student
 from tinyclap.pipelines.build import describe_student
 from tinyclap.pipelines.finished import Finished, open_finished
 from tinyclap.pipelines.prune_options import PruneOptions, new_run
-from tinyclap.pruning import prune
+from tinyclap.pruning import finetune, fold, sweep
 from tinyclap.reports.model_cards import model_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
@@ -103,7 +103,7 @@ class _Pruning:
         return embeddings
 
     @cached_property
-    def material(self) -> prune.Material:
+    def material(self) -> finetune.Material:
         """What heads are trained on again."""
         return training_material(self.finished, self.train)
 
@@ -113,10 +113,10 @@ class _Pruning:
 
     def pruned(self, made: LatentMap) -> Student:
         """The student behind a map, its head trained again if that is asked for."""
-        pruned = prune.prune(self.finished.student, made)
+        pruned = fold.prune(self.finished.student, made)
         if not self.options.finetune:
             return pruned
-        return prune.finetune(pruned, self.material, self.options.finetune, seed=self.finished.recipe.seed)
+        return finetune.finetune(pruned, self.material, self.options.finetune, seed=self.finished.recipe.seed)
 
     def teacher_mean(self, pruned: Student) -> np.ndarray:
         """The teacher's mean embedding over the training clips, in the pruned student's space (dim,)."""
@@ -139,7 +139,7 @@ class _Pruning:
             heard = exam.decoded[model.sample_rate]
             return clip_embeddings(model.embed_audio, heard, progress="student listens")[usable]
 
-        trial = prune.Trial(
+        trial = sweep.Trial(
             listen(student),
             teacher_clips(teacher, exam.heard)[usable],
             classes,
@@ -149,7 +149,7 @@ class _Pruning:
             exam.seed,
         )
         after = (lambda made: listen(self.pruned(made))) if self.options.finetune else None
-        return prune.sweep(trial, self.latent_map, METHODS, self.options.sweep, after)
+        return sweep.sweep(trial, self.latent_map, METHODS, self.options.sweep, after)
 
     def told(self, run: Path) -> dict[str, Any]:
         """What the new run's summary says of it."""
@@ -165,12 +165,12 @@ class _Pruning:
         }
 
 
-def training_material(finished: Finished, train: Dataset) -> prune.Material:
+def training_material(finished: Finished, train: Dataset) -> finetune.Material:
     """What the head of a run's student can be trained on again: its own training's views, from the store."""
     recipe, student = finished.recipe, finished.student
     taught = lessons(recipe, train, finished.teacher, student)
     training = recipe.training
-    return prune.material(student, taught.logmels, taught.stored.embeddings, training.loss, training.plain_weight)
+    return finetune.material(student, taught.logmels, taught.stored.embeddings, training.loss, training.plain_weight)
 
 
 def _usable(embeddings: np.ndarray) -> np.ndarray:

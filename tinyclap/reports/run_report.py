@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.reports import charts, costs, pareto, run_charts, scatter, tables
-from tinyclap.reports import export as report_export
 from tinyclap.reports.evaluation import evaluation_tables
+from tinyclap.reports.export import graph_rows, sentences
 from tinyclap.reports.pages import shown_path, write_pages
 from tinyclap.runs.results import Run, objects, part, read_run
 
@@ -51,8 +51,8 @@ def _context(run: Run) -> dict[str, Any]:
         "bench_command": bench if run.bundle else f"{export} && {bench}",
         "export_command": export,
         "exportable": task != "pretrain",
-        "graphs": report_export.graph_rows(run.bundle),
-        "graph_sentences": report_export.sentences(run.bundle),
+        "graphs": graph_rows(run.bundle),
+        "graph_sentences": sentences(run.bundle),
         "charts": run_charts.charts(run.epochs),
         "sweep": tables.sweep_tables(run.sweep) if run.sweep else [],
         "sweep_charts": run_charts.sweep_charts(run.sweep),

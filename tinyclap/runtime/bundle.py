@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinyclap.audio import windows as segments
 from tinyclap.audio.log_mel.in_numpy import LogMel
+from tinyclap.audio.windows import at_rate, mono, of_array, of_file, of_stream
 from tinyclap.common.checks import is_count, is_number
 from tinyclap.embeddings.zero_shot import class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
@@ -224,8 +224,8 @@ class Bundle:
             raise TinyclapError(f"hop_s is {hop_s}: it must be at least one sample, {1 / self.sample_rate:.1g} s")
         if not 0 <= smoothing < 1:
             raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
-        own = segments.at_rate(blocks, self.sample_rate if sample_rate is None else sample_rate, self.sample_rate)
-        windows = segments.of_stream(own, self.manifest.window_samples, hop)
+        own = at_rate(blocks, self.sample_rate if sample_rate is None else sample_rate, self.sample_rate)
+        windows = of_stream(own, self.manifest.window_samples, hop)
         return self._smoothed(windows, smoothing)
 
     @cached_property
@@ -253,10 +253,10 @@ class Bundle:
     def _windows(self, sound: Sound, sample_rate: int | None) -> Iterator[np.ndarray]:
         window = self.manifest.window_samples
         if not isinstance(sound, np.ndarray):
-            return segments.of_file(os.fspath(sound), self.sample_rate, window)
+            return of_file(os.fspath(sound), self.sample_rate, window)
         if sample_rate is None:
             raise TinyclapError("an array needs its sample rate: give sample_rate=..., in Hz")
-        return segments.of_array(segments.mono(sound, sample_rate, self.sample_rate), window)
+        return of_array(mono(sound, sample_rate, self.sample_rate), window)
 
     def _embed(self, windows: Iterable[np.ndarray]) -> np.ndarray:
         total = np.zeros(self.embed_dim)

@@ -25,14 +25,18 @@ from torch import Tensor, nn
 from tinyclap.common.progress import Progress
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
-from tinyclap.training import loop
-from tinyclap.training.loop import Checkpoint, Ema, RunningStatistics, Trainee
+from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
+from tinyclap.training.distributed import average_over_processes, build_accelerator, micro_batches
+from tinyclap.training.ema import Ema, RunningStatistics
+from tinyclap.training.loop import NOT_FINITE, Trainee, epoch_batches, seed_step
 from tinyclap.training.losses import CentredCosineLoss, CosineLoss
+from tinyclap.training.optim import build_optimizer, set_learning_rate
+from tinyclap.training.options import Options
 from tinyclap.training.spectrograms import LogMelViews
 
 
 @dataclass(frozen=True)
-class DistillOptions(loop.Options):
+class DistillOptions(Options):
     """A distillation recipe's `training` section.
 
     Args:
@@ -83,7 +87,7 @@ def distill(
         TinyclapError: shapes or sample rates that do not belong together, or a loss that is not finite.
     """
     _refuse_mismatch(student, targets, views)
-    accelerator = accelerator or loop.build_accelerator(options.precision)
+    accelerator = accelerator or build_accelerator(options.precision)
     centre = torch.from_numpy(mean).to(accelerator.device)
     criterion = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(centre, options.plain_weight)
     material = Material(targets, views, centre, criterion, seed)
@@ -98,7 +102,7 @@ def distill(
         nn.SyncBatchNorm.convert_sync_batchnorm(student)
     student.to(accelerator.device)
     stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
-    steps, shown = len(loop.epoch_batches(len(views), options.batch_size, seed, 0)), accelerator.is_main_process
+    steps, shown = len(epoch_batches(len(views), options.batch_size, seed, 0)), accelerator.is_main_process
     counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, shown=shown)
     for stage in stages:
         if first_epoch >= stage.end:
@@ -106,7 +110,7 @@ def distill(
         optimizer = _enter(stage, student, options)
         ema = Ema(student, options.ema) if options.ema else None
         if state and state["epoch"] > stage.begin:
-            loop.restore(state, optimizer, ema, accelerator.scaler)
+            restore(state, optimizer, ema, accelerator.scaler)
         model, prepared = accelerator.prepare(_Encoder(student), optimizer)
         trainee = Trainee(model, prepared, ema, RunningStatistics(model))
         for epoch in range(max(stage.begin, first_epoch), stage.end):
@@ -115,14 +119,14 @@ def distill(
             student.head.train()
             row = _run_epoch(trainee, material, options, accelerator, stage, epoch, counter)
             merged = [buffer for name, buffer in student.named_buffers() if ".running_" in name]
-            loop.average_over_processes([*merged, *(ema.state.values() if ema else ())], accelerator)
+            average_over_processes([*merged, *(ema.state.values() if ema else ())], accelerator)
             is_last = epoch + 1 == stage.end
             if is_last and ema:
                 ema.write_into(student)
             if accelerator.is_main_process:
                 checkpoint.add_metrics({"epoch": epoch + 1, "stage": stage.name, **row})
                 if is_last or (epoch + 1) % options.checkpoint_every == 0:
-                    checkpoint.save(loop.snapshot(epoch + 1, student.state_dict(), prepared, ema, accelerator.scaler))
+                    checkpoint.save(snapshot(epoch + 1, student.state_dict(), prepared, ema, accelerator.scaler))
             told = f"loss {row['loss']:.3f}, centred cosine {row['centred_cosine']:.3f}"
             counter.update(0, f"epoch {epoch + 1} of {stages[-1].end}, {told}")
             if watch:
@@ -170,16 +174,16 @@ def _run_epoch(
     """One view of every clip but a rest smaller than a batch, which other epochs hear; returns the epoch's means."""
     model, optimizer = trainee.model, trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
-    batches = loop.epoch_batches(len(material.views), options.batch_size, material.seed, epoch)
+    batches = epoch_batches(len(material.views), options.batch_size, material.seed, epoch)
     sums = torch.zeros(3, device=accelerator.device)
     for number, batch in enumerate(batches):
         step = (epoch - stage.begin) * len(batches) + number
-        lr = loop.set_learning_rate(optimizer, step, (stage.end - stage.begin) * len(batches), options)
+        lr = set_learning_rate(optimizer, step, (stage.end - stage.begin) * len(batches), options)
         trainee.statistics.before(step)
-        parts = loop.micro_batches(batch, options.micro_batches, accelerator)
+        parts = micro_batches(batch, options.micro_batches, accelerator)
         for position, part in enumerate(parts):
             place = position * accelerator.num_processes + accelerator.process_index
-            loop.seed_step(material.seed, epoch * len(batches) + number, place)
+            seed_step(material.seed, epoch * len(batches) + number, place)
             started = time.perf_counter()
             logmels, wanted = material.batch(part, epoch, accelerator.device)
             data_seconds += time.perf_counter() - started
@@ -200,7 +204,7 @@ def _run_epoch(
         counter.update()
     loss_mean, cosine_mean, centred_mean = (accelerator.reduce(sums, reduction="mean") / len(batches)).tolist()
     if not np.isfinite(loss_mean):
-        raise TinyclapError(loop.NOT_FINITE.format(loss=loss_mean, epoch=epoch + 1))
+        raise TinyclapError(NOT_FINITE.format(loss=loss_mean, epoch=epoch + 1))
     return {
         "loss": loss_mean,
         "cosine": cosine_mean,
@@ -235,10 +239,10 @@ def _as_it_is(student: Student, ema: Ema | None) -> Student:
 
 def _enter(stage: Stage, student: Student, options: DistillOptions) -> torch.optim.Optimizer:
     if stage.name == "all":
-        return loop.build_optimizer([(student.parameters(), options.lr)], options)
+        return build_optimizer([(student.parameters(), options.lr)], options)
     student.requires_grad_(False)
     student.head.requires_grad_(True)
-    return loop.build_optimizer([(student.head.parameters(), options.head_lr)], options)
+    return build_optimizer([(student.head.parameters(), options.head_lr)], options)
 
 
 class _Encoder(nn.Module):

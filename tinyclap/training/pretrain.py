@@ -20,9 +20,13 @@ from tinyclap.data.captions import Captions
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.base import Teacher
-from tinyclap.training import loop
-from tinyclap.training.loop import Checkpoint, Ema, RunningStatistics, Trainee
+from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
+from tinyclap.training.distributed import build_accelerator
+from tinyclap.training.ema import Ema, RunningStatistics, load_trained_state, trained_state
+from tinyclap.training.loop import NOT_FINITE, Trainee, epoch_batches, seed_step
 from tinyclap.training.losses import soft_info_nce
+from tinyclap.training.optim import build_optimizer, set_learning_rate
+from tinyclap.training.options import Options
 
 STUCK_SHARE = 0.03
 COLLAPSED_COSINE = 0.98
@@ -32,7 +36,7 @@ WATCHED_EPOCHS = 5
 
 
 @dataclass(frozen=True)
-class PretrainOptions(loop.Options):
+class PretrainOptions(Options):
     """A pretraining recipe's `training` section.
 
     Args:
@@ -77,7 +81,7 @@ def pretrain(
     Returns:
         The teacher with averaged weights, frozen, on the CPU.
     """
-    accelerator = accelerator or loop.build_accelerator(options.precision)
+    accelerator = accelerator or build_accelerator(options.precision)
     refuse_several(accelerator)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
@@ -85,19 +89,19 @@ def pretrain(
     checkpoint.keep_metrics(first_epoch)
     teacher.to(accelerator.device)
     if state:
-        loop.load_trained_state(teacher, state["model"])
+        load_trained_state(teacher, state["model"])
     elif options.text_epochs:
         _part_captions(teacher, captions, options, seed)
     text = {id(parameter) for parameter in teacher.text_parameters()}
     audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
     groups = [(audio, options.lr), *([] if options.lock_text else [(teacher.text_parameters(), options.text_lr)])]
-    optimizer = loop.build_optimizer(groups, options)
+    optimizer = build_optimizer(groups, options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
-        loop.restore(state, optimizer, ema, accelerator.scaler)
+        restore(state, optimizer, ema, accelerator.scaler)
     optimizer = accelerator.prepare(optimizer)
     trainee = Trainee(teacher, optimizer, ema, RunningStatistics(teacher))
-    steps = len(loop.epoch_batches(len(views), options.batch_size, seed, 0))
+    steps = len(epoch_batches(len(views), options.batch_size, seed, 0))
     counter = Progress("pretrain", options.epochs * steps, "step", done=first_epoch * steps)
     for epoch in range(first_epoch, options.epochs):
         teacher.train()
@@ -108,7 +112,7 @@ def pretrain(
         if diagnosis:
             warnings.warn(f"epoch {epoch + 1}: {diagnosis}", stacklevel=2)
         if (epoch + 1) % options.checkpoint_every == 0 or epoch + 1 == options.epochs:
-            checkpoint.save(loop.snapshot(epoch + 1, loop.trained_state(teacher), optimizer, ema, accelerator.scaler))
+            checkpoint.save(snapshot(epoch + 1, trained_state(teacher), optimizer, ema, accelerator.scaler))
     counter.close()
     if ema:
         ema.write_into(teacher)
@@ -127,14 +131,14 @@ def refuse_several(accelerator: Accelerator) -> None:
 
 def _part_captions(teacher: Teacher, captions: Captions, options: PretrainOptions, seed: int) -> None:
     """Train the text tower alone: captions of one group meet, those of different groups part (supervised contrast)."""
-    optimizer = loop.build_optimizer([(teacher.text_parameters(), options.text_lr)], options)
+    optimizer = build_optimizer([(teacher.text_parameters(), options.text_lr)], options)
     teacher.train()
     for epoch in counted(range(options.text_epochs), "part captions", options.text_epochs, "epoch"):
-        batches = loop.epoch_batches(len(captions.groups), options.batch_size, seed, epoch)
+        batches = epoch_batches(len(captions.groups), options.batch_size, seed, epoch)
         for number, batch in enumerate(batches):
             step = epoch * len(batches) + number
-            loop.set_learning_rate(optimizer, step, options.text_epochs * len(batches), options)
-            loop.seed_step(seed, step, part=1)
+            set_learning_rate(optimizer, step, options.text_epochs * len(batches), options)
+            seed_step(seed, step, part=1)
             one, other = (
                 teacher.encode_text([captions.draw(int(index), seed, epoch, stream) for index in batch])
                 for stream in (2, 3)
@@ -160,12 +164,12 @@ def _run_epoch(
     """Every clip but a rest smaller than a batch; returns the epoch's means and what tells a stuck training."""
     optimizer = trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
-    batches = loop.epoch_batches(len(views), options.batch_size, seed, epoch)
+    batches = epoch_batches(len(views), options.batch_size, seed, epoch)
     rows = []
     for number, batch in enumerate(batches):
         step = epoch * len(batches) + number
-        lr = loop.set_learning_rate(optimizer, step, options.epochs * len(batches), options)
-        loop.seed_step(seed, step)
+        lr = set_learning_rate(optimizer, step, options.epochs * len(batches), options)
+        seed_step(seed, step)
         trainee.statistics.before(step)
         started = time.perf_counter()
         waveforms = torch.from_numpy(views.batch([(int(index), epoch) for index in batch])).to(accelerator.device)
@@ -190,7 +194,7 @@ def _run_epoch(
         rows.append([loss.item(), floor(matches), len(batch), *_spread(audio, text, scale)])
     means = np.mean(rows, axis=0)
     if not np.isfinite(means[0]):
-        raise TinyclapError(loop.NOT_FINITE.format(loss=means[0], epoch=epoch + 1))
+        raise TinyclapError(NOT_FINITE.format(loss=means[0], epoch=epoch + 1))
     names = ("loss", "loss_floor", "batch", "logit_sd", "audio_cosine", "text_cosine")
     measured = dict(zip(names, means.tolist(), strict=True))
     return measured | {

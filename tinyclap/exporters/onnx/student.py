@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tinyclap.audio.log_mel.in_onnx import GraphLogMel
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.errors import TinyclapError
-from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.graph import operators, to_onnx
 from tinyclap.models.heads import MappedProjection, Projection, pool, unit_norm
 from tinyclap.models.student import Student
 
@@ -78,13 +78,13 @@ def encoder_graph(student: Student) -> onnx.ModelProto:
     """`logmel` (batch, 1, frames, n_mels) to `embedding` (batch, embed_dim)."""
     spec = student.config.frontend
     example = torch.zeros(2, 1, spec.n_frames(student.config.window_samples), spec.n_mels)
-    return onnx_graph.to_onnx(GraphEncoder(student), {"logmel": example}, OUTPUT, AXES)
+    return to_onnx(GraphEncoder(student), {"logmel": example}, OUTPUT, AXES)
 
 
 def frontend_graph(frontend: LogMel, samples: int) -> onnx.ModelProto:
     """`waveform` (batch, samples) to `logmel` (batch, 1, frames, n_mels), traced on so many samples."""
     module = GraphLogMel(frontend.spec, filterbank=frontend.filterbank.cpu().numpy())
-    return onnx_graph.to_onnx(module, {"waveform": torch.zeros(2, samples)}, "logmel", AXES)
+    return to_onnx(module, {"waveform": torch.zeros(2, samples)}, "logmel", AXES)
 
 
 def static_graph(student: Student, duration_s: float) -> onnx.ModelProto:
@@ -99,8 +99,8 @@ def static_graph(student: Student, duration_s: float) -> onnx.ModelProto:
         allowed = f"{spec.shortest_s:g} s or more"
         raise TinyclapError(f"--static {duration_s:g}: too short for the front end; allowed: {allowed}")
     example = {"logmel": torch.zeros(1, 1, spec.n_frames(samples), spec.n_mels)}
-    graph = onnx_graph.to_onnx(GraphEncoder(student, plain=True), example, OUTPUT, {})
-    special = set(onnx_graph.operators(graph)) - PLAIN_OPERATORS
+    graph = to_onnx(GraphEncoder(student, plain=True), example, OUTPUT, {})
+    special = set(operators(graph)) - PLAIN_OPERATORS
     if special:
         raise TinyclapError(f"--static: the graph needs {', '.join(sorted(special))}, which few tool chains know")
     return graph

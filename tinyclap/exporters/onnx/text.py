@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tinyclap.common.files import write_text
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import GateError, TinyclapError
-from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.graph import OPSET, save, to_onnx
 from tinyclap.runtime.manifest import TEXT_GRAPH, TOKENIZER
 from tinyclap.runtime.text_encoder import TextEncoder
 from tinyclap.teachers.base import Teacher
@@ -110,8 +110,8 @@ def write_text_side(
     axes = dict.fromkeys(example, AXES)
     if latent_map is not None:
         tower = _Mapped(tower, latent_map)
-    graph = onnx_graph.to_onnx(tower, example, "text_embeds", axes)
-    onnx_graph.save(graph, folder / TEXT_GRAPH)
+    graph = to_onnx(tower, example, "text_embeds", axes)
+    save(graph, folder / TEXT_GRAPH)
     limits = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
     computed = TextEncoder(folder, **limits).embed(checked)
@@ -123,7 +123,7 @@ def write_text_side(
             f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "
             "so nothing was written; export without --text"
         )
-    return TextSide(graph, {**limits, "opset": onnx_graph.OPSET}, difference)
+    return TextSide(graph, {**limits, "opset": OPSET}, difference)
 
 
 def _end_with(own: Tokenizer, ending: str) -> None:

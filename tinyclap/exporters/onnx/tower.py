@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from tinyclap.errors import GateError, TinyclapError
-from tinyclap.exporters.onnx import graph as onnx_graph
+from tinyclap.exporters.onnx.graph import join, save, to_onnx
 from tinyclap.exporters.onnx.student import AXES, OUTPUT, frontend_graph
 from tinyclap.runtime.session import open_session, run
 from tinyclap.teachers.base import AudioTower
@@ -46,9 +46,9 @@ def export_tower(tower: AudioTower, path: Path) -> dict[str, Any]:
     graph = tower_graph(tower)
     facts = describe_tower(tower) | {"input": "waveform"}
     with tempfile.TemporaryDirectory() as folder:
-        onnx_graph.save(graph, Path(folder) / path.name)
+        save(graph, Path(folder) / path.name)
         facts["max_abs"] = _difference(tower, Path(folder) / path.name)
-    onnx_graph.save(graph, path, json.dumps(facts))
+    save(graph, path, json.dumps(facts))
     return facts
 
 
@@ -56,8 +56,8 @@ def tower_graph(tower: AudioTower) -> onnx.ModelProto:
     """The graph of `export_tower`."""
     spec = tower.frontend.spec
     example = {"logmel": torch.zeros(2, 1, spec.n_frames(tower.window), spec.n_mels)}
-    encoder = onnx_graph.to_onnx(_Encoder(tower), example, OUTPUT, AXES)
-    return onnx_graph.join(frontend_graph(tower.frontend, tower.window), encoder)
+    encoder = to_onnx(_Encoder(tower), example, OUTPUT, AXES)
+    return join(frontend_graph(tower.frontend, tower.window), encoder)
 
 
 class _Encoder(nn.Module):
