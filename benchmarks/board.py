@@ -32,7 +32,7 @@ from tinyclap.pipelines.export import export_run
 from tinyclap.pipelines.prune import prune_run
 from tinyclap.pipelines.prune_options import PruneOptions
 from tinyclap.pipelines.recipe import run_recipe
-from tinyclap.pipelines.search import run_search
+from tinyclap.pipelines.search import search_run
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import describe
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
@@ -92,7 +92,7 @@ def made(given: argparse.Namespace, budget: Budget) -> Path:
     """Search, distil in full, prune if the choice asks for it: the run folder."""
     data = [f"data.{part}={{kind: esc50, root: {given.root}, esc10: true, folds: {folds}}}" for part, folds in SPLIT]
     recipe = load_recipe("esc10", [*data, f"teacher.source={given.teacher}"], task="distill")
-    result = run_search(recipe, budget, SearchOptions(given.trials, given.epochs), 8, given.work / "search")
+    result = search_run(recipe, budget, SearchOptions(given.trials, given.epochs), 8, given.work / "search")
     whole, dim = given.work / "whole", result["trials"][0]["student"]["embed_dim"]
     if not (whole / "summary.json").is_file():
         chosen = load_recipe(given.work / "search" / CHOSEN, task="distill")

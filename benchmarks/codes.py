@@ -24,7 +24,7 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.published.esc50 import esc50
 from tinyclap.embeddings import neighbours, quantization
 from tinyclap.embeddings.latent_map import latent_map
-from tinyclap.pipelines.finished import open_finished
+from tinyclap.pipelines.finished import load_distilled_run
 from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parent / "results" / "codes.json"
@@ -39,7 +39,7 @@ def main() -> None:
     for run in given.runs:
         for key, kept in measure(run).items():
             found.setdefault(key, []).append(kept)
-    (spec,) = one_or_more(open_finished(given.runs[0], "measure").recipe.data.train)
+    (spec,) = one_or_more(load_distilled_run(given.runs[0], "measure").recipe.data.train)
     rows = [summarise(dim, form, kept) for (dim, form), kept in found.items()]
     result = {
         "command": "python benchmarks/codes.py RUN...",
@@ -55,7 +55,7 @@ def main() -> None:
 
 def measure(run: Path) -> dict[tuple[int, str], tuple[float, float]]:
     """By (dimensions, form): neighbours kept of the same dimensions, and of the unpruned embeddings."""
-    finished = open_finished(run, "measure")
+    finished = load_distilled_run(run, "measure")
     recipe, student = finished.recipe, finished.student
     (spec,) = one_or_more(recipe.data.train)
     clips = esc50(spec.root, esc10=True)
@@ -67,7 +67,8 @@ def measure(run: Path) -> dict[tuple[int, str], tuple[float, float]]:
     for dim in DIMS:
         exact = whole if dim == student.embed_dim else latent_map("rotation", dim, whole[heard]).apply(whole)
         forms = {
-            dtype: quantization.decode(quantization.encode(exact, dtype), dtype, dim) for dtype in quantization.DTYPES
+            dtype: quantization.dequantize(quantization.quantize(exact, dtype), dtype, dim)
+            for dtype in quantization.DTYPES
         }
         forms["plain signs"] = np.where(exact > 0, np.float32(1), np.float32(-1))
         for form, rows in forms.items():

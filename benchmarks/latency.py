@@ -21,7 +21,7 @@ from tinyclap.hardware.latency_model import FEATURES, cross_validate, features
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.pipelines.latency import STUDENTS, TIMES, make_students, time_students
 from tinyclap.runs.provenance import environment
-from tinyclap.scaling.design_space import Space, embedding_dims, frontends
+from tinyclap.scaling.design_space import DesignSpace, embedding_dims, frontends
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -33,7 +33,9 @@ def main() -> None:
     given = parser.parse_args()
     base = StudentConfig()
     if not given.work.exists():
-        make_students(given.work, Space(base, frontends(base.frontend, 32_000), embedding_dims(512)), given.students)
+        make_students(
+            given.work, DesignSpace(base, frontends(base.frontend, 32_000), embedding_dims(512)), given.students
+        )
     fitted = time_students(given.work)
     listed = json.loads((given.work / STUDENTS).read_text(encoding="utf-8"))
     costs = [student_costs(StudentConfig.from_dict(values)) for values in listed]

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinyclap.audio.log_mel import in_numpy
-from tinyclap.audio.log_mel.in_onnx import FOLD, SPLITS, GraphLogMel
+from tinyclap.audio.log_mel.in_onnx import FOLD, SPLITS, OnnxLogMel
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.bench.timing import interleaved_ms
@@ -92,8 +92,8 @@ def decibels(mels: Tensor, spec: FrontendSpec) -> Tensor:
 FORMS: dict[str, Callable[[FrontendSpec], nn.Module]] = {
     "convolution": ConvolutionLogMel,
     "stft_operator": StftLogMel,
-    **{f"frames_split_{splits}": partial(GraphLogMel, splits=splits, fold=False) for splits in range(4)},
-    **{f"frames_split_{splits}_folded": partial(GraphLogMel, splits=splits, fold=True) for splits in range(4)},
+    **{f"frames_split_{splits}": partial(OnnxLogMel, splits=splits, fold=False) for splits in range(4)},
+    **{f"frames_split_{splits}_folded": partial(OnnxLogMel, splits=splits, fold=True) for splits in range(4)},
 }
 
 
@@ -130,7 +130,7 @@ def compare(config: StudentConfig, rounds: int) -> dict[str, Any]:
             sizes[name] = path.stat().st_size
             joined = join(graph, encoder)
             whole[name] = partial(session(joined, path, "waveform", "embedding"), given)
-    outside = in_numpy.LogMel(spec)
+    outside = in_numpy.NumpyLogMel(spec)
     alone["numpy_rfft"] = partial(outside, given)
     whole["numpy_rfft"] = lambda: encode(outside(given))
     alone["torch_stft"] = partial(student.frontend, waveform)

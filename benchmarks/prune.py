@@ -38,9 +38,9 @@ from tinyclap.exporters.onnx.student import encoder_graph
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE
 from tinyclap.pipelines.build import describe_student
-from tinyclap.pipelines.finished import open_finished
+from tinyclap.pipelines.finished import load_distilled_run
 from tinyclap.pipelines.prune import training_material
-from tinyclap.pruning.finetune import Material, finetune
+from tinyclap.pruning.finetune import HeadTrainingSet, finetune
 from tinyclap.pruning.fold import narrow, prune
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.session import open_session
@@ -83,7 +83,7 @@ def main() -> None:
 
 def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
     """One student, pruned in every way: by (method, dimensions) which test clips it names rightly, and its overlap."""
-    finished = open_finished(run, "prune")
+    finished = load_distilled_run(run, "prune")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     (spec,) = one_or_more(recipe.data.train)
     root = spec.root
@@ -128,7 +128,9 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
     return found
 
 
-def trained(student: Student, made: LatentMap, taught: Material, epochs: int, seed: int, decoded: Any) -> np.ndarray:
+def trained(
+    student: Student, made: LatentMap, taught: HeadTrainingSet, epochs: int, seed: int, decoded: Any
+) -> np.ndarray:
     """Embeddings of all clips by a student that was pruned and whose head was trained again."""
     again = finetune(prune(student, made), taught, epochs, seed=seed)
     return clip_embeddings(again.embed_audio, decoded, progress="student listens")

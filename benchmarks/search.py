@@ -29,13 +29,13 @@ from tinyclap.embeddings.latent_map import latent_map
 from tinyclap.hardware.budget import Budget
 from tinyclap.hardware.costs import student_costs
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.pipelines.finished import open_finished
+from tinyclap.pipelines.finished import load_distilled_run
 from tinyclap.pipelines.recipe import run_recipe
-from tinyclap.pipelines.search import run_search
+from tinyclap.pipelines.search import search_run
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
 from tinyclap.teachers.cache import class_vectors, teacher_clips
-from tinyclap.training.distillation_set import lessons
+from tinyclap.training.distillation_set import distillation_set
 
 RESULTS = Path(__file__).parent / "results"
 BUDGETS = {
@@ -79,7 +79,7 @@ def one(name: str, budget: Budget, arm: str, seed: int, given: argparse.Namespac
     recipe = load_recipe("esc10", settings, task="distill")
     began = time.process_time()
     options = SearchOptions(given.trials, given.epochs, seed=seed, random=arm == "by lot")
-    run_search(recipe, budget, options, given.views, folder / "search")
+    search_run(recipe, budget, options, given.views, folder / "search")
     searched = time.process_time() - began
     told = json.loads((folder / "search" / RESULT).read_text(encoding="utf-8"))
     best = told["trials"][0]
@@ -109,13 +109,13 @@ SPLIT = (("train", "[1, 2, 3]"), ("test", "[5]"))
 
 def tested(run: Path, chosen: StudentConfig) -> dict[str, Any]:
     """Each test clip's centred cosine to the teacher, and whether its class is found, in the chosen dimensions."""
-    finished = open_finished(run, "test")
+    finished = load_distilled_run(run, "test")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     test = build_dataset(recipe.data.test)  # type: ignore[arg-type]
     heard = decode_set(test, student.sample_rate, recipe.data)
     ours = clip_embeddings(student.embed_audio, heard, progress="student listens")
     theirs = teacher_clips(teacher, decode_set(test, teacher.sample_rate, recipe.data))
-    views = lessons(recipe, build_dataset(recipe.data.train), teacher, student).stored.embeddings
+    views = distillation_set(recipe, build_dataset(recipe.data.train), teacher, student).stored.embeddings
     flat = views.reshape(-1, teacher.embed_dim).astype(np.float32)
     mean = flat.mean(0)
     if chosen.embed_dim < teacher.embed_dim:

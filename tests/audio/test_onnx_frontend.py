@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinyclap.audio.log_mel.in_onnx import GraphLogMel
+from tinyclap.audio.log_mel.in_onnx import OnnxLogMel
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.exporters.onnx.graph import save, to_onnx
@@ -51,14 +51,14 @@ def assert_same(computed: torch.Tensor, expected: torch.Tensor, power: float, na
 @pytest.mark.parametrize("splits", [0, 1, 2, 3])
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_it_is_the_spectrogram_of_torch_stft(spec: FrontendSpec, splits: int, fold: bool) -> None:
-    exact, ours = LogMel(spec), GraphLogMel(spec, splits, fold=fold)
+    exact, ours = LogMel(spec), OnnxLogMel(spec, splits, fold=fold)
     for name, waveform in sounds(spec).items():
         assert_same(ours(waveform[None]), exact(waveform[None]), spec.power, name)
 
 
 def test_every_used_bin_is_computed_once_and_most_of_them_cheaply() -> None:
     spec = FrontendSpec()
-    groups = [np.asarray(group.bins) for group in GraphLogMel(spec, 2).groups]
+    groups = [np.asarray(group.bins) for group in OnnxLogMel(spec, 2).groups]
     used = np.flatnonzero(spec.mel_filterbank().any(axis=1))
     assert np.array_equal(np.sort(np.concatenate(groups)), np.arange(used[0], used[-1] + 1))
     assert [set(group % 4) for group in groups] == [{1, 3}, {2}, {0}]
@@ -67,7 +67,7 @@ def test_every_used_bin_is_computed_once_and_most_of_them_cheaply() -> None:
 def test_the_graph_takes_any_batch_and_length_and_stays_small(tmp_path: Path) -> None:
     spec = FrontendSpec()
     example = {"waveform": torch.zeros(2, spec.sample_rate)}
-    graph = to_onnx(GraphLogMel(spec), example, "logmel", {"waveform": {0: "batch", 1: "samples"}})
+    graph = to_onnx(OnnxLogMel(spec), example, "logmel", {"waveform": {0: "batch", 1: "samples"}})
     save(graph, tmp_path / "frontend.onnx")
     assert (tmp_path / "frontend.onnx").stat().st_size < 100_000, "matrices are looked up, not stored"
     session = open_session(

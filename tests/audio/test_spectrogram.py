@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tinyclap.audio.log_mel import in_torch as frontend
-from tinyclap.audio.log_mel.in_numpy import BLOCK_FRAMES, LogMel
+from tinyclap.audio.log_mel.in_numpy import BLOCK_FRAMES, NumpyLogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 
@@ -49,7 +49,7 @@ def in_torch(spec: FrontendSpec, waveforms: np.ndarray) -> np.ndarray:
 def test_the_decibels_are_those_of_torch(name: str) -> None:
     spec = SPECS[name]
     for sound, waveform in sounds(spec).items():
-        ours, expected = LogMel(spec)(waveform), in_torch(spec, waveform)
+        ours, expected = NumpyLogMel(spec)(waveform), in_torch(spec, waveform)
         assert ours.dtype == np.float32
         assert ours.shape == expected.shape == (1, 1, spec.n_frames(waveform.shape[1]), spec.n_mels)
         heard = expected > expected.max(axis=-1, keepdims=True) - AUDIBLE_DB * spec.power / 2
@@ -59,7 +59,7 @@ def test_the_decibels_are_those_of_torch(name: str) -> None:
 
 
 def test_a_batch_is_its_clips() -> None:
-    log_mel = LogMel(FrontendSpec())
+    log_mel = NumpyLogMel(FrontendSpec())
     waveforms = np.random.default_rng(0).normal(0, 0.1, (3, 30_000)).astype(np.float32)
     together = log_mel(waveforms)
     assert together.shape[2] > BLOCK_FRAMES
@@ -70,18 +70,18 @@ def test_a_batch_is_its_clips() -> None:
 def test_the_input_is_left_as_it_is() -> None:
     waveforms = np.random.default_rng(0).normal(0, 0.1, (1, 5_000)).astype(np.float32)
     before = waveforms.copy()
-    LogMel(FrontendSpec())(waveforms)
+    NumpyLogMel(FrontendSpec())(waveforms)
     np.testing.assert_array_equal(waveforms, before)
 
 
 def test_takes_the_shortest_clip_it_can_reflect() -> None:
-    assert LogMel(FrontendSpec())(np.zeros((1, 257), np.float32)).shape == (1, 1, 1, 64)
+    assert NumpyLogMel(FrontendSpec())(np.zeros((1, 257), np.float32)).shape == (1, 1, 1, 64)
 
 
 @pytest.mark.parametrize("shape", [(1, 256), (1, 0), (4_000,), (1, 1, 4_000)])
 def test_refuses_what_it_cannot_reflect(shape: tuple[int, ...]) -> None:
     with pytest.raises(TinyclapError, match=r"at least 257 samples \(16 ms\); repeat-pad shorter clips"):
-        LogMel(FrontendSpec())(np.zeros(shape, np.float32))
+        NumpyLogMel(FrontendSpec())(np.zeros(shape, np.float32))
 
 
 def test_needs_no_torch() -> None:

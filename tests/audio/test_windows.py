@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyclap.errors import TinyclapError
-from tinyclap.models.long_audio import embed_clips, repeat_pad
+from tinyclap.models.long_audio import embed_long, repeat_pad
 
 WINDOW = 10
 MATRIX = torch.randn(WINDOW, 6, generator=torch.Generator().manual_seed(1))
@@ -23,7 +23,7 @@ def pad(waveform: Tensor) -> Tensor:
 
 
 def embed(waveforms: Tensor, lengths: Tensor | None = None, batch_size: int = 8) -> Tensor:
-    return embed_clips(waveforms, lengths, encode, window=WINDOW, pad=pad, batch_size=batch_size)
+    return embed_long(waveforms, lengths, encode, window=WINDOW, pad=pad, batch_size=batch_size)
 
 
 def reference(waveform: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def test_at_most_a_batch_of_windows_at_once() -> None:
         sizes.append(len(windows))
         return encode(windows)
 
-    embed_clips(torch.randn(3, 95), None, counting, window=WINDOW, pad=pad, batch_size=4)
+    embed_long(torch.randn(3, 95), None, counting, window=WINDOW, pad=pad, batch_size=4)
     assert sizes == [4] * 7 + [2]  # 3 clips of 10 windows
 
 

@@ -21,8 +21,8 @@ from tests.bench.test_latency import Clock
 from tests.support.commands import failure, invoke
 from tests.support.tiny_bundles import SPEC, WINDOW_S, tiny_bundle
 from tinyclap.bench import bench, cold_start
-from tinyclap.bench.cold_start import Fresh, measure_fresh
-from tinyclap.bench.model import Model
+from tinyclap.bench.cold_start import ColdStart, measure_cold_start
+from tinyclap.bench.model import TimedGraph
 from tinyclap.bench.sources import find_models
 from tinyclap.bench.timing import P99_FEWEST, WARM_UP, lasting_ms
 from tinyclap.cli import app
@@ -64,7 +64,7 @@ def one_start(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fresh processes that take no time."""
-    fresh = [Fresh(3.0, 30_000_000), Fresh(1.0, 10), Fresh(2.0, 20)]
+    fresh = [ColdStart(3.0, 30_000_000), ColdStart(1.0, 10), ColdStart(2.0, 20)]
     monkeypatch.setattr(bench, "measure_fresh", lambda *_, **__: fresh)
 
 
@@ -130,7 +130,7 @@ def test_taking_turns_recovers_a_known_ratio(made: Path, monkeypatch: pytest.Mon
     clock, rng = Clock(), np.random.default_rng(0)
     speeds = rng.lognormal(sigma=1.0, size=1 + WARM_UP + 400)  # of the machine, call by call: alike for both
 
-    def opened(model: Model, provider: str | None, threads: int) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+    def opened(model: TimedGraph, provider: str | None, threads: int) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
         work = clock.function(model.name, *(speeds * (3e-3 if "int8" in model.name else 2e-3)))
 
         def encode(clips: np.ndarray) -> np.ndarray:
@@ -139,7 +139,7 @@ def test_taking_turns_recovers_a_known_ratio(made: Path, monkeypatch: pytest.Mon
 
         return encode, "CPUExecutionProvider"
 
-    monkeypatch.setattr(Model, "open", opened)
+    monkeypatch.setattr(TimedGraph, "open", opened)
     monkeypatch.setattr(bench, "lasting_ms", partial(lasting_ms, now=clock))
     result = bench.bench(find_models([made]), seconds=2.0, compare=True)
     first, second = result["models"]
@@ -167,7 +167,7 @@ def test_what_is_timed_is_what_the_runtime_computes(made: Path, waveform: Path, 
         (alone,) = find_models([bare(folder / "audio.onnx", tmp_path / model.input / "audio.onnx", told)])
         assert (alone.clip, alone.window_s, alone.parameters, alone.macs) == ((RATE,), WINDOW_S, 224, 1)
         np.testing.assert_allclose(alone.open(None, 1)[0](clips), expected, atol=1e-6)
-        assert Model.from_json(alone.to_json()) == alone
+        assert TimedGraph.from_json(alone.to_json()) == alone
 
 
 # ---- fresh processes
@@ -176,7 +176,7 @@ def test_what_is_timed_is_what_the_runtime_computes(made: Path, waveform: Path, 
 def test_a_fresh_process_does_not_count_its_parents_memory(made: Path) -> None:
     (model,) = find_models([made], int8=True)
     much = np.ones(400_000_000, np.uint8)
-    fresh = measure_fresh(model, provider=None, threads=1, batch=2)
+    fresh = measure_cold_start(model, provider=None, threads=1, batch=2)
     assert much.all()
     assert len(fresh) == 3
     assert all(0 < one.start_s < 60 for one in fresh)
@@ -189,14 +189,14 @@ def test_a_fresh_process_is_of_this_tinyclap(made: Path, tmp_path: Path, monkeyp
     (tmp_path / "tinyclap" / "__init__.py").write_text("raise ImportError('another tinyclap')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (model,) = find_models([made], int8=True)
-    assert measure_fresh(model, provider=None, threads=1, batch=1)[0].start_s > 0
+    assert measure_cold_start(model, provider=None, threads=1, batch=1)[0].start_s > 0
 
 
 @pytest.mark.usefixtures("one_start")
 def test_the_peak_of_a_fast_process_is_not_lost(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cold_start, "START", "import sys; sys.stdout.write('embedded\\n12345\\n')")
     (model,) = find_models([made], int8=True)
-    assert measure_fresh(model, provider=None, threads=1, batch=1)[0].peak_rss_bytes == 12345
+    assert measure_cold_start(model, provider=None, threads=1, batch=1)[0].peak_rss_bytes == 12345
 
 
 def test_a_fresh_process_that_fails_says_why(made: Path, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_fresh_process_that_fails_says_why(made: Path, tmp_path: Path) -> None
     (model,) = find_models([gone], int8=True)
     shutil.rmtree(gone)
     with pytest.raises(MachineError, match=r"a fresh process could not embed with it \(.*is not a bundle"):
-        measure_fresh(model, provider=None, threads=1, batch=1)
+        measure_cold_start(model, provider=None, threads=1, batch=1)
 
 
 # ---- the command
@@ -563,7 +563,7 @@ def test_doubtful_conditions(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(os, "getloadavg", lambda: (3.0, 1.0, 1.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("warned first"))
-    told = machine.conditions()
+    told = machine.environment()
     assert (told["governor"], told["load_average"], told["cores"]) == ("powersave", [3.0, 1.0, 1.0], 4)
     with pytest.raises(pytest.fail.Exception):
         cli_bench.bench_command([made])
@@ -574,11 +574,11 @@ def test_doubtful_conditions(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(os, "getloadavg", lambda: (2.0, 9.0, 9.0))
     for own in ("intel_pstate", "amd-pstate-epp"):  # whose usual governor it is
         driver.write_text(f"{own}\n")
-        assert machine.cautions(machine.conditions()) == []
+        assert machine.cautions(machine.environment()) == []
     driver.unlink()
-    assert len(machine.cautions(machine.conditions())) == 1
+    assert len(machine.cautions(machine.environment())) == 1
     governor.unlink()
-    assert machine.cautions(machine.conditions()) == []
+    assert machine.cautions(machine.environment()) == []
 
 
 def test_processors_and_boards() -> None:

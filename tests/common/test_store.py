@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tinyclap.common.parallel import prepared_ahead
-from tinyclap.common.row_store import BLOCK_ROWS, Filled, Store, fill
+from tinyclap.common.row_store import BLOCK_ROWS, Filled, RowStore, fill_stores
 from tinyclap.errors import TinyclapError
 
 N_ROWS, WIDTH = 55, 64  # the last block is not full
@@ -23,7 +23,7 @@ def fill_with(
     folder: Path, compute: Callable[[range, np.ndarray], np.ndarray], dtype: type = np.float16, scale: float = 1.0
 ) -> Filled:
     shape = (N_ROWS, WIDTH)
-    return fill([Store(folder, shape, dtype, compute, scale)], lambda rows: ROWS[rows], progress="test")[0]
+    return fill_stores([RowStore(folder, shape, dtype, compute, scale)], lambda rows: ROWS[rows], progress="test")[0]
 
 
 def copy(rows: range, prepared: np.ndarray) -> np.ndarray:
@@ -145,14 +145,14 @@ def test_stores_of_the_same_things_share_what_is_prepared_and_each_computes_what
 
     with pytest.raises(RuntimeError, match="stopped"):
         fill_with(tmp_path / "one", stop, np.float32)
-    one = Store(tmp_path / "one", (N_ROWS, WIDTH), np.float32, copy)
-    half = Store(tmp_path / "half", (N_ROWS, WIDTH // 2), np.float32, lambda rows, values: values[:, ::2])
-    filled, halved = fill([one, half], prepare, progress="test")
+    one = RowStore(tmp_path / "one", (N_ROWS, WIDTH), np.float32, copy)
+    half = RowStore(tmp_path / "half", (N_ROWS, WIDTH // 2), np.float32, lambda rows, values: values[:, ::2])
+    filled, halved = fill_stores([one, half], prepare, progress="test")
     assert prepared == list(range(0, N_ROWS, BLOCK_ROWS)), "once for both"
     assert (filled.computed, halved.computed) == (N_ROWS - 2 * BLOCK_ROWS, N_ROWS)
     np.testing.assert_array_equal(filled.rows, ROWS)
     np.testing.assert_array_equal(halved.rows, ROWS[:, ::2])
-    fill([one, half], prepare, progress="test")
+    fill_stores([one, half], prepare, progress="test")
     assert len(prepared) == len(range(0, N_ROWS, BLOCK_ROWS)), "nothing is prepared that nobody lacks"
 
 

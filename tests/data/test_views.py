@@ -17,7 +17,7 @@ from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.views import BAND_HZ, FIXED, Stretch, View, Views, ViewSpec, draw, render
+from tinyclap.data.views import BAND_HZ, FIXED, Segment, View, Views, ViewSpec, draw, render
 from tinyclap.errors import TinyclapError
 
 OFF = {"duration_s": 2.0, "crop": False, "roll": False, "gain_db": 0.0, "mix": 0.0}
@@ -70,7 +70,7 @@ def decoded(clips: Dataset) -> Decoded:
 def plain(index: int, **changes: object) -> View:
     """A view of a clip in which nothing was drawn, but for what is given."""
     nothing = View(
-        own=Stretch(index, 0.0, 0.0, 1.0),
+        own=Segment(index, 0.0, 0.0, 1.0),
         other=None,
         mix_snr_db=0.0,
         gain_db=0.0,
@@ -168,7 +168,7 @@ def test_fixed_views_are_the_clips_themselves(decoded: Decoded) -> None:
 
 
 def test_crop_and_roll_are_a_stretch_of_the_clip_shifted_in_a_circle(decoded: Decoded) -> None:
-    rendered = render(decoded, plain(0, own=Stretch(0, 0.75, 0.5, 1.0)), 2.0)
+    rendered = render(decoded, plain(0, own=Segment(0, 0.75, 0.5, 1.0)), 2.0)
     np.testing.assert_array_equal(rendered, np.roll(decoded.waveform(0)[12_000:44_000], 8000))
 
 
@@ -177,14 +177,14 @@ def test_speed_moves_pitch_and_tempo_together(tmp_path: Path, speed: float) -> N
     t = np.arange(3 * 16_000) / 16_000
     tone = np.where(t < 1.0, 0.5 * np.sin(2 * np.pi * 1000 * t), 0.0).astype(np.float32)
     soundfile.write(tmp_path / "tone.wav", tone, 16_000, subtype="FLOAT")
-    rendered = render(decode(folder(tmp_path), 16_000), plain(0, own=Stretch(0, 0.0, 0.0, speed)), 2.0)
+    rendered = render(decode(folder(tmp_path), 16_000), plain(0, own=Segment(0, 0.0, 0.0, speed)), 2.0)
     assert np.argmax(np.abs(np.fft.rfft(rendered))) / 2.0 == pytest.approx(1000 * speed, abs=1)
     assert np.flatnonzero(np.abs(rendered) > 0.1)[-1] / 16_000 == pytest.approx(1 / speed, abs=0.01)
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 6.0, 12.0])
 def test_another_clip_is_mixed_in_at_the_drawn_level(decoded: Decoded, snr_db: float) -> None:
-    view = plain(1, other=Stretch(3, 0.0, 0.0, 1.0), mix_snr_db=snr_db)
+    view = plain(1, other=Segment(3, 0.0, 0.0, 1.0), mix_snr_db=snr_db)
     own = fit(decoded.waveform(1), 32_000)
     other = fit(decoded.waveform(3), 32_000)
     added = render(decoded, view, 2.0)
@@ -320,7 +320,7 @@ def test_mixing_happens_as_often_as_asked_and_never_with_itself() -> None:
 
 def test_what_is_off_is_not_drawn() -> None:
     for view in draws(FIXED, 20):
-        assert view.own == Stretch(0, 0.0, 0.0, 1.0)
+        assert view.own == Segment(0, 0.0, 0.0, 1.0)
         assert (view.other, view.gain_db, view.noise_snr_db, view.mask_s, view.band_hz) == (None, 0.0, None, 0.0, None)
 
 

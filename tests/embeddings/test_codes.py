@@ -29,33 +29,33 @@ def embeddings() -> np.ndarray:
 def test_numbers_read_back_within_their_rounding(
     embeddings: np.ndarray, dtype: str, kind: type, width: int, largest: float
 ) -> None:
-    stored = quantization.encode(embeddings, dtype)
+    stored = quantization.quantize(embeddings, dtype)
     assert stored.dtype == kind
     assert stored.shape == (400, width)
     assert stored.nbytes == 400 * quantization.bytes_per_clip(dtype, 60)
-    np.testing.assert_allclose(quantization.decode(stored, dtype, 60), embeddings, atol=largest + 1e-7)
+    np.testing.assert_allclose(quantization.dequantize(stored, dtype, 60), embeddings, atol=largest + 1e-7)
 
 
 def test_cosines_of_int8_rows_are_those_of_the_embeddings(embeddings: np.ndarray) -> None:
-    stored = quantization.encode(embeddings, "int8")
+    stored = quantization.quantize(embeddings, "int8")
     assert np.abs(stored).max(1).tolist() == [127] * 400
     np.testing.assert_allclose(unit(stored) @ unit(stored).T, embeddings @ embeddings.T, atol=1e-2)
 
 
 def test_the_cosine_of_binary_rows_counts_the_bits_that_differ(embeddings: np.ndarray) -> None:
-    stored = quantization.encode(embeddings, "binary")
+    stored = quantization.quantize(embeddings, "binary")
     assert stored.dtype == np.uint8
     assert stored.shape == (400, 8)
     bits = np.unpackbits(stored, axis=1, count=60)
     assert not np.unpackbits(stored, axis=1)[:, 60:].any(), "the last byte is filled with zeros"
     differing = (bits[:, None] != bits[None]).sum(-1)
-    decoded = quantization.decode(stored, "binary", 60)
+    decoded = quantization.dequantize(stored, "binary", 60)
     np.testing.assert_allclose(decoded @ decoded.T, 1 - 2 * differing / 60, atol=1e-5)
 
 
 def test_binary_rows_lie_near_their_embeddings_in_the_same_space(embeddings: np.ndarray) -> None:
     """So that a text's embedding, which is not encoded, can be compared with them: sqrt(2/pi) of the cosine is left."""
-    decoded = quantization.decode(quantization.encode(embeddings, "binary"), "binary", 60)
+    decoded = quantization.dequantize(quantization.quantize(embeddings, "binary"), "binary", 60)
     assert (decoded * embeddings).sum(1).mean() == pytest.approx(np.sqrt(2 / np.pi), abs=0.03)
 
 
@@ -89,10 +89,10 @@ def test_what_cannot_be_measured_or_read() -> None:
     few = unit(np.random.default_rng(0).standard_normal((11, 8)))
     assert quantization.neighbours_kept(few, "float32") is None
     with pytest.raises(TinyclapError, match="dtype 'int4' is not known; allowed: float32, float16, int8, binary"):
-        quantization.encode(few, "int4")
+        quantization.quantize(few, "int4")
     with pytest.raises(TinyclapError, match=r"int8 embeddings of 8 dimensions are int8 \(N, 8\); got float32"):
-        quantization.decode(few, "int8", 8)
+        quantization.dequantize(few, "int8", 8)
     with pytest.raises(
         TinyclapError, match=r"binary embeddings of 9 dimensions are uint8 \(N, 2\); got uint8 \(11, 1\)"
     ):
-        quantization.decode(quantization.encode(few, "binary"), "binary", 9)
+        quantization.dequantize(quantization.quantize(few, "binary"), "binary", 9)

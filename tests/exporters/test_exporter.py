@@ -18,7 +18,7 @@ from tinyclap.embeddings.zero_shot import class_matrix
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters import bundle as exporting
 from tinyclap.exporters.bundle import Exporter, ExportOptions
-from tinyclap.exporters.calibration import AT_ONCE, Material, logmels, windows
+from tinyclap.exporters.calibration import AT_ONCE, CalibrationSet, logmels, windows
 from tinyclap.exporters.onnx import parity, quantize
 from tinyclap.exporters.onnx.student import PLAIN_OPERATORS
 from tinyclap.models.student import Student
@@ -258,19 +258,19 @@ def test_calibration_hears_training_clips_only(quick: Exporter, monkeypatch: pyt
 
 
 def test_int8_does_not_depend_on_the_test_clips(quick: Exporter) -> None:
-    alone = replace(quick, material=Material(quick.material.train))
+    alone = replace(quick, material=CalibrationSet(quick.material.train))
     first, second = (each._graphs()["audio_int8.onnx"] for each in (quick, alone))
     assert first == second
 
 
 def test_without_test_clips_int8_is_measured_on_what_calibration_left_out() -> None:
     decoded = clips(0)
-    material = Material(decoded)
+    material = CalibrationSet(decoded)
     measured, indices = material.measured
     assert measured is decoded
     assert len(material.calibration) == len(decoded) // 2
     assert not set(indices) & set(material.calibration)
-    assert Material(decoded, clips(1)).measured[1] == list(range(len(clips(1))))
+    assert CalibrationSet(decoded, clips(1)).measured[1] == list(range(len(clips(1))))
 
 
 def test_windows_are_whole(exporter: Exporter) -> None:

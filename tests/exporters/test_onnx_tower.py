@@ -13,7 +13,7 @@ from tests.teachers.test_laion import TestContract as OfLaion
 from tests.teachers.test_msclap import TestContract2022 as Of2022
 from tests.teachers.test_msclap import TestContract2023 as Of2023
 from tinyclap.errors import GateError, MachineError, TinyclapError
-from tinyclap.exporters.onnx.tower import Stretch, export_tower, tower_graph
+from tinyclap.exporters.onnx.tower import ResizeFrames, export_tower, tower_graph
 from tinyclap.runtime.session import open_session, run
 from tinyclap.teachers.base import Teacher
 
@@ -22,14 +22,14 @@ from tinyclap.teachers.base import Teacher
 def test_frames_are_stretched_as_torch_does(n: int) -> None:
     logmel = torch.randn(2, 1, n, 8, generator=torch.Generator().manual_seed(n))
     wanted = F.interpolate(logmel, (1024, 8), mode="bicubic", align_corners=True)
-    torch.testing.assert_close(Stretch(1024)(logmel), wanted, atol=1e-5, rtol=0)
+    torch.testing.assert_close(ResizeFrames(1024)(logmel), wanted, atol=1e-5, rtol=0)
 
 
 def test_as_many_frames_as_wanted_are_left_alone() -> None:
     logmel = torch.randn(1, 1, 64, 8)
-    assert torch.equal(Stretch(64)(logmel), logmel)
+    assert torch.equal(ResizeFrames(64)(logmel), logmel)
     with pytest.raises((IndexError, RuntimeError), match=r"out of range|out of bounds"):
-        Stretch(63)(logmel)
+        ResizeFrames(63)(logmel)
 
 
 def compare(teacher: Teacher, path: Path) -> None:

@@ -15,11 +15,11 @@ from tinyclap.hardware.devices import load_device, load_latency
 from tinyclap.hardware.latency_model import FEATURES, LatencyFit
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.pipelines.latency import make_students, time_students
-from tinyclap.scaling.design_space import Space, enumerate_space
+from tinyclap.scaling.design_space import DesignSpace, enumerate_space
 from tinyclap.scaling.has import propose
 
 BASE = StudentConfig(FrontendSpec(8_000, 256, 256, 160, 24, f_max=4_000), window_s=1.0)
-SPACE = Space(
+SPACE = DesignSpace(
     BASE,
     (BASE.frontend,),
     (64, 32),

@@ -12,9 +12,9 @@ from tinyclap.embeddings.latent_map import LatentMap, latent_map
 from tinyclap.errors import TinyclapError
 from tinyclap.models.heads import MappedProjection, Projection
 from tinyclap.models.student import Student
-from tinyclap.pruning.finetune import Material, finetune
+from tinyclap.pruning.finetune import HeadTrainingSet, finetune
 from tinyclap.pruning.fold import narrow, prune
-from tinyclap.pruning.sweep import Trial, sweep
+from tinyclap.pruning.sweep import SweepProtocol, sweep
 
 CONFIG = dataclasses.replace(TINY, embed_dim=24)
 
@@ -110,7 +110,7 @@ def test_training_the_head_again_brings_it_to_its_teacher(head: str, waveforms: 
     teacher /= np.linalg.norm(teacher, axis=1, keepdims=True)
     made = latent_map("magnitude", 12, whole)
     pruned = prune(student, made)
-    trained = finetune(pruned, Material(features, teacher), 600, lr=0.02)
+    trained = finetune(pruned, HeadTrainingSet(features, teacher), 600, lr=0.02)
     goal = made.apply(teacher)
 
     def cosine(one: Student) -> float:
@@ -118,7 +118,7 @@ def test_training_the_head_again_brings_it_to_its_teacher(head: str, waveforms: 
 
     assert cosine(trained) > max(0.8, cosine(pruned) + 0.1)
     torch.testing.assert_close(trained.trunk.state_dict(), pruned.trunk.state_dict())
-    again = finetune(prune(student, made), Material(features, teacher), 600, lr=0.02)
+    again = finetune(prune(student, made), HeadTrainingSet(features, teacher), 600, lr=0.02)
     torch.testing.assert_close(again.head.state_dict(), trained.head.state_dict(), rtol=0, atol=0)
 
 
@@ -133,7 +133,7 @@ def test_a_sweep_scores_every_method_at_every_dimension() -> None:
     def mapped(made: LatentMap | None) -> np.ndarray:
         return classes if made is None else made.apply(classes)
 
-    trial = Trial(sounds, sounds, mapped, targets, n_bootstrap=100)
+    trial = SweepProtocol(sounds, sounds, mapped, targets, n_bootstrap=100)
     rows = sweep(
         trial,
         lambda method, dim: latent_map(method, dim, sounds),

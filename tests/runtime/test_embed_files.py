@@ -258,7 +258,7 @@ def test_every_form_reads_back_near_what_was_embedded(
     names_read, embeddings = read_embeddings(tmp_path / "emb.npy")
     assert names_read == [str(file) for file in files]
     np.testing.assert_array_equal(
-        embeddings, quantization.decode(quantization.encode(exact, dtype), dtype, bundle.embed_dim)
+        embeddings, quantization.dequantize(quantization.quantize(exact, dtype), dtype, bundle.embed_dim)
     )
 
 

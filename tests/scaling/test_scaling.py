@@ -12,11 +12,18 @@ from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.devices import load_device
 from tinyclap.hardware.pareto import pareto
 from tinyclap.models.student_config import REFERENCE, StudentConfig
-from tinyclap.scaling.design_space import Space, embedding_dims, enumerate_space, frontends, refuse_empty, space_around
+from tinyclap.scaling.design_space import (
+    DesignSpace,
+    embedding_dims,
+    enumerate_space,
+    frontends,
+    refuse_empty,
+    space_around,
+)
 from tinyclap.scaling.has import propose
 
 BASE = StudentConfig()
-SMALL = Space(
+SMALL = DesignSpace(
     BASE,
     frontends(BASE.frontend, 16_000),
     (512, 64),

@@ -13,12 +13,12 @@ from tinyclap.config.recipe import load_recipe
 from tinyclap.hardware.budget import Budget
 from tinyclap.hardware.costs import student_costs
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.scaling.design_space import Feasible, Space, enumerate_space, frontends
+from tinyclap.scaling.design_space import DesignSpace, FeasibleSet, enumerate_space, frontends
 from tinyclap.scaling.options import SearchOptions
 from tinyclap.scaling.successive_halving import Report, Stopped, Trial, search
 
 BASE = StudentConfig()
-SPACE = Space(
+SPACE = DesignSpace(
     BASE,
     frontends(BASE.frontend, 16_000),
     (512, 64),
@@ -33,7 +33,7 @@ OPTIONS = SearchOptions(trials=6, epochs=8, seed=3)
 
 
 @pytest.fixture(scope="module")
-def feasible() -> Feasible:
+def feasible() -> FeasibleSet:
     return enumerate_space(SPACE, BUDGET)
 
 
@@ -60,12 +60,15 @@ class Trainer:
 
 
 def searched(
-    train: Callable[[StudentConfig, Report], float], feasible: Feasible, folder: Path, options: SearchOptions = OPTIONS
+    train: Callable[[StudentConfig, Report], float],
+    feasible: FeasibleSet,
+    folder: Path,
+    options: SearchOptions = OPTIONS,
 ) -> list[Trial]:
     return search(SPACE, feasible, BUDGET, train, options, folder / "study.db")
 
 
-def test_trials_are_ranked_and_no_more_than_asked_for(feasible: Feasible, tmp_path: Path) -> None:
+def test_trials_are_ranked_and_no_more_than_asked_for(feasible: FeasibleSet, tmp_path: Path) -> None:
     trainer = Trainer()
     ranked = searched(trainer, feasible, tmp_path)
     assert len(ranked) == len(trainer.trained) == len(set(trainer.trained)) == 6
@@ -78,7 +81,7 @@ def test_trials_are_ranked_and_no_more_than_asked_for(feasible: Feasible, tmp_pa
         assert trial.costs["macs"] == student_costs(trial.config).macs
 
 
-def test_the_first_trial_is_the_students_own_shape_scaled_to_the_budget(feasible: Feasible, tmp_path: Path) -> None:
+def test_the_first_trial_is_the_students_own_shape_scaled_to_the_budget(feasible: FeasibleSet, tmp_path: Path) -> None:
     trainer = Trainer()
     searched(trainer, feasible, tmp_path)
     first = trainer.trained[0]
@@ -87,7 +90,7 @@ def test_the_first_trial_is_the_students_own_shape_scaled_to_the_budget(feasible
     assert (first.phinet.depth, first.phinet.squeeze_excite) == (BASE.phinet.depth, BASE.phinet.squeeze_excite)
 
 
-def test_a_finished_search_trains_nothing_again(feasible: Feasible, tmp_path: Path) -> None:
+def test_a_finished_search_trains_nothing_again(feasible: FeasibleSet, tmp_path: Path) -> None:
     ranked = searched(Trainer(), feasible, tmp_path)
     trainer = Trainer()
     assert searched(trainer, feasible, tmp_path) == ranked
@@ -96,7 +99,7 @@ def test_a_finished_search_trains_nothing_again(feasible: Feasible, tmp_path: Pa
 
 @pytest.mark.parametrize("interrupt_at", [1, 3])
 def test_an_interrupted_search_goes_on_with_the_same_student(
-    feasible: Feasible, tmp_path: Path, interrupt_at: int
+    feasible: FeasibleSet, tmp_path: Path, interrupt_at: int
 ) -> None:
     stopped = Trainer(interrupt_at)
     with pytest.raises(KeyboardInterrupt):
@@ -109,7 +112,7 @@ def test_an_interrupted_search_goes_on_with_the_same_student(
     assert {trial.config for trial in ranked} == {*stopped.trained, *again.trained}
 
 
-def test_students_drawn_by_lot_are_among_those_that_fit(feasible: Feasible, tmp_path: Path) -> None:
+def test_students_drawn_by_lot_are_among_those_that_fit(feasible: FeasibleSet, tmp_path: Path) -> None:
     options = dataclasses.replace(OPTIONS, random=True)
     ranked = searched(Trainer(), feasible, tmp_path, options)
     fitting = {feasible.config(row) for row in range(len(feasible))}

@@ -18,7 +18,7 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.files import write_json
 from tinyclap.embeddings.zero_shot import class_matrix
-from tinyclap.models.long_audio import embed_clips, repeat_pad
+from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.manifest import Manifest, write_manifest
 
@@ -59,7 +59,7 @@ def tiny_embed(waveforms: Sequence[np.ndarray], input_kind: str = "logmel", spec
     encoder, window = TinyEncoder(input_kind, spec), round(WINDOW_S * spec.sample_rate)
     pad = partial(repeat_pad, length=window)
     clips = [torch.from_numpy(waveform)[None] for waveform in waveforms]
-    return torch.cat([embed_clips(clip, None, encoder, window=window, pad=pad) for clip in clips]).numpy()
+    return torch.cat([embed_long(clip, None, encoder, window=window, pad=pad) for clip in clips]).numpy()
 
 
 def tiny_text(texts: Sequence[str]) -> np.ndarray:

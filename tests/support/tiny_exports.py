@@ -15,7 +15,7 @@ from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.exporters import bundle
 from tinyclap.exporters.bundle import Exporter, ExportOptions
-from tinyclap.exporters.calibration import Material
+from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
@@ -46,7 +46,7 @@ def tiny_exporter(cache: Path, options: ExportOptions, config: StudentConfig = T
     """Ready to write a bundle; its clips are decoded into `cache`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYCLAP_CACHE", str(cache))
-        material = Material(clips(0), clips(1), LABELS)
+        material = CalibrationSet(clips(0), clips(1), LABELS)
     teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=config.embed_dim)
     return Exporter(settled(config), teacher, material, options, "tiny", PROMPTS)
 

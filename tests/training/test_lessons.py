@@ -9,7 +9,7 @@ from tests.support.tiny import small_recipe, tiny_clap
 from tinyclap.config.recipe import load_recipe
 from tinyclap.data import build_dataset, views
 from tinyclap.models.student import Student
-from tinyclap.training.distillation_set import Lessons, lessons
+from tinyclap.training.distillation_set import DistillationSet, distillation_set
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return rates
 
 
-def learn(folder: Path, sample_rate: int, *overrides: str) -> Lessons:
+def learn(folder: Path, sample_rate: int, *overrides: str) -> DistillationSet:
     path = folder / "small.yaml"
     path.write_text(small_recipe("not loaded"))
     given = [f"student.frontend.sample_rate={sample_rate}", *overrides]
     recipe = load_recipe(path, given, task="distill")
     teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
     student = Student(recipe.student.config(teacher.embed_dim, recipe.views.duration_s))
-    return lessons(recipe, build_dataset(recipe.data.train), teacher, student)
+    return distillation_set(recipe, build_dataset(recipe.data.train), teacher, student)
 
 
 def test_a_view_is_rendered_once_where_one_rate_serves_both(tmp_path: Path, rendered: list[int]) -> None:

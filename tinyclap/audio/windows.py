@@ -31,11 +31,11 @@ def of_file(path: Path | str, sample_rate: int, window: int) -> Iterator[np.ndar
     Raises:
         AudioError: the file cannot be decoded, is shorter than 10 ms, or holds NaN or infinite samples.
     """
-    for stretch in stretches(path, sample_rate, window):
+    for stretch in read_chunks(path, sample_rate, window):
         yield from of_array(stretch, window)
 
 
-def stretches(path: Path | str, sample_rate: int, window: int) -> Iterator[np.ndarray]:
+def read_chunks(path: Path | str, sample_rate: int, window: int) -> Iterator[np.ndarray]:
     """A file of any length in stretches of whole windows, except that the last holds a whole window and the rest.
 
     Raises:

@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.bench.cold_start import Fresh, measure_fresh
-from tinyclap.bench.model import Model
+from tinyclap.bench.cold_start import ColdStart, measure_cold_start
+from tinyclap.bench.model import TimedGraph
 from tinyclap.bench.timing import P99_FEWEST, lasting_ms, median_ratio, ratio_interval
 from tinyclap.common.files import write_text
-from tinyclap.common.machine import conditions
+from tinyclap.common.machine import environment
 from tinyclap.common.progress import Progress, counted
 from tinyclap.errors import MachineError, TinyclapError
 
 
 def bench(
-    models: Sequence[Model],
+    models: Sequence[TimedGraph],
     *,
     threads: int = 1,
     batch: int = 1,
@@ -48,7 +48,7 @@ def bench(
         MachineError: memory is short.
     """
     refuse_unfit(models, batch, compare)
-    before = {**conditions(), "threads": threads, "batch": batch, "seconds": seconds, "compared": compare}
+    before = {**environment(), "threads": threads, "batch": batch, "seconds": seconds, "compared": compare}
     groups = [list(models)] if compare else [[model] for model in models]
     samples, providers = list[list[float]](), list[str]()
     for group in groups:
@@ -56,7 +56,7 @@ def bench(
         samples += _timed(group, [call for call, _ in opened], seconds / len(groups))
         providers += [active for _, active in opened]
     fresh = [
-        measure_fresh(model, provider=provider, threads=threads, batch=batch)
+        measure_cold_start(model, provider=provider, threads=threads, batch=batch)
         for model in counted(models, "cold starts", len(models), "model")
     ]
     rows = [
@@ -73,7 +73,7 @@ def bench(
     return {"environment": {**before, "host": None}, "models": rows}
 
 
-def refuse_unfit(models: Sequence[Model], batch: int, compare: bool) -> None:
+def refuse_unfit(models: Sequence[TimedGraph], batch: int, compare: bool) -> None:
     """Raise a TinyclapError where there is nothing to compare, or a graph that takes another number of clips."""
     if compare and len(models) < 2:
         raise TinyclapError(f"--compare needs two graphs or more, and there is {models[0].path} alone; name another")
@@ -108,7 +108,7 @@ def keep(result: Mapping[str, Any], paths: Sequence[Path]) -> None:
         write_text(path, as_object(result) + "\n")
 
 
-def _opened(model: Model, provider: str | None, threads: int, batch: int) -> tuple[Callable[[], np.ndarray], str]:
+def _opened(model: TimedGraph, provider: str | None, threads: int, batch: int) -> tuple[Callable[[], np.ndarray], str]:
     """One call to be timed, and the provider that is active."""
     encode, active = model.open(provider, threads)
     try:
@@ -127,7 +127,7 @@ def _opened(model: Model, provider: str | None, threads: int, batch: int) -> tup
     return partial(encode, clips), active
 
 
-def _timed(models: Sequence[Model], calls: Sequence[Callable[[], object]], seconds: float) -> list[list[float]]:
+def _timed(models: Sequence[TimedGraph], calls: Sequence[Callable[[], object]], seconds: float) -> list[list[float]]:
     """Milliseconds of every call of each model."""
     what = f"timing {models[0].name}" if len(models) == 1 else f"timing {len(models)} graphs"
     with Progress(what, None, "round") as progress:
@@ -135,7 +135,7 @@ def _timed(models: Sequence[Model], calls: Sequence[Callable[[], object]], secon
     return list(taken.values())
 
 
-def named(model: Model) -> dict[str, Any]:
+def named(model: TimedGraph) -> dict[str, Any]:
     """What a model is, without any measurement."""
     return {
         "name": model.name,
@@ -152,7 +152,7 @@ def named(model: Model) -> dict[str, Any]:
     }
 
 
-def _speed(model: Model, samples_ms: Sequence[float], batch: int) -> dict[str, Any]:
+def _speed(model: TimedGraph, samples_ms: Sequence[float], batch: int) -> dict[str, Any]:
     p50, p90, p99 = (float(ms) for ms in np.quantile(samples_ms, (0.5, 0.9, 0.99)))
     return {
         "repeats": len(samples_ms),
@@ -170,7 +170,7 @@ def _ratio(samples_ms: Sequence[float], first_ms: Sequence[float], compare: bool
     return {"ratio": median_ratio(samples_ms, first_ms), "ratio_ci95": ratio_interval(samples_ms, first_ms)}
 
 
-def _costs(fresh: Sequence[Fresh]) -> dict[str, Any]:
+def _costs(fresh: Sequence[ColdStart]) -> dict[str, Any]:
     starts = [one.start_s for one in fresh]
     return {
         "cold_start_s": statistics.median(starts),

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyclap.bench.model import Model
+from tinyclap.bench.model import TimedGraph
 from tinyclap.common.machine import peak_rss_bytes
 from tinyclap.errors import MachineError
 
@@ -22,7 +22,7 @@ START = "import sys; sys.path.insert(0, {root!r}); from tinyclap.bench.cold_star
 
 
 @dataclass(frozen=True)
-class Fresh:
+class ColdStart:
     """One fresh process.
 
     Attributes:
@@ -34,7 +34,7 @@ class Fresh:
     peak_rss_bytes: int | None
 
 
-def measure_fresh(model: Model, *, provider: str | None, threads: int, batch: int) -> list[Fresh]:
+def measure_cold_start(model: TimedGraph, *, provider: str | None, threads: int, batch: int) -> list[ColdStart]:
     """STARTS fresh processes one after another; the first embeds WINDOWS clips, the others one batch.
 
     Raises:
@@ -44,7 +44,7 @@ def measure_fresh(model: Model, *, provider: str | None, threads: int, batch: in
     return [_start(model, [*settings, str(1 if row else -(-WINDOWS // batch))]) for row in range(STARTS)]
 
 
-def _start(model: Model, settings: list[str]) -> Fresh:
+def _start(model: TimedGraph, settings: list[str]) -> ColdStart:
     code = START.format(root=str(Path(__file__).parents[2]))
     began = time.perf_counter()
     command = [sys.executable, "-P", "-c", code, model.to_json(), *settings]
@@ -65,13 +65,13 @@ def _start(model: Model, settings: list[str]) -> Fresh:
     if process.returncode or not embedded:
         reason = errors.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
         raise MachineError(f"{model.path}: a fresh process could not embed with it ({reason[0]}); is memory short?")
-    return Fresh(start_s, int(peak) if peak.strip() else None)
+    return ColdStart(start_s, int(peak) if peak.strip() else None)
 
 
 def main() -> None:
     """The fresh process: says a word after the first embedding, and at its end the bytes it held."""
     text, provider, threads, batch, calls = sys.argv[1:]
-    model = Model.from_json(text)
+    model = TimedGraph.from_json(text)
     encode, _ = model.open(provider or None, int(threads))
     clips = model.clips(int(batch))
     encode(clips)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from tinyclap.audio.log_mel.in_numpy import LogMel
+from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.session import open_any, run
@@ -22,7 +22,7 @@ MOST_VALUES = 2**48  # more than any memory holds; far more, and numpy would not
 
 
 @dataclass(frozen=True)
-class Model:
+class TimedGraph:
     """A graph to time.
 
     Attributes:
@@ -72,7 +72,7 @@ class Model:
         return json.dumps(asdict(self) | {"source": str(self.source), "path": str(self.path)})
 
     @classmethod
-    def from_json(cls, text: str) -> "Model":
+    def from_json(cls, text: str) -> "TimedGraph":
         """The inverse of `to_json`."""
         values = json.loads(text)
         for name in ("source", "path"):
@@ -91,7 +91,7 @@ class Model:
             return bundle.encode, bundle.provider
         session = open_any(self.path, providers=provider, threads=threads)
         name = session.get_inputs()[0].name
-        logmel = LogMel(self.frontend) if self.frontend else np.asarray
+        logmel = NumpyLogMel(self.frontend) if self.frontend else np.asarray
 
         def encode(clips: np.ndarray) -> np.ndarray:
             return run(session, {name: np.ascontiguousarray(logmel(clips))})

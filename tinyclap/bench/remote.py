@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
-from tinyclap.bench.ssh import Done, Host, run_script
+from tinyclap.bench.ssh import Completed, Host, run_script
 from tinyclap.errors import MachineError, TinyclapError
 
 OLDEST_PYTHON = (3, 11)
@@ -167,7 +167,7 @@ def _passed_on(host: Host, tell: Callable[[str], object]) -> Callable[[str], Non
     return heard
 
 
-def _json(host: Host, done: Done) -> dict[str, Any]:
+def _json(host: Host, done: Completed) -> dict[str, Any]:
     """The object on the last line, whatever a login says before it."""
     if done.code:
         _, found, message = f"\n{done.errors}".partition(f"\n{ERROR}")

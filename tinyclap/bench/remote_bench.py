@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.bench.bench import named, refuse_unfit
-from tinyclap.bench.model import Model
+from tinyclap.bench.model import TimedGraph
 from tinyclap.bench.remote import File, Sent, run_there
 from tinyclap.bench.sources import bundle_folder
 from tinyclap.bench.ssh import Host
@@ -18,7 +18,7 @@ from tinyclap.runtime.manifest import MANIFEST, read_manifest
 def bench_there(
     host: Host,
     sources: Sequence[Path],
-    models: Sequence[Model],
+    models: Sequence[TimedGraph],
     settings: Mapping[str, Any],
     tell: Callable[[str], object],
 ) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def bench_there(
     }
 
 
-def _sent(model: Model, folder: str) -> tuple[list[File], str]:
+def _sent(model: TimedGraph, folder: str) -> tuple[list[File], str]:
     """What to send of a model's bundle, or of its bare graph, and the name of it there."""
     bundle = bundle_folder(model.source)
     if bundle is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.bench.model import Kind, Model
+from tinyclap.bench.model import Kind, TimedGraph
 from tinyclap.common.checks import arguments, is_count, is_number
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import find_run
@@ -75,7 +75,7 @@ def runs_among(sources: Sequence[Path]) -> list[Path]:
 
 def find_models(
     sources: Sequence[Path], *, int8: bool | None = None, window_s: float | None = None, sample_rate: int | None = None
-) -> list[Model]:
+) -> list[TimedGraph]:
     """The graphs that runs, bundles and ONNX files hold.
 
     Args:
@@ -87,7 +87,7 @@ def find_models(
     Raises:
         TinyclapError: something else, or a graph that does not embed audio or does not say what it takes.
     """
-    found: list[Model] = []
+    found: list[TimedGraph] = []
     folders = {source: bundle_folder(source) for source in sources}
     if (window_s, sample_rate) != (None, None) and None not in folders.values():
         raise TinyclapError(f"{sources[0]} says itself what it hears; leave out --window and --sample-rate")
@@ -98,14 +98,14 @@ def find_models(
     return [replace(model, name=f"{model.name} ({model.path})") if shared[model.name] > 1 else model for model in found]
 
 
-def _of_bundle(source: Path, folder: Path, int8: bool | None) -> list[Model]:
+def _of_bundle(source: Path, folder: Path, int8: bool | None) -> list[TimedGraph]:
     manifest = read_manifest(folder, later=TEXT_FILES)
     wanted: list[Kind] = ["float", "int8"] if int8 is None else ["int8"] if int8 else ["float"]
     kinds = [kind for kind in wanted if KINDS[kind] in manifest.graphs]
     if not kinds:
         raise TinyclapError(f"bundle {folder} has no int8 graph; export it with --int8, or leave --int8 out")
     return [
-        Model(
+        TimedGraph(
             name=f"{manifest.name} {kind}",
             source=source,
             path=folder / KINDS[kind],
@@ -122,7 +122,7 @@ def _of_bundle(source: Path, folder: Path, int8: bool | None) -> list[Model]:
     ]
 
 
-def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> Model:
+def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> TimedGraph:
     path.open("rb").close()  # says what forbids it better than onnxruntime
     session = open_any(path, providers=None, threads=1)
     own = _metadata(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
@@ -138,7 +138,7 @@ def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> Model:
     else:
         samples = _samples_before(frontend, path, shape, told) if frontend else _samples(path, shape[1], told)
         clip, window_s = (samples,), samples / rate if rate else None
-    return Model(
+    return TimedGraph(
         name=f"{told['name']} {path.stem}" if "graphs" in told and "name" in told else told.get("name", path.stem),
         source=path,
         path=path,

@@ -50,7 +50,7 @@ class Host:
 
 
 @dataclass(frozen=True)
-class Done:
+class Completed:
     """What came of a command there: exit code, and text on stdout and stderr."""
 
     code: int
@@ -68,7 +68,7 @@ def run_script(
     script: str,
     feed: Callable[[IO[bytes]], None] | None = None,
     heard: Callable[[str], None] | None = None,
-) -> Done:
+) -> Completed:
     """Run a script there; `feed` writes what it reads, and `heard` is told each line of its stderr at once.
 
     Raises:
@@ -86,7 +86,7 @@ def run_script(
         with process:
             errors = _attend(process, feed, heard)
         out.seek(0)
-        done = Done(process.returncode, out.read().decode(errors="replace"), errors)
+        done = Completed(process.returncode, out.read().decode(errors="replace"), errors)
     if done.code == FAILED:
         _refuse_connection(host, done)
     return done
@@ -118,7 +118,7 @@ def _attend(
     return "\n".join(lines)
 
 
-def _refuse_connection(host: Host, done: Done) -> NoReturn:
+def _refuse_connection(host: Host, done: Completed) -> NoReturn:
     """Raise the error that says why ssh failed, and what helps."""
     if "IDENTIFICATION HAS CHANGED" in done.errors:
         raise TinyclapError(

@@ -11,7 +11,7 @@ import typer
 from tinyclap.cli.bench import benching
 from tinyclap.cli.device import device
 from tinyclap.cli.export import exporting
-from tinyclap.cli.failures import explain, mendable
+from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
@@ -55,7 +55,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _complain(INTERRUPTED)
         sys.exit(130)
-    except mendable() as error:
+    except user_errors() as error:
         explained = explain(error)
         if explained is None:
             raise

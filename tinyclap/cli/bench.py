@@ -64,7 +64,7 @@ def bench_command(
     if out is not None and out.is_dir():
         raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
     from tinyclap.bench import bench as room
-    from tinyclap.common.machine import cautions, conditions
+    from tinyclap.common.machine import cautions, environment
     from tinyclap.reports.console.bench import as_table
     from tinyclap.runs.results import BENCH
 
@@ -86,7 +86,7 @@ def bench_command(
     }
     try:
         if host is None:
-            for caution in cautions(conditions(), comparable=len(models) > 1 and not compare):
+            for caution in cautions(environment(), comparable=len(models) > 1 and not compare):
                 typer.echo(f"warning: {caution}", err=True)
             result = room.bench(
                 models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider

@@ -117,7 +117,7 @@ def listen(
     if file is None:
         rate, blocks = live.microphone(rate, microphone)
     else:
-        blocks = windows.stretches(file, rate, loaded.manifest.window_samples)
+        blocks = windows.read_chunks(file, rate, loaded.manifest.window_samples)
     try:
         for time_s, embedding in loaded.stream(blocks, hop_s=hop, smoothing=smoothing, sample_rate=rate):
             _answer(time_s, table.rank(embedding, loaded.manifest.logit_scale, top), as_json)

@@ -30,7 +30,7 @@ _MEMORY_HINT = (
 )
 
 
-def mendable() -> tuple[type[Exception], ...]:
+def user_errors() -> tuple[type[Exception], ...]:
     """The kinds of error among which `explain` finds those that the user can mend."""
     kinds = (TinyclapError, ModuleNotFoundError, OSError, MemoryError, RuntimeError)
     if "safetensors" not in sys.modules:

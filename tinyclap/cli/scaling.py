@@ -69,10 +69,10 @@ def latency(
 
     if make:
         from tinyclap.models.student_config import StudentConfig
-        from tinyclap.scaling.design_space import Space, embedding_dims, frontends
+        from tinyclap.scaling.design_space import DesignSpace, embedding_dims, frontends
 
         base = StudentConfig()
-        room.make_students(folder, Space(base, frontends(base.frontend, 32_000), embedding_dims(512)), students)
+        room.make_students(folder, DesignSpace(base, frontends(base.frontend, 32_000), embedding_dims(512)), students)
         typer.echo(f"{students} students in {folder}\nnext     copy it to the device, there: tinyclap latency {folder}")
         return
     fitted = room.time_students(folder, threads)
@@ -123,10 +123,10 @@ def search_command(
 
     options = SearchOptions(trials, epochs, minutes, seed)
     refuse_other(loaded, budget, options, views, folder)
-    from tinyclap.pipelines.search import run_search, train_chosen
+    from tinyclap.pipelines.search import search_run, train_chosen
     from tinyclap.reports.console.search import as_object, as_table
 
-    result = run_search(loaded, budget, options, views, folder, tell=lambda what: typer.echo(what, err=True))
+    result = search_run(loaded, budget, options, views, folder, tell=lambda what: typer.echo(what, err=True))
     typer.echo(as_object(result, folder) if as_json else as_table(result, folder))
     if train:
         from tinyclap.reports.console.run import as_table as run_table

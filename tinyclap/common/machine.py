@@ -34,7 +34,7 @@ DRIVER = GOVERNOR.with_name("scaling_driver")
 SCALING = ("intel_pstate", "amd-pstate-epp", "amd_pstate_epp")
 
 
-def conditions() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """As JSON, now; null for what this system does not tell."""
     import numpy
     import onnxruntime

@@ -41,7 +41,7 @@ class Filled:
 
 
 @dataclass(frozen=True)
-class Store:
+class RowStore:
     """Rows to be kept.
 
     Attributes:
@@ -88,7 +88,7 @@ class Store:
         _overwrite(self.folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
 
 
-def fill(stores: Sequence[Store], prepare: Callable[[range], Any], *, progress: str) -> list[Filled]:
+def fill_stores(stores: Sequence[RowStore], prepare: Callable[[range], Any], *, progress: str) -> list[Filled]:
     """Open stores and compute the rows that they lack.
 
     Args:
@@ -113,7 +113,7 @@ def fill(stores: Sequence[Store], prepare: Callable[[range], Any], *, progress: 
     return [_filled(store, lacking) for store, lacking in zip(stores, missing, strict=True)]
 
 
-def _filled(store: Store, computed: set[int]) -> Filled:
+def _filled(store: RowStore, computed: set[int]) -> Filled:
     worst = float(np.load(store.folder / "blocks.npy")["rounding_error"].max())
     rows = np.load(store.folder / "rows.npy", mmap_mode="r")
     return Filled(rows, store.folder, sum(len(store.rows(block)) for block in computed), worst)

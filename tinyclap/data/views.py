@@ -83,7 +83,7 @@ FIXED = ViewSpec(per_clip=1, crop=False, roll=False, gain_db=0.0, mix=0.0)
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Segment:
     """A stretch of one clip: where it begins, how far it is rolled, how fast it is played."""
 
     index: int
@@ -96,8 +96,8 @@ class Stretch:
 class View:
     """Everything that was drawn for one view, in units that do not depend on a sample rate."""
 
-    own: Stretch
-    other: Stretch | None
+    own: Segment
+    other: Segment | None
     mix_snr_db: float
     gain_db: float
     noise_snr_db: float | None
@@ -144,7 +144,7 @@ def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, seed: int, k:
     )
 
 
-def _draw_stretch(spec: ViewSpec, durations_s: Sequence[float], index: int, rng: np.random.Generator) -> Stretch:
+def _draw_stretch(spec: ViewSpec, durations_s: Sequence[float], index: int, rng: np.random.Generator) -> Segment:
     speed = 1.0
     if spec.speed:
         # A grid of a few speeds, because building a resampling filter costs more than applying it.
@@ -153,7 +153,7 @@ def _draw_stretch(spec: ViewSpec, durations_s: Sequence[float], index: int, rng:
     spare_s = max(0.0, durations_s[index] - spec.duration_s * speed)
     start_s = _on_grid(rng.uniform(0.0, spare_s)) if spec.crop else 0.0
     roll_s = _on_grid(rng.uniform(0.0, spec.duration_s)) if spec.roll else 0.0
-    return Stretch(index, start_s, roll_s, speed)
+    return Segment(index, start_s, roll_s, speed)
 
 
 def _on_grid(time_s: float) -> float:
@@ -189,7 +189,7 @@ def render(decoded: Decoded, view: View, duration_s: float) -> np.ndarray:
     return waveform.astype(np.float32, copy=False)
 
 
-def _render_stretch(decoded: Decoded, stretch: Stretch, duration_s: float) -> np.ndarray:
+def _render_stretch(decoded: Decoded, stretch: Segment, duration_s: float) -> np.ndarray:
     rate = decoded.sample_rate
     length = round(duration_s * rate)
     waveform = decoded.waveform(stretch.index, stretch.start_s, duration_s * stretch.speed)

@@ -28,7 +28,7 @@ def refuse_unknown(dtype: str) -> None:
         raise TinyclapError(f"dtype {dtype!r} is not known; allowed: {', '.join(DTYPES)}")
 
 
-def encode(embeddings: np.ndarray, dtype: str) -> np.ndarray:
+def quantize(embeddings: np.ndarray, dtype: str) -> np.ndarray:
     """Embeddings as they are stored.
 
     Args:
@@ -47,14 +47,14 @@ def encode(embeddings: np.ndarray, dtype: str) -> np.ndarray:
     return embeddings.astype(dtype)
 
 
-def decode(stored: np.ndarray, dtype: str, dim: int) -> np.ndarray:
-    """The inverse of `encode`, as nearly as its bytes tell: unit-norm float32 (N, dim).
+def dequantize(stored: np.ndarray, dtype: str, dim: int) -> np.ndarray:
+    """The inverse of `quantize`, as nearly as its bytes tell: unit-norm float32 (N, dim).
 
     The result lies in the space that was encoded, so it is compared with embeddings of sounds and of texts by cosine.
     Between binary ones the cosine is that of the bits, 1 - 2 * (differing bits) / dim.
 
     Raises:
-        TinyclapError: an array that `encode` does not make of `dim` dimensions.
+        TinyclapError: an array that `quantize` does not make of `dim` dimensions.
     """
     refuse_unknown(dtype)
     kind, width = ("uint8", bytes_per_clip(dtype, dim)) if dtype == "binary" else (dtype, dim)
@@ -82,7 +82,7 @@ def neighbours_kept(embeddings: np.ndarray, dtype: str) -> float | None:
     """
     if len(embeddings) < NEIGHBOURS + 2:
         return None
-    decoded = decode(encode(embeddings, dtype), dtype, embeddings.shape[1])
+    decoded = dequantize(quantize(embeddings, dtype), dtype, embeddings.shape[1])
     asking = np.arange(0, len(embeddings), -(-len(embeddings) // QUERIES))
     return neighbours.knn_overlap(decoded, embeddings, asking, NEIGHBOURS)
 

@@ -22,7 +22,7 @@ from tinyclap.teachers.cache import class_vectors, teacher_clips
 
 
 @dataclass(frozen=True)
-class Exam:
+class ZeroShotTask:
     """Labelled clips and prompts, made ready: decoded at every rate that is needed, so that no fault shows later.
 
     Attributes:
@@ -63,7 +63,7 @@ class Exam:
         return sources if any(source is not None for source in sources) else None
 
 
-def prepare(spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher, *sample_rates: int) -> Exam:
+def prepare(spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher, *sample_rates: int) -> ZeroShotTask:
     """The exam of a data section, for a teacher and for students of other sample rates.
 
     Raises:
@@ -77,11 +77,13 @@ def prepare(spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher,
     # A section that names its labels has chosen among the folders; one that does not means all of them.
     whole = [Path(part.root) for part in one_or_more(spec) if part.kind == "folder" and part.labels is None]
     empty = tuple(name for root in whole for name in empty_classes(root))
-    return Exam(describe_data(spec), dataset, heard, decoded, empty, prompts, recipe.evaluate.bootstrap, recipe.seed)
+    return ZeroShotTask(
+        describe_data(spec), dataset, heard, decoded, empty, prompts, recipe.evaluate.bootstrap, recipe.seed
+    )
 
 
 def grade(
-    exam: Exam, teacher: Teacher, student: Student | None = None, *, mean: np.ndarray | None = None
+    exam: ZeroShotTask, teacher: Teacher, student: Student | None = None, *, mean: np.ndarray | None = None
 ) -> dict[str, Any]:
     """Zero-shot accuracy of a teacher and, if given, its student, as `zeroshot.compare` tells it.
 

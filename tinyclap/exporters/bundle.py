@@ -16,7 +16,7 @@ from tinyclap.common.progress import silent
 from tinyclap.embeddings import zero_shot
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.bundle_readme import readme
-from tinyclap.exporters.calibration import Material, logmels, shipped_vectors, windows
+from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows
 from tinyclap.exporters.onnx import parity, quantize
 from tinyclap.exporters.onnx.graph import OPSET, join, operators, save
 from tinyclap.exporters.onnx.student import Input, encoder_graph, frontend_graph, static_graph
@@ -100,7 +100,7 @@ class Exporter:
 
     student: Student
     teacher: Teacher
-    material: Material
+    material: CalibrationSet
     options: ExportOptions
     name: str
     prompts: tuple[str, ...]

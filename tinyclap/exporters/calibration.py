@@ -18,7 +18,7 @@ SHIPPED_STEP = 2.0**-11  # of their samples, so that they compress
 
 
 @dataclass(frozen=True)
-class Material:
+class CalibrationSet:
     """Clips at the student's sample rate.
 
     Attributes:

@@ -102,7 +102,9 @@ def tokenizer(folder: Path, repository: str) -> Any:
         ) from error
 
 
-def fill(module: nn.Module, weights: Mapping[str, Tensor], name: str, format_name: str, following: Suffixes) -> None:
+def load_published(
+    module: nn.Module, weights: Mapping[str, Tensor], name: str, format_name: str, following: Suffixes
+) -> None:
     """Load weights that fit a module; those that end in `following` follow from its configuration and are left as is.
 
     Raises:

@@ -103,7 +103,9 @@ def load(source: str | Path) -> Saved:
     return Saved(config, weights, card, str(folder), latent_map)
 
 
-def fill(model: nn.Module, weights: Mapping[str, Tensor], place: str, names: Mapping[str, str] | None = None) -> None:
+def load_exact(
+    model: nn.Module, weights: Mapping[str, Tensor], place: str, names: Mapping[str, str] | None = None
+) -> None:
     """Load weights that fit a model exactly.
 
     Args:

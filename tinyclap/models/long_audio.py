@@ -12,7 +12,7 @@ from tinyclap.errors import TinyclapError
 Encode = Callable[[Tensor], Tensor]
 
 
-def embed_clips(
+def embed_long(
     waveforms: Tensor, lengths: Tensor | None, encode: Encode, *, window: int, pad: Encode, batch_size: int = 8
 ) -> Tensor:
     """Embed clips of any length with an encoder of fixed windows.

@@ -13,7 +13,7 @@ from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.models import hub
 from tinyclap.models.heads import HEADS, MappedProjection, pool, unit_norm
-from tinyclap.models.long_audio import embed_clips, repeat_pad
+from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.models.phinet import ACTIVATIONS, PhiNet
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import MAPPED, StudentConfig
@@ -79,7 +79,7 @@ class Student(nn.Module):
         window = self.config.window_samples
         pad = functools.partial(repeat_pad, length=window)
         waveforms = waveforms.to(self.frontend.window.device)
-        return embed_clips(waveforms, lengths, self, window=window, pad=pad, batch_size=WINDOWS_AT_ONCE)
+        return embed_long(waveforms, lengths, self, window=window, pad=pad, batch_size=WINDOWS_AT_ONCE)
 
     def save_pretrained(self, folder: str | Path, card: str | None = None, *, overwrite: bool = False) -> None:
         """Write config.json, model.safetensors and README.md, whole or not at all.
@@ -120,7 +120,7 @@ class Student(nn.Module):
             student = cls(StudentConfig.from_dict(config), saved.latent_map)
         except TinyclapError as error:
             raise TinyclapError(f"{place}/config.json: {error}") from error
-        hub.fill(student, saved.weights, place)
+        hub.load_exact(student, saved.weights, place)
         student.card = saved.card
         return student.eval()
 

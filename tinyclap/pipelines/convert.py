@@ -116,7 +116,7 @@ def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Stude
         for theirs, ours in modules.items()
         for tensor in student.get_submodule(ours).state_dict()
     }
-    hub.fill(student, weights, str(path), names)
+    hub.load_exact(student, weights, str(path), names)
     return student.eval()
 
 

@@ -27,11 +27,11 @@ from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import DistillOptions, distill, teacher_mean
-from tinyclap.training.distillation_set import lessons
+from tinyclap.training.distillation_set import distillation_set
 from tinyclap.training.distributed import build_accelerator, micro_batches
 
 
-def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
+def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
     """Distil, save the student, evaluate it beside its teacher, write the report; returns the run's summary.
 
     The run folder is touched only after teacher and data are there; `resume` and `overwrite` as in `open_run`. Of
@@ -51,7 +51,7 @@ def run_distill(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
         if exam:
             refuse_overlap(train, exam.dataset)
-        taught = lessons(recipe, train, teacher, student, accelerator.device)
+        taught = distillation_set(recipe, train, teacher, student, accelerator.device)
     stored, decoded = taught.stored, taught.logmels.views.decoded
     mean = teacher_mean(stored.embeddings)
     options = DistillOptions(**recipe.training.model_dump(exclude={"keep_logmels"}))

@@ -9,8 +9,8 @@ from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode_set
 from tinyclap.exporters.bundle import Exporter, ExportOptions, refuse_taken
-from tinyclap.exporters.calibration import Material
-from tinyclap.pipelines.finished import open_finished
+from tinyclap.exporters.calibration import CalibrationSet
+from tinyclap.pipelines.finished import load_distilled_run
 from tinyclap.runs.results import SWEEP
 from tinyclap.runtime.manifest import Manifest
 
@@ -41,13 +41,13 @@ def export_run(
     folder = run / "bundle" if out is None else out
     refuse_taken(folder, overwrite)
     progress("loading the student, its teacher and its clips")
-    finished = open_finished(run, "export")
+    finished = load_distilled_run(run, "export")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     train = decode_set(build_dataset(recipe.data.train), student.sample_rate, recipe.data)
-    material = Material(train)
+    material = CalibrationSet(train)
     if recipe.data.test:
         test = build_dataset(recipe.data.test)
-        material = Material(train, decode_set(test, student.sample_rate, recipe.data), tuple(test.labels))
+        material = CalibrationSet(train, decode_set(test, student.sample_rate, recipe.data), tuple(test.labels))
     chosen = ExportOptions(labels=material.labels if labels is None else labels, **options)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
     sweep = read_json(run / SWEEP, {}).get("rows", [])

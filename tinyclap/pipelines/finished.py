@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finished:
+class DistilledRun:
     """A finished distillation.
 
     Attributes:
@@ -46,10 +46,10 @@ def finished_recipe(run: Path, wanted: str) -> DistillRecipe:
     return recipe
 
 
-def open_finished(run: Path, wanted: str) -> Finished:
+def load_distilled_run(run: Path, wanted: str) -> DistilledRun:
     """Open a finished distillation; raises as `finished_recipe` and `student_and_teacher` do."""
     recipe = finished_recipe(run, wanted)
-    return Finished(recipe, *student_and_teacher(run, recipe))
+    return DistilledRun(recipe, *student_and_teacher(run, recipe))
 
 
 def student_and_teacher(run: Path, recipe: DistillRecipe) -> "tuple[Student, Teacher]":

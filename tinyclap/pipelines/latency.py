@@ -19,14 +19,14 @@ from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.latency_model import LatencyFit, features, fit
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.runtime.session import open_session
-from tinyclap.scaling.design_space import Space
+from tinyclap.scaling.design_space import DesignSpace
 
 STUDENTS, TIMES = "students.json", "times.json"
 LARGEST_MACS = 100_000_000
 AT_ONCE = 8  # that take turns while they are timed
 
 
-def make_students(folder: Path, space: Space, n: int, seed: int = 0) -> None:
+def make_students(folder: Path, space: DesignSpace, n: int, seed: int = 0) -> None:
     """Write graphs from waveform to embedding of students drawn by lot from a space; needs the train install.
 
     Goes on where an earlier call for the same students was interrupted.
@@ -116,7 +116,7 @@ def _call(path: Path, config: StudentConfig, threads: int) -> Any:
     return partial(session.run, None, {"waveform": waveform})
 
 
-def _drawn(space: Space, n: int, rng: random.Random) -> list[StudentConfig]:
+def _drawn(space: DesignSpace, n: int, rng: random.Random) -> list[StudentConfig]:
     trunks = list(space.trunks())
     found: dict[StudentConfig, None] = {}
     while len(found) < n:

@@ -24,7 +24,7 @@ from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.pretrain import PretrainOptions, pretrain, refuse_several
 
 
-def run_pretrain(recipe: PretrainRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
+def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
     """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `run_distill`."""
     began = time.perf_counter()
     check_run(run, dump(recipe), resume=resume, overwrite=overwrite)

@@ -17,10 +17,10 @@ from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode_set
 from tinyclap.data.folder import folder as folder_data
 from tinyclap.embeddings.latent_map import METHODS, LatentMap, latent_map
-from tinyclap.evaluation.zero_shot import Exam, grade, prepare
+from tinyclap.evaluation.zero_shot import ZeroShotTask, grade, prepare
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import describe_student
-from tinyclap.pipelines.finished import Finished, open_finished
+from tinyclap.pipelines.finished import DistilledRun, load_distilled_run
 from tinyclap.pipelines.prune_options import PruneOptions, new_run
 from tinyclap.pruning import finetune, fold, sweep
 from tinyclap.reports.model_cards import model_card
@@ -28,7 +28,7 @@ from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
 from tinyclap.runs.results import SWEEP, TEACHER_MEAN, write_evaluation
 from tinyclap.teachers.cache import class_vectors, teacher_clips
-from tinyclap.training.distillation_set import lessons
+from tinyclap.training.distillation_set import distillation_set
 
 
 def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path:
@@ -48,7 +48,7 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
     """
     began = time.perf_counter()
     target = new_run(run, options, out)
-    finished = open_finished(run, "prune")
+    finished = load_distilled_run(run, "prune")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     pruning = _Pruning(finished, options, build_dataset(recipe.data.train))
     exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
@@ -83,7 +83,7 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
 class _Pruning:
     """A finished distillation, and how it is to be pruned."""
 
-    finished: Finished
+    finished: DistilledRun
     options: PruneOptions
     train: Dataset
 
@@ -103,7 +103,7 @@ class _Pruning:
         return embeddings
 
     @cached_property
-    def material(self) -> finetune.Material:
+    def material(self) -> finetune.HeadTrainingSet:
         """What heads are trained on again."""
         return training_material(self.finished, self.train)
 
@@ -126,7 +126,7 @@ class _Pruning:
         mean: np.ndarray = pruned.latent_map.apply(_usable(teacher_clips(teacher, heard))).mean(0)
         return mean
 
-    def sweep(self, exam: Exam) -> list[dict[str, Any]]:
+    def sweep(self, exam: ZeroShotTask) -> list[dict[str, Any]]:
         """Every method at every dimension asked for, on the run's test clips."""
         student, teacher, usable = self.finished.student, self.finished.teacher, exam.usable
 
@@ -139,7 +139,7 @@ class _Pruning:
             heard = exam.decoded[model.sample_rate]
             return clip_embeddings(model.embed_audio, heard, progress="student listens")[usable]
 
-        trial = sweep.Trial(
+        trial = sweep.SweepProtocol(
             listen(student),
             teacher_clips(teacher, exam.heard)[usable],
             classes,
@@ -165,12 +165,14 @@ class _Pruning:
         }
 
 
-def training_material(finished: Finished, train: Dataset) -> finetune.Material:
+def training_material(finished: DistilledRun, train: Dataset) -> finetune.HeadTrainingSet:
     """What the head of a run's student can be trained on again: its own training's views, from the store."""
     recipe, student = finished.recipe, finished.student
-    taught = lessons(recipe, train, finished.teacher, student)
+    taught = distillation_set(recipe, train, finished.teacher, student)
     training = recipe.training
-    return finetune.material(student, taught.logmels, taught.stored.embeddings, training.loss, training.plain_weight)
+    return finetune.head_training_set(
+        student, taught.logmels, taught.stored.embeddings, training.loss, training.plain_weight
+    )
 
 
 def _usable(embeddings: np.ndarray) -> np.ndarray:

@@ -39,12 +39,12 @@ from tinyclap.scaling.successive_halving import Report, Stopped, Trial, search
 from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.cache import teacher_clips
 from tinyclap.training.distill import DistillOptions, distill, teacher_mean
-from tinyclap.training.distillation_set import Lessons, lessons
+from tinyclap.training.distillation_set import DistillationSet, distillation_set
 
 HELD_OUT = 0.2
 
 
-def run_search(
+def search_run(
     recipe: DistillRecipe,
     budget: Budget,
     options: SearchOptions,
@@ -195,11 +195,11 @@ class _Trials:
         """The clips that trials are ranked on."""
         return self._parts[1]
 
-    def _lessons(self, student: Student) -> Lessons:
+    def _lessons(self, student: Student) -> DistillationSet:
         few = self.recipe.views.model_copy(update={"per_clip": min(self.views, self.recipe.views.per_clip)})
-        return lessons(self.recipe.model_copy(update={"views": few}), self._parts[0], self.teacher, student)
+        return distillation_set(self.recipe.model_copy(update={"views": few}), self._parts[0], self.teacher, student)
 
-    def _kept(self, dim: int, taught: Lessons) -> LatentMap | None:
+    def _kept(self, dim: int, taught: DistillationSet) -> LatentMap | None:
         """The rotation to so many dimensions, of the teacher's embeddings of the views."""
         full = self.teacher.embed_dim
         embeddings = taught.stored.embeddings.reshape(-1, full).astype(np.float32)

@@ -20,7 +20,7 @@ from tinyclap.training.spectrograms import LogMelViews
 
 
 @dataclass(frozen=True)
-class Material:
+class HeadTrainingSet:
     """What a head is trained on again: every stored view once as the trunk hears it and once as the teacher does.
 
     Attributes:
@@ -37,7 +37,9 @@ class Material:
 
 
 @torch.no_grad()
-def material(student: Student, views: LogMelViews, targets: np.ndarray, loss: str, plain_weight: float) -> Material:
+def head_training_set(
+    student: Student, views: LogMelViews, targets: np.ndarray, loss: str, plain_weight: float
+) -> HeadTrainingSet:
     """The stored views of a distillation, targets (clips, views, full_dim), through the student's trunk."""
     rows = [divmod(row, views.per_clip) for row in range(len(views) * views.per_clip)]
     blocks = [rows[first : first + FEATURES_AT_ONCE] for first in range(0, len(rows), FEATURES_AT_ONCE)]
@@ -45,10 +47,10 @@ def material(student: Student, views: LogMelViews, targets: np.ndarray, loss: st
         student.eval().features(views.batch(block)).numpy()
         for block in counted(blocks, "student listens", len(blocks), "block")
     ]
-    return Material(np.concatenate(features), targets.reshape(len(rows), -1), loss, plain_weight)
+    return HeadTrainingSet(np.concatenate(features), targets.reshape(len(rows), -1), loss, plain_weight)
 
 
-def finetune(student: Student, taught: Material, epochs: int, *, lr: float = 0.004, seed: int = 0) -> Student:
+def finetune(student: Student, taught: HeadTrainingSet, epochs: int, *, lr: float = 0.004, seed: int = 0) -> Student:
     """A pruned student whose head alone was trained towards the teacher's mapped embeddings.
 
     A mapped projection becomes a narrow one first (see `narrow`).

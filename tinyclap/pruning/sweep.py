@@ -16,7 +16,7 @@ FINETUNE_BATCH = 256
 
 
 @dataclass(frozen=True)
-class Trial:
+class SweepProtocol:
     """What a sweep is measured on: test clips and classes in the whole space.
 
     Attributes:
@@ -54,7 +54,7 @@ class Trial:
 
 
 def sweep(
-    trial: Trial,
+    trial: SweepProtocol,
     make: Callable[[str, int], LatentMap],
     methods: Sequence[str],
     dims: Sequence[int],

@@ -15,7 +15,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.hardware.student_shape import StudentShape, per_second
 from tinyclap.models.student_config import MAPPED
 from tinyclap.reports.timed import timed_kinds
-from tinyclap.runs.results import STUDENT, Run, objects, part
+from tinyclap.runs.results import STUDENT, Run, as_mapping, as_mappings
 from tinyclap.runtime.manifest import INT8_GRAPH
 
 OF_A_WINDOW = ("macs", "p50_ms", "p90_ms", "p99_ms")  # compare only where windows are as long as each other
@@ -23,7 +23,7 @@ BENCH_KEYS = ("p50_ms", "p90_ms", "p99_ms", "real_time_factor", "peak_rss_bytes"
 
 
 @dataclass(frozen=True)
-class Model:
+class CostColumn:
     """One column: its heading, its kind (teacher, student, unpruned, int8 or other), its figures by key."""
 
     name: str
@@ -92,7 +92,7 @@ def shape_of(run: Run) -> StudentShape | None:
 
 def unpruned_shape(run: Run, shape: StudentShape | None) -> StudentShape | None:
     """The shape of the student that a run was pruned from; None if it was not, or its files do not tell."""
-    dim = part(run.summary.get("pruned")).get("full_dim")
+    dim = as_mapping(run.summary.get("pruned")).get("full_dim")
     if shape is None or type(dim) is not int or dim <= shape.config.embed_dim:
         return None
     first = shape.config.head == MAPPED and dim == shape.full_dim
@@ -100,36 +100,40 @@ def unpruned_shape(run: Run, shape: StudentShape | None) -> StudentShape | None:
     return StudentShape(dataclasses.replace(shape.config, head=head, embed_dim=dim), None if first else shape.full_dim)
 
 
-def summary_models(summary: Mapping[str, Any]) -> list[Model]:
+def summary_models(summary: Mapping[str, Any]) -> list[CostColumn]:
     """Teacher and student as summary.json knows them."""
-    found = [(kind, part(summary.get(kind))) for kind in ("teacher", "student")]
-    return [Model(kind.capitalize(), kind, per_second(figures)) for kind, figures in found if figures]
+    found = [(kind, as_mapping(summary.get(kind))) for kind in ("teacher", "student")]
+    return [CostColumn(kind.capitalize(), kind, per_second(figures)) for kind, figures in found if figures]
 
 
-def models(run: Run, shape: StudentShape | None) -> list[Model]:
+def models(run: Run, shape: StudentShape | None) -> list[CostColumn]:
     """All that the run's files know of: teacher, unpruned parent, student, INT8 graph, and what else was timed."""
     timed, others = timed_kinds(run)
     found = {model.kind: model for model in summary_models(run.summary)}
-    trunk = {"trunk_parameters": part(run.summary.get("student")).get("trunk_parameters")}  # the same in all of them
+    trunk = {
+        "trunk_parameters": as_mapping(run.summary.get("student")).get("trunk_parameters")
+    }  # the same in all of them
     before = unpruned_shape(run, shape)
     if before is not None:
-        found["unpruned"] = Model("Unpruned", "unpruned", before.figures() | trunk)
-    graph = part(part(run.bundle.get("graphs")).get(INT8_GRAPH))
+        found["unpruned"] = CostColumn("Unpruned", "unpruned", before.figures() | trunk)
+    graph = as_mapping(as_mapping(run.bundle.get("graphs")).get(INT8_GRAPH))
     if graph or "int8" in timed:
         figures = {"window_s": run.bundle.get("window_s"), **graph}
-        found["int8"] = Model("INT8", "int8", figures | trunk | (shape.memory("int8") if shape else {}))
+        found["int8"] = CostColumn("INT8", "int8", figures | trunk | (shape.memory("int8") if shape else {}))
     if shape is not None and "student" in found:
         student = found["student"]
         found["student"] = dataclasses.replace(student, figures={**student.figures, **shape.memory("float32")})
     for kind, entry in timed.items():
-        known_already = found.get(kind, Model(kind.capitalize(), kind, {}))
+        known_already = found.get(kind, CostColumn(kind.capitalize(), kind, {}))
         found[kind] = dataclasses.replace(known_already, figures={**_bench_figures(entry), **_told(known_already)})
     order = [found[kind] for kind in ("teacher", "unpruned", "student", "int8") if kind in found]
-    further = [Model(str(entry.get("name") or entry.get("file")), "other", _bench_figures(entry)) for entry in others]
+    further = [
+        CostColumn(str(entry.get("name") or entry.get("file")), "other", _bench_figures(entry)) for entry in others
+    ]
     return [dataclasses.replace(model, figures=per_second(model.figures)) for model in [*order, *further]]
 
 
-def cost_rows(columns: Sequence[Model]) -> list[CostRow]:
+def cost_rows(columns: Sequence[CostColumn]) -> list[CostRow]:
     """The table's lines; those without any number are left out."""
     pair = {model.kind: model.figures for model in columns if model.kind in ("teacher", "student")}
     rows = []
@@ -152,10 +156,10 @@ def windows_differ(found: Iterable[Mapping[str, Any]], key: str) -> bool:
 
 def timed_on(run: Run) -> str:
     """Where and how the latencies were measured, in words; empty where there are none."""
-    timed = [entry for entry in objects(run.bench.get("models")) if known(entry.get("p50_ms"))]
+    timed = [entry for entry in as_mappings(run.bench.get("models")) if known(entry.get("p50_ms"))]
     if not timed:
         return ""
-    environment = part(run.bench.get("environment"))
+    environment = as_mapping(run.bench.get("environment"))
     told = [str(environment.get("cpu") or "a machine that bench.json does not name")]
     if environment.get("host"):
         told.append(f"host {environment['host']}")
@@ -179,5 +183,5 @@ def _bench_figures(entry: Mapping[str, Any]) -> dict[str, Any]:
     return figures | {"size_bytes": entry.get("file_bytes"), "timed_s": entry.get("window_s")}
 
 
-def _told(model: Model) -> dict[str, Any]:
+def _told(model: CostColumn) -> dict[str, Any]:
     return {key: value for key, value in model.figures.items() if value is not None}

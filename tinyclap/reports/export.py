@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyclap.common.numbers import DASH, file_size, known, percent, power_of_ten, three_digits
-from tinyclap.runs.results import part
+from tinyclap.runs.results import as_mapping
 from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, TEXT_GRAPH
 
 MEANINGS = {
@@ -30,7 +30,7 @@ class GraphRow:
 
 def graph_rows(bundle: Mapping[str, Any]) -> list[GraphRow]:
     """The graphs of a bundle with their differences from torch, and INT8's from float."""
-    graphs, files, parity = (part(bundle.get(key)) for key in ("graphs", "files", "parity"))
+    graphs, files, parity = (as_mapping(bundle.get(key)) for key in ("graphs", "files", "parity"))
     of_float = [parity[key] for key in ("max_abs_clips", "max_abs_batches") if known(parity.get(key))]
     differences = {
         FLOAT_GRAPH: max(of_float, default=None),
@@ -41,10 +41,10 @@ def graph_rows(bundle: Mapping[str, Any]) -> list[GraphRow]:
     return [
         GraphRow(
             name,
-            file_size(part(graphs.get(name) or files.get(name)).get("size_bytes")),
+            file_size(as_mapping(graphs.get(name) or files.get(name)).get("size_bytes")),
             power_of_ten(differences.get(name)),
-            _cosine(part(graphs.get(name)).get("cosine_to_float")),
-            percent(part(graphs.get(name)).get("agreement")),
+            _cosine(as_mapping(graphs.get(name)).get("cosine_to_float")),
+            percent(as_mapping(graphs.get(name)).get("agreement")),
             MEANINGS.get(name, ""),
         )
         for name in names
@@ -53,7 +53,7 @@ def graph_rows(bundle: Mapping[str, Any]) -> list[GraphRow]:
 
 def sentences(bundle: Mapping[str, Any]) -> list[str]:
     """How to read the table, from what the bundle says of its measurement."""
-    parity, int8 = part(bundle.get("parity")), part(part(bundle.get("graphs")).get(INT8_GRAPH))
+    parity, int8 = as_mapping(bundle.get("parity")), as_mapping(as_mapping(bundle.get("graphs")).get(INT8_GRAPH))
     told = []
     if known(parity.get("tolerance")) and known(parity.get("clips")):
         worst = f"; the largest was on: {parity['worst_clip']}" if parity.get("worst_clip") else ""

@@ -7,7 +7,7 @@ from typing import Any
 from tinyclap.reports import costs
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.pages import template_environment
-from tinyclap.runs.results import evaluations_of, objects, part
+from tinyclap.runs.results import as_mapping, as_mappings, evaluations_of
 
 # Licence names the Hugging Face Hub knows; any other is declared there as "other" with its name.
 HUB_LICENCES = (
@@ -33,7 +33,7 @@ def model_card(
 
     A teacher is named as a Hub repository only if it does not come from a local folder.
     """
-    teacher = part(summary.get("teacher"))
+    teacher = as_mapping(summary.get("teacher"))
     licence = str(teacher.get("licence") or "unknown")
     name = str(teacher.get("name") or "")
     evaluations = [evaluation_tables(entry) for entry in evaluations_of(evaluation)] if evaluation else []
@@ -46,14 +46,14 @@ def model_card(
         "evaluations": evaluations,
         "cost_models": costs.summary_models(summary),
         "costs": costs.cost_rows(costs.summary_models(summary)),
-        "bad_clips": objects(summary.get("bad_clips")),
+        "bad_clips": as_mappings(summary.get("bad_clips")),
     }
     return template_environment().get_template("model_card.md.j2").render(context)
 
 
 def teacher_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None, recipe: str, kind: str) -> str:
     """A pretrained teacher's README.md; `recipe` as YAML, `kind` as a recipe's teacher section names its format."""
-    licence = str(part(summary.get("teacher")).get("licence") or "unknown")
+    licence = str(as_mapping(summary.get("teacher")).get("licence") or "unknown")
     context = {
         "summary": summary,
         "evaluation": evaluation,

@@ -7,9 +7,9 @@ from typing import Any
 from tinyclap.common import numbers
 from tinyclap.common.numbers import known, percent
 from tinyclap.hardware.student_shape import StudentShape
-from tinyclap.reports.costs import Model, unpruned_shape, windows_differ
+from tinyclap.reports.costs import CostColumn, unpruned_shape, windows_differ
 from tinyclap.reports.scatter import Axis, Point, Quality, Scatter, scatter
-from tinyclap.runs.results import Run, objects, part
+from tinyclap.runs.results import Run, as_mapping, as_mappings
 
 ACCURACY = Quality(numbers.round_percent, percent)
 
@@ -48,21 +48,21 @@ class Candidate:
     interval: tuple[float, float] | None = None
 
 
-def candidates(run: Run, columns: Sequence[Model], shape: StudentShape | None) -> list[Candidate]:
+def candidates(run: Run, columns: Sequence[CostColumn], shape: StudentShape | None) -> list[Candidate]:
     """What the run's files know the accuracy of, on its first evaluation's clips."""
     evaluation = run.evaluations[0] if run.evaluations else {}
     figures = {model.kind: model.figures for model in columns}
-    pruned = part(run.summary.get("pruned"))
+    pruned = as_mapping(run.summary.get("pruned"))
     found = [
-        Candidate(kind, kind, accuracy, figures[kind], _interval(part(evaluation[kind]).get("ci95")))
+        Candidate(kind, kind, accuracy, figures[kind], _interval(as_mapping(evaluation[kind]).get("ci95")))
         for kind in ("teacher", "student")
-        if kind in figures and known(accuracy := part(evaluation.get(kind)).get("accuracy"))
+        if kind in figures and known(accuracy := as_mapping(evaluation.get(kind)).get("accuracy"))
     ]
     before = unpruned_shape(run, shape)
     if not pruned or before is None:
         return found
     own = (pruned.get("method"), bool(pruned.get("finetune_epochs")))
-    for row in objects(run.sweep.get("rows")):
+    for row in as_mappings(run.sweep.get("rows")):
         dim, accuracy = row.get("dim"), row.get("accuracy")
         if type(dim) is not int or not 1 <= dim <= before.config.embed_dim or not known(accuracy):
             continue

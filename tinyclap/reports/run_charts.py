@@ -8,7 +8,7 @@ from tinyclap.common import numbers
 from tinyclap.common.numbers import known
 from tinyclap.reports.charts import Chart, line_chart
 from tinyclap.reports.tables import swept_name
-from tinyclap.runs.results import objects
+from tinyclap.runs.results import as_mappings
 
 UNPRUNED_STYLE = 0  # of its line among the methods' in the page
 
@@ -34,7 +34,7 @@ def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
 
 def sweep_charts(sweep: Mapping[str, Any]) -> list[Chart]:
     """Accuracy and neighbour overlap over the dimensions, a line per method and state; the axis is logarithmic."""
-    rows = [row for row in objects(sweep.get("rows")) if known(row.get("dim")) and row["dim"] > 0]
+    rows = [row for row in as_mappings(sweep.get("rows")) if known(row.get("dim")) and row["dim"] > 0]
     pruned = sorted((row for row in rows if row.get("method") != "none"), key=lambda row: row["dim"])
     methods = list(dict.fromkeys(row.get("method") for row in rows if row.get("method") != "none"))
     styles = {"unpruned": UNPRUNED_STYLE}

@@ -11,7 +11,7 @@ from tinyclap.reports import charts, costs, pareto, run_charts, scatter, tables
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.export import graph_rows, sentences
 from tinyclap.reports.pages import shown_path, write_pages
-from tinyclap.runs.results import Run, objects, part, read_run
+from tinyclap.runs.results import Run, as_mapping, as_mappings, read_run
 
 LISTED_CLIPS = 50  # bad clips named in the Markdown; the HTML names all of them
 
@@ -31,7 +31,7 @@ def _context(run: Run) -> dict[str, Any]:
     recipe = shlex.quote(f"{shown_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
     resume = f"tinyclap {task} {recipe} --run {where} --resume"
     first = run.evaluations[0] if run.evaluations else {}
-    own_data = "" if part(run.settings.get("data")).get("test") and not first else " --data folder --root PATH"
+    own_data = "" if as_mapping(run.settings.get("data")).get("test") and not first else " --data folder --root PATH"
     export, bench = f"tinyclap export --onnx --int8 {where}", f"tinyclap bench {where}"
     columns, epochs = tables.epoch_table(run.epochs)
     return {
@@ -56,14 +56,14 @@ def _context(run: Run) -> dict[str, Any]:
         "charts": run_charts.charts(run.epochs),
         "sweep": tables.sweep_tables(run.sweep) if run.sweep else [],
         "sweep_charts": run_charts.sweep_charts(run.sweep),
-        "pruned": part(run.summary.get("pruned")),
+        "pruned": as_mapping(run.summary.get("pruned")),
         "frame": charts.FRAME,
         "scatter_frame": scatter.FRAME,
         "epoch_columns": columns,
         "epochs": epochs,
         "time_spent": tables.time_spent(run.epochs),
-        "data": part(run.settings.get("data")),
-        "bad_clips": objects(run.summary.get("bad_clips")),
+        "data": as_mapping(run.settings.get("data")),
+        "bad_clips": as_mappings(run.summary.get("bad_clips")),
         "listed_clips": LISTED_CLIPS,
     }
 
@@ -87,7 +87,7 @@ def _costs(run: Run) -> dict[str, Any]:
 def _again(run: Run, task: str, recipe: str) -> str:
     """The command that makes such a run anew."""
     folder = shlex.quote(shown_path(run.folder) + "-again")
-    pruned = part(run.summary.get("pruned"))
+    pruned = as_mapping(run.summary.get("pruned"))
     if not pruned:
         return f"tinyclap {task} {recipe} --run {folder}"
     options = {"--method": pruned.get("method"), "--finetune": pruned.get("finetune_epochs")}

@@ -15,7 +15,7 @@ from tinyclap.hardware.budget import LIMITS, told
 from tinyclap.reports import pages, scatter
 from tinyclap.reports.console.search import conventions, drawn_costs, next_command, short
 from tinyclap.reports.scatter import Axis, Point, Quality, Scatter
-from tinyclap.runs.results import objects, part
+from tinyclap.runs.results import as_mapping, as_mappings
 from tinyclap.scaling.options import ASKED, CHOSEN, RESULT
 
 COLUMNS = {
@@ -59,7 +59,7 @@ def read_search(folder: Path) -> dict[str, Any]:
         raise TinyclapError(f"{folder} holds a search that has not ended: the same `tinyclap search` goes on with it")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        trials = [trial for trial in objects(part(found).get("trials")) if _whole(trial)]
+        trials = [trial for trial in as_mappings(as_mapping(found).get("trials")) if _whole(trial)]
         if not trials:
             raise ValueError("no trial in it can be read")
         result = {**found, "trials": trials}
@@ -73,7 +73,7 @@ def read_search(folder: Path) -> dict[str, Any]:
 
 def pictures(result: Mapping[str, Any]) -> list[Scatter]:
     """Centred cosine against each cost: every trial, the front that none beats, and the budget."""
-    trials, limits = result["trials"], part(result.get("budget"))
+    trials, limits = result["trials"], as_mapping(result.get("budget"))
     drawn = []
     for key, cost in drawn_costs(result).items():
         unit = cost.unit
@@ -104,7 +104,7 @@ def pictures(result: Mapping[str, Any]) -> list[Scatter]:
 
 def table(result: Mapping[str, Any]) -> list[list[str]]:
     """All trials as text under the names of their columns, the budget first."""
-    trials, limits = result["trials"], part(result.get("budget"))
+    trials, limits = result["trials"], as_mapping(result.get("budget"))
     names = [name for name in LIMITS if any(known(trial.get(name)) for trial in trials)]
     header = ["", "Centred cosine", "Epochs", *(COLUMNS[name] for name in names), "Student"]
     budget = ["budget", "", "", *(told(name, limits[name]) if known(limits.get(name)) else "" for name in names), ""]
@@ -140,7 +140,7 @@ def _context(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
         "conventions": conventions(result),
         "chosen": _read_text(folder / CHOSEN),
         "recipe": str(result.get("recipe") or ""),
-        "environment": part(result.get("environment")),
+        "environment": as_mapping(result.get("environment")),
         "next_command": next_command(result, where),
         "search_command": _command(result, where),
         "report_command": f"tinyclap report {shlex.quote(str(where))}",
@@ -158,12 +158,12 @@ def _tiles(result: Mapping[str, Any], rows: Sequence[Sequence[str]]) -> list[tup
 
 def _command(result: Mapping[str, Any], folder: Path) -> str:
     """The command that searches so again, with the recipe that the report shows."""
-    budget = part(result.get("budget"))
+    budget = as_mapping(result.get("budget"))
     given = []
     for key, option in OPTIONS.items():
         unit = "ms" if key == "latency_ms" else "B" if key.endswith("_bytes") else ""
         given += [f"{option} {budget[key]}{unit}"] if known(budget.get(key)) else []
-    if part(budget.get("latency")):
+    if as_mapping(budget.get("latency")):
         given.append("--latency FILE")
     given.append(f"--precision {budget.get('precision')}{' --fused' if budget.get('fused') else ''}")
     counts = {"trials": len(result["trials"]), **{key: result.get(key) for key in ("epochs", "views", "seed")}}

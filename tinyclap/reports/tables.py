@@ -7,7 +7,7 @@ from typing import Any
 from tinyclap.common import numbers
 from tinyclap.common.numbers import DASH, known, percent, percent_interval, ratio
 from tinyclap.embeddings.zero_shot import clean_label
-from tinyclap.runs.results import MODELS, objects, part
+from tinyclap.runs.results import MODELS, as_mapping, as_mappings
 
 EPOCH_ROWS = 12  # of a long training, so many epochs are tabulated
 MISTAKES = 5
@@ -42,7 +42,7 @@ def verdict(evaluation: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         return f"{kept} at {cost}." if cost else f"{kept}."
     if evaluation:
         model = evaluation["models"][0]
-        return f"The {model}'s zero-shot accuracy is {percent(part(evaluation.get(model)).get('accuracy'))}."
+        return f"The {model}'s zero-shot accuracy is {percent(as_mapping(evaluation.get(model)).get('accuracy'))}."
     if cost:
         return f"The student runs at {cost} of its teacher; its accuracy has not been measured yet."
     return "Zero-shot accuracy has not been measured yet."
@@ -50,19 +50,19 @@ def verdict(evaluation: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
 
 def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
     """Accuracy, its mean over the folds and each fold's, teacher beside student."""
-    models = [part(evaluation.get(model)) for model in MODELS]
-    folds = [part(model.get("folds")) for model in models]
+    models = [as_mapping(evaluation.get(model)) for model in MODELS]
+    folds = [as_mapping(model.get("folds")) for model in models]
     accuracy = [_with_interval(model.get("accuracy"), model.get("ci95")) for model in models]
     kept = _with_interval(evaluation.get("retention"), evaluation.get("retention_ci95"))
     meaning = "share of the clips whose own class's prompt is the nearest"
     rows = [Row("Zero-shot accuracy", accuracy[0], accuracy[1], kept, meaning)]
-    by_fold = [part(fold.get("accuracy")) for fold in folds]
+    by_fold = [as_mapping(fold.get("accuracy")) for fold in folds]
     names = list(by_fold[0] or by_fold[1])
     if len(names) < 2:
         return rows
     means = [f"{percent(fold.get('mean'))} ± {percent(fold.get('sd'))}" if fold else DASH for fold in folds]
     rows.append(Row(f"Mean over {len(names)} folds", means[0], means[1], help="± standard deviation between folds"))
-    clips = part((folds[0] or folds[1]).get("n_clips"))
+    clips = as_mapping((folds[0] or folds[1]).get("n_clips"))
     for name in names:
         size = f" ({clips[name]} clips)" if name in clips else ""
         rows.append(Row(f"Fold {name}{size}", percent(by_fold[0].get(name)), percent(by_fold[1].get(name))))
@@ -73,8 +73,8 @@ def warnings(evaluation: Mapping[str, Any]) -> list[str]:
     """What makes an evaluation's figures say less than they seem to, a sentence each."""
     found = []
     labels, chance = evaluation.get("labels") or [], evaluation.get("chance")
-    for model in (model for model in MODELS if part(evaluation.get(model))):
-        matrix = part(evaluation.get("confusion")).get(model) or []
+    for model in (model for model in MODELS if as_mapping(evaluation.get(model))):
+        matrix = as_mapping(evaluation.get("confusion")).get(model) or []
         named = [label for label, *counts in zip(labels, *matrix, strict=True) if any(counts)] if matrix else []
         interval = evaluation[model].get("ci95")
         if len(named) == 1:
@@ -133,7 +133,7 @@ def _comparable_macs(summary: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def tiles(evaluation: Mapping[str, Any], summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(figure, what it is, beside what) for the top of the page; only what was measured."""
-    teacher, student = (part(evaluation.get(model)) for model in MODELS)
+    teacher, student = (as_mapping(evaluation.get(model)) for model in MODELS)
     shown, beside = student or teacher, f"teacher {percent(teacher.get('accuracy'))}"
     if not student or not teacher:
         beside = percent_interval(shown.get("ci95"))
@@ -152,14 +152,14 @@ def class_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """label, n, and each model's accuracy per class, as in the file but for the cleaned label."""
     return [
         {"label": shown_label(row.get("label")), "n": row.get("n"), **{model: row.get(model) for model in MODELS}}
-        for row in objects(evaluation.get("per_class"))
+        for row in as_mappings(evaluation.get("per_class"))
     ]
 
 
 def confusion(evaluation: Mapping[str, Any], model: str) -> list[tuple[str, list[Cell]]]:
     """(true label, cells by predicted class) rows; empty when the matrix is missing or misshapen."""
     labels = [shown_label(label) for label in evaluation.get("labels") or []]
-    matrix = part(evaluation.get("confusion")).get(model) or []
+    matrix = as_mapping(evaluation.get("confusion")).get(model) or []
     if not labels or len(matrix) != len(labels) or any(len(counts) != len(labels) for counts in matrix):
         return []
     return [
@@ -186,7 +186,7 @@ def shown_label(label: Any) -> str:
 
 def sweep_tables(sweep: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A pruning sweep as text: for accuracy and neighbour overlap a table of methods by dimensions."""
-    rows = [row for row in objects(sweep.get("rows")) if known(row.get("dim"))]
+    rows = [row for row in as_mappings(sweep.get("rows")) if known(row.get("dim"))]
     unpruned = next((row for row in rows if row.get("method") == "none"), {})
     dims = sorted({row["dim"] for row in rows if row.get("method") != "none"}, reverse=True)
     told = []
@@ -240,7 +240,7 @@ def _entry(value: Any) -> str:
 
 def _both(summary: Mapping[str, Any], key: str) -> tuple[Any, Any]:
     """The student's and the teacher's figure."""
-    return part(summary.get("student")).get(key), part(summary.get("teacher")).get(key)
+    return as_mapping(summary.get("student")).get(key), as_mapping(summary.get("teacher")).get(key)
 
 
 def _with_interval(value: Any, pair: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from tinyclap.runs.results import BUNDLE, Run, objects, part
+from tinyclap.runs.results import BUNDLE, Run, as_mapping, as_mappings
 from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH
 
 KINDS = {FLOAT_GRAPH: "student", INT8_GRAPH: "int8"}
@@ -16,11 +16,11 @@ Entry = dict[str, Any]
 
 def timed_kinds(run: Run) -> tuple[dict[str, Entry], list[Entry]]:
     """Entries by the kind of model that they are of (student, int8, teacher), and those of other models."""
-    entries = objects(run.bench.get("models"))
+    entries = as_mappings(run.bench.get("models"))
     kinds = [_kind_here(run, entry) for entry in entries]
     if not any(kinds):  # it was timed from another folder, or has been moved since
         kinds = _kinds_by_name(run, entries)
-    teacher = part(run.summary.get("teacher")).get("name")
+    teacher = as_mapping(run.summary.get("teacher")).get("name")
     timed: dict[str, Entry] = {}
     others = []
     for entry, graph in zip(entries, kinds, strict=True):

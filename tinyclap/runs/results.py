@@ -88,12 +88,12 @@ def read_evaluations(run: Path) -> list[dict[str, Any]]:
     return written
 
 
-def objects(value: Any) -> list[dict[str, Any]]:
+def as_mappings(value: Any) -> list[dict[str, Any]]:
     """The objects of a JSON list; empty for anything else."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def part(value: Any) -> dict[str, Any]:
+def as_mapping(value: Any) -> dict[str, Any]:
     """A JSON object, or an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}
 

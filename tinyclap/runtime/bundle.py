@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tinyclap.audio.log_mel.in_numpy import LogMel
+from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
 from tinyclap.audio.windows import at_rate, mono, of_array, of_file, of_stream
 from tinyclap.common.checks import is_count, is_number
 from tinyclap.embeddings.zero_shot import class_matrix, prompts_for
@@ -53,7 +53,7 @@ class Bundle:
         self.folder, self.manifest, self.graph, self.threads = folder, manifest, graph, threads
         self.embed_dim = embed_dim
         self._session = session
-        self._logmel = LogMel(manifest.frontend) if manifest.input == "logmel" else None
+        self._logmel = NumpyLogMel(manifest.frontend) if manifest.input == "logmel" else None
 
     @classmethod
     def load(

@@ -39,11 +39,11 @@ class Embedded:
     n_rows: int
     bytes_per_clip: int
     neighbours_kept: float | None
-    bad: list["Done"]
+    bad: list["FileEntry"]
 
 
 @dataclass(frozen=True)
-class Done:
+class FileEntry:
     """What became of a file: a row of the array, or the reason why there is none."""
 
     file: str
@@ -113,7 +113,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray
         told = json.loads(names.read_text(encoding="utf-8"))
         files, dtype, dim = told["files"], told["dtype"], told["embed_dim"]
         stored = np.load(array, mmap_mode="r")
-        embeddings = quantization.decode(stored, dtype, dim)
+        embeddings = quantization.dequantize(stored, dtype, dim)
         if len(files) != len(embeddings):
             raise TinyclapError(f"{len(files)} files for {len(embeddings)} rows")
     except (OSError, ValueError, KeyError, TypeError, TinyclapError) as error:
@@ -155,7 +155,7 @@ class _Journal:
 
     def __init__(self, folder: Path, embed_dim: int) -> None:
         self.folder, self.embed_dim = folder, embed_dim
-        self.done: dict[str, Done] = {}
+        self.done: dict[str, FileEntry] = {}
         self._rows_file, self._lines_file = folder / "rows.f32", folder / "files.jsonl"
         self._rows_file.touch()
         kept = self._rows_file.stat().st_size // (4 * embed_dim)
@@ -163,7 +163,7 @@ class _Journal:
         self.n_rows = 0
         for line in lines:
             try:
-                entry = Done(**json.loads(line))
+                entry = FileEntry(**json.loads(line))
             except (ValueError, TypeError):  # cut off by a kill
                 break
             if entry.row is not None:
@@ -189,7 +189,7 @@ class _Journal:
             with self._rows_file.open("ab") as stream:
                 stream.write(result.astype("<f4").tobytes())
             self.n_rows += 1
-        entry = Done(str(file), size_bytes, mtime_ns, row, reason)
+        entry = FileEntry(str(file), size_bytes, mtime_ns, row, reason)
         with self._lines_file.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(asdict(entry)) + "\n")
         self.done[entry.file] = entry
@@ -205,12 +205,12 @@ class _Journal:
         rows = np.memmap(self._rows_file, "<f4", "r", shape=(self.n_rows, self.embed_dim))
         order = np.array([entry.row for entry in good])
         whole = self.folder / out.name
-        empty = quantization.encode(rows[:0], dtype)
+        empty = quantization.quantize(rows[:0], dtype)
         with whole.open("wb") as stream:
             header = {"descr": empty.dtype.str, "fortran_order": False, "shape": (len(good), empty.shape[1])}
             npy.write_array_header_1_0(stream, header)
             for first in range(0, len(order), ROWS_AT_ONCE):
-                stream.write(quantization.encode(rows[order[first : first + ROWS_AT_ONCE]], dtype).tobytes())
+                stream.write(quantization.quantize(rows[order[first : first + ROWS_AT_ONCE]], dtype).tobytes())
         some = rows[order[:: -(-len(order) // LARGEST_GALLERY)]]
         kept = None if dtype == "float32" else quantization.neighbours_kept(some, dtype)
         skipped = [{"file": entry.file, "reason": entry.reason} for entry in bad]

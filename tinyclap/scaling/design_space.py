@@ -37,7 +37,7 @@ ACTIVATIONS = ("hardswish", "relu6")
 
 
 @dataclass(frozen=True)
-class Space:
+class DesignSpace:
     """The students to choose among: every combination of these.
 
     Attributes:
@@ -72,7 +72,7 @@ class Space:
         return self.alphas, self.betas, self.expansions, self.depths, self.squeeze_excite, self.activations
 
 
-def space_around(base: StudentConfig, highest_rate: int, full_dim: int) -> Space:
+def space_around(base: StudentConfig, highest_rate: int, full_dim: int) -> DesignSpace:
     """The space that a search with a teacher of that sample rate and width goes through.
 
     The reference's variant of the trunk has no gates, and ReLU6.
@@ -81,7 +81,7 @@ def space_around(base: StudentConfig, highest_rate: int, full_dim: int) -> Space
     gates = (False,) if phinet.compatibility else (True, False)
     others = () if phinet.compatibility else ACTIVATIONS
     activations = tuple(dict.fromkeys([str(phinet.activation), *others]))
-    return Space(
+    return DesignSpace(
         base,
         frontends(base.frontend, highest_rate),
         embedding_dims(full_dim),
@@ -121,7 +121,7 @@ FRONTEND_COSTS = ("macs", "weights", "live", "fused", "buffer_bytes")
 
 
 @dataclass(frozen=True)
-class Feasible:
+class FeasibleSet:
     """The students of a space that fit a budget.
 
     Attributes:
@@ -133,7 +133,7 @@ class Feasible:
         nearest: the student that exceeds the budget least, and by which ratio; None where some fit.
     """
 
-    space: Space = field(repr=False)
+    space: DesignSpace = field(repr=False)
     counted: int
     trunks: list[PhiNetConfig]
     rows: np.ndarray
@@ -149,7 +149,7 @@ class Feasible:
         return _student(self.space, self.trunks[trunk], int(frontend), int(features), int(dim))
 
 
-def enumerate_space(space: Space, budget: Budget) -> Feasible:
+def enumerate_space(space: DesignSpace, budget: Budget) -> FeasibleSet:
     """Count every student of a space, exactly, and keep those that fit."""
     grid = np.indices((len(space.frontends), len(space.features), len(space.dims))).reshape(3, -1)
     features, dims = np.array(space.features)[grid[1]], np.array(space.dims)[grid[2]]
@@ -181,12 +181,12 @@ def enumerate_space(space: Space, budget: Budget) -> Feasible:
     if not trunks and nearest is not None:
         ratio, trunk, place = nearest
         config = _student(space, trunk, *(int(index) for index in place))
-        return Feasible(space, len(space), [], np.empty((0, 4), int), {}, (config, ratio))
+        return FeasibleSet(space, len(space), [], np.empty((0, 4), int), {}, (config, ratio))
     joined = {name: np.concatenate(values) for name, values in costs.items()}
-    return Feasible(space, len(space), trunks, np.concatenate(rows), joined)
+    return FeasibleSet(space, len(space), trunks, np.concatenate(rows), joined)
 
 
-def refuse_empty(feasible: Feasible, budget: Budget) -> None:
+def refuse_empty(feasible: FeasibleSet, budget: Budget) -> None:
     """Raise a TinyclapError where nothing fits: the nearest student, and the limit that binds."""
     if feasible.nearest is None:
         return
@@ -212,7 +212,7 @@ def describe(config: StudentConfig) -> str:
     )
 
 
-def _student(space: Space, trunk: PhiNetConfig, frontend: int, features: int, dim: int) -> StudentConfig:
+def _student(space: DesignSpace, trunk: PhiNetConfig, frontend: int, features: int, dim: int) -> StudentConfig:
     return dataclasses.replace(
         space.base,
         phinet=trunk,

@@ -19,7 +19,7 @@ from tinyclap.hardware.budget import Budget
 from tinyclap.hardware.costs import student_costs
 from tinyclap.models.phinet_config import shaped
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.scaling.design_space import Feasible, Space, describe
+from tinyclap.scaling.design_space import DesignSpace, FeasibleSet, describe
 from tinyclap.scaling.has import propose
 from tinyclap.scaling.options import REDUCTION, SearchOptions
 
@@ -54,8 +54,8 @@ class Trial:
 
 
 def search(
-    space: Space,
-    feasible: Feasible,
+    space: DesignSpace,
+    feasible: FeasibleSet,
     budget: Budget,
     train: Train,
     options: SearchOptions,
@@ -99,8 +99,8 @@ class _Objective:
     """What Optuna maximises; `known` are the students that were trained."""
 
     study: optuna.Study
-    space: Space
-    feasible: Feasible
+    space: DesignSpace
+    feasible: FeasibleSet
     budget: Budget
     train: Train
     options: SearchOptions
@@ -173,7 +173,7 @@ def _open_study(options: SearchOptions, storage: Path) -> optuna.Study:
 
 
 def _config(
-    space: Space, feasible: Feasible, budget: Budget, trial: Any, options: SearchOptions
+    space: DesignSpace, feasible: FeasibleSet, budget: Budget, trial: Any, options: SearchOptions
 ) -> StudentConfig | None:
     """The student of a trial, new or stored; None for choices that no trunk fits."""
     stored = isinstance(trial, optuna.trial.FrozenTrial)
@@ -203,7 +203,7 @@ def _config(
     return propose(wanted, budget, t0s[choice("t0", len(t0s))])
 
 
-def _as_it_is(space: Space) -> dict[str, int]:
+def _as_it_is(space: DesignSpace) -> dict[str, int]:
     """The choices of the student that the search begins with: its own, or the nearest there are."""
     base = space.base
     depth = min(range(len(space.depths)), key=lambda place: abs(space.depths[place] - base.phinet.depth))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
-from tinyclap.models.long_audio import embed_clips
+from tinyclap.models.long_audio import embed_long
 
 TEXT_BATCH = 64
 PROBES = ("dog", "rain")  # words that any tokenizer tells apart
@@ -39,7 +39,7 @@ def tokenizer_text(tokenizer: Any) -> str:
     return fast.to_str() if fast is not None else repr(sorted(tokenizer.get_vocab().items()))
 
 
-def refuse_deaf_tokenizer(name: str, tokenizer: Any) -> None:
+def check_tokenizer(name: str, tokenizer: Any) -> None:
     """Raises TinyclapError for a tokenizer that reads all words alike.
 
     Where a tokenizer's files are missing, transformers makes one up that knows the special tokens only.
@@ -169,7 +169,7 @@ class Teacher(AudioTower):
             Unit-norm (B, D).
         """
         self.eval()
-        return embed_clips(waveforms, lengths, self.encode_audio, window=self.window, pad=self.pad)
+        return embed_long(waveforms, lengths, self.encode_audio, window=self.window, pad=self.pad)
 
     @torch.no_grad()
     def embed_text(self, texts: list[str]) -> Tensor:

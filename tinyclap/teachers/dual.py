@@ -24,7 +24,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.student import Student
-from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
+from tinyclap.teachers.base import Teacher, check_tokenizer, config_values, tokenizer_text
 
 FORMAT = "tinyclap-dual-1"
 REMEMBERED_TEXTS = 50_000
@@ -210,7 +210,7 @@ def load_dual(source: str) -> DualTeacher:
         audio = _load_audio(folder, config["audio"])
         encoder = AutoModel.from_pretrained(folder / "text", dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(folder / "text")
-        refuse_deaf_tokenizer(f"teacher {folder / 'text'}", tokenizer)
+        check_tokenizer(f"teacher {folder / 'text'}", tokenizer)
         text = TextTower(encoder, tokenizer, config["embed_dim"], frozen=config["text"]["frozen"])
         text.projection.load_state_dict(
             {key.removeprefix("projection."): value for key, value in shared.items() if key.startswith("projection.")}

@@ -30,7 +30,7 @@ from tinyclap.common.files import whole_folder, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.models import checkpoints
 from tinyclap.models.long_audio import repeat_pad
-from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
+from tinyclap.teachers.base import Teacher, check_tokenizer, config_values, tokenizer_text
 
 ROBERTA_LAYER_NORM_EPS = 1e-5
 DEMO = "tinyclap demo teacher"
@@ -171,7 +171,7 @@ def load_hf(source: str, *, original: bool = False) -> HFTeacher:
         raise TinyclapError(_not_loaded(name, source, error)) from error
     model, report = loaded
     _refuse_misfit(name, report)
-    refuse_deaf_tokenizer(f"teacher {name}", tokenizer)
+    check_tokenizer(f"teacher {name}", tokenizer)
     most = config.text_config.max_position_embeddings - 2 if original else MAX_TOKENS  # RoBERTa counts from 2
     teacher = HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source), max_tokens=most)
     return teacher.requires_grad_(False).eval()

@@ -15,7 +15,7 @@ from transformers import ClapAudioConfig, ClapConfig, ClapFeatureExtractor, Clap
 
 from tinyclap.errors import TinyclapError
 from tinyclap.models import checkpoints
-from tinyclap.teachers.base import refuse_deaf_tokenizer
+from tinyclap.teachers.base import check_tokenizer
 from tinyclap.teachers.hf import CONSTANTS, ROBERTA_LAYER_NORM_EPS, HFTeacher
 
 REPOSITORY = "lukewys/laion_clap"  # LAION's checkpoints on the hub, e.g. 630k-best.pt
@@ -58,12 +58,12 @@ def load_laion(source: str, *, original: bool = False) -> HFTeacher:
     path = checkpoints.located(source, REPOSITORY, ".pt")
     weights = read_checkpoint(path)
     model = ClapModel(config_of(weights, source))
-    checkpoints.fill(model, dict(converted(weights)), source, "LAION's CLAP, HTSAT unfused", FOLLOWING)
+    checkpoints.load_published(model, dict(converted(weights)), source, "LAION's CLAP, HTSAT unfused", FOLLOWING)
     extractor = ClapFeatureExtractor(
         truncation="rand_trunc", padding="repeatpad", frequency_min=50, frequency_max=14_000
     )
     tokenizer = checkpoints.tokenizer(path.parent, TOKENIZER)
-    refuse_deaf_tokenizer(f"teacher {source}", tokenizer)
+    check_tokenizer(f"teacher {source}", tokenizer)
     words: Any = model.config.text_config
     if len(tokenizer) > words.vocab_size:
         raise TinyclapError(

@@ -27,7 +27,7 @@ from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.heads import Projection
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.teachers import laion
-from tinyclap.teachers.base import Teacher, config_values, refuse_deaf_tokenizer, tokenizer_text
+from tinyclap.teachers.base import Teacher, check_tokenizer, config_values, tokenizer_text
 from tinyclap.teachers.msclap_audio import AsMsclap
 
 
@@ -180,7 +180,7 @@ def load_msclap(source: str, *, original: bool = False) -> MSClap:
     path = checkpoints.located(known.file if known else source, REPOSITORY, ".pth", size=size, sha256=sha256)
     version, weights = _weights(path)
     tokenizer = checkpoints.tokenizer(path.parent, VERSIONS[version].tokenizer)
-    refuse_deaf_tokenizer(f"teacher {source}", tokenizer)
+    check_tokenizer(f"teacher {source}", tokenizer)
     if version == "2023":
         tokenizer.add_special_tokens({"pad_token": "!"})
         if tokenizer.pad_token_id != 0:
@@ -260,5 +260,5 @@ def _fill(teacher: MSClap, weights: Mapping[str, Tensor]) -> None:
         prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
         own_name = "scale" if name == "logit_scale" else prefixes.get(prefix, "") + name.removeprefix(prefix)
         named[own_name] = tensor
-    checkpoints.fill(teacher, named, teacher.name, f"Microsoft CLAP {teacher.version}", FOLLOWING)
+    checkpoints.load_published(teacher, named, teacher.name, f"Microsoft CLAP {teacher.version}", FOLLOWING)
     teacher.frontend.filterbank.copy_(weights[_mel_name(teacher.version)])

@@ -21,7 +21,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers.base import refuse_deaf_tokenizer
+from tinyclap.teachers.base import check_tokenizer
 from tinyclap.teachers.dual import Cnn14Tower, DualTeacher, TextTower
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
 
@@ -146,7 +146,7 @@ def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
             f"text.source {source}: its tokenizer has no padding token, which a batch of captions needs; give an "
             "encoder such as sentence-transformers/all-MiniLM-L6-v2"
         )
-    refuse_deaf_tokenizer(f"text.source {source}", tokenizer)
+    check_tokenizer(f"text.source {source}", tokenizer)
     return TextTower(encoder, tokenizer, embed_dim, frozen=frozen)
 
 

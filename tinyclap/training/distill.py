@@ -90,7 +90,7 @@ def distill(
     accelerator = accelerator or build_accelerator(options.precision)
     centre = torch.from_numpy(mean).to(accelerator.device)
     criterion = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(centre, options.plain_weight)
-    material = Material(targets, views, centre, criterion, seed)
+    material = TargetBatches(targets, views, centre, criterion, seed)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0
@@ -146,7 +146,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Material:
+class TargetBatches:
     """What is learned from: targets (clips, views, D) for spectrograms of the same views, and the loss between them."""
 
     targets: np.ndarray
@@ -164,7 +164,7 @@ class Material:
 
 def _run_epoch(
     trainee: Trainee,
-    material: Material,
+    material: TargetBatches,
     options: DistillOptions,
     accelerator: Accelerator,
     stage: Stage,

@@ -11,11 +11,11 @@ from tinyclap.data.views import Views, ViewSpec
 from tinyclap.models.student import Student
 from tinyclap.teachers.base import Teacher
 from tinyclap.training.spectrograms import LogMelViews, logmel_store
-from tinyclap.training.targets import Stored, teacher_embeddings
+from tinyclap.training.targets import TeacherTargets, teacher_embeddings
 
 
 @dataclass(frozen=True)
-class Lessons:
+class DistillationSet:
     """Every view of a training set twice.
 
     Attributes:
@@ -23,7 +23,7 @@ class Lessons:
         logmels: as the student hears it.
     """
 
-    stored: Stored
+    stored: TeacherTargets
     logmels: LogMelViews
 
 
@@ -33,9 +33,9 @@ def training_views(recipe: DistillRecipe | PretrainRecipe, train: Dataset, sampl
     return Views(decode_set(train, sample_rate, recipe.data), spec, recipe.views.seed)
 
 
-def lessons(
+def distillation_set(
     recipe: DistillRecipe, train: Dataset, teacher: Teacher, student: Student, device: str | torch.device = "cpu"
-) -> Lessons:
+) -> DistillationSet:
     """The lessons of a recipe, from the cache as far as they lie there; what is missing is made and kept.
 
     A view is rendered once where teacher and student hear the same sample rate.
@@ -55,4 +55,4 @@ def lessons(
     keep = recipe.training.keep_logmels
     beside = [logmel_store(seen, student.frontend)] if keep and seen is heard else []
     stored = teacher_embeddings(teacher, heard, device, beside=beside)
-    return Lessons(stored, LogMelViews(seen, student.frontend, keep=keep))
+    return DistillationSet(stored, LogMelViews(seen, student.frontend, keep=keep))

@@ -14,7 +14,7 @@ import torch
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.common.files import cache_root
-from tinyclap.common.row_store import BLOCK_ROWS, Store, fill
+from tinyclap.common.row_store import BLOCK_ROWS, RowStore, fill_stores
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 
@@ -22,7 +22,7 @@ VERSION = 1
 DECIBELS_PER_UNIT = 0.01
 
 
-def logmel_store(views: Views, frontend: LogMel) -> Store:
+def logmel_store(views: Views, frontend: LogMel) -> RowStore:
     """The store of every view's spectrogram: int16 (clips * views, frames, mels).
 
     Raises:
@@ -34,7 +34,7 @@ def logmel_store(views: Views, frontend: LogMel) -> Store:
     parts = [VERSION, BLOCK_ROWS, views.decoded.fingerprint, views.spec.fingerprint, views.seed, views.spec.per_clip]
     key = hashlib.blake2b(json.dumps([*parts, asdict(spec)]).encode(), digest_size=16).hexdigest()
     frames = spec.n_frames(round(views.spec.duration_s * spec.sample_rate))
-    return Store(
+    return RowStore(
         cache_root() / "logmels" / key,
         (len(views) * views.spec.per_clip, frames, spec.n_mels),
         np.int16,
@@ -59,7 +59,7 @@ class LogMelViews:
         store = logmel_store(views, frontend)
         self.views, self.frontend = views, frontend
         self.per_clip = views.spec.per_clip
-        self._stored = fill([store], views.block, progress="student's spectrograms")[0].rows if keep else None
+        self._stored = fill_stores([store], views.block, progress="student's spectrograms")[0].rows if keep else None
 
     def __len__(self) -> int:
         return len(self.views)

@@ -17,8 +17,8 @@ from tinyclap.common.files import cache_root
 from tinyclap.common.row_store import (
     BLOCK_ROWS,
     VERSION,
-    Store,
-    fill,
+    RowStore,
+    fill_stores,
 )
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
@@ -26,7 +26,7 @@ from tinyclap.teachers.base import Teacher
 
 
 @dataclass(frozen=True)
-class Stored:
+class TeacherTargets:
     """Stored embeddings and what filling them took.
 
     Attributes:
@@ -49,8 +49,8 @@ def store_key(teacher: Teacher, views: Views) -> str:
 
 
 def teacher_embeddings(
-    teacher: Teacher, views: Views, device: str | torch.device = "cpu", *, beside: Sequence[Store] = ()
-) -> Stored:
+    teacher: Teacher, views: Views, device: str | torch.device = "cpu", *, beside: Sequence[RowStore] = ()
+) -> TeacherTargets:
     """Every view's teacher embedding, from the store as far as it is filled and from the teacher for the rest.
 
     Args:
@@ -79,12 +79,12 @@ def teacher_embeddings(
                 )
         return embeddings
 
-    store = Store(
+    store = RowStore(
         cache_root() / "embeddings" / store_key(teacher, views),
         (len(views) * per_clip, teacher.embed_dim),
         np.float16,
         listen,
     )
-    filled = fill([store, *beside], views.block, progress=f"{teacher.name} listens")[0]
+    filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} listens")[0]
     shape = (len(views), per_clip, teacher.embed_dim)
-    return Stored(filled.rows.reshape(shape), filled.folder, filled.computed, filled.rounding_error)
+    return TeacherTargets(filled.rows.reshape(shape), filled.folder, filled.computed, filled.rounding_error)

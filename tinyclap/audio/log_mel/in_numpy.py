@@ -7,7 +7,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 BLOCK_FRAMES = 64  # transformed at a time, which keeps the intermediate arrays in the processor's cache
 
 
-class LogMel:
+class NumpyLogMel:
     """Log-mel spectrogram: waveforms (B, T) in [-1, 1] to decibels (B, 1, frames, n_mels), float32."""
 
     def __init__(self, spec: FrontendSpec) -> None:

@@ -20,7 +20,7 @@ FOLD = True
 DECIBELS = 10.0 / math.log(10.0)
 
 
-class GraphLogMel(nn.Module):
+class OnnxLogMel(nn.Module):
     """The same spectrogram as `frontend.LogMel`: waveforms (B, T) to decibels (B, 1, frames, n_mels), float32.
 
     ONNX Runtime's STFT operator is slow, so the transform is a matrix product, made cheap in three ways. Only the bins

@@ -7,7 +7,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from tinyclap.audio.log_mel.in_onnx import GraphLogMel
+from tinyclap.audio.log_mel.in_onnx import OnnxLogMel
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.onnx.graph import operators, to_onnx
@@ -83,7 +83,7 @@ def encoder_graph(student: Student) -> onnx.ModelProto:
 
 def frontend_graph(frontend: LogMel, samples: int) -> onnx.ModelProto:
     """`waveform` (batch, samples) to `logmel` (batch, 1, frames, n_mels), traced on so many samples."""
-    module = GraphLogMel(frontend.spec, filterbank=frontend.filterbank.cpu().numpy())
+    module = OnnxLogMel(frontend.spec, filterbank=frontend.filterbank.cpu().numpy())
     return to_onnx(module, {"waveform": torch.zeros(2, samples)}, "logmel", AXES)
 
 

@@ -67,13 +67,13 @@ class _Encoder(nn.Module):
         super().__init__()
         self.tower = tower
         htsat = [module for module in tower.modules() if isinstance(module, ClapAudioEncoder)]
-        self.stretch = Stretch(int(htsat[0].spec_size * htsat[0].freq_ratio)) if htsat else nn.Identity()
+        self.stretch = ResizeFrames(int(htsat[0].spec_size * htsat[0].freq_ratio)) if htsat else nn.Identity()
 
     def forward(self, logmel: Tensor) -> Tensor:
         return self.tower.encode_logmel(self.stretch(logmel))
 
 
-class Stretch(nn.Module):
+class ResizeFrames(nn.Module):
     """Frames (B, 1, T, n_mels) to a fixed number of them: torch's bicubic `interpolate` with `align_corners=True`.
 
     ONNX Runtime's own Resize differs from torch by up to 4e-4, so the four taps are gathered and weighed here. HTSAT
