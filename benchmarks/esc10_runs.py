@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinyclap.config.recipe import dump, load_recipe
 from tinyclap.config.recipes import Recipe
-from tinyclap.data.views import FIXED
+from tinyclap.data.view_spec import FIXED
 from tinyclap.pipelines.recipe import run_recipe
 from tinyclap.runs.folder import check_run
 

@@ -65,7 +65,8 @@ def measured(size: int) -> dict[str, Any]:
 
     from tinyclap.data.decoded import decode
     from tinyclap.data.procedural.dataset import Procedural
-    from tinyclap.data.views import FIXED, Views
+    from tinyclap.data.view_spec import FIXED
+    from tinyclap.data.views import Views
     from tinyclap.models.student_config import StudentConfig
     from tinyclap.teachers.untrained import new_dual, new_text
     from tinyclap.training.targets import teacher_embeddings

@@ -30,14 +30,16 @@ from transformers import BertConfig, BertModel
 from tinyclap.common.files import write_json
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.views import FIXED, Views
+from tinyclap.data.view_spec import FIXED
+from tinyclap.data.views import Views
 from tinyclap.models.heads import Projection
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE, StudentConfig
 from tinyclap.runs.provenance import environment
-from tinyclap.training.distill import DistillOptions, distill, teacher_mean
+from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.losses import CosineLoss
+from tinyclap.training.options import DistillOptions
 from tinyclap.training.spectrograms import LogMelViews
 
 RESULT = Path(__file__).parent / "results" / "throughput.json"

@@ -52,7 +52,7 @@ from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics
 from tinyclap.training.loop import epoch_batches
 from tinyclap.training.optim import build_optimizer, set_learning_rate
-from tinyclap.training.options import Options
+from tinyclap.training.options import TrainingOptions
 from tinyclap.training.spectrograms import LogMelViews
 
 RESULT = Path(__file__).parent / "results" / "baselines.json"
@@ -147,7 +147,7 @@ def clap_recipe(
 
 def supervised(recipe: DistillRecipe, folder: Path) -> "Classifier":
     """The student's encoder with one output for each class, trained on labels; optimiser and views are the recipe's."""
-    train, options = build_dataset(recipe.data.train), Options(**common_options(recipe))
+    train, options = build_dataset(recipe.data.train), TrainingOptions(**common_options(recipe))
     torch.manual_seed(recipe.seed)
     network = Classifier(recipe.student.config(len(train.labels), recipe.views.duration_s))
     device = build_accelerator("no").device
@@ -198,7 +198,7 @@ class Classifier(Student):
 
 def common_options(recipe: DistillRecipe) -> dict[str, Any]:
     """Those settings of a distillation that any training has."""
-    return {key: getattr(recipe.training, key) for key in Options.__dataclass_fields__}
+    return {key: getattr(recipe.training, key) for key in TrainingOptions.__dataclass_fields__}
 
 
 def outcomes(embeddings: np.ndarray, test: Dataset, classes: np.ndarray) -> list[bool]:

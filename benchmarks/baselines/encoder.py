@@ -9,6 +9,7 @@ from torch.nn import functional
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.teachers.base import AudioTower
+from tinyclap.teachers.htsat import stretching
 
 
 class Encoder(AudioTower):
@@ -30,6 +31,9 @@ class Encoder(AudioTower):
         self.frontend, self.sample_rate = LogMel(spec), spec.sample_rate
         self.network = network
         self.eval().requires_grad_(False)
+
+    def before_tracing(self) -> nn.Module | None:
+        return next(filter(None, map(stretching, self.network.modules())), None)
 
     def encode_logmel(self, logmel: Tensor) -> Tensor:
         return functional.normalize(self.network(logmel), dim=-1)

@@ -11,8 +11,8 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.config.data import ProceduralData
 from tinyclap.config.networks import HtsatTower, ScratchText
 from tinyclap.config.recipe import DistillRecipe, PretrainRecipe, absent_inputs, dump, load_recipe
-from tinyclap.config.strict_yaml import ProblemsError
 from tinyclap.errors import TinyclapError
+from tinyclap.strict_yaml.load import ProblemsError
 
 DISTILL = """\
 task: distill

@@ -10,7 +10,6 @@ from tests.support import published
 from tests.support.dataset_contract import DatasetContract, write_tone
 from tinyclap.config.evaluation_data import other_data
 from tinyclap.data import Dataset, build_dataset
-from tinyclap.data.labelled import labelled_set
 from tinyclap.data.published.audiocaps import audiocaps
 from tinyclap.data.published.clotho import clotho
 from tinyclap.data.published.fsd50k import fsd50k
@@ -18,6 +17,7 @@ from tinyclap.data.published.macs import macs
 from tinyclap.data.published.tut2017 import tut2017
 from tinyclap.data.published.urbansound8k import download_urbansound8k, urbansound8k
 from tinyclap.errors import TinyclapError
+from tinyclap.pipelines.zero_shot import labelled_dataset
 
 
 def told(dataset: Dataset, *fields: str) -> list[tuple[object, ...]]:
@@ -274,11 +274,11 @@ def test_keys_are_checked(kind: str, settings: Sequence[str], message: str) -> N
 @pytest.mark.parametrize(("kind", "name"), [("urbansound8k", "UrbanSound8K"), ("tut2017", "TUT Acoustic Scenes 2017")])
 def test_a_layout_given_as_a_folder_is_recognised(tmp_path: Path, kind: str, name: str) -> None:
     root = WRITERS[kind](tmp_path)
-    assert labelled_set(other_data(kind, str(root)).spec).labels
+    assert labelled_dataset(other_data(kind, str(root)).spec).labels
     with pytest.raises(TinyclapError, match=rf"of 'audio'; .* is {name}: give kind {kind} \(--data {kind}\)"):
-        labelled_set(other_data("folder", str(root)).spec)
+        labelled_dataset(other_data("folder", str(root)).spec)
 
 
 def test_captions_alone_are_no_test(tmp_path: Path) -> None:
     with pytest.raises(TinyclapError, match="needs a label for every clip; 3 of 3 have none"):
-        labelled_set(other_data("macs", str(published.write_macs(tmp_path))).spec)
+        labelled_dataset(other_data("macs", str(published.write_macs(tmp_path))).spec)

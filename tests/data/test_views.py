@@ -17,7 +17,8 @@ from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.views import BAND_HZ, FIXED, Segment, View, Views, ViewSpec, draw, render
+from tinyclap.data.view_spec import BAND_HZ, FIXED, ViewSpec
+from tinyclap.data.views import Segment, View, Views, draw, render
 from tinyclap.errors import TinyclapError
 
 OFF = {"duration_s": 2.0, "crop": False, "roll": False, "gain_db": 0.0, "mix": 0.0}

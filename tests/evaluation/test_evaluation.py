@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tinyclap.config.evaluation_data import OtherData, other_data
-from tinyclap.data.labelled import labelled_set
 from tinyclap.errors import TinyclapError
+from tinyclap.evaluation.labelled import labelled_set
 from tinyclap.reports.console.run import as_table
 from tinyclap.runs.results import write_evaluation
 

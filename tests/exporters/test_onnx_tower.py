@@ -13,9 +13,10 @@ from tests.teachers.test_laion import TestContract as OfLaion
 from tests.teachers.test_msclap import TestContract2022 as Of2022
 from tests.teachers.test_msclap import TestContract2023 as Of2023
 from tinyclap.errors import GateError, MachineError, TinyclapError
-from tinyclap.exporters.onnx.tower import ResizeFrames, export_tower, tower_graph
+from tinyclap.exporters.onnx.tower import export_tower, tower_graph
+from tinyclap.models.resize_frames import ResizeFrames
 from tinyclap.runtime.session import open_session, run
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import TrainableTeacher
 
 
 @pytest.mark.parametrize("n", [2, 201, 965, 1001])
@@ -32,7 +33,7 @@ def test_as_many_frames_as_wanted_are_left_alone() -> None:
         ResizeFrames(63)(logmel)
 
 
-def compare(teacher: Teacher, path: Path) -> None:
+def compare(teacher: TrainableTeacher, path: Path) -> None:
     """Batches of 1 and 4, whole windows and shorter ones."""
     session = open_session(path, inputs=["waveform"], output="embedding", providers=None, threads=1)
     for size, share in ((1, 1.0), (4, 1.0), (4, 0.37)):
@@ -63,7 +64,7 @@ def test_a_graph_that_computes_something_else_is_not_written(tmp_path: Path, mon
     teacher, other = OfLaion.make(), OfLaion.make()
     with torch.no_grad():
         other.audio_parameters()[0].mul_(0.5)
-    graph = tower_graph(other)
+    graph = tower_graph(other.audio_graph())
     monkeypatch.setattr("tinyclap.exporters.onnx.tower.tower_graph", lambda _: graph)
     with pytest.raises(GateError, match=r"differs from torch by .* so nothing was written"):
         export_tower(teacher, tmp_path / "tower.onnx")

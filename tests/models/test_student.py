@@ -3,7 +3,7 @@
 import dataclasses
 import runpy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.models.heads import HEADS, LinearHead, pool
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
-from tinyclap.models.student_config import POOLINGS, REFERENCE, StudentConfig
+from tinyclap.models.student_config import REFERENCE, Head, Pooling, StudentConfig
 from tinyclap.pipelines.convert import load_reference
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -148,12 +148,12 @@ class TestReference:
 
 
 class TestEmbedding:
-    @pytest.mark.parametrize("pooling", POOLINGS)
+    @pytest.mark.parametrize("pooling", get_args(Pooling))
     @pytest.mark.parametrize("head", HEADS)
     @pytest.mark.parametrize("features", [0, 16])
     @pytest.mark.parametrize("compatibility", [False, True])
     def test_every_variant_trains_all_its_weights(
-        self, head: str, pooling: str, features: int, compatibility: bool
+        self, head: Head, pooling: Pooling, features: int, compatibility: bool
     ) -> None:
         torch.manual_seed(0)
         phinet = PhiNetConfig(alpha=0.2, compatibility=compatibility)

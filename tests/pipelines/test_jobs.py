@@ -18,7 +18,7 @@ from tests.support.tiny import LABELS, small_recipe, tiny_clap
 from tinyclap.cli import app
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.models.student import Student
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import TrainableTeacher
 
 ASKED_KEYS = {"retention", "agreement", "cosine", "centred_cosine", "knn10_overlap", "n_clips", "prompts"}
 
@@ -82,7 +82,7 @@ def test_second_distillation_hears_no_teacher(
         raise AssertionError("the teacher was run")
 
     for name in ("encode_audio", "encode_text", "embed_audio", "embed_text"):
-        monkeypatch.setattr(Teacher, name, refuse)
+        monkeypatch.setattr(TrainableTeacher, name, refuse)
     run("distill", str(recipe), "training.lr=0.001", "teacher.source=models/clap", "--run", "second")
     assert "base_model" not in Path("second/student/README.md").read_text(), "a folder is no Hub repository"
     assert json.loads(Path("second/summary.json").read_text())["teacher_forwards"] == 0

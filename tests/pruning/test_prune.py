@@ -12,6 +12,7 @@ from tinyclap.embeddings.latent_map import LatentMap, latent_map
 from tinyclap.errors import TinyclapError
 from tinyclap.models.heads import MappedProjection, Projection
 from tinyclap.models.student import Student
+from tinyclap.models.student_config import Head
 from tinyclap.pruning.finetune import HeadTrainingSet, finetune
 from tinyclap.pruning.fold import narrow, prune
 from tinyclap.pruning.sweep import SweepProtocol, sweep
@@ -19,7 +20,7 @@ from tinyclap.pruning.sweep import SweepProtocol, sweep
 CONFIG = dataclasses.replace(TINY, embed_dim=24)
 
 
-def new_student(head: str = "linear") -> Student:
+def new_student(head: Head = "linear") -> Student:
     torch.manual_seed(0)
     return Student(dataclasses.replace(CONFIG, head=head)).eval()
 
@@ -32,7 +33,7 @@ def waveforms() -> torch.Tensor:
 
 @pytest.mark.parametrize("head", ["linear", "projection"])
 @pytest.mark.parametrize("method", ["rotation", "magnitude", "random"])
-def test_pruned_is_the_map_of_the_unpruned(head: str, method: str, waveforms: torch.Tensor) -> None:
+def test_pruned_is_the_map_of_the_unpruned(head: Head, method: str, waveforms: torch.Tensor) -> None:
     student = new_student(head)
     whole = student.embed_audio(waveforms).numpy()
     made = latent_map(method, 7, whole)
@@ -71,7 +72,7 @@ def test_a_linear_head_shrinks_and_a_projection_gets_a_matrix_more(waveforms: to
 
 
 @pytest.mark.parametrize("head", ["linear", "projection"])
-def test_pruned_twice_composes_the_maps(head: str, waveforms: torch.Tensor) -> None:
+def test_pruned_twice_composes_the_maps(head: Head, waveforms: torch.Tensor) -> None:
     student = new_student(head)
     whole = student.embed_audio(waveforms).numpy()
     once = prune(student, latent_map("magnitude", 16, whole))
@@ -82,7 +83,7 @@ def test_pruned_twice_composes_the_maps(head: str, waveforms: torch.Tensor) -> N
 
 
 @pytest.mark.parametrize("head", ["linear", "projection"])
-def test_a_pruned_student_survives_its_folder(head: str, waveforms: torch.Tensor, tmp_path: Path) -> None:
+def test_a_pruned_student_survives_its_folder(head: Head, waveforms: torch.Tensor, tmp_path: Path) -> None:
     student = new_student(head)
     pruned = prune(student, latent_map("rotation", 7, student.embed_audio(waveforms).numpy()))
     pruned.save_pretrained(tmp_path / "student")
@@ -101,7 +102,7 @@ def test_a_map_of_another_width_is_refused(waveforms: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("head", ["linear", "projection"])
-def test_training_the_head_again_brings_it_to_its_teacher(head: str, waveforms: torch.Tensor) -> None:
+def test_training_the_head_again_brings_it_to_its_teacher(head: Head, waveforms: torch.Tensor) -> None:
     student = new_student(head)
     whole = student.embed_audio(waveforms).numpy()
     features = student.features(student.frontend(waveforms)).detach().numpy()

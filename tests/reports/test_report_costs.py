@@ -13,7 +13,7 @@ from tests.support.report_runs import fake_run, fake_summary, html_tables, markd
 from tinyclap.common import numbers
 from tinyclap.hardware import student_shape
 from tinyclap.hardware.costs import student_costs
-from tinyclap.models.student_config import StudentConfig
+from tinyclap.models.student_config import Head, StudentConfig
 from tinyclap.reports import costs as report_costs
 from tinyclap.reports import export as report_export
 from tinyclap.reports import pareto, run_charts
@@ -125,7 +125,7 @@ class TestCosts:
 
     @pytest.mark.parametrize("head", ["linear", "projection"])
     def test_the_unpruned_parent_is_counted_from_the_pruned_students_shape(
-        self, run: Callable[..., Path], head: str, monkeypatch: pytest.MonkeyPatch
+        self, run: Callable[..., Path], head: Head, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         whole = StudentConfig(embed_dim=FULL_DIM, head=head)
         mapped = StudentConfig(embed_dim=DIM, head="linear" if head == "linear" else "mapped_projection")

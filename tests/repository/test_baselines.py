@@ -3,7 +3,7 @@
 import pytest
 from baselines import BASELINES
 
-from tinyclap.teachers.describe import describe_tower
+from tinyclap.teachers.describe import describe_encoder
 
 PUBLISHED = {  # millions of parameters and of MACs per window, and how far ours may be from them
     "msclap2022-cnn14": (82.82, 13_790, 0.001),  # 79.67 M and the projection's 3.148 M
@@ -20,6 +20,6 @@ PUBLISHED = {  # millions of parameters and of MACs per window, and how far ours
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_baseline_has_its_published_size(name: str) -> None:
     parameters, macs, tolerance = PUBLISHED[name]
-    told = describe_tower(BASELINES[name].make())
+    told = describe_encoder(BASELINES[name].make())
     assert told["parameters"] / 1e6 == pytest.approx(parameters, rel=tolerance)
     assert told["macs"] / 1e6 == pytest.approx(macs, rel=tolerance)

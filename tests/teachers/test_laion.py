@@ -15,9 +15,9 @@ from torch import Tensor
 from tests.support.teacher_contract import TeacherContract
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers import load_teacher
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.hf import HFTeacher
-from tinyclap.teachers.laion import read_checkpoint
+from tinyclap.teachers.laion import load_laion, read_checkpoint
 from tinyclap.teachers.untrained import train_tokenizer
 
 FOLDER = Path(__file__).parents[1] / "golden"
@@ -46,7 +46,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> HFTeacher:
     }
     record = {"optimizer": {"loss": np.float64(0.5)}, "scaler": {"scale": torch.ones(())}}
     path = checkpoint(tmp_path_factory.mktemp("laion"), MAKER["laion_state"]() | extra, **record)
-    loaded = load_teacher("laion", str(path))
+    loaded = load_laion(str(path))
     assert isinstance(loaded, HFTeacher)
     return loaded
 
@@ -57,9 +57,9 @@ class TestContract(TeacherContract):
     kind = "hf"
 
     @classmethod
-    def make(cls) -> Teacher:
+    def make(cls) -> TrainableTeacher:
         with tempfile.TemporaryDirectory() as folder:
-            return load_teacher("laion", str(checkpoint(Path(folder), MAKER["laion_state"]())))
+            return load_laion(str(checkpoint(Path(folder), MAKER["laion_state"]())))
 
 
 def test_audio_is_what_the_original_computes(teacher: HFTeacher) -> None:
@@ -103,7 +103,7 @@ def test_other_weights_are_refused_by_name(tmp_path: Path, change: dict[str, Ten
     weights = {name: tensor for name, tensor in MAKER["laion_state"]().items() if name not in change}
     weights |= {name: tensor for name, tensor in change.items() if tensor is not None}
     with pytest.raises(TinyclapError, match=told):
-        load_teacher("laion", str(checkpoint(tmp_path, weights)))
+        load_laion(str(checkpoint(tmp_path, weights)))
 
 
 def test_other_files_are_refused_with_what_they_are(tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_other_files_are_refused_with_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(
         TinyclapError, match=r"there is no such file; give a \.pt file, or a name in lukewys/laion_clap"
     ):
-        load_teacher("laion", str(tmp_path / "nowhere.pt"))
+        load_laion(str(tmp_path / "nowhere.pt"))
     with pytest.raises(
         TinyclapError, match=r"630k-best\.pt: neither a file nor in the Hugging Face cache.*hf download"
     ):
-        load_teacher("laion", "630k-best.pt")
+        load_laion("630k-best.pt")

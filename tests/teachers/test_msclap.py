@@ -19,9 +19,8 @@ from tests.support.teacher_contract import TeacherContract
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.onnx.text import write_text_side
 from tinyclap.models.checkpoints import located
-from tinyclap.teachers import load_teacher
-from tinyclap.teachers.base import Teacher
-from tinyclap.teachers.msclap import MSClap
+from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.teachers.msclap import MSClap, load_msclap
 from tinyclap.teachers.untrained import train_tokenizer
 
 FOLDER = Path(__file__).parents[1] / "golden"
@@ -65,7 +64,7 @@ def checkpoint(folder: Path, version: str, weights: dict[str, Tensor], **others:
 def teacher(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MSClap:
     folder, version = tmp_path_factory.mktemp("msclap"), request.param
     record = {"optimizer": {"lr": np.float64(0.1)}, "epoch": 3}
-    loaded = load_teacher("msclap", str(checkpoint(folder, version, state(version) | OLD[version], **record)))
+    loaded = load_msclap(str(checkpoint(folder, version, state(version) | OLD[version], **record)))
     assert isinstance(loaded, MSClap)
     assert loaded.version == version
     return loaded
@@ -91,11 +90,11 @@ class OfMicrosoft(TeacherContract):
     kind, version = "msclap", ""
 
     @classmethod
-    def make(cls) -> Teacher:
+    def make(cls) -> TrainableTeacher:
         with tempfile.TemporaryDirectory() as folder:
-            return load_teacher("msclap", str(checkpoint(Path(folder), cls.version, state(cls.version))))
+            return load_msclap(str(checkpoint(Path(folder), cls.version, state(cls.version))))
 
-    def test_saved_and_loaded_it_is_the_same(self, teacher: Teacher, tmp_path: Path) -> None:
+    def test_saved_and_loaded_it_is_the_same(self, teacher: TrainableTeacher, tmp_path: Path) -> None:
         with pytest.raises(TinyclapError, match="is kept as its checkpoint; copy that"):
             teacher.save_pretrained(tmp_path / "saved", "card")
         assert not (tmp_path / "saved").exists()
@@ -130,7 +129,7 @@ def test_its_text_side_is_exported(teacher: MSClap, tmp_path: Path) -> None:
 def test_the_checkpoints_own_filterbank_is_heard_through(tmp_path: Path) -> None:
     name, weights = "audio_encoder.base.logmel_extractor.melW", state("2022")
     path = checkpoint(tmp_path, "2022", {**weights, name: 2 * weights[name]})
-    louder, plain = load_teacher("msclap", str(path)), MAKER["waveform"]("2022")
+    louder, plain = load_msclap(str(path)), MAKER["waveform"]("2022")
     np.testing.assert_allclose(louder.frontend(plain)[0, 0, ::50], GOLDEN["logmel_2022"] + 10 * np.log10(2), atol=1e-3)
 
 
@@ -150,14 +149,14 @@ def test_other_weights_are_refused_by_name(
     kept = {name: tensor for name, tensor in state(version).items() if name not in change}
     changed = kept | {name: tensor for name, tensor in change.items() if tensor is not None}
     with pytest.raises(TinyclapError, match=told):
-        load_teacher("msclap", str(checkpoint(tmp_path, version, changed)))
+        load_msclap(str(checkpoint(tmp_path, version, changed)))
 
 
 def test_a_tokenizer_that_is_not_gpt2s_is_refused(tmp_path: Path) -> None:
     path = checkpoint(tmp_path, "2023", state("2023"))
     tokenizer("2022").save_pretrained(tmp_path)
     with pytest.raises(TinyclapError, match="is not GPT-2's, whose '!' is 0"):
-        load_teacher("msclap", str(path))
+        load_msclap(str(path))
 
 
 def test_a_download_that_is_not_the_published_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +167,7 @@ def test_a_download_that_is_not_the_published_file_is_refused(tmp_path: Path, mo
     monkeypatch.setattr(f"{place}.hf_hub_download", lambda *_: str(file))
     monkeypatch.setattr(f"{place}.try_to_load_from_cache", lambda *_: None)
     with pytest.raises(TinyclapError, match="14 bytes instead of 2,333,972,488"):
-        load_teacher("msclap", "2022")
+        load_msclap("2022")
     digest = hashlib.sha256(b"something else").hexdigest()
     assert located("CLAP_weights_2022.pth", "microsoft/msclap", ".pth", size=14, sha256=digest[:8]) == file
     with pytest.raises(TinyclapError, match=r"sha256 .* instead of 00000000\.\.\.\); remove it"):
@@ -180,4 +179,4 @@ def test_a_download_that_is_not_the_published_file_is_refused(tmp_path: Path, mo
 @pytest.mark.parametrize("version", ["2022", "2023"])
 def test_the_published_file_is_named_where_the_hub_gives_none(version: str) -> None:
     with pytest.raises(TinyclapError, match=rf"hf download microsoft/msclap CLAP_weights_{version}\.pth"):
-        load_teacher("msclap", version)
+        load_msclap(version)

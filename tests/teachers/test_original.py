@@ -19,6 +19,7 @@ from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.hf import HFTeacher
+from tinyclap.teachers.laion import load_laion
 from tinyclap.teachers.msclap import MSClap
 from tinyclap.teachers.msclap_audio import AsMsclap
 
@@ -64,8 +65,8 @@ def test_msclap_reads_so_only_when_asked(tmp_path: Path, sounds: Path) -> None:
     ours, original = load_teacher("msclap", path), load_teacher("msclap", path, original=True)
     assert isinstance(original, MSClap)
     data = folder(sounds)
-    assert ours.hears(data) is data
-    assert isinstance(original.hears(data), AsMsclap)
+    assert ours.prepare_dataset(data) is data
+    assert isinstance(original.prepare_dataset(data), AsMsclap)
     assert ours.fingerprint != original.fingerprint
     long = ["rain falls " * 60]  # 122 tokens, which msclap does not cut
     with pytest.warns(UserWarning, match="is cut to 77"):
@@ -87,7 +88,7 @@ def test_laions_waveforms_are_rounded_to_16_bits(tmp_path: Path) -> None:
 
 def test_transformers_epsilon_and_long_captions_can_be_had(tmp_path: Path) -> None:
     """As published, with a configuration that omits the epsilon: 7e-5 apart, as from the original's weights."""
-    teacher = load_teacher("laion", str(laions(tmp_path, LAION["laion_state"]())))
+    teacher = load_laion(str(laions(tmp_path, LAION["laion_state"]())))
     teacher.save_pretrained(tmp_path / "clap", "---\nlicense: cc0-1.0\n---\n")
     config = tmp_path / "clap" / "config.json"
     config.write_text("".join(line for line in config.read_text().splitlines(True) if "layer_norm_eps" not in line))

@@ -15,7 +15,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import untrained
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.dual import TextTower, load_dual
 from tinyclap.teachers.hf import HFTeacher, load_hf
 
@@ -27,7 +27,7 @@ def make_hf() -> HFTeacher:
     return tiny_clap(CAPTIONS, embed_dim=24)
 
 
-def make_dual(audio: StudentConfig | tuple[FrontendSpec, float], text: TextTower | None = None) -> Teacher:
+def make_dual(audio: StudentConfig | tuple[FrontendSpec, float], text: TextTower | None = None) -> TrainableTeacher:
     torch.manual_seed(0)
     tower = text or untrained.new_text(CAPTIONS, 24, **TEXT)
     return untrained.new_dual(
@@ -42,7 +42,7 @@ class TestHF(TeacherContract):
     kind = "hf"
 
     @classmethod
-    def make(cls) -> Teacher:
+    def make(cls) -> TrainableTeacher:
         return make_hf()
 
 
@@ -50,7 +50,7 @@ class TestDualPhiNet(TeacherContract):
     kind = "dual"
 
     @classmethod
-    def make(cls) -> Teacher:
+    def make(cls) -> TrainableTeacher:
         return make_dual(PHINET)
 
 
@@ -58,7 +58,7 @@ class TestDualCnn14(TeacherContract):
     kind = "dual"
 
     @classmethod
-    def make(cls) -> Teacher:
+    def make(cls) -> TrainableTeacher:
         return make_dual((SPEC, 1 / 16))
 
 
@@ -68,7 +68,7 @@ class TestDualFrozenText(TeacherContract):
     kind = "dual"
 
     @classmethod
-    def make(cls) -> Teacher:
+    def make(cls) -> TrainableTeacher:
         torch.manual_seed(0)
         text = untrained.new_text(CAPTIONS, 24, **{**TEXT, "hidden_size": 24})
         return make_dual(PHINET, type(text)(text.encoder, text.tokenizer, 24, frozen=True))
@@ -78,10 +78,10 @@ class TestDemo(TeacherContract):
     kind = "hf"
 
     @classmethod
-    def make(cls) -> Teacher:
+    def make(cls) -> TrainableTeacher:
         return load_hf("demo")
 
-    def test_it_is_small_and_as_wide_as_laions(self, teacher: Teacher) -> None:
+    def test_it_is_small_and_as_wide_as_laions(self, teacher: TrainableTeacher) -> None:
         from importlib import resources
 
         folder = Path(str(resources.files("tinyclap") / "assets" / "demo_teacher"))

@@ -17,12 +17,14 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.views import Views, ViewSpec
+from tinyclap.data.view_spec import ViewSpec
+from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.training.distill import DistillOptions, distill, teacher_mean, view_number
+from tinyclap.training.distill import distill, teacher_mean, view_number
+from tinyclap.training.options import DistillOptions
 from tinyclap.training.spectrograms import LogMelViews
 
 DIM = 16
@@ -32,7 +34,9 @@ OPTIONS = DistillOptions(epochs=4, batch_size=8, lr=0.005, ema=0.9, head_epochs=
 
 
 def make_views(n_clips: int = 16) -> LogMelViews:
-    return LogMelViews(Views(decode(Procedural(n_clips, duration_s=1.0), 8000), SPEC, seed=3), LogMel(FRONTEND))
+    return LogMelViews(
+        Views(decode(Procedural(n_clips, duration_s=1.0), 8000), replace(SPEC, seed=3)), LogMel(FRONTEND)
+    )
 
 
 def make_student(seed: int = 0) -> Student:
@@ -94,7 +98,12 @@ def finish(process: subprocess.Popen[bytes]) -> None:
 def test_student_learns_its_teacher(tmp_path: Path) -> None:
     before = make_student()
     student = distill(
-        make_student(), make_targets(), MEAN, make_views(), DistillOptions(30, 8, 0.01, ema=0.9), tmp_path
+        make_student(),
+        make_targets(),
+        MEAN,
+        make_views(),
+        DistillOptions(epochs=30, batch_size=8, lr=0.01, ema=0.9),
+        tmp_path,
     )
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == list(range(1, 31))
@@ -107,8 +116,17 @@ def test_second_stage_moves_the_head_alone(tmp_path: Path) -> None:
     first, both = tmp_path / "first", tmp_path / "both"
     first.mkdir()
     both.mkdir()
-    one = distill(make_student(), make_targets(), MEAN, make_views(), DistillOptions(2, 8, 0.01), first)
-    two = distill(make_student(), make_targets(), MEAN, make_views(), DistillOptions(2, 8, 0.01, head_epochs=2), both)
+    one = distill(
+        make_student(), make_targets(), MEAN, make_views(), DistillOptions(epochs=2, batch_size=8, lr=0.01), first
+    )
+    two = distill(
+        make_student(),
+        make_targets(),
+        MEAN,
+        make_views(),
+        DistillOptions(epochs=2, batch_size=8, lr=0.01, head_epochs=2),
+        both,
+    )
     trunks = [{k: v for k, v in s.state_dict().items() if not k.startswith("head.")} for s in (one, two)]
     assert all(torch.equal(trunks[0][key], trunks[1][key]) for key in trunks[0])
     assert not torch.equal(*(s.state_dict()["head.linear1.weight"] for s in (one, two)))
@@ -173,7 +191,7 @@ def free_port() -> int:
 def test_mismatches_are_named(tmp_path: Path) -> None:
     with pytest.raises(TinyclapError, match=r"shape \(16, 3, 16\)"):
         distill(make_student(), np.zeros((16, 3, DIM), np.float16), MEAN, make_views(), OPTIONS, tmp_path)
-    other = Views(decode(Procedural(16, duration_s=1.0), 16_000), SPEC, seed=3)
+    other = Views(decode(Procedural(16, duration_s=1.0), 16_000), replace(SPEC, seed=3))
     with pytest.raises(TinyclapError, match="16000 Hz for a student that hears 8000 Hz"):
         LogMelViews(other, LogMel(FRONTEND))
     coarser = LogMelViews(make_views().views, LogMel(replace(FRONTEND, n_mels=16)), keep=False)

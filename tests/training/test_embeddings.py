@@ -24,10 +24,11 @@ from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.views import Views, ViewSpec
+from tinyclap.data.view_spec import ViewSpec
+from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.models.long_audio import repeat_pad
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.cache import teacher_clips, teacher_texts
 from tinyclap.training.targets import store_key, teacher_embeddings
 
@@ -37,7 +38,7 @@ SPEC = ViewSpec(per_clip=5, duration_s=1.0)  # 11 clips of 5 views: the last blo
 DIM = 64
 
 
-class FakeTeacher(Teacher):
+class FakeTeacher(TrainableTeacher):
     """A random matrix on the logarithmic levels of a window's 16 parts; counts the windows and texts it hears."""
 
     def __init__(self, seed: int = 0, gain: float = 1.0) -> None:
@@ -90,7 +91,7 @@ class FakeTeacher(Teacher):
 
 
 def make_views(seed: int = 0, spec: ViewSpec = SPEC, clips: Dataset | None = None) -> Views:
-    return Views(decode(clips or Procedural(11, duration_s=1.0), RATE), spec, seed)
+    return Views(decode(clips or Procedural(11, duration_s=1.0), RATE), replace(spec, seed=seed))
 
 
 def files(store: Path) -> dict[str, bytes]:
@@ -185,7 +186,7 @@ teacher_embeddings(teacher, make_views())
 # ---- what the key depends on
 
 
-def changed_weights() -> Teacher:
+def changed_weights() -> TrainableTeacher:
     teacher = FakeTeacher()
     with torch.no_grad():
         teacher.matrix[3, 5] += 1e-6
@@ -240,7 +241,7 @@ def test_an_embedding_that_is_not_finite_names_the_clip() -> None:
 
 
 def test_views_at_another_rate_are_refused() -> None:
-    views = Views(decode(Procedural(2, duration_s=1.0), 16_000), SPEC, 0)
+    views = Views(decode(Procedural(2, duration_s=1.0), 16_000), SPEC)
     with pytest.raises(TinyclapError, match="views at 16000 Hz for a teacher that hears 8000 Hz"):
         teacher_embeddings(FakeTeacher(), views)
 

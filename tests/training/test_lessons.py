@@ -32,22 +32,23 @@ def learn(folder: Path, sample_rate: int, *overrides: str) -> DistillationSet:
     given = [f"student.frontend.sample_rate={sample_rate}", *overrides]
     recipe = load_recipe(path, given, task="distill")
     teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
-    student = Student(recipe.student.config(teacher.embed_dim, recipe.views.duration_s))
-    return distillation_set(recipe, build_dataset(recipe.data.train), teacher, student)
+    student = Student(recipe.student.student(teacher.embed_dim, recipe.views.duration_s))
+    train, keep = build_dataset(recipe.data.train), recipe.training.keep_logmels
+    return distillation_set(train, teacher, student, recipe.views, keep_logmels=keep, **recipe.data.limits)
 
 
 def test_a_view_is_rendered_once_where_one_rate_serves_both(tmp_path: Path, rendered: list[int]) -> None:
-    taught = learn(tmp_path, 48_000)
-    n_views = len(taught.logmels) * taught.logmels.per_clip
+    learned = learn(tmp_path, 48_000)
+    n_views = len(learned.inputs) * learned.inputs.per_clip
     assert rendered == [48_000] * n_views
-    assert taught.stored.teacher_forwards == n_views
+    assert learned.targets.teacher_forwards == n_views
     learn(tmp_path, 48_000)
     assert len(rendered) == n_views, "all of it is kept"
 
 
 def test_at_two_rates_each_hears_its_own(tmp_path: Path, rendered: list[int]) -> None:
-    taught = learn(tmp_path, 8_000)
-    n_views = len(taught.logmels) * taught.logmels.per_clip
+    learned = learn(tmp_path, 8_000)
+    n_views = len(learned.inputs) * learned.inputs.per_clip
     assert rendered == [48_000] * n_views + [8_000] * n_views
 
 
@@ -55,6 +56,6 @@ def test_what_is_kept_together_is_what_is_kept_apart(tmp_path: Path, monkeypatch
     together = learn(tmp_path, 48_000)
     monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "another"))
     apart = learn(tmp_path, 48_000, "training.keep_logmels=false")
-    np.testing.assert_array_equal(together.stored.embeddings, apart.stored.embeddings)
+    np.testing.assert_array_equal(together.targets.embeddings, apart.targets.embeddings)
     rows = [(3, 1), (0, 0)]
-    np.testing.assert_allclose(together.logmels.batch(rows), apart.logmels.batch(rows), atol=0.005 + 1e-4)
+    np.testing.assert_allclose(together.inputs.batch(rows), apart.inputs.batch(rows), atol=0.005 + 1e-4)

@@ -14,13 +14,15 @@ from tinyclap.data.captions import Captions
 from tinyclap.data.dataset import Clip
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.views import Views, ViewSpec
+from tinyclap.data.view_spec import ViewSpec
+from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import untrained
-from tinyclap.teachers.base import Teacher
-from tinyclap.training.pretrain import PretrainOptions, diagnose, floor, matching, pretrain
+from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.training.options import PretrainOptions
+from tinyclap.training.pretrain import diagnose, floor, matching, pretrain
 
 LABELS = ["church_bell", "dog_bark", "rain", "siren"]
 TEMPLATES = ("This is a sound of {}.", "{}.")
@@ -35,10 +37,10 @@ def make_views(mix: float = 0.5, n_clips: int = 32) -> tuple[Views, Captions]:
     dataset = sounds(n_clips=n_clips)
     decoded = decode(dataset, 8000)
     captions = Captions([dataset.clips[window.clip] for window in decoded.windows], TEMPLATES)
-    return Views(decoded, ViewSpec(per_clip=1, duration_s=1.0, mix=mix), seed=0), captions
+    return Views(decoded, ViewSpec(per_clip=1, duration_s=1.0, mix=mix)), captions
 
 
-def make_teacher(captions: Captions, kind: str) -> Teacher:
+def make_teacher(captions: Captions, kind: str) -> TrainableTeacher:
     torch.manual_seed(0)
     texts = sorted({text for choices in captions.choices for text in choices})
     spec = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=200, n_mels=32, f_max=4000)
@@ -79,7 +81,7 @@ def test_interrupted_it_ends_the_same(tmp_path: Path) -> None:
             return super().batch(rows)
 
     with pytest.raises(KeyboardInterrupt):
-        pretrain(make_teacher(captions, "phinet"), Interrupted(views.decoded, views.spec, 0), captions, OPTIONS, broken)
+        pretrain(make_teacher(captions, "phinet"), Interrupted(views.decoded, views.spec), captions, OPTIONS, broken)
     resumed = pretrain(make_teacher(captions, "phinet"), views, captions, OPTIONS, broken)
     assert all(
         torch.equal(mine, theirs)
@@ -98,7 +100,7 @@ def test_captions_part_before_the_sounds_join_and_stay_apart(tmp_path: Path) -> 
         return float((embedded @ embedded.T)[apart].max())
 
     before = likeness()
-    options = PretrainOptions(1, 8, 0.003, text_lr=0.002, ema=0.0, text_epochs=30, lock_text=True)
+    options = PretrainOptions(epochs=1, batch_size=8, lr=0.003, text_lr=0.002, ema=0.0, text_epochs=30, lock_text=True)
     pretrain(teacher, views, captions, options, tmp_path)
     assert before > 0.8
     assert likeness() < 0.5
@@ -108,7 +110,9 @@ def test_a_locked_text_tower_is_left_as_it_is(tmp_path: Path) -> None:
     views, captions = make_views(mix=0.0)
     teacher = make_teacher(captions, "phinet")
     before = [parameter.detach().clone() for parameter in teacher.text_parameters()]
-    pretrain(teacher, views, captions, PretrainOptions(1, 8, 0.003, ema=0.5, lock_text=True), tmp_path)
+    pretrain(
+        teacher, views, captions, PretrainOptions(epochs=1, batch_size=8, lr=0.003, ema=0.5, lock_text=True), tmp_path
+    )
     assert all(torch.equal(old, new) for old, new in zip(before, teacher.text_parameters(), strict=True))
 
 

@@ -19,9 +19,9 @@ from tinyclap.training.distributed import micro_batches
 from tinyclap.training.ema import Ema, RunningStatistics
 from tinyclap.training.loop import epoch_batches, seed_step
 from tinyclap.training.optim import build_optimizer, learning_rate, set_learning_rate
-from tinyclap.training.options import Options
+from tinyclap.training.options import TrainingOptions
 
-OPTIONS = Options(epochs=10, batch_size=4, lr=0.5, warmup_share=0.1)
+OPTIONS = TrainingOptions(epochs=10, batch_size=4, lr=0.5, warmup_share=0.1)
 
 
 def test_running_statistics_begin_as_plain_means_of_the_batches() -> None:
@@ -53,7 +53,7 @@ def test_warms_up_in_a_line_then_falls_by_half_a_cosine() -> None:
 
 
 def test_a_constant_rate_warms_up_and_stays() -> None:
-    options = Options(epochs=10, batch_size=4, lr=0.5, schedule="constant", warmup_share=0.05)
+    options = TrainingOptions(epochs=10, batch_size=4, lr=0.5, schedule="constant", warmup_share=0.05)
     rates = [learning_rate(step, 40, options, 1.0) for step in range(40)]
     assert rates == [0.5, *[1.0] * 39]
 
@@ -61,7 +61,7 @@ def test_a_constant_rate_warms_up_and_stays() -> None:
 @pytest.mark.parametrize("total", [1, 2, 3])
 def test_the_shortest_trainings_have_a_rate(total: int) -> None:
     for share in (0.0, 0.05, 0.5, 0.99):
-        options = Options(epochs=1, batch_size=1, lr=1.0, warmup_share=share)
+        options = TrainingOptions(epochs=1, batch_size=1, lr=1.0, warmup_share=share)
         rates = [learning_rate(step, total, options, 1.0) for step in range(total)]
         assert all(0 < rate <= 1 for rate in rates)
 
@@ -100,7 +100,7 @@ def test_only_matrices_are_decayed_and_only_what_is_trained_moves() -> None:
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
 def test_the_optimiser_is_the_one_asked_for(name: str, kind: type) -> None:
-    options = Options(epochs=1, batch_size=1, lr=1.0, optimizer=name)
+    options = TrainingOptions(epochs=1, batch_size=1, lr=1.0, optimizer=name)
     assert type(build_optimizer([(nn.Linear(2, 2).parameters(), 0.1)], options)) is kind
 
 

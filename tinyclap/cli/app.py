@@ -229,7 +229,7 @@ def recipes_check(
 ) -> None:
     """Check recipes with their overrides: OK, or every error with its line (exit code 2)."""
     from tinyclap.config.recipe import absent_inputs, load_recipe
-    from tinyclap.config.strict_yaml import ProblemsError
+    from tinyclap.strict_yaml.load import ProblemsError
 
     files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
     overrides = [argument for argument in arguments if argument not in files]

@@ -2,16 +2,30 @@
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tinyclap.errors import TinyclapError
 
 
+class NotAllowedError(TinyclapError, ValueError):
+    """Configured values that are not allowed; the message is about the first.
+
+    Args:
+        place: what they belong to.
+        faults: field, its value and what is allowed, of each.
+    """
+
+    def __init__(self, place: str, faults: Sequence[tuple[str, object, str]]) -> None:
+        self.faults = tuple(faults)
+        name, value, allowed = self.faults[0]
+        super().__init__(f"{place}: {name} = {value!r} is not allowed; it must be {allowed}")
+
+
 def require(config: object, place: str, name: str, holds: bool, allowed: str) -> None:
-    """Unless the condition holds, raise a TinyclapError that names the field, its value and what is allowed."""
+    """Unless the condition holds, raise a NotAllowedError for the field of this name."""
     if not holds:
-        raise TinyclapError(f"{place}: {name} = {getattr(config, name)!r} is not allowed; it must be {allowed}")
+        raise NotAllowedError(place, [(name, getattr(config, name), allowed)])
 
 
 def is_number(value: object) -> bool:

@@ -1,11 +1,12 @@
-"""Recipe sections on sound: data sets and the views taken of their clips."""
+"""Recipe sections on sound: data sets."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from tinyclap.config.sections import Labels, Seconds, Section, Seed, Share, Text
+from tinyclap.data.decoded import DecodeLimits
+from tinyclap.strict_yaml.sections import Labels, Seconds, Section, Seed, Share, Text
 
 
 class DataSpec(Section):
@@ -136,6 +137,11 @@ class Data(Section):
     max_bad_share: Share = 0.05
     max_clip_s: Seconds = 30.0
 
+    @property
+    def limits(self) -> DecodeLimits:
+        """What `data.decoded.decode` is told of clips that are long or cannot be used."""
+        return {"max_clip_s": self.max_clip_s, "max_bad_share": self.max_bad_share}
+
     def conflicts(self) -> Iterator[tuple[str, str]]:
         unlabelled = [part.kind for part in one_or_more(self.test) if part.kind in CAPTIONED]
         if unlabelled:
@@ -145,29 +151,6 @@ class Data(Section):
         ]
         for seed in sorted(seeds[0] & seeds[1]):
             yield "test", f"got procedural sounds of seed {seed}, which are those of train; allowed: another seed"
-
-
-class Views(Section):
-    """How the stored views of a clip may differ: the fields of views.ViewSpec (a test compares them), with ranges.
-
-    `seed` is that of the views alone: runs of other seeds reuse the stored views and teacher embeddings.
-    """
-
-    seed: Seed = 0
-    per_clip: Annotated[int, Field(ge=1, le=10_000)] = 16
-    duration_s: Seconds = 5.0
-    crop: bool = True
-    roll: bool = True
-    gain_db: Annotated[float, Field(ge=0, le=60)] = 6.0
-    mix: Share = 0.5
-    speed: Share = 0.0
-    noise_snr_db: Annotated[float, Field(ge=-20, le=30)] | None = None
-    time_mask_s: Annotated[float, Field(ge=0)] = 0.0
-    band_mask_octaves: Annotated[float, Field(ge=0, le=10)] = 0.0
-
-    def conflicts(self) -> Iterator[tuple[str, str]]:
-        if self.time_mask_s >= self.duration_s:
-            yield "time_mask_s", f"got {self.time_mask_s:g}, allowed: less than duration_s = {self.duration_s:g}"
 
 
 def describe_data(spec: Any) -> str:

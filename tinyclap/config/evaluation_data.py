@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tinyclap.config import messages, yaml_source
 from tinyclap.config.data import AnyData
-from tinyclap.config.sections import Seconds, Section, Share
-from tinyclap.config.yaml_source import Place, Source
 from tinyclap.errors import TinyclapError
+from tinyclap.strict_yaml import messages, source
+from tinyclap.strict_yaml.sections import Seconds, Section, Share
+from tinyclap.strict_yaml.source import Place, Source
 
 
 class Limits(Section):
@@ -71,7 +71,7 @@ def _set(written: Source, setting: str, shown: str) -> None:
         written.problems.append((Place(0, shown), "expected KEY=VALUE, for example --set esc10=true"))
         return
     known = len(written.problems)
-    yaml_source.override(written, setting)
+    source.override(written, setting)
     place = Place(0, shown)
     written.problems[known:] = [(place, message) for _, message in written.problems[known:]]
     key = setting.partition("=")[0].strip()
@@ -85,5 +85,5 @@ def _checked(adapter: TypeAdapter[Any], values: dict[str, Any], written: Source)
         return adapter.validate_json(json.dumps(values))
     except ValidationError as error:
         for path, message in messages.explain(error, values, adapter.json_schema()):
-            written.problems.append((written.place(path), f"{yaml_source.dotted(path)}: {message}"))
+            written.problems.append((written.place(path), f"{source.dotted(path)}: {message}"))
     return None

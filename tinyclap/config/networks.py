@@ -1,104 +1,49 @@
-"""Recipe sections on networks: the student, and the towers of a teacher trained from scratch. Never imports torch."""
+"""Recipe sections on networks: the student, and the towers of a teacher trained from scratch."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WrapValidator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, PlainSerializer
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.config.sections import Count, Dropout, Section, Text, Width
-from tinyclap.errors import TinyclapError
-from tinyclap.models.phinet_config import PhiNetConfig
-from tinyclap.models.student_config import StudentConfig
+from tinyclap.models.phinet_config import variant_defaults
+from tinyclap.models.student_config import EncoderConfig
+from tinyclap.strict_yaml.sections import Count, Dropout, Section, Text, Width
 
 
-def _frontend(value: Any, build: Callable[[Any], FrontendSpec]) -> FrontendSpec:
-    try:
-        return build(value)
-    except TinyclapError as error:
-        # bundle.require's form: "frontend: f_max = 9000 is not allowed; it must be at most ..."
-        parts = re.fullmatch(r".*?: (\w+) = (.*) is not allowed; it must be (.*)", str(error), re.DOTALL)
-        found = (parts[1], f"got {parts[2]}, allowed: {parts[3]}") if parts else ("", str(error))
-        raise PydanticCustomError("conflicts", "{found}", {"found": [found]}) from error
-
-
-Frontend = Annotated[FrontendSpec, WrapValidator(_frontend)]
-Activation = Literal["hardswish", "relu6", "relu"]
-Stride = Literal[1, 2, 4]
-Blocks = tuple[Annotated[int, Field(ge=0)], ...]
-
-
-class PhiNet(Section):
-    """Shape of a PhiNet trunk; null takes the variant's own value.
-
-    The fields of phinet_config.PhiNetConfig with ranges, so that all faults are found at once; a test compares the two.
-    """
-
-    alpha: Annotated[float, Field(gt=0, le=10)] = 0.334
-    beta: Annotated[float, Field(gt=0, le=10)] = 1.0
-    t0: Annotated[float, Field(gt=0, le=20)] = 5.0
-    depth: Annotated[int, Field(ge=3, le=30)] = 7
-    squeeze_excite: bool | None = None
-    activation: Activation | None = None
-    dropout: Dropout | None = None
-    stem_stride: tuple[Stride, Stride] = (2, 2)
-    time_strides: Blocks = (1, 3, 5, 7)
-    mel_strides: Blocks = (1, 3, 5, 7)
-    compatibility: bool = False
-
-    def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Strides beyond the last block; what the reference variant excludes."""
-        for key in ("time_strides", "mel_strides"):
-            beyond = [block for block in getattr(self, key) if block > self.depth]
-            if beyond:
-                yield key, f"got block {beyond[0]}, allowed: 0 to depth = {self.depth}"
-        if self.compatibility and self.squeeze_excite:
-            yield "squeeze_excite", "got true, allowed: false or null with compatibility: true"
-        if self.compatibility and self.activation not in (None, "relu6"):
-            yield "activation", f'got "{self.activation}", allowed: "relu6" or null with compatibility: true'
-
-
-class Encoder(Section):
-    """An audio encoder (student.StudentConfig): front end, trunk, 1x1 convolution (`features` wide), pooling, head."""
-
-    frontend: Frontend = FrontendSpec()
-    phinet: PhiNet = PhiNet()
-    head: Literal["linear", "projection"] = "linear"
-    features: Annotated[int, Field(ge=0, le=8192)] = 512
-    pooling: Literal["mean", "mean_max", "mels"] = "mean"
-    dropout: Dropout = 0.0
-
-    def config(self, embed_dim: int, window_s: float) -> StudentConfig:
-        """The encoder that this section describes."""
-        return StudentConfig(
-            frontend=self.frontend,
-            phinet=PhiNetConfig(**self.phinet.model_dump()),
-            head=self.head,
-            embed_dim=embed_dim,
-            features=self.features,
-            pooling=self.pooling,
-            dropout=self.dropout,
-            window_s=window_s,
-        )
-
-
-class Student(Encoder):
-    """The encoder that learns; its embedding dimension is the teacher's."""
-
-
-class PhiNetTower(Encoder):
+@dataclass(frozen=True)
+class PhiNetTower(EncoderConfig):
     """The student's architecture as a teacher's audio tower."""
 
-    kind: Literal["phinet"]
+    kind: Literal["phinet"] = field(kw_only=True)
+
+
+def _written(encoder: EncoderConfig) -> dict[str, Any]:
+    """As a recipe writes it: null where a value is the PhiNet variant's own."""
+    values = asdict(encoder)
+    own = variant_defaults(encoder.phinet.compatibility)
+    values["phinet"] |= {key: None for key, value in own.items() if values["phinet"][key] == value}
+    return values
+
+
+Encoder = Annotated[EncoderConfig, PlainSerializer(_written)]
+AnyPhiNetTower = Annotated[PhiNetTower, PlainSerializer(_written)]
+
+
+def stride_conflicts(place: str, encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
+    """Strides beyond the last block, which a recipe gives by mistake."""
+    for key in ("time_strides", "mel_strides"):
+        beyond = [block for block in getattr(encoder.phinet, key) if block > encoder.phinet.depth]
+        if beyond:
+            yield f"{place}.phinet.{key}", f"got block {beyond[0]}, allowed: 0 to depth = {encoder.phinet.depth}"
 
 
 class Cnn14Tower(Section):
     """CNN14, the audio tower of Microsoft's CLAP 2022; `width` multiplies its channels."""
 
     kind: Literal["cnn14"]
-    frontend: Frontend = FrontendSpec()
+    frontend: FrontendSpec = FrontendSpec()
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
 
 

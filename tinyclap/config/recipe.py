@@ -8,11 +8,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, overload
 
-from tinyclap.config import strict_yaml, yaml_source
 from tinyclap.config.data import one_or_more
 from tinyclap.config.recipes import RECIPE, DistillRecipe, PretrainRecipe, Recipe
-from tinyclap.config.strict_yaml import ProblemsError
 from tinyclap.errors import TinyclapError
+from tinyclap.strict_yaml import load
+from tinyclap.strict_yaml import source as yaml_source
+from tinyclap.strict_yaml.load import ProblemsError
 
 __all__ = [
     "DistillRecipe",
@@ -46,10 +47,10 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
     values of a section together are checked once each value of it is right.
     """
     path = _find(source)
-    written = strict_yaml.read(path, "the recipe is empty; start from a shipped one: tinyclap recipes ls")
+    written = load.read(path, "the recipe is empty; start from a shipped one: tinyclap recipes ls")
     for text in overrides:
         yaml_source.override(written, text)
-    recipe = strict_yaml.check(written, RECIPE, "recipe", "task: distill")
+    recipe = load.check(written, RECIPE, "recipe", "task: distill")
     if task not in (None, recipe.task):
         place = written.place(("task",))
         raise ProblemsError(
@@ -76,7 +77,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 def purpose(path: Path) -> str:
     """What a recipe is for: its second line, the first comment after the command that runs it."""
-    lines = strict_yaml.read_text(path).splitlines()
+    lines = load.read_text(path).splitlines()
     return lines[1].lstrip("# ") if len(lines) > 1 and lines[1].startswith("#") else ""
 
 

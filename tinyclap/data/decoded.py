@@ -12,6 +12,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import soxr
@@ -19,7 +20,6 @@ import soxr
 from tinyclap.audio import files
 from tinyclap.common.files import cache_root, cached_folder, write_json
 from tinyclap.common.progress import counted
-from tinyclap.config.data import Data
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
 
@@ -88,6 +88,13 @@ class Decoded:
         content = os.pread(self._file.fileno(), length, first)
         samples = np.frombuffer(content, np.int16)
         return samples.astype(np.float32) * np.float32(window.scale)
+
+
+class DecodeLimits(TypedDict, total=False):
+    """What `decode` may be told of clips that are long or cannot be used."""
+
+    max_clip_s: float
+    max_bad_share: float
 
 
 def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_bad_share: float = 0.05) -> Decoded:
@@ -175,8 +182,3 @@ def _refuse_bad(dataset: Dataset, decoded: Decoded, max_bad_share: float) -> Non
             f"data.max_bad_share={max_bad_share:g} allows; repair or remove them, or raise the share "
             f"(`tinyclap evaluate` takes --set max_bad_share=...):{listed}{more}"
         )
-
-
-def decode_set(dataset: Dataset, sample_rate: int, data: Data) -> Decoded:
-    """`decode` with the limits of a recipe's data section."""
-    return decode(dataset, sample_rate, max_clip_s=data.max_clip_s, max_bad_share=data.max_bad_share)

@@ -6,80 +6,16 @@ first, in seconds and decibels, and rendered afterwards at any sample rate: the 
 16 kHz of one and the same view.
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import soxr
 
 from tinyclap.audio.windows import fit
-from tinyclap.common.checks import is_count, is_number, require
 from tinyclap.data.decoded import Decoded
-
-VERSION = 1  # of draw and render: raised when a view would sound different, so that stored ones are made again
-GRID_S = 0.01  # of times within clips: whole samples at every common rate, so that none hears another offset
-NOISE_RATE = 32_000
-SPEED_STEPS = 8
-MIX_SNR_DB = (0.0, 12.0)
-BAND_HZ = (50.0, 8_000.0)  # where bands are removed
-
-
-@dataclass(frozen=True)
-class ViewSpec:
-    """What may vary between the views of one clip; with everything off, the one view is the clip itself.
-
-    Args:
-        per_clip: number of different views of each clip.
-        duration_s: length of a view; shorter clips are repeated.
-        crop: begin anywhere in clips longer than a view.
-        roll: shift circularly in time.
-        gain_db: level change, uniform in ±gain_db.
-        mix: probability of adding another clip, 0 to 12 dB below this one.
-        speed: playback speed, log-uniform between 1/(1+speed) and 1+speed (tempo and pitch change together).
-        noise_snr_db: lowest signal-to-noise ratio of added coloured noise (highest: 30 dB above); None adds none.
-        time_mask_s: longest stretch that is silenced.
-        band_mask_octaves: widest band that is removed.
-
-    Raises:
-        TinyclapError: naming the first bad field, its value and what is allowed.
-    """
-
-    per_clip: int = 16
-    duration_s: float = 5.0
-    crop: bool = True
-    roll: bool = True
-    gain_db: float = 6.0
-    mix: float = 0.5
-    speed: float = 0.0
-    noise_snr_db: float | None = None
-    time_mask_s: float = 0.0
-    band_mask_octaves: float = 0.0
-
-    def __post_init__(self) -> None:
-        require(self, "views", "per_clip", is_count(self.per_clip), "a whole number above 0")
-        require(self, "views", "duration_s", is_number(self.duration_s) and self.duration_s > 0, "above 0 seconds")
-        require(self, "views", "mix", is_number(self.mix) and 0 <= self.mix <= 1, "a probability, 0 to 1")
-        require(self, "views", "speed", is_number(self.speed) and 0 <= self.speed <= 1, "0 to 1")
-        for name in ("gain_db", "time_mask_s", "band_mask_octaves"):
-            value = getattr(self, name)
-            require(self, "views", name, is_number(value) and value >= 0, "0 or more")
-        noisy = self.noise_snr_db is None or is_number(self.noise_snr_db)
-        require(self, "views", "noise_snr_db", noisy, "a number of decibels, or None")
-        shorter = self.time_mask_s < self.duration_s
-        require(self, "views", "time_mask_s", shorter, f"less than duration_s = {self.duration_s:g}")
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of everything that decides how a view sounds (not of how many there are)."""
-        settings = {key: value for key, value in asdict(self).items() if key != "per_clip"}
-        constants = [VERSION, GRID_S, NOISE_RATE, SPEED_STEPS, MIX_SNR_DB, BAND_HZ]
-        return hashlib.blake2b(json.dumps([settings, constants], sort_keys=True).encode(), digest_size=16).hexdigest()
-
-
-FIXED = ViewSpec(per_clip=1, crop=False, roll=False, gain_db=0.0, mix=0.0)
+from tinyclap.data.view_spec import BAND_HZ, GRID_S, MIX_SNR_DB, NOISE_RATE, SPEED_STEPS, ViewSpec
 
 
 @dataclass(frozen=True)
@@ -224,11 +160,10 @@ class Views:
     Args:
         decoded: the clips.
         spec: what varies.
-        seed: of the draw.
     """
 
-    def __init__(self, decoded: Decoded, spec: ViewSpec, seed: int) -> None:
-        self.decoded, self.spec, self.seed = decoded, spec, seed
+    def __init__(self, decoded: Decoded, spec: ViewSpec) -> None:
+        self.decoded, self.spec = decoded, spec
         self._durations_s = [window.duration_s for window in decoded.windows]
 
     def __len__(self) -> int:
@@ -236,7 +171,7 @@ class Views:
 
     def draw(self, index: int, k: int) -> View:
         """What was drawn for view `k` of clip `index`."""
-        return draw(self.spec, self._durations_s, index, self.seed, k)
+        return draw(self.spec, self._durations_s, index, self.spec.seed, k)
 
     def waveform(self, index: int, k: int) -> np.ndarray:
         """View `k` of clip `index`: float32 (T,)."""

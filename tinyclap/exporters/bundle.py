@@ -39,8 +39,8 @@ from tinyclap.runtime.manifest import (
 )
 from tinyclap.runtime.selftest import refuse_failed, selftest
 from tinyclap.runtime.session import open_session
-from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.cache import class_vectors, teacher_texts
+from tinyclap.teachers.encoder import Teacher
 
 INPUT: Input = "waveform"
 """The default. From waveform to embedding it is at least as fast as numpy's FFT in front of the graph

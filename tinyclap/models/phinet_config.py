@@ -2,19 +2,30 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
-from tinyclap.common.checks import is_count, is_number, require
+from annotated_types import Ge, Gt, Le, Lt
 
-ACTIVATIONS = ("hardswish", "relu6", "relu")
+from tinyclap.common.settings import Conflicts, Settings
+
+Activation = Literal["hardswish", "relu6", "relu"]
+Stride = Literal[1, 2, 4]
+Block = Annotated[int, Ge(0)]
 STEM_WIDTH = 48
 BLOCK_WIDTHS = {0: 24, 3: 48, 5: 96, 7: 192}  # before scaling by alpha; a block has the last one at or before it
 SQUEEZE_RATIO = 6
 MIN_DEPTH = 3
 
 
+def variant_defaults(compatibility: bool) -> dict[str, Any]:
+    """What None stands for in the fields of a PhiNetConfig."""
+    if compatibility:
+        return {"squeeze_excite": False, "activation": "relu6", "dropout": 0.05}
+    return {"squeeze_excite": True, "activation": "hardswish", "dropout": 0.0}
+
+
 @dataclass(frozen=True)
-class PhiNetConfig:
+class PhiNetConfig(Settings):
     """Shape of a PhiNet.
 
     Attributes:
@@ -26,59 +37,44 @@ class PhiNetConfig:
         activation: "hardswish", "relu6" or "relu". None: hardswish (relu6 with compatibility).
         dropout: channel dropout before every depthwise convolution. None: 0 (0.05 with compatibility).
         stem_stride: (time, mel) stride of the first convolution; 1, 2 or 4.
-        time_strides: blocks that halve the frames.
-        mel_strides: blocks that halve the mel axis.
+        time_strides: blocks that halve the frames; those above depth have no effect.
+        mel_strides: blocks that halve the mel axis; those above depth have no effect.
         compatibility: exactly the network of the tinyCLAP reference: a separable stem padded at one side, and
             batch normalisation whose running statistics are the last batch's (momentum 0.999).
 
     Raises:
-        TinyclapError: naming the first bad field, its value and what is allowed.
+        NotAllowedError: naming the first bad field, its value and what is allowed.
     """
 
-    alpha: float = 0.334
-    beta: float = 1.0
-    t0: float = 5.0
-    depth: int = 7
+    place: ClassVar[str] = "phinet"
+
+    alpha: Annotated[float, Gt(0), Le(10)] = 0.334
+    beta: Annotated[float, Gt(0), Le(10)] = 1.0
+    t0: Annotated[float, Gt(0), Le(20)] = 5.0
+    depth: Annotated[int, Ge(MIN_DEPTH), Le(30)] = 7
     squeeze_excite: bool | None = None
-    activation: str | None = None
-    dropout: float | None = None
-    stem_stride: tuple[int, int] = (2, 2)
-    time_strides: tuple[int, ...] = (1, 3, 5, 7)
-    mel_strides: tuple[int, ...] = (1, 3, 5, 7)
+    activation: Activation | None = None
+    dropout: Annotated[float, Ge(0), Lt(1)] | None = None
+    stem_stride: tuple[Stride, Stride] = (2, 2)
+    time_strides: tuple[Block, ...] = (1, 3, 5, 7)
+    mel_strides: tuple[Block, ...] = (1, 3, 5, 7)
     compatibility: bool = False
 
     def __post_init__(self) -> None:
-        own: dict[str, object] = {"squeeze_excite": True, "activation": "hardswish", "dropout": 0.0}
-        if self.compatibility:
-            own = {"squeeze_excite": False, "activation": "relu6", "dropout": 0.05}
-        for name, value in own.items():
+        for name, value in variant_defaults(self.compatibility is True).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        for name in ("stem_stride", "time_strides", "mel_strides"):
-            value = getattr(self, name)
-            require(self, "phinet", name, isinstance(value, list | tuple), "a list of whole numbers")
-            object.__setattr__(self, name, tuple(value))  # YAML and JSON bring lists
-        self._check()
+        super().__post_init__()
 
-    def _check(self) -> None:
-        for name in ("alpha", "beta", "t0"):
-            value = getattr(self, name)
-            require(self, "phinet", name, is_number(value) and value > 0, "a number above 0")
-        deep = is_count(self.depth, MIN_DEPTH)
-        require(self, "phinet", "depth", deep, f"a whole number, at least {MIN_DEPTH}")
-        require(self, "phinet", "squeeze_excite", type(self.squeeze_excite) is bool, "true, false or null")
-        require(self, "phinet", "activation", self.activation in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
-        share = is_number(self.dropout) and 0 <= self.dropout < 1  # type: ignore[operator]
-        require(self, "phinet", "dropout", share, "at least 0 and below 1")
-        pair = len(self.stem_stride) == 2 and all(stride in (1, 2, 4) for stride in self.stem_stride)
-        require(self, "phinet", "stem_stride", pair, "two of 1, 2 or 4: [time, mel]")
-        for name in ("time_strides", "mel_strides"):
-            numbers = all(is_count(block, 0) for block in getattr(self, name))
-            require(self, "phinet", name, numbers, "block numbers from 0 (those above depth have no effect)")
+    def conflicts(self) -> Conflicts:
+        """What the reference variant excludes."""
         if self.compatibility:
-            require(self, "phinet", "squeeze_excite", not self.squeeze_excite, "false or null with compatibility")
-            require(self, "phinet", "activation", self.activation == "relu6", "relu6 or null with compatibility")
-            require(self, "phinet", "stem_stride", 4 not in self.stem_stride, "two of 1 or 2 with compatibility")
+            if self.squeeze_excite:
+                yield "squeeze_excite", "false or null with compatibility: true"
+            if self.activation != "relu6":
+                yield "activation", '"relu6" or null with compatibility: true'
+            if 4 in self.stem_stride:
+                yield "stem_stride", "two of 1 or 2 with compatibility: true"
 
     @property
     def out_channels(self) -> int:

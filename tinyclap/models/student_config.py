@@ -1,56 +1,70 @@
 """All that is needed to build a student, and the published one's shape. No torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Le, Lt
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.common.checks import arguments, is_count, is_number, require
+from tinyclap.common.checks import arguments
+from tinyclap.common.settings import Conflicts, Settings
 from tinyclap.models.phinet_config import PhiNetConfig, map_size
 
-MAPPED = "mapped_projection"
-HEADS = ("linear", "projection", MAPPED)
-POOLINGS = ("mean", "mean_max", "mels")
+MAPPED: Literal["mapped_projection"] = "mapped_projection"
+Head = Literal["linear", "projection"]
+Pooling = Literal["mean", "mean_max", "mels"]
 
 
 @dataclass(frozen=True)
-class StudentConfig:
-    """A student's shape; its config.json.
+class EncoderConfig(Settings):
+    """Shape of an audio encoder, but for the size of its embedding.
 
     Attributes:
         frontend: of the log-mel spectrogram.
         phinet: shape of the trunk.
-        head: "linear", a matrix and a bias; "projection", the paper's two layers; or "mapped_projection", a pruned one
-            (see `heads`).
-        embed_dim: size of the embedding: the teacher's, or fewer dimensions once it is pruned.
+        head: "linear", a matrix and a bias; or "projection", the paper's two layers (see `heads`).
         features: width of the 1x1 convolution between trunk and pooling; 0 for none.
         pooling: "mean", "mean_max" or "mels", see `heads.pool`.
         dropout: in the head, while training.
-        window_s: longer audio is embedded in windows of this length, shorter audio is repeated up to it.
-
-    Raises:
-        TinyclapError: naming the first bad field, its value and what is allowed.
     """
+
+    place: ClassVar[str] = "student"
 
     frontend: FrontendSpec = field(default_factory=FrontendSpec)
     phinet: PhiNetConfig = field(default_factory=PhiNetConfig)
-    head: str = "linear"
-    embed_dim: int = 512
-    features: int = 512
-    pooling: str = "mean"
-    dropout: float = 0.0
+    head: Head = "linear"
+    features: Annotated[int, Ge(0), Le(8192)] = 512
+    pooling: Pooling = "mean"
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+    def student(self, embed_dim: int, window_s: float) -> "StudentConfig":
+        """The encoder with an embedding of `embed_dim` and windows of `window_s` seconds."""
+        shape = {entry.name: getattr(self, entry.name) for entry in fields(EncoderConfig)}
+        return StudentConfig(**shape, embed_dim=embed_dim, window_s=window_s)
+
+
+@dataclass(frozen=True)
+class StudentConfig(EncoderConfig):
+    """A student's shape; its config.json.
+
+    Attributes:
+        head: also "mapped_projection", a pruned one.
+        embed_dim: size of the embedding: the teacher's, or fewer dimensions once it is pruned.
+        window_s: longer audio is embedded in windows of this length, shorter audio is repeated up to it.
+
+    Raises:
+        NotAllowedError: naming the first bad field, its value and what is allowed.
+    """
+
+    head: Head | Literal["mapped_projection"] = "linear"  # type: ignore[assignment]
+    embed_dim: Annotated[int, Ge(1)] = 512
     window_s: float = 5.0
 
-    def __post_init__(self) -> None:
-        require(self, "student", "head", self.head in HEADS, f"one of {', '.join(HEADS)}")
-        require(self, "student", "pooling", self.pooling in POOLINGS, f"one of {', '.join(POOLINGS)}")
-        require(self, "student", "embed_dim", is_count(self.embed_dim), "a whole number above 0")
-        require(self, "student", "features", is_count(self.features, 0), "a whole number; 0 for none")
-        share = is_number(self.dropout) and 0 <= self.dropout < 1
-        require(self, "student", "dropout", share, "at least 0 and below 1")
-        shortest = self.frontend.shortest_s
-        lasting = is_number(self.window_s) and self.window_s >= shortest
-        require(self, "student", "window_s", lasting, f"at least {shortest:g} seconds")
+    def conflicts(self) -> Conflicts:
+        """A window that the front end cannot transform."""
+        if self.window_s < self.frontend.shortest_s:
+            yield "window_s", f"at least {self.frontend.shortest_s:g} seconds"
 
     @property
     def window_samples(self) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.config import recipes as schema
+from tinyclap.config import recipes
 from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText
 from tinyclap.config.recipes import PretrainRecipe
 from tinyclap.data.captions import Captions
@@ -13,15 +13,16 @@ from tinyclap.hardware import counting
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import load_teacher, untrained
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.teachers.encoder import Teacher
 
 
-def build_teacher(section: schema.Teacher) -> Teacher:
+def build_teacher(section: recipes.Teacher) -> Teacher:
     """The frozen teacher that a recipe names; raises as `load_teacher` does."""
     return load_teacher(section.kind, section.source, original=section.parity == "original")
 
 
-def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
+def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
     """The untrained teacher that a recipe describes."""
     texts = sorted({text for choices in captions.choices for text in choices})
     audio, text = recipe.audio, recipe.text
@@ -55,7 +56,7 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> Teacher:
     if isinstance(audio, Cnn14Tower):
         encoder = (audio.frontend, audio.width)
     else:
-        encoder = audio.config(recipe.embed_dim, window_s)
+        encoder = audio.student(recipe.embed_dim, window_s)
     return untrained.new_dual(encoder, tower, window_s=window_s, prompts=recipe.templates[:1], **common)
 
 

@@ -16,17 +16,17 @@ from tinyclap.config.recipe import dump
 from tinyclap.config.recipes import DistillRecipe
 from tinyclap.data import build_dataset
 from tinyclap.data.overlap import refuse_overlap
-from tinyclap.evaluation.zero_shot import grade, prepare
 from tinyclap.models import hub
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import build_teacher, describe_student
 from tinyclap.pipelines.training_summary import finish_run, training_clips
+from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import model_card
 from tinyclap.runs.folder import check_run, open_run
 from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
-from tinyclap.training.distill import DistillOptions, distill, teacher_mean
+from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distillation_set import distillation_set
 from tinyclap.training.distributed import build_accelerator, micro_batches
 
@@ -46,21 +46,35 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         train = build_dataset(recipe.data.train)
         teacher = build_teacher(recipe.teacher)
         torch.manual_seed(recipe.seed)
-        student = Student(recipe.student.config(teacher.embed_dim, recipe.views.duration_s))
+        student = Student(recipe.student.student(teacher.embed_dim, recipe.views.duration_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
-        exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
-        if exam:
-            refuse_overlap(train, exam.dataset)
-        taught = distillation_set(recipe, train, teacher, student, accelerator.device)
-    stored, decoded = taught.stored, taught.logmels.views.decoded
-    mean = teacher_mean(stored.embeddings)
-    options = DistillOptions(**recipe.training.model_dump(exclude={"keep_logmels"}))
+        task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher, student.sample_rate)
+        if task:
+            refuse_overlap(train, task.dataset)
+        learned = distillation_set(
+            train,
+            teacher,
+            student,
+            recipe.views,
+            keep_logmels=recipe.training.keep_logmels,
+            device=accelerator.device,
+            **recipe.data.limits,
+        )
+    targets, decoded = learned.targets, learned.inputs.views.decoded
+    mean = teacher_mean(targets.embeddings)
     inputs = {"teacher": teacher.fingerprint, "training clips": decoded.fingerprint}
     open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
     spent_s = Checkpoint(run).spent_s()
     student = distill(
-        student, stored.embeddings, mean, taught.logmels, options, run, seed=recipe.seed, accelerator=accelerator
+        student,
+        targets.embeddings,
+        mean,
+        learned.inputs,
+        recipe.training,
+        run,
+        seed=recipe.seed,
+        accelerator=accelerator,
     )
     if not accelerator.is_main_process:
         return {}
@@ -72,12 +86,12 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         **described,
         **training_clips(decoded),
         "views": recipe.views.per_clip,
-        "teacher_forwards": stored.teacher_forwards,
-        "store": str(stored.folder),
-        "store_rounding_error": stored.rounding_error,
+        "teacher_forwards": targets.teacher_forwards,
+        "store": str(targets.folder),
+        "store_rounding_error": targets.rounding_error,
         "wall_s": spent_s + time.perf_counter() - began,
     }
-    evaluation = grade(exam, teacher, student, mean=mean) if exam else None
+    evaluation = task.evaluate(teacher, student, mean=mean) if task else None
     card = model_card(summary, evaluation, teacher_is_local=Path(recipe.teacher.source).exists())
     student.save_pretrained(run / "student", card, overwrite=True)
     finish_run(run, summary, evaluation)

@@ -13,9 +13,9 @@ from tinyclap.config.recipe import load_recipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.overlap import heard_clips
 from tinyclap.errors import TinyclapError
-from tinyclap.evaluation.zero_shot import grade, prepare
 from tinyclap.pipelines.build import teacher_kind
 from tinyclap.pipelines.finished import student_and_teacher
+from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import refuse_unfinished
 from tinyclap.runs.results import TEACHER_MEAN, write_evaluation
@@ -53,14 +53,14 @@ def evaluate_run(
     recipe = recipe.model_copy(update={"data": data})
     if recipe.task == "pretrain":
         teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
-        exam = prepare(spec, recipe, teacher)
-        evaluation = grade(exam, teacher)
+        task = zero_shot_task(spec, recipe, teacher)
+        evaluation = task.evaluate(teacher)
     else:
         student, teacher = student_and_teacher(run, recipe)
         mean = _teacher_mean(run)
-        exam = prepare(spec, recipe, teacher, student.sample_rate)
-        evaluation = grade(exam, teacher, student, mean=mean)
-    evaluation["heard_in_training"] = _heard_in_training(recipe.data, exam.dataset)
+        task = zero_shot_task(spec, recipe, teacher, student.sample_rate)
+        evaluation = task.evaluate(teacher, student, mean=mean)
+    evaluation["heard_in_training"] = _heard_in_training(recipe.data, task.dataset)
     write_evaluation(run, evaluation, describe_data(recipe_test) if recipe_test else None)
     write_report(run)
     return evaluation

@@ -7,7 +7,7 @@ from typing import Any
 from tinyclap.common.files import read_json
 from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
-from tinyclap.data.decoded import decode_set
+from tinyclap.data.decoded import decode
 from tinyclap.exporters.bundle import Exporter, ExportOptions, refuse_taken
 from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.pipelines.finished import load_distilled_run
@@ -43,13 +43,13 @@ def export_run(
     progress("loading the student, its teacher and its clips")
     finished = load_distilled_run(run, "export")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
-    train = decode_set(build_dataset(recipe.data.train), student.sample_rate, recipe.data)
-    material = CalibrationSet(train)
+    train = decode(build_dataset(recipe.data.train), student.sample_rate, **recipe.data.limits)
+    sounds = CalibrationSet(train)
     if recipe.data.test:
         test = build_dataset(recipe.data.test)
-        material = CalibrationSet(train, decode_set(test, student.sample_rate, recipe.data), tuple(test.labels))
-    chosen = ExportOptions(labels=material.labels if labels is None else labels, **options)
+        sounds = CalibrationSet(train, decode(test, student.sample_rate, **recipe.data.limits), tuple(test.labels))
+    chosen = ExportOptions(labels=sounds.labels if labels is None else labels, **options)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
     sweep = read_json(run / SWEEP, {}).get("rows", [])
-    exporter = Exporter(student, teacher, material, chosen, recipe.name, prompts, sweep, progress)
+    exporter = Exporter(student, teacher, sounds, chosen, recipe.name, prompts, sweep, progress)
     return exporter.write(folder, overwrite=overwrite)

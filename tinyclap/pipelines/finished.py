@@ -11,7 +11,7 @@ from tinyclap.runs.folder import check_inputs, refuse_unfinished
 
 if TYPE_CHECKING:
     from tinyclap.models.student import Student
-    from tinyclap.teachers.base import Teacher
+    from tinyclap.teachers.encoder import Teacher
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ from tinyclap.config.recipe import dump
 from tinyclap.config.recipes import PretrainRecipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.captions import Captions
+from tinyclap.data.decoded import decode
 from tinyclap.data.overlap import refuse_overlap
-from tinyclap.evaluation.zero_shot import grade, prepare
+from tinyclap.data.views import Views
 from tinyclap.pipelines.build import new_teacher, teacher_kind
 from tinyclap.pipelines.training_summary import finish_run, training_clips
+from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import teacher_card
 from tinyclap.runs.folder import check_run, open_run
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
-from tinyclap.training.distillation_set import training_views
 from tinyclap.training.distributed import build_accelerator
-from tinyclap.training.pretrain import PretrainOptions, pretrain, refuse_several
+from tinyclap.training.pretrain import pretrain, refuse_several
 
 
 def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -36,17 +37,16 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     teacher = new_teacher(recipe, captions)
     teacher.licence = recipe.licence
     describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
-    exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher)
-    if exam:
-        refuse_overlap(train, exam.dataset)
-    views = training_views(recipe, train, teacher.sample_rate)
-    decoded = views.decoded
+    task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher)
+    if task:
+        refuse_overlap(train, task.dataset)
+    decoded = decode(train, teacher.sample_rate, **recipe.data.limits)
+    views = Views(decoded, recipe.views)
     captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
-    options = PretrainOptions(**recipe.training.model_dump(exclude={"logit_scale_init"}))
     inputs = {"training clips": decoded.fingerprint}
     open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     spent_s = Checkpoint(run).spent_s()
-    pretrain(teacher, views, captions, options, run, seed=recipe.seed, accelerator=accelerator)
+    pretrain(teacher, views, captions, recipe.training, run, seed=recipe.seed, accelerator=accelerator)
     if recipe.weights == "float16":
         teacher.round_to_half()  # what is evaluated is what is saved
     summary = {
@@ -55,7 +55,7 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
         **training_clips(decoded),
         "wall_s": spent_s + time.perf_counter() - began,
     }
-    evaluation = grade(exam, teacher) if exam else None
+    evaluation = task.evaluate(teacher) if task else None
     card = teacher_card(summary, evaluation, dump(recipe), teacher_kind(recipe))
     teacher.save_pretrained(run / "teacher", card, half=recipe.weights == "float16")
     finish_run(run, summary, evaluation)

@@ -14,14 +14,15 @@ from tinyclap.common.files import read_json, whole_folder, write_array, write_js
 from tinyclap.config.data import describe_data
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
-from tinyclap.data.decoded import decode_set
+from tinyclap.data.decoded import decode
 from tinyclap.data.folder import folder as folder_data
 from tinyclap.embeddings.latent_map import METHODS, LatentMap, latent_map
-from tinyclap.evaluation.zero_shot import ZeroShotTask, grade, prepare
+from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import describe_student
 from tinyclap.pipelines.finished import DistilledRun, load_distilled_run
 from tinyclap.pipelines.prune_options import PruneOptions, new_run
+from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.pruning import finetune, fold, sweep
 from tinyclap.reports.model_cards import model_card
 from tinyclap.reports.run_report import write_report
@@ -51,14 +52,14 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
     finished = load_distilled_run(run, "prune")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     pruning = _Pruning(finished, options, build_dataset(recipe.data.train))
-    exam = recipe.data.test and prepare(recipe.data.test, recipe, teacher, student.sample_rate)
+    task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher, student.sample_rate)
     pruned = pruning.pruned(pruning.latent_map(options.method, options.dim))
-    rows = pruning.sweep(exam) if exam and options.sweep else []
+    rows = pruning.sweep(task) if task and options.sweep else []
     mean = pruning.teacher_mean(pruned)
-    evaluation = grade(exam, teacher, pruned, mean=mean) if exam else None
+    evaluation = task.evaluate(teacher, pruned, mean=mean) if task else None
     summary = read_json(run / "summary.json", {}) | {
         "student": describe_student(pruned),
-        "pruned": pruning.told(run),
+        "pruned": pruning.summary(run),
         "wall_s": time.perf_counter() - began,
     }
     with whole_folder(target) as new:
@@ -92,8 +93,8 @@ class _Pruning:
         """The student's embeddings of the sounds that dimensions are chosen by (N, embed_dim)."""
         sounds: Dataset = folder_data(self.options.calibrate) if self.options.calibrate else self.train
         student = self.finished.student
-        heard = decode_set(sounds, student.sample_rate, self.finished.recipe.data)
-        embeddings = _usable(clip_embeddings(student.embed_audio, heard, progress="student listens"))
+        decoded = decode(sounds, student.sample_rate, **self.finished.recipe.data.limits)
+        embeddings = _usable(clip_embeddings(student.embed_audio, decoded, progress="student listens"))
         if len(embeddings) < self.options.dim:
             warnings.warn(
                 f"{len(embeddings)} clips choose {self.options.dim} dimensions: too few to tell which ones matter; "
@@ -103,9 +104,9 @@ class _Pruning:
         return embeddings
 
     @cached_property
-    def material(self) -> finetune.HeadTrainingSet:
+    def head_training_set(self) -> finetune.HeadTrainingSet:
         """What heads are trained on again."""
-        return training_material(self.finished, self.train)
+        return head_training_set(self.finished, self.train)
 
     def latent_map(self, method: str, dim: int) -> LatentMap:
         """A map from the student's space."""
@@ -116,42 +117,38 @@ class _Pruning:
         pruned = fold.prune(self.finished.student, made)
         if not self.options.finetune:
             return pruned
-        return finetune.finetune(pruned, self.material, self.options.finetune, seed=self.finished.recipe.seed)
+        return finetune.finetune(pruned, self.head_training_set, self.options.finetune, seed=self.finished.recipe.seed)
 
     def teacher_mean(self, pruned: Student) -> np.ndarray:
         """The teacher's mean embedding over the training clips, in the pruned student's space (dim,)."""
         teacher = self.finished.teacher
-        heard = decode_set(self.train, teacher.sample_rate, self.finished.recipe.data)
+        decoded = decode(self.train, teacher.sample_rate, **self.finished.recipe.data.limits)
         assert pruned.latent_map is not None
-        mean: np.ndarray = pruned.latent_map.apply(_usable(teacher_clips(teacher, heard))).mean(0)
+        mean: np.ndarray = pruned.latent_map.apply(_usable(teacher_clips(teacher, decoded))).mean(0)
         return mean
 
-    def sweep(self, exam: ZeroShotTask) -> list[dict[str, Any]]:
+    def sweep(self, task: ZeroShotTask) -> list[dict[str, Any]]:
         """Every method at every dimension asked for, on the run's test clips."""
-        student, teacher, usable = self.finished.student, self.finished.teacher, exam.usable
+        student, teacher = self.finished.student, self.finished.teacher
 
         def classes(made: LatentMap | None) -> np.ndarray:
             earlier = student.latent_map
             whole = made if earlier is None or made is None else made.after(earlier)
-            return class_vectors(teacher, exam.dataset.labels, exam.prompts, whole or earlier)
+            return class_vectors(teacher, task.dataset.labels, task.prompts, whole or earlier)
 
-        def listen(model: Student) -> np.ndarray:
-            heard = exam.decoded[model.sample_rate]
-            return clip_embeddings(model.embed_audio, heard, progress="student listens")[usable]
-
-        trial = sweep.SweepProtocol(
-            listen(student),
-            teacher_clips(teacher, exam.heard)[usable],
+        protocol = sweep.SweepProtocol(
+            task.student_clips(student),
+            teacher_clips(teacher, task.teacher_clips)[task.usable],
             classes,
-            np.array(exam.targets),
-            exam.sources,
-            exam.n_bootstrap,
-            exam.seed,
+            np.array(task.targets),
+            task.sources,
+            task.n_bootstrap,
+            task.seed,
         )
-        after = (lambda made: listen(self.pruned(made))) if self.options.finetune else None
-        return sweep.sweep(trial, self.latent_map, METHODS, self.options.sweep, after)
+        after = (lambda made: task.student_clips(self.pruned(made))) if self.options.finetune else None
+        return sweep.sweep(protocol, self.latent_map, METHODS, self.options.sweep, after)
 
-    def told(self, run: Path) -> dict[str, Any]:
+    def summary(self, run: Path) -> dict[str, Any]:
         """What the new run's summary says of it."""
         return {
             "from": str(run),
@@ -165,13 +162,15 @@ class _Pruning:
         }
 
 
-def training_material(finished: DistilledRun, train: Dataset) -> finetune.HeadTrainingSet:
+def head_training_set(finished: DistilledRun, train: Dataset) -> finetune.HeadTrainingSet:
     """What the head of a run's student can be trained on again: its own training's views, from the store."""
     recipe, student = finished.recipe, finished.student
-    taught = distillation_set(recipe, train, finished.teacher, student)
     training = recipe.training
+    learned = distillation_set(
+        train, finished.teacher, student, recipe.views, keep_logmels=training.keep_logmels, **recipe.data.limits
+    )
     return finetune.head_training_set(
-        student, taught.logmels, taught.stored.embeddings, training.loss, training.plain_weight
+        student, learned.inputs, learned.targets.embeddings, training.loss, training.plain_weight
     )
 
 

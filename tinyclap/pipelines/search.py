@@ -15,12 +15,11 @@ import torch
 from tinyclap.common.files import read_json, write_json, write_text
 from tinyclap.common.progress import silent
 from tinyclap.config.data import describe_data
-from tinyclap.config.networks import PhiNet
 from tinyclap.config.recipe import dump, load_recipe
 from tinyclap.config.recipes import DistillRecipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
-from tinyclap.data.decoded import decode_set
+from tinyclap.data.decoded import decode
 from tinyclap.embeddings import similarity
 from tinyclap.embeddings.latent_map import LatentMap, latent_map
 from tinyclap.hardware.budget import Budget
@@ -36,9 +35,9 @@ from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import enumerate_space, refuse_empty, space_around
 from tinyclap.scaling.options import ASKED, CHOSEN, FRONT, RESULT, STUDY, TRIALS, SearchOptions, asked, refuse_other
 from tinyclap.scaling.successive_halving import Report, Stopped, Trial, search
-from tinyclap.teachers.base import Teacher
 from tinyclap.teachers.cache import teacher_clips
-from tinyclap.training.distill import DistillOptions, distill, teacher_mean
+from tinyclap.teachers.encoder import Teacher
+from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
 
 HELD_OUT = 0.2
@@ -77,7 +76,7 @@ def search_run(
         return found
     tell("counting the students that fit")
     teacher = build_teacher(recipe.teacher)
-    base = recipe.student.config(teacher.embed_dim, recipe.views.duration_s)
+    base = recipe.student.student(teacher.embed_dim, recipe.views.duration_s)
     space = space_around(base, teacher.sample_rate, teacher.embed_dim)
     feasible = enumerate_space(space, budget)
     refuse_empty(feasible, budget)
@@ -122,15 +121,13 @@ def train_chosen(result: dict[str, Any], folder: Path) -> Path:
 
 def chosen_recipe(recipe: DistillRecipe, config: StudentConfig, path: Path, full_dim: int) -> str:
     """The recipe with another student, as YAML that begins with the commands that make it."""
-    phinet = PhiNet(**dataclasses.asdict(config.phinet))
-    section = recipe.student.model_copy(
-        update={"frontend": config.frontend, "phinet": phinet, "features": config.features}
+    section = dataclasses.replace(
+        recipe.student, frontend=config.frontend, phinet=config.phinet, features=config.features
     )
-    told = recipe.model_copy(update={"name": f"{recipe.name}-searched", "student": section})
+    chosen = recipe.model_copy(update={"name": f"{recipe.name}-searched", "student": section})
     then = f"; tinyclap prune --dim {config.embed_dim}" if config.embed_dim < full_dim else ""
-    return (
-        f"# tinyclap distill {path}{then}\n# {recipe.name} with the student that `tinyclap search` chose.\n{dump(told)}"
-    )
+    purpose = f"{recipe.name} with the student that `tinyclap search` chose."
+    return f"# tinyclap distill {path}{then}\n# {purpose}\n{dump(chosen)}"
 
 
 def _row(trial: Trial) -> dict[str, Any]:
@@ -167,19 +164,25 @@ class _Trials:
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(self.recipe.seed)
         student = Student(dataclasses.replace(config, embed_dim=self.teacher.embed_dim))
-        taught = self._lessons(student)
-        mean = teacher_mean(taught.stored.embeddings)
-        kept = self._kept(config.embed_dim, taught)
+        learned = self._distillation_set(student)
+        mean = teacher_mean(learned.targets.embeddings)
+        kept = self._kept(config.embed_dim, learned)
 
         def watch(epoch: int, snapshot: Any) -> None:
             if epoch in self.rungs and not report(epoch, self._score(snapshot(), mean, kept)):
                 shutil.rmtree(folder / "checkpoints", ignore_errors=True)
                 raise Stopped
 
-        settings = self.recipe.training.model_dump(exclude={"keep_logmels"}) | {"epochs": self.epochs, "head_epochs": 0}
-        options = DistillOptions(**settings)
+        options = dataclasses.replace(self.recipe.training, epochs=self.epochs, head_epochs=0)
         trained = distill(
-            student, taught.stored.embeddings, mean, taught.logmels, options, folder, seed=self.recipe.seed, watch=watch
+            student,
+            learned.targets.embeddings,
+            mean,
+            learned.inputs,
+            options,
+            folder,
+            seed=self.recipe.seed,
+            watch=watch,
         )
         value = self._score(trained, mean, kept)
         write_json(folder / "result.json", {"value": value, "student": dataclasses.asdict(config)})
@@ -195,24 +198,26 @@ class _Trials:
         """The clips that trials are ranked on."""
         return self._parts[1]
 
-    def _lessons(self, student: Student) -> DistillationSet:
-        few = self.recipe.views.model_copy(update={"per_clip": min(self.views, self.recipe.views.per_clip)})
-        return distillation_set(self.recipe.model_copy(update={"views": few}), self._parts[0], self.teacher, student)
+    def _distillation_set(self, student: Student) -> DistillationSet:
+        recipe = self.recipe
+        few = dataclasses.replace(recipe.views, per_clip=min(self.views, recipe.views.per_clip))
+        keep = recipe.training.keep_logmels
+        return distillation_set(self._parts[0], self.teacher, student, few, keep_logmels=keep, **recipe.data.limits)
 
-    def _kept(self, dim: int, taught: DistillationSet) -> LatentMap | None:
+    def _kept(self, dim: int, learned: DistillationSet) -> LatentMap | None:
         """The rotation to so many dimensions, of the teacher's embeddings of the views."""
         full = self.teacher.embed_dim
-        embeddings = taught.stored.embeddings.reshape(-1, full).astype(np.float32)
+        embeddings = learned.targets.embeddings.reshape(-1, full).astype(np.float32)
         return None if dim == full else latent_map("rotation", dim, embeddings)
 
     @cached_property
     def _wanted(self) -> np.ndarray:
-        return teacher_clips(self.teacher, decode_set(self.held, self.teacher.sample_rate, self.recipe.data))
+        return teacher_clips(self.teacher, decode(self.held, self.teacher.sample_rate, **self.recipe.data.limits))
 
     def _score(self, student: Student, mean: np.ndarray, kept: LatentMap | None) -> float:
         """Centred cosine on the held-out clips in the teacher's space, of what is left of the student's dimensions."""
-        heard = decode_set(self.held, student.sample_rate, self.recipe.data)
-        embeddings = clip_embeddings(student.embed_audio, heard, progress="student listens")
+        decoded = decode(self.held, student.sample_rate, **self.recipe.data.limits)
+        embeddings = clip_embeddings(student.embed_audio, decoded, progress="student listens")
         usable = (np.linalg.norm(embeddings, axis=1) > 0) & (np.linalg.norm(self._wanted, axis=1) > 0)
         if kept is not None:
             embeddings = embeddings @ kept.matrix.T @ kept.matrix

@@ -15,7 +15,7 @@ from tinyclap.pruning.sweep import FEATURES_AT_ONCE, FINETUNE_BATCH
 from tinyclap.training.loop import epoch_batches, seed_step
 from tinyclap.training.losses import CentredCosineLoss, CosineLoss
 from tinyclap.training.optim import build_optimizer, set_learning_rate
-from tinyclap.training.options import Options
+from tinyclap.training.options import TrainingOptions
 from tinyclap.training.spectrograms import LogMelViews
 
 
@@ -70,7 +70,7 @@ def finetune(student: Student, taught: HeadTrainingSet, epochs: int, *, lr: floa
     criterion: nn.Module = CosineLoss()
     if taught.loss != "cosine":
         criterion = CentredCosineLoss(targets.mean(0), taught.plain_weight)
-    options = Options(epochs=epochs, batch_size=min(FINETUNE_BATCH, len(features)), lr=lr)
+    options = TrainingOptions(epochs=epochs, batch_size=min(FINETUNE_BATCH, len(features)), lr=lr)
     optimizer = build_optimizer([(student.head.parameters(), lr)], options)
     steps = len(epoch_batches(len(features), options.batch_size, seed, 0))
     student.head.train()

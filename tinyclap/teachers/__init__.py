@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tinyclap.teachers.base import Teacher
+    from tinyclap.teachers.encoder import Teacher
 
 
 def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher":

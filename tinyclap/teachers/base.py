@@ -1,6 +1,6 @@
-"""What a teacher is: a frozen CLAP, audio tower and text tower in one shared space.
+"""Teachers made of torch modules: an audio tower behind a log-mel front end, a text tower, one shared space.
 
-Deterministic: the same file always gives the same vector, bit for bit. Long clips are embedded as averaged fixed
+They are trained through `encode_*` and used frozen through `embed_*`. Long clips are embedded as averaged fixed
 windows, never as random crops; short ones are padded as the original does.
 """
 
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
+from tinyclap.hardware.counting import count_macs
 from tinyclap.models.long_audio import embed_long
+from tinyclap.teachers.encoder import AudioGraph, TextGraph
 
 TEXT_BATCH = 64
 PROBES = ("dog", "rain")  # words that any tokenizer tells apart
@@ -60,7 +62,7 @@ class AudioTower(nn.Module, ABC):
         frontend: its front end.
         sample_rate: of the waveforms, Hz.
         embed_dim: size D of its space.
-        window_s: the fixed stretch that it hears at once, seconds.
+        window_s: the fixed stretch that it takes at once, seconds.
         licence: of the weights, which a student inherits.
     """
 
@@ -88,9 +90,38 @@ class AudioTower(nn.Module, ABC):
         """Samples in one window."""
         return round(self.window_s * self.sample_rate)
 
+    def costs(self) -> dict[str, int | None]:
+        """`parameters` of the encoder, and `macs` of one window without the front end."""
+        spec = self.frontend.spec
+        logmel = torch.zeros(1, 1, spec.n_frames(self.window), spec.n_mels)
+        return {
+            "parameters": sum(parameter.numel() for parameter in self.audio_parameters()),
+            "macs": count_macs(self.cpu(), self.encode_logmel, logmel),
+        }
 
-class Teacher(AudioTower):
-    """An audio tower and a text tower in one space, trainable through `encode_*` and frozen through `embed_*`.
+    def audio_graph(self) -> AudioGraph:
+        """The tower in a form that can be traced."""
+        self.eval().cpu()
+        return AudioGraph(self.frontend, LogMelEncoder(self, self.before_tracing()), self.window, self.encode_audio)
+
+    def before_tracing(self) -> nn.Module | None:
+        """What a traced tower's spectrograms pass first, where it cannot be traced as it is."""
+        return None
+
+
+class LogMelEncoder(nn.Module):
+    """A tower from spectrograms on; `before` is applied to them first."""
+
+    def __init__(self, tower: AudioTower, before: nn.Module | None = None) -> None:
+        super().__init__()
+        self.tower, self.before = tower, before or nn.Identity()
+
+    def forward(self, logmel: Tensor) -> Tensor:
+        return self.tower.encode_logmel(self.before(logmel))
+
+
+class TrainableTeacher(AudioTower):
+    """An audio tower and a text tower in one space: a `Teacher` (see `encoder`) whose towers can be trained here.
 
     Attributes:
         prompts: templates with `{}` that its authors evaluate with.
@@ -99,7 +130,7 @@ class Teacher(AudioTower):
     prompts: tuple[str, ...]
     _fingerprint: str | None = None
 
-    def hears(self, dataset: Dataset) -> Dataset:
+    def prepare_dataset(self, dataset: Dataset) -> Dataset:
         """A data set as this teacher reads its files in an evaluation: mixed to mono, unless its original does not."""
         return dataset
 
@@ -119,6 +150,10 @@ class Teacher(AudioTower):
     @abstractmethod
     def log_scale(self) -> nn.Parameter:
         """The learnable logarithm of `logit_scale`."""
+
+    def text_graph(self) -> TextGraph:
+        """The text side in a form that can be traced; raises TinyclapError where a kind has none."""
+        raise TinyclapError(f"teacher {self.name}: its text side cannot be exported; leave out --text")
 
     @abstractmethod
     def text_parameters(self) -> list[nn.Parameter]:
@@ -162,13 +197,14 @@ class Teacher(AudioTower):
         """Embed clips of any length.
 
         Args:
-            waveforms: float32 (B, T) in [-1, 1] at `sample_rate`.
+            waveforms: float32 (B, T) in [-1, 1] at `sample_rate`, on any device.
             lengths: samples of each clip, int (B,); None means T for all.
 
         Returns:
             Unit-norm (B, D).
         """
         self.eval()
+        waveforms = waveforms.to(next(self.parameters()).device)
         return embed_long(waveforms, lengths, self.encode_audio, window=self.window, pad=self.pad)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What a teacher says of clips and texts, computed once and kept."""
+"""A teacher's embeddings of clips and texts, computed once and kept."""
 
 import hashlib
 import json
@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from torch import Tensor
 
 from tinyclap.common.files import cache_root, cached_folder, write_array
 from tinyclap.common.row_store import (
@@ -17,19 +16,14 @@ from tinyclap.data.decoded import Decoded
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.embeddings.zero_shot import SameClassesError, class_matrix
 from tinyclap.errors import TinyclapError
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.encoder import Encoder, Teacher
 
 
-def teacher_clips(teacher: Teacher, decoded: Decoded) -> np.ndarray:
+def teacher_clips(teacher: Encoder, decoded: Decoded) -> np.ndarray:
     """`clip_embeddings` of a teacher, kept in the cache. Raises TinyclapError for one that is not finite."""
-    device = next(teacher.parameters()).device
-
-    def embed(waveforms: Tensor, lengths: Tensor) -> Tensor:
-        return teacher.embed_audio(waveforms.to(device), lengths)
-
     return _remember(
         ["clips", teacher.fingerprint, decoded.fingerprint],
-        lambda: clip_embeddings(embed, decoded, progress=f"{teacher.name} listens"),
+        lambda: clip_embeddings(teacher.embed_audio, decoded, progress=f"{teacher.name} listens"),
         f"teacher {teacher.name}",
     )
 
@@ -50,7 +44,7 @@ def teacher_texts(teacher: Teacher, texts: list[str], latent_map: LatentMap | No
 def class_vectors(
     teacher: Teacher, labels: Sequence[str], prompts: Sequence[str], latent_map: LatentMap | None = None
 ) -> np.ndarray:
-    """`zeroshot.class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
+    """`class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
     if latent_map is None:
         return class_matrix(lambda texts: teacher_texts(teacher, texts), labels, prompts)
     try:

@@ -2,27 +2,15 @@
 
 from typing import Any
 
-import torch
-
-from tinyclap.hardware import counting
-from tinyclap.teachers.base import AudioTower, Teacher
+from tinyclap.teachers.encoder import AudioModel, Encoder
 
 
-def describe_teacher(teacher: Teacher) -> dict[str, Any]:
-    """Name, licence, size and cost of a teacher, for reports."""
-    return {"fingerprint": teacher.fingerprint, **describe_tower(teacher)}
+def describe_encoder(encoder: AudioModel) -> dict[str, Any]:
+    """What an audio encoder is and costs; MACs are those of one window."""
+    facts = ("name", "licence", "embed_dim", "window_s", "sample_rate")
+    return {name: getattr(encoder, name) for name in facts} | encoder.costs()
 
 
-def describe_tower(tower: AudioTower) -> dict[str, Any]:
-    """Name, licence, size and cost of an audio tower; MACs are those of one window."""
-    spec = tower.frontend.spec
-    logmel = torch.zeros(1, 1, spec.n_frames(tower.window), spec.n_mels)
-    return {
-        "name": tower.name,
-        "licence": tower.licence,
-        "embed_dim": tower.embed_dim,
-        "window_s": tower.window_s,
-        "sample_rate": tower.sample_rate,
-        "parameters": sum(parameter.numel() for parameter in tower.audio_parameters()),
-        "macs": counting.count_macs(tower.cpu(), tower.encode_logmel, logmel),
-    }
+def describe_teacher(teacher: Encoder) -> dict[str, Any]:
+    """`describe_encoder` with the fingerprint, for a run's summary."""
+    return {"fingerprint": teacher.fingerprint, **describe_encoder(teacher)}

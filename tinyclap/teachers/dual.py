@@ -24,7 +24,8 @@ from tinyclap.errors import TinyclapError
 from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.student import Student
-from tinyclap.teachers.base import Teacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.encoder import TextGraph
 
 FORMAT = "tinyclap-dual-1"
 REMEMBERED_TEXTS = 50_000
@@ -100,7 +101,19 @@ class TextTower(nn.Module):
         return (hidden * weights).sum(1) / weights.sum(1)
 
 
-class DualTeacher(Teacher):
+class _TextEncoder(nn.Module):
+    """Token ids and mask to unit vectors."""
+
+    def __init__(self, text: TextTower) -> None:
+        super().__init__()
+        self.text = text
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        pooled = self.text.pool(input_ids=input_ids, attention_mask=attention_mask)
+        return F.normalize(self.text.projection(pooled), dim=-1)
+
+
+class DualTeacher(TrainableTeacher):
     """An audio tower and a text tower.
 
     Args:
@@ -141,6 +154,9 @@ class DualTeacher(Teacher):
 
     def encode_text(self, texts: list[str]) -> Tensor:
         return self.text(texts)
+
+    def text_graph(self) -> TextGraph:
+        return TextGraph(_TextEncoder(self.text), self.text.tokenizer, self.text.max_tokens)
 
     def pad(self, waveform: Tensor) -> Tensor:
         return repeat_pad(waveform, self.window)

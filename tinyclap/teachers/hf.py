@@ -30,7 +30,9 @@ from tinyclap.common.files import whole_folder, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.models import checkpoints
 from tinyclap.models.long_audio import repeat_pad
-from tinyclap.teachers.base import Teacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.encoder import TextGraph
+from tinyclap.teachers.htsat import stretching
 
 ROBERTA_LAYER_NORM_EPS = 1e-5
 DEMO = "tinyclap demo teacher"
@@ -40,7 +42,7 @@ LAION_PROMPTS = ("This is a sound of {}.",)
 CONSTANTS = ("position_ids", "relative_position_index")  # follow from the configuration; may be there or not
 
 
-class HFTeacher(Teacher):
+class HFTeacher(TrainableTeacher):
     """A `ClapModel` with its tokenizer and front end.
 
     Args:
@@ -106,6 +108,12 @@ class HFTeacher(Teacher):
         )
         return F.normalize(features.pooler_output, dim=-1)
 
+    def before_tracing(self) -> nn.Module | None:
+        return stretching(self.model.audio_model.audio_encoder)
+
+    def text_graph(self) -> TextGraph:
+        return TextGraph(_TextEncoder(self.model), self.tokenizer, self.max_tokens)
+
     def pad(self, waveform: Tensor) -> Tensor:
         if self.extractor.padding == "repeat":
             return repeat_pad(waveform, self.window)
@@ -133,6 +141,18 @@ class HFTeacher(Teacher):
             self.tokenizer.save_pretrained(temporary)
             self.extractor.save_pretrained(temporary)
             write_text(temporary / "README.md", card)
+
+
+class _TextEncoder(nn.Module):
+    """Token ids and mask to unit vectors."""
+
+    def __init__(self, model: ClapModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        features = self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
+        return F.normalize(features.pooler_output, dim=-1)
 
 
 def load_hf(source: str, *, original: bool = False) -> HFTeacher:

@@ -27,7 +27,9 @@ from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.heads import Projection
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.teachers import laion
-from tinyclap.teachers.base import Teacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.encoder import TextGraph
+from tinyclap.teachers.htsat import stretching
 from tinyclap.teachers.msclap_audio import AsMsclap
 
 
@@ -72,7 +74,7 @@ OLD = ("position_ids", ".attn.bias", ".attn.masked_bias")  # that older versions
 FOLLOWING = ("relative_position_index",)
 
 
-class MSClap(Teacher):
+class MSClap(TrainableTeacher):
     """Microsoft CLAP (2022: arXiv 2206.04769, the teacher of tinyCLAP; 2023: arXiv 2309.05767).
 
     Args:
@@ -134,14 +136,23 @@ class MSClap(Teacher):
 
         BERT's output at the first token; GPT-2's at the last one that is not 0, its padding (and the word "!").
         """
-        input_ids, attention_mask = input_ids.to(self.scale.device), attention_mask.to(self.scale.device)
-        states = self.text(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return F.normalize(self.text_projection(pooled(states, input_ids, self.version)), dim=-1)
+        return self.text_encoder(input_ids.to(self.scale.device), attention_mask.to(self.scale.device))
+
+    @property
+    def text_encoder(self) -> "_TextEncoder":
+        """The text tower from tokens on."""
+        return _TextEncoder(self.text, self.text_projection, self.version)
+
+    def before_tracing(self) -> nn.Module | None:
+        return stretching(self.audio)
+
+    def text_graph(self) -> TextGraph:
+        return TextGraph(self.text_encoder, self.tokenizer, self.max_tokens, self.settings.ending)
 
     def pad(self, waveform: Tensor) -> Tensor:
         return repeat_pad(waveform, self.window)
 
-    def hears(self, dataset: Dataset) -> Dataset:
+    def prepare_dataset(self, dataset: Dataset) -> Dataset:
         return AsMsclap(dataset, self.sample_rate) if self.original else dataset
 
     def preprocessing(self) -> dict[str, Any]:
@@ -152,6 +163,18 @@ class MSClap(Teacher):
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         raise TinyclapError(f"teacher {self.name} is kept as its checkpoint; copy that")
+
+
+class _TextEncoder(nn.Module):
+    """Token ids and mask to unit vectors."""
+
+    def __init__(self, text: nn.Module, projection: nn.Module, version: str) -> None:
+        super().__init__()
+        self.text, self.projection, self.version = text, projection, version
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states = self.text(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return F.normalize(self.projection(pooled(states, input_ids, self.version)), dim=-1)
 
 
 def pooled(states: Tensor, input_ids: Tensor, version: str) -> Tensor:

@@ -28,35 +28,18 @@ from tinyclap.models.student import Student
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
 from tinyclap.training.distributed import average_over_processes, build_accelerator, micro_batches
 from tinyclap.training.ema import Ema, RunningStatistics
+from tinyclap.training.inputs import StudentInputs
 from tinyclap.training.loop import NOT_FINITE, Trainee, epoch_batches, seed_step
 from tinyclap.training.losses import CentredCosineLoss, CosineLoss
 from tinyclap.training.optim import build_optimizer, set_learning_rate
-from tinyclap.training.options import Options
-from tinyclap.training.spectrograms import LogMelViews
-
-
-@dataclass(frozen=True)
-class DistillOptions(Options):
-    """A distillation recipe's `training` section.
-
-    Args:
-        loss: `cosine` (the paper's) or `centred_cosine`.
-        plain_weight: share of the plain cosine inside `centred_cosine`.
-        head_epochs: epochs of a second stage that trains the head alone.
-        head_lr: its learning rate.
-    """
-
-    loss: str = "centred_cosine"
-    plain_weight: float = 0.2
-    head_epochs: int = 0
-    head_lr: float = 0.004
+from tinyclap.training.options import DistillOptions
 
 
 def distill(
     student: Student,
     targets: np.ndarray,
     mean: np.ndarray,
-    views: LogMelViews,
+    inputs: StudentInputs,
     options: DistillOptions,
     run: Path,
     *,
@@ -72,7 +55,7 @@ def distill(
         student: to train.
         targets: teacher embeddings of every view, unit norm, (clips, views, D).
         mean: of these embeddings (`teacher_mean`), (D,).
-        views: spectrograms of the same views by the student's front end.
+        inputs: what the student takes of the same views.
         options: how to train.
         run: folder for `metrics.jsonl` and `checkpoints/`.
         seed: of order and dropout.
@@ -86,11 +69,11 @@ def distill(
     Raises:
         TinyclapError: shapes or sample rates that do not belong together, or a loss that is not finite.
     """
-    _refuse_mismatch(student, targets, views)
+    _refuse_mismatch(student, targets, inputs)
     accelerator = accelerator or build_accelerator(options.precision)
     centre = torch.from_numpy(mean).to(accelerator.device)
     criterion = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(centre, options.plain_weight)
-    material = TargetBatches(targets, views, centre, criterion, seed)
+    batches = TargetBatches(targets, inputs, centre, criterion, seed)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0
@@ -102,7 +85,7 @@ def distill(
         nn.SyncBatchNorm.convert_sync_batchnorm(student)
     student.to(accelerator.device)
     stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
-    steps, shown = len(epoch_batches(len(views), options.batch_size, seed, 0)), accelerator.is_main_process
+    steps, shown = len(epoch_batches(len(inputs), options.batch_size, seed, 0)), accelerator.is_main_process
     counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, shown=shown)
     for stage in stages:
         if first_epoch >= stage.end:
@@ -117,7 +100,7 @@ def distill(
             # In the second stage the trunk is a fixed feature extractor: no dropout, no new statistics.
             student.train(stage.name == "all")
             student.head.train()
-            row = _run_epoch(trainee, material, options, accelerator, stage, epoch, counter)
+            row = _run_epoch(trainee, batches, options, accelerator, stage, epoch, counter)
             merged = [buffer for name, buffer in student.named_buffers() if ".running_" in name]
             average_over_processes([*merged, *(ema.state.values() if ema else ())], accelerator)
             is_last = epoch + 1 == stage.end
@@ -147,24 +130,24 @@ class Stage:
 
 @dataclass(frozen=True)
 class TargetBatches:
-    """What is learned from: targets (clips, views, D) for spectrograms of the same views, and the loss between them."""
+    """Targets (clips, views, D), the student's inputs of the same views, and the loss between target and embedding."""
 
     targets: np.ndarray
-    views: LogMelViews
+    inputs: StudentInputs
     mean: Tensor
     criterion: nn.Module
     seed: int
 
     def batch(self, indices: np.ndarray, epoch: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Spectrograms (B, 1, frames, mels) and teacher embeddings (B, D) of an epoch's views of some clips."""
-        rows = [(int(index), view_number(int(index), epoch, self.views.per_clip)) for index in indices]
+        """Inputs (B, ...) and teacher embeddings (B, D) of an epoch's views of some clips."""
+        rows = [(int(index), view_number(int(index), epoch, self.inputs.per_clip)) for index in indices]
         wanted = torch.from_numpy(np.stack([self.targets[row] for row in rows])).float()
-        return self.views.batch(rows).to(device), wanted.to(device)
+        return self.inputs.batch(rows).to(device), wanted.to(device)
 
 
 def _run_epoch(
     trainee: Trainee,
-    material: TargetBatches,
+    learned: TargetBatches,
     options: DistillOptions,
     accelerator: Accelerator,
     stage: Stage,
@@ -174,7 +157,7 @@ def _run_epoch(
     """One view of every clip but a rest smaller than a batch, which other epochs hear; returns the epoch's means."""
     model, optimizer = trainee.model, trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
-    batches = epoch_batches(len(material.views), options.batch_size, material.seed, epoch)
+    batches = epoch_batches(len(learned.inputs), options.batch_size, learned.seed, epoch)
     sums = torch.zeros(3, device=accelerator.device)
     for number, batch in enumerate(batches):
         step = (epoch - stage.begin) * len(batches) + number
@@ -183,17 +166,17 @@ def _run_epoch(
         parts = micro_batches(batch, options.micro_batches, accelerator)
         for position, part in enumerate(parts):
             place = position * accelerator.num_processes + accelerator.process_index
-            seed_step(material.seed, epoch * len(batches) + number, place)
+            seed_step(learned.seed, epoch * len(batches) + number, place)
             started = time.perf_counter()
-            logmels, wanted = material.batch(part, epoch, accelerator.device)
+            inputs, wanted = learned.batch(part, epoch, accelerator.device)
             data_seconds += time.perf_counter() - started
             with accelerator.no_sync(model) if position + 1 < len(parts) else nullcontext():
-                embeddings = model(logmels).float()
-                loss = material.criterion(embeddings, wanted)
+                embeddings = model(inputs).float()
+                loss = learned.criterion(embeddings, wanted)
                 accelerator.backward(loss / len(parts))
             with torch.no_grad():
                 cosine = (embeddings * wanted).sum(-1).mean()
-                centred = F.cosine_similarity(embeddings - material.mean, wanted - material.mean, dim=-1).mean()
+                centred = F.cosine_similarity(embeddings - learned.mean, wanted - learned.mean, dim=-1).mean()
                 sums += torch.stack([loss.detach(), cosine, centred]) / len(parts)
         if options.clip_norm:
             accelerator.clip_grad_norm_(model.parameters(), options.clip_norm)
@@ -246,19 +229,18 @@ def _enter(stage: Stage, student: Student, options: DistillOptions) -> torch.opt
 
 
 class _Encoder(nn.Module):
-    """The student from spectrograms on, in the form that `accelerate` distributes."""
+    """`Student.encode`, in the form that `accelerate` distributes."""
 
     def __init__(self, student: Student) -> None:
         super().__init__()
         self.student = student
 
-    def forward(self, logmel: Tensor) -> Tensor:
-        return self.student.encode(logmel)
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.student.encode(inputs)
 
 
-def _refuse_mismatch(student: Student, targets: np.ndarray, views: LogMelViews) -> None:
-    wanted = (len(views), views.per_clip, student.embed_dim)
+def _refuse_mismatch(student: Student, targets: np.ndarray, inputs: StudentInputs) -> None:
+    wanted = (len(inputs), inputs.per_clip, student.embed_dim)
     if targets.shape != wanted:
         raise TinyclapError(f"targets have shape {targets.shape}, but clips, views and student's width make {wanted}")
-    if views.frontend.spec != student.config.frontend:
-        raise TinyclapError("the spectrograms were made by another front end than the student's")
+    inputs.check(student)

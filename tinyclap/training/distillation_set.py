@@ -1,58 +1,62 @@
-"""What is learned from: views of a training set, each as the teacher embeds it and as the student hears it."""
+"""What a student learns from: views of a training set, the teacher's embeddings and the student's inputs of each."""
 
 from dataclasses import dataclass
+from typing import Unpack
 
 import torch
 
-from tinyclap.config.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.data import Dataset
-from tinyclap.data.decoded import decode_set
-from tinyclap.data.views import Views, ViewSpec
+from tinyclap.data.decoded import DecodeLimits, decode
+from tinyclap.data.view_spec import ViewSpec
+from tinyclap.data.views import Views
 from tinyclap.models.student import Student
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.encoder import Encoder
 from tinyclap.training.spectrograms import LogMelViews, logmel_store
 from tinyclap.training.targets import TeacherTargets, teacher_embeddings
 
 
 @dataclass(frozen=True)
 class DistillationSet:
-    """Every view of a training set twice.
+    """Every view of a training set, as teacher and student take it.
 
     Attributes:
-        stored: as the teacher embeds it.
-        logmels: as the student hears it.
+        targets: the teacher's embeddings.
+        inputs: the student's spectrograms.
     """
 
-    stored: TeacherTargets
-    logmels: LogMelViews
-
-
-def training_views(recipe: DistillRecipe | PretrainRecipe, train: Dataset, sample_rate: int) -> Views:
-    """The views that a recipe takes of its training set, at a sample rate in Hz."""
-    spec = ViewSpec(**recipe.views.model_dump(exclude={"seed"}))
-    return Views(decode_set(train, sample_rate, recipe.data), spec, recipe.views.seed)
+    targets: TeacherTargets
+    inputs: LogMelViews
 
 
 def distillation_set(
-    recipe: DistillRecipe, train: Dataset, teacher: Teacher, student: Student, device: str | torch.device = "cpu"
+    train: Dataset,
+    teacher: Encoder,
+    student: Student,
+    views: ViewSpec,
+    *,
+    keep_logmels: bool = True,
+    device: str | torch.device = "cpu",
+    **limits: Unpack[DecodeLimits],
 ) -> DistillationSet:
-    """The lessons of a recipe, from the cache as far as they lie there; what is missing is made and kept.
+    """Targets and inputs, from the cache as far as they lie there; what is missing is made and kept.
 
-    A view is rendered once where teacher and student hear the same sample rate.
+    A view is rendered once where teacher and student take the same sample rate.
 
     Args:
-        recipe: says which views, and whether the student's spectrograms are kept.
-        train: its training set.
-        teacher, student: who hears the views.
+        train: the training set.
+        teacher: embeds the views.
+        student: takes their spectrograms.
+        views: which views.
+        keep_logmels: keep the student's spectrograms in the cache.
         device: to run the teacher on.
+        **limits: of `data.decoded.decode`.
 
     Raises:
         TinyclapError: too many unusable clips, an embedding that is not finite, or too small a disk.
     """
-    heard = seen = training_views(recipe, train, teacher.sample_rate)
+    theirs = ours = Views(decode(train, teacher.sample_rate, **limits), views)
     if student.sample_rate != teacher.sample_rate:
-        seen = training_views(recipe, train, student.sample_rate)
-    keep = recipe.training.keep_logmels
-    beside = [logmel_store(seen, student.frontend)] if keep and seen is heard else []
-    stored = teacher_embeddings(teacher, heard, device, beside=beside)
-    return DistillationSet(stored, LogMelViews(seen, student.frontend, keep=keep))
+        ours = Views(decode(train, student.sample_rate, **limits), views)
+    beside = [logmel_store(ours, student.frontend)] if keep_logmels and ours is theirs else []
+    targets = teacher_embeddings(teacher, theirs, device, beside=beside)
+    return DistillationSet(targets, LogMelViews(ours, student.frontend, keep=keep_logmels))

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from tinyclap.training.options import Options
+from tinyclap.training.options import TrainingOptions
 
 
-def learning_rate(step: int, total: int, options: Options, peak: float) -> float:
+def learning_rate(step: int, total: int, options: TrainingOptions, peak: float) -> float:
     """Linear warm-up to `peak`, then half a cosine down to zero (or constant), for step 0 <= step < total."""
     warmup = round(options.warmup_share * total)
     if step < warmup:
@@ -19,7 +19,9 @@ def learning_rate(step: int, total: int, options: Options, peak: float) -> float
     return peak * 0.5 * (1.0 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
-def build_optimizer(groups: Iterable[tuple[Iterable[nn.Parameter], float]], options: Options) -> torch.optim.Optimizer:
+def build_optimizer(
+    groups: Iterable[tuple[Iterable[nn.Parameter], float]], options: TrainingOptions
+) -> torch.optim.Optimizer:
     """Adam or AdamW over (parameters, peak learning rate) groups; vectors and scalars are not decayed."""
     rows = []
     for parameters, lr in groups:
@@ -32,7 +34,7 @@ def build_optimizer(groups: Iterable[tuple[Iterable[nn.Parameter], float]], opti
     return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[options.optimizer](rows)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total: int, options: Options) -> float:
+def set_learning_rate(optimizer: torch.optim.Optimizer, step: int, total: int, options: TrainingOptions) -> float:
     """Set every group's rate for this step; returns the first group's."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, total, options, group["peak"])

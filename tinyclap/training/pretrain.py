@@ -7,7 +7,6 @@ negatives; a view that mixes two clips matches the captions of both, by their sh
 import math
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +18,14 @@ from tinyclap.common.progress import Progress, counted
 from tinyclap.data.captions import Captions
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics, load_trained_state, trained_state
 from tinyclap.training.loop import NOT_FINITE, Trainee, epoch_batches, seed_step
 from tinyclap.training.losses import soft_info_nce
 from tinyclap.training.optim import build_optimizer, set_learning_rate
-from tinyclap.training.options import Options
+from tinyclap.training.options import PretrainOptions
 
 STUCK_SHARE = 0.03
 COLLAPSED_COSINE = 0.98
@@ -35,30 +34,8 @@ PATIENT_STEPS = 100
 WATCHED_EPOCHS = 5
 
 
-@dataclass(frozen=True)
-class PretrainOptions(Options):
-    """A pretraining recipe's `training` section.
-
-    Args:
-        text_lr: learning rate of the text tower, where it is not frozen.
-        logit_scale_max: the temperature's clamp (CLIP's 100).
-        hard_negatives: weight of hard negatives, see `losses.soft_info_nce`.
-        text_epochs: epochs in which the text tower alone learns to tell captions apart, before the audio tower joins.
-            A text tower from scratch puts every caption in one narrow cone, and two towers that both have to leave
-            it take long to meet.
-        lock_text: leave the text tower as it is from then on, as in locked tuning (LiT, arXiv 2111.07991), so that an
-            audio tower that cannot tell sounds apart yet does not draw the captions together again.
-    """
-
-    text_lr: float = 0.0005
-    logit_scale_max: float = 100.0
-    hard_negatives: float = 0.0
-    text_epochs: int = 0
-    lock_text: bool = False
-
-
 def pretrain(
-    teacher: Teacher,
+    teacher: TrainableTeacher,
     views: Views,
     captions: Captions,
     options: PretrainOptions,
@@ -66,7 +43,7 @@ def pretrain(
     *,
     seed: int = 0,
     accelerator: Accelerator | None = None,
-) -> Teacher:
+) -> TrainableTeacher:
     """Train both towers of a teacher contrastively; goes on from `run`'s checkpoint if there is one.
 
     Args:
@@ -129,7 +106,7 @@ def refuse_several(accelerator: Accelerator) -> None:
         )
 
 
-def _part_captions(teacher: Teacher, captions: Captions, options: PretrainOptions, seed: int) -> None:
+def _part_captions(teacher: TrainableTeacher, captions: Captions, options: PretrainOptions, seed: int) -> None:
     """Train the text tower alone: captions of one group meet, those of different groups part (supervised contrast)."""
     optimizer = build_optimizer([(teacher.text_parameters(), options.text_lr)], options)
     teacher.train()
@@ -151,7 +128,7 @@ def _part_captions(teacher: Teacher, captions: Captions, options: PretrainOption
 
 
 def _run_epoch(
-    teacher: Teacher,
+    teacher: TrainableTeacher,
     trainee: Trainee,
     views: Views,
     captions: Captions,

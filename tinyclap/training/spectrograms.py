@@ -1,4 +1,4 @@
-"""The student's side of the views: their log-mel spectrograms, rendered once and kept.
+"""The student's inputs: log-mel spectrograms of the views, rendered once and kept.
 
 Views are reused over the epochs, so rendering them anew each time would cost more than the student itself. A
 spectrogram is kept as int16 hundredths of a decibel, an error of at most 0.005 dB.
@@ -17,6 +17,7 @@ from tinyclap.common.files import cache_root
 from tinyclap.common.row_store import BLOCK_ROWS, RowStore, fill_stores
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
+from tinyclap.models.student import Student
 
 VERSION = 1
 DECIBELS_PER_UNIT = 0.01
@@ -31,7 +32,14 @@ def logmel_store(views: Views, frontend: LogMel) -> RowStore:
     spec = frontend.spec
     if views.decoded.sample_rate != spec.sample_rate:
         raise TinyclapError(f"views at {views.decoded.sample_rate} Hz for a student that hears {spec.sample_rate} Hz")
-    parts = [VERSION, BLOCK_ROWS, views.decoded.fingerprint, views.spec.fingerprint, views.seed, views.spec.per_clip]
+    parts = [
+        VERSION,
+        BLOCK_ROWS,
+        views.decoded.fingerprint,
+        views.spec.fingerprint,
+        views.spec.seed,
+        views.spec.per_clip,
+    ]
     key = hashlib.blake2b(json.dumps([*parts, asdict(spec)]).encode(), digest_size=16).hexdigest()
     frames = spec.n_frames(round(views.spec.duration_s * spec.sample_rate))
     return RowStore(
@@ -63,6 +71,11 @@ class LogMelViews:
 
     def __len__(self) -> int:
         return len(self.views)
+
+    def check(self, student: Student) -> None:
+        """Raise a TinyclapError unless the student's front end made them."""
+        if self.frontend.spec != student.config.frontend:
+            raise TinyclapError("the spectrograms were made by another front end than the student's")
 
     def batch(self, rows: Sequence[tuple[int, int]]) -> torch.Tensor:
         """Spectrograms by (clip, view): float32 (B, 1, frames, mels), decibels."""

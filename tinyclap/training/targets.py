@@ -22,7 +22,7 @@ from tinyclap.common.row_store import (
 )
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
-from tinyclap.teachers.base import Teacher
+from tinyclap.teachers.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,21 @@ class TeacherTargets:
     rounding_error: float
 
 
-def store_key(teacher: Teacher, views: Views) -> str:
+def store_key(teacher: Encoder, views: Views) -> str:
     """Hash of everything that a stored embedding depends on."""
-    parts = [VERSION, BLOCK_ROWS, teacher.fingerprint, views.decoded.fingerprint, views.spec.fingerprint, views.seed]
+    parts = [
+        VERSION,
+        BLOCK_ROWS,
+        teacher.fingerprint,
+        views.decoded.fingerprint,
+        views.spec.fingerprint,
+        views.spec.seed,
+    ]
     return hashlib.blake2b(json.dumps([*parts, views.spec.per_clip]).encode(), digest_size=16).hexdigest()
 
 
 def teacher_embeddings(
-    teacher: Teacher, views: Views, device: str | torch.device = "cpu", *, beside: Sequence[RowStore] = ()
+    teacher: Encoder, views: Views, device: str | torch.device = "cpu", *, beside: Sequence[RowStore] = ()
 ) -> TeacherTargets:
     """Every view's teacher embedding, from the store as far as it is filled and from the teacher for the rest.
 
@@ -70,7 +77,7 @@ def teacher_embeddings(
     teacher.to(device)
 
     def listen(rows: range, waveforms: np.ndarray) -> np.ndarray:
-        embeddings = teacher.embed_audio(torch.from_numpy(waveforms).to(device)).float().cpu().numpy()
+        embeddings = teacher.embed_audio(torch.from_numpy(waveforms)).float().cpu().numpy()
         for row, embedding in zip(rows, embeddings, strict=True):
             if not np.isfinite(embedding).all():
                 name = views.decoded.windows[row // per_clip].name

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -19,43 +18,10 @@ from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters.onnx.graph import OPSET, save, to_onnx
 from tinyclap.runtime.manifest import TEXT_GRAPH, TOKENIZER
 from tinyclap.runtime.text_encoder import TextEncoder
-from tinyclap.teachers.base import Teacher
-from tinyclap.teachers.dual import DualTeacher
-from tinyclap.teachers.hf import HFTeacher
-from tinyclap.teachers.msclap import MSClap, pooled
+from tinyclap.teachers.encoder import Teacher
 
 TOLERANCE = 1e-5  # of unit vectors
 AXES = {0: "batch", 1: "tokens"}
-
-
-class _Hf(nn.Module):
-    def __init__(self, teacher: HFTeacher) -> None:
-        super().__init__()
-        self.model = teacher.model
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        features = self.model.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
-        return F.normalize(features.pooler_output, dim=-1)
-
-
-class _Dual(nn.Module):
-    def __init__(self, teacher: DualTeacher) -> None:
-        super().__init__()
-        self.text = teacher.text
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        pooled = self.text.pool(input_ids=input_ids, attention_mask=attention_mask)
-        return F.normalize(self.text.projection(pooled), dim=-1)
-
-
-class _MSClap(nn.Module):
-    def __init__(self, teacher: MSClap) -> None:
-        super().__init__()
-        self.text, self.projection, self.version = teacher.text, teacher.text_projection, teacher.version
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        states = self.text(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return F.normalize(self.projection(pooled(states, input_ids, self.version)), dim=-1)
 
 
 class _Mapped(nn.Module):
@@ -96,15 +62,16 @@ def write_text_side(
         TinyclapError: a tokenizer that has no tokenizer.json.
         GateError: a difference above TOLERANCE.
     """
-    tower, tokenizer, max_tokens = _parts(teacher)
+    text = teacher.text_graph()
+    tower, tokenizer = text.encoder, text.tokenizer
     fast = getattr(tokenizer, "backend_tokenizer", None)
     if fast is None:
         raise TinyclapError(f"teacher {teacher.name}: its tokenizer cannot be saved as {TOKENIZER}; leave out --text")
     own = Tokenizer.from_str(fast.to_str())
     own.no_padding()  # left behind by earlier calls
     own.no_truncation()
-    if isinstance(teacher, MSClap) and teacher.settings.ending:
-        _end_with(own, teacher.settings.ending)
+    if text.ending:
+        _end_with(own, text.ending)
     write_text(folder / TOKENIZER, own.to_str())
     example = {"input_ids": torch.full((2, 7), tokenizer.pad_token_id), "attention_mask": torch.ones(2, 7).long()}
     axes = dict.fromkeys(example, AXES)
@@ -112,7 +79,7 @@ def write_text_side(
         tower = _Mapped(tower, latent_map)
     graph = to_onnx(tower, example, "text_embeds", axes)
     save(graph, folder / TEXT_GRAPH)
-    limits = {"max_tokens": max_tokens, "pad_id": int(tokenizer.pad_token_id)}
+    limits = {"max_tokens": text.max_tokens, "pad_id": int(tokenizer.pad_token_id)}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
     computed = TextEncoder(folder, **limits).embed(checked)
     wanted = teacher.embed_text(checked).float().cpu().numpy()
@@ -135,14 +102,3 @@ def _end_with(own: Tokenizer, ending: str) -> None:
         for name, number, token in zip(names, ended.ids, ended.tokens, strict=True)
     ]
     own.post_processor = TemplateProcessing(single=["$A", *names], special_tokens=special)
-
-
-def _parts(teacher: Teacher) -> tuple[nn.Module, Any, int]:
-    """The graph's module, the tokenizer, and how many tokens it cuts to."""
-    if isinstance(teacher, HFTeacher):
-        return _Hf(teacher), teacher.tokenizer, teacher.max_tokens
-    if isinstance(teacher, DualTeacher):
-        return _Dual(teacher), teacher.text.tokenizer, teacher.text.max_tokens
-    if isinstance(teacher, MSClap):
-        return _MSClap(teacher), teacher.tokenizer, teacher.max_tokens
-    raise TinyclapError(f"teacher {teacher.name}: its text side cannot be exported; leave out --text")

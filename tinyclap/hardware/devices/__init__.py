@@ -11,10 +11,10 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from tinyclap.common.numbers import binary_size, parse_bytes
-from tinyclap.config.sections import Count, Section, Share, Text
-from tinyclap.config.strict_yaml import load_strict
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.latency_model import FEATURES, LatencyFit
+from tinyclap.strict_yaml.load import load_strict
+from tinyclap.strict_yaml.sections import Count, Section, Share, Text
 
 
 def _bytes(value: Any) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tinyclap.config.yaml_source import KeyPath
+from tinyclap.common.checks import NotAllowedError
+from tinyclap.strict_yaml.source import KeyPath
 
 Schema = dict[str, Any]
 
@@ -28,6 +29,9 @@ def explain(error: ValidationError, values: Any, schema: Schema) -> Iterator[tup
             case "conflicts":
                 for key, message in context["found"]:
                     yield (*path, *_key_path(key)), message
+            case "value_error" if isinstance(context["error"], NotAllowedError):
+                for name, value, allowed in context["error"].faults:
+                    yield (*path, name), _wrong(value, allowed, [])
             case "too_short" if len(given) >= context["min_length"]:
                 pass  # pydantic does not count entries that are wrong themselves; those are reported
             case "extra_forbidden" | "unexpected_keyword_argument":

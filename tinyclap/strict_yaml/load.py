@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from tinyclap.config import messages, yaml_source
 from tinyclap.errors import TinyclapError
+from tinyclap.strict_yaml import messages, source
 
 Model = TypeVar("Model")
 
@@ -27,15 +27,15 @@ def load_strict(path: Path, adapter: TypeAdapter[Model], what: str) -> Model:
     return check(read(path, f"the {what} is empty"), adapter, what)
 
 
-def read(path: Path, if_empty: str) -> yaml_source.Source:
+def read(path: Path, if_empty: str) -> source.Source:
     """Read a file, with overrides still to come; ProblemsError where it is unreadable or, saying so, empty."""
-    written = yaml_source.read_yaml(read_text(path), str(path))
+    written = source.read_yaml(read_text(path), str(path))
     if written.values is None and not written.problems:
         raise ProblemsError([f"{path}: {if_empty}"])
     return written
 
 
-def check(written: yaml_source.Source, adapter: TypeAdapter[Model], what: str, example: str = "") -> Model:
+def check(written: source.Source, adapter: TypeAdapter[Model], what: str, example: str = "") -> Model:
     """The model that was written; ProblemsError with every fault of text and values."""
     problems = list(written.problems)
     if written.values is not None and not isinstance(written.values, dict):
@@ -47,7 +47,7 @@ def check(written: yaml_source.Source, adapter: TypeAdapter[Model], what: str, e
             model = adapter.validate_json(json.dumps(written.values))
         except ValidationError as error:
             found = messages.explain(error, written.values, adapter.json_schema())
-            problems += [(written.place(path), f"{yaml_source.dotted(path)}: {message}") for path, message in found]
+            problems += [(written.place(path), f"{source.dotted(path)}: {message}") for path, message in found]
     if problems:
         problems.sort(key=lambda problem: problem[0])
         raise ProblemsError([f"{place}: {message}" for place, message in problems], what)

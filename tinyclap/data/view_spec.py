@@ -1,0 +1,68 @@
+"""What may vary between the views of a clip."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge, Gt, Le
+
+from tinyclap.common.settings import Conflicts, Settings
+
+VERSION = 1  # of draw and render: raised when a view would sound different, so that stored ones are made again
+GRID_S = 0.01  # of times within clips: whole samples at every common rate, so that none hears another offset
+NOISE_RATE = 32_000
+SPEED_STEPS = 8
+MIX_SNR_DB = (0.0, 12.0)
+BAND_HZ = (50.0, 8_000.0)  # where bands are removed
+
+
+@dataclass(frozen=True)
+class ViewSpec(Settings):
+    """What may vary between the views of one clip; with everything off, the one view is the clip itself.
+
+    Args:
+        seed: of the draw; runs of other seeds that share this one reuse the stored views and teacher embeddings.
+        per_clip: number of different views of each clip.
+        duration_s: length of a view; shorter clips are repeated.
+        crop: begin anywhere in clips longer than a view.
+        roll: shift circularly in time.
+        gain_db: level change, uniform in ±gain_db.
+        mix: probability of adding another clip, 0 to 12 dB below this one.
+        speed: playback speed, log-uniform between 1/(1+speed) and 1+speed (tempo and pitch change together).
+        noise_snr_db: lowest signal-to-noise ratio of added coloured noise (highest: 30 dB above); None adds none.
+        time_mask_s: longest stretch that is silenced.
+        band_mask_octaves: widest band that is removed.
+
+    Raises:
+        NotAllowedError: naming the first bad field, its value and what is allowed.
+    """
+
+    place: ClassVar[str] = "views"
+
+    seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0
+    per_clip: Annotated[int, Ge(1), Le(10_000)] = 16
+    duration_s: Annotated[float, Gt(0), Le(3600)] = 5.0
+    crop: bool = True
+    roll: bool = True
+    gain_db: Annotated[float, Ge(0), Le(60)] = 6.0
+    mix: Annotated[float, Ge(0), Le(1)] = 0.5
+    speed: Annotated[float, Ge(0), Le(1)] = 0.0
+    noise_snr_db: Annotated[float, Ge(-20), Le(30)] | None = None
+    time_mask_s: Annotated[float, Ge(0)] = 0.0
+    band_mask_octaves: Annotated[float, Ge(0), Le(10)] = 0.0
+
+    def conflicts(self) -> Conflicts:
+        """A silence as long as the view."""
+        if self.time_mask_s >= self.duration_s:
+            yield "time_mask_s", f"less than duration_s = {self.duration_s:g}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides how a view sounds (not of the seed, and not of how many there are)."""
+        settings = {key: value for key, value in asdict(self).items() if key not in ("seed", "per_clip")}
+        constants = [VERSION, GRID_S, NOISE_RATE, SPEED_STEPS, MIX_SNR_DB, BAND_HZ]
+        return hashlib.blake2b(json.dumps([settings, constants], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+FIXED = ViewSpec(per_clip=1, crop=False, roll=False, gain_db=0.0, mix=0.0)
