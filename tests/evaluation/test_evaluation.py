@@ -7,7 +7,7 @@ import pytest
 
 from tinyclap.config.evaluation_data import OtherData, other_data
 from tinyclap.errors import TinyclapError
-from tinyclap.evaluation.labelled import labelled_set
+from tinyclap.pipelines.zero_shot import labelled_dataset
 from tinyclap.reports.console.run import as_table
 from tinyclap.runs.results import write_evaluation
 
@@ -22,15 +22,15 @@ def sounds(root: Path, *names: str) -> str:
 
 def test_a_single_class_is_no_test(tmp_path: Path) -> None:
     root = sounds(tmp_path / "own", "rain/a.wav", "rain/b.wav", "siren/c.wav")
-    assert labelled_set(other_data("folder", root).spec).labels == ["rain", "siren"]
+    assert labelled_dataset(other_data("folder", root).spec).labels == ["rain", "siren"]
     with pytest.raises(TinyclapError, match=r"labels=\['rain'\].* two or more classes, but all 2 clips are of 'rain'"):
-        labelled_set(other_data("folder", root, settings=["labels=[rain]"]).spec)
+        labelled_dataset(other_data("folder", root, settings=["labels=[rain]"]).spec)
 
 
 def test_esc50_given_as_a_folder_is_recognised(tmp_path: Path) -> None:
     root = sounds(tmp_path / "ESC-50", "audio/1-1-A-0.wav", "audio/1-1-A-1.wav", "meta/esc50.csv")
     with pytest.raises(TinyclapError, match=r"of 'audio'; .*ESC-50 is ESC-50: give kind esc50 \(--data esc50\)"):
-        labelled_set(other_data("folder", root).spec)
+        labelled_dataset(other_data("folder", root).spec)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware import costs, counting
-from tinyclap.models.phinet_config import PhiNetConfig
+from tinyclap.models.phinet_config import PhiNetConfig, Stride
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE, StudentConfig
 
@@ -22,7 +22,9 @@ def drawn(seed: int) -> StudentConfig:
     rate = rng.choice([8_000, 16_000, 32_000])
     n_fft = 1024 if rate == 32_000 else 512
     hop, mels = rng.choice([160, 256, 320, 500]), rng.choice([32, 40, 64])
-    stems = [(2, 2), (1, 2), (2, 1)] + ([] if compatibility else [(4, 2), (4, 4)])
+    stems: list[tuple[Stride, Stride]] = [(2, 2), (1, 2), (2, 1)]
+    if not compatibility:
+        stems += [(4, 2), (4, 4)]
     return StudentConfig(
         frontend=FrontendSpec(rate, n_fft, 512, hop, mels, f_max=rate / 2),
         phinet=PhiNetConfig(

@@ -8,7 +8,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.hardware.counting import count_macs, n_parameters
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
-from tinyclap.models.student_config import REFERENCE, StudentConfig
+from tinyclap.models.student_config import REFERENCE, Head, Pooling, StudentConfig
 
 
 def macs(module: nn.Module, *shape: int) -> int:
@@ -76,7 +76,7 @@ def test_the_reference_student_costs_what_was_measured_of_the_original() -> None
 
 @pytest.mark.parametrize("head", ["linear", "projection"])
 @pytest.mark.parametrize("pooling", ["mean", "mean_max", "mels"])
-def test_every_student_can_be_counted(head: str, pooling: str) -> None:
+def test_every_student_can_be_counted(head: Head, pooling: Pooling) -> None:
     student = Student(StudentConfig(phinet=PhiNetConfig(alpha=0.35), head=head, pooling=pooling))
     logmel = torch.zeros(1, 1, 251, 64)
     total = count_macs(student, student.encode, logmel)

@@ -13,6 +13,7 @@ from tinyclap.models.phinet import PhiNet
 from tinyclap.models.phinet_config import (
     BlockShape,
     PhiNetConfig,
+    Stride,
     block_shapes,
     expansion_factor,
     map_size,
@@ -99,7 +100,9 @@ class TestClosedForm:
 
     @pytest.mark.parametrize("compatibility", [False, True])
     @pytest.mark.parametrize(("stem_stride", "mel_strides"), [((2, 2), (1, 3, 5, 7)), ((2, 2), (1, 3)), ((2, 1), ())])
-    def test_map_size(self, compatibility: bool, stem_stride: tuple[int, int], mel_strides: tuple[int, ...]) -> None:
+    def test_map_size(
+        self, compatibility: bool, stem_stride: tuple[Stride, Stride], mel_strides: tuple[int, ...]
+    ) -> None:
         config = PhiNetConfig(alpha=0.1, stem_stride=stem_stride, mel_strides=mel_strides, compatibility=compatibility)
         trunk = PhiNet(config).eval()
         for frames, n_mels in itertools.product((2, 31, 250, 251), (33, 64)):

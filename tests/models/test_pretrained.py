@@ -113,7 +113,10 @@ class TestRefusals:
             (lambda c: c["phinet"].update(gamma=1), "keys of phinet: unknown gamma"),
             (lambda c: c["frontend"].pop("f_max"), "keys of frontend: missing f_max"),
             (lambda c: c.update(frontend=16_000), "frontend is 16000, expected an object with the keys amin,"),
-            (lambda c: c.update(head="mlp"), "student: head = 'mlp' is not allowed; it must be one of linear, "),
+            (
+                lambda c: c.update(head="mlp"),
+                'student: head = \'mlp\' is not allowed; it must be "linear", "projection" or "mapped_projection"',
+            ),
             (lambda c: c["phinet"].update(alpha=-1), "phinet: alpha = -1 is not allowed"),
         ],
     )

@@ -71,7 +71,7 @@ import sys, torch
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from tests.training import test_distill as t
-from tinyclap.training.loop import build_accelerator
+from tinyclap.training.distributed import build_accelerator
 from dataclasses import replace
 torch.set_num_threads(1)
 run = Path(sys.argv[1]); run.mkdir(exist_ok=True)

@@ -172,4 +172,4 @@ def test_the_explanation_reaches_the_user_in_the_first_epoch(tmp_path: Path) -> 
     with torch.no_grad():
         teacher.log_scale.fill_(math.log(0.01))  # logits too small for softmax to tell them apart
     with pytest.warns(UserWarning, match="epoch 1: the loss .* logits hardly differ"):
-        pretrain(teacher, views, captions, PretrainOptions(1, 8, 1e-5, text_lr=1e-5), tmp_path)
+        pretrain(teacher, views, captions, PretrainOptions(epochs=1, batch_size=8, lr=1e-5, text_lr=1e-5), tmp_path)

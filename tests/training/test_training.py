@@ -5,7 +5,7 @@ import resource
 import signal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -99,7 +99,7 @@ def test_only_matrices_are_decayed_and_only_what_is_trained_moves() -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
-def test_the_optimiser_is_the_one_asked_for(name: str, kind: type) -> None:
+def test_the_optimiser_is_the_one_asked_for(name: Literal["adam", "adamw"], kind: type) -> None:
     options = TrainingOptions(epochs=1, batch_size=1, lr=1.0, optimizer=name)
     assert type(build_optimizer([(nn.Linear(2, 2).parameters(), 0.1)], options)) is kind
 

@@ -33,7 +33,8 @@ class Settings:
     """What the fields belong to, for messages."""
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
+        kind: Any = type(self)
+        for name, hint in _hints(kind).items():
             value = getattr(self, name)
             if isinstance(value, list):  # YAML and JSON bring lists
                 value = tuple(value)
@@ -50,7 +51,7 @@ class Settings:
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 

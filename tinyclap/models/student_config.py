@@ -13,6 +13,7 @@ from tinyclap.models.phinet_config import PhiNetConfig, map_size
 
 MAPPED: Literal["mapped_projection"] = "mapped_projection"
 Head = Literal["linear", "projection"]
+AnyHead = Literal[Head, "mapped_projection"]
 Pooling = Literal["mean", "mean_max", "mels"]
 
 
@@ -57,7 +58,7 @@ class StudentConfig(EncoderConfig):
         NotAllowedError: naming the first bad field, its value and what is allowed.
     """
 
-    head: Head | Literal["mapped_projection"] = "linear"  # type: ignore[assignment]
+    head: AnyHead = "linear"  # type: ignore[assignment]
     embed_dim: Annotated[int, Ge(1)] = 512
     window_s: float = 5.0
 
