@@ -18,9 +18,9 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     rates: list[int] = []
     render = views.render
 
-    def counted(decoded, view, duration_s):  # type: ignore[no-untyped-def]
+    def counted(decoded, view):  # type: ignore[no-untyped-def]
         rates.append(decoded.sample_rate)
-        return render(decoded, view, duration_s)
+        return render(decoded, view)
 
     monkeypatch.setattr(views, "render", counted)
     return rates
@@ -32,7 +32,7 @@ def learn(folder: Path, sample_rate: int, *overrides: str) -> DistillationSet:
     given = [f"student.frontend.sample_rate={sample_rate}", *overrides]
     recipe = load_recipe(path, given, task="distill")
     teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
-    student = Student(recipe.student.student(teacher.embed_dim, recipe.views.duration_s))
+    student = Student(recipe.student.student(teacher.embed_dim, recipe.views.longest_s))
     train, keep = build_dataset(recipe.data.train), recipe.training.keep_logmels
     return distillation_set(train, teacher, student, recipe.views, keep_logmels=keep, **recipe.data.limits)
 

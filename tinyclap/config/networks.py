@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainSerializer
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.models.phinet_config import variant_defaults
 from tinyclap.models.student_config import EncoderConfig
 from tinyclap.strict_yaml.sections import Count, Dropout, Section, Text, Width
 
@@ -20,10 +19,9 @@ class PhiNetTower(EncoderConfig):
 
 
 def _written(encoder: EncoderConfig) -> dict[str, Any]:
-    """As a recipe writes it: null where a value is the PhiNet variant's own."""
+    """As it was written: null where the value was left to the PhiNet's variant."""
     values = asdict(encoder)
-    own = variant_defaults(encoder.phinet.compatibility)
-    values["phinet"] |= {key: None for key, value in own.items() if values["phinet"][key] == value}
+    values["phinet"] |= dict.fromkeys(encoder.phinet.left_open)
     return values
 
 

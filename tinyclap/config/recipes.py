@@ -98,18 +98,20 @@ class PretrainRecipe(Section):
                 "text.kind",
                 f'got "{self.text.kind}", allowed: "scratch" with audio.kind: htsat (they make one ClapModel)',
             )
-        if self.audio.kind == "htsat" and self.views.duration_s != HTSAT_WINDOW_S:
+        if len(self.views.durations_s) > 1:
+            yield "views.duration_s", "got several, allowed: one with task: pretrain"
+        elif self.audio.kind == "htsat" and self.views.longest_s != HTSAT_WINDOW_S:
             yield (
                 "views.duration_s",
-                f"got {self.views.duration_s:g}, allowed: {HTSAT_WINDOW_S:g} with audio.kind: htsat",
+                f"got {self.views.longest_s:g}, allowed: {HTSAT_WINDOW_S:g} with audio.kind: htsat",
             )
         if self.weights == "float16" and self.audio.kind != "htsat":
             yield "weights", 'got "float16", allowed: "float32" unless audio.kind is htsat'
 
 
 def _view_conflicts(views: ViewSpec, data: Data) -> Iterator[tuple[str, str]]:
-    if views.duration_s > data.max_clip_s:
-        yield "views.duration_s", f"got {views.duration_s:g}, allowed: at most data.max_clip_s = {data.max_clip_s:g}"
+    if views.longest_s > data.max_clip_s:
+        yield "views.duration_s", f"got {views.longest_s:g}, allowed: at most data.max_clip_s = {data.max_clip_s:g}"
 
 
 Recipe = DistillRecipe | PretrainRecipe

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, MinLen
 
 from tinyclap.common.settings import Conflicts, Settings
 
@@ -17,6 +17,9 @@ MIX_SNR_DB = (0.0, 12.0)
 BAND_HZ = (50.0, 8_000.0)  # where bands are removed
 
 
+Duration = Annotated[float, Gt(0), Le(3600)]
+
+
 @dataclass(frozen=True)
 class ViewSpec(Settings):
     """What may vary between the views of one clip; with everything off, the one view is the clip itself.
@@ -24,7 +27,7 @@ class ViewSpec(Settings):
     Args:
         seed: of the draw; runs of other seeds that share this one reuse the stored views and teacher embeddings.
         per_clip: number of different views of each clip.
-        duration_s: length of a view; shorter clips are repeated.
+        duration_s: length of a view; shorter clips are repeated. Of several lengths the views of a clip take turns.
         crop: begin anywhere in clips longer than a view.
         roll: shift circularly in time.
         gain_db: level change, uniform in ±gain_db.
@@ -42,7 +45,7 @@ class ViewSpec(Settings):
 
     seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0
     per_clip: Annotated[int, Ge(1), Le(10_000)] = 16
-    duration_s: Annotated[float, Gt(0), Le(3600)] = 5.0
+    duration_s: Duration | Annotated[tuple[Duration, ...], MinLen(1)] = 5.0
     crop: bool = True
     roll: bool = True
     gain_db: Annotated[float, Ge(0), Le(60)] = 6.0
@@ -53,9 +56,19 @@ class ViewSpec(Settings):
     band_mask_octaves: Annotated[float, Ge(0), Le(10)] = 0.0
 
     def conflicts(self) -> Conflicts:
-        """A silence as long as the view."""
-        if self.time_mask_s >= self.duration_s:
-            yield "time_mask_s", f"less than duration_s = {self.duration_s:g}"
+        """A silence as long as the shortest view."""
+        if self.time_mask_s >= min(self.durations_s):
+            yield "time_mask_s", f"less than duration_s = {min(self.durations_s):g}"
+
+    @property
+    def durations_s(self) -> tuple[float, ...]:
+        """Of the views of a clip, in turns."""
+        return self.duration_s if isinstance(self.duration_s, tuple) else (self.duration_s,)
+
+    @property
+    def longest_s(self) -> float:
+        """Of the longest view: a student's window."""
+        return max(self.durations_s)
 
     @property
     def fingerprint(self) -> str:

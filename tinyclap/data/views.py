@@ -32,6 +32,7 @@ class Segment:
 class View:
     """Everything that was drawn for one view, in units that do not depend on a sample rate."""
 
+    duration_s: float
     own: Segment
     other: Segment | None
     mix_snr_db: float
@@ -57,16 +58,18 @@ def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, seed: int, k:
         durations_s: duration of every clip in the data set, which mixing partners are drawn from.
     """
     rng = np.random.default_rng([seed, index, k])
-    own = _draw_stretch(spec, durations_s, index, rng)
+    duration_s = spec.durations_s[k % len(spec.durations_s)]
+    own = _draw_segment(spec, duration_s, durations_s, index, rng)
     other = None
     if spec.mix and len(durations_s) > 1 and rng.random() < spec.mix:
         partner = (index + 1 + int(rng.integers(len(durations_s) - 1))) % len(durations_s)
-        other = _draw_stretch(spec, durations_s, partner, rng)
+        other = _draw_segment(spec, duration_s, durations_s, partner, rng)
     mask_s = rng.uniform(0.0, spec.time_mask_s)
     octaves = rng.uniform(0.0, spec.band_mask_octaves)
     low_hz = BAND_HZ[0] * 2.0 ** rng.uniform(0.0, max(0.0, math.log2(BAND_HZ[1] / BAND_HZ[0]) - octaves))
     noise_snr_db = None if spec.noise_snr_db is None else spec.noise_snr_db + rng.uniform(0.0, 30.0)
     return View(
+        duration_s=duration_s,
         own=own,
         other=other,
         mix_snr_db=rng.uniform(*MIX_SNR_DB),
@@ -74,21 +77,23 @@ def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, seed: int, k:
         noise_snr_db=noise_snr_db,
         noise_slope=rng.uniform(0.0, 1.0),
         noise_seed=int(rng.integers(2**32)),
-        mask_start_s=rng.uniform(0.0, spec.duration_s - mask_s),
+        mask_start_s=rng.uniform(0.0, duration_s - mask_s),
         mask_s=mask_s,
         band_hz=(low_hz, low_hz * 2.0**octaves) if spec.band_mask_octaves else None,
     )
 
 
-def _draw_stretch(spec: ViewSpec, durations_s: Sequence[float], index: int, rng: np.random.Generator) -> Segment:
+def _draw_segment(
+    spec: ViewSpec, duration_s: float, durations_s: Sequence[float], index: int, rng: np.random.Generator
+) -> Segment:
     speed = 1.0
     if spec.speed:
         # A grid of a few speeds, because building a resampling filter costs more than applying it.
         position = int(rng.integers(-SPEED_STEPS, SPEED_STEPS + 1)) / SPEED_STEPS
         speed = round((1.0 + spec.speed) ** position, 3)
-    spare_s = max(0.0, durations_s[index] - spec.duration_s * speed)
+    spare_s = max(0.0, durations_s[index] - duration_s * speed)
     start_s = _on_grid(rng.uniform(0.0, spare_s)) if spec.crop else 0.0
-    roll_s = _on_grid(rng.uniform(0.0, spec.duration_s)) if spec.roll else 0.0
+    roll_s = _on_grid(rng.uniform(0.0, duration_s)) if spec.roll else 0.0
     return Segment(index, start_s, roll_s, speed)
 
 
@@ -96,20 +101,20 @@ def _on_grid(time_s: float) -> float:
     return math.floor(time_s / GRID_S) * GRID_S
 
 
-def render(decoded: Decoded, view: View, duration_s: float) -> np.ndarray:
-    """The waveform of a view at the rate of `decoded`: float32 (round(duration_s * sample_rate),).
+def render(decoded: Decoded, view: View) -> np.ndarray:
+    """The waveform of a view at the rate of `decoded`: float32 (round(view.duration_s * sample_rate),).
 
     The peaks of the files bound its own to 1; resampling may reach between their samples and overshoot by some 10 %.
     Rates agree on what is below both their Nyquist frequencies; at a speed below 1, below that fraction of them.
     """
-    windows, rate = decoded.windows, decoded.sample_rate
-    waveform = _render_stretch(decoded, view.own, duration_s)
+    windows, rate, duration_s = decoded.windows, decoded.sample_rate, view.duration_s
+    waveform = _render_segment(decoded, view.own, duration_s)
     own = windows[view.own.index]
     peak, power = own.peak, own.rms**2
     if view.other is not None:
         other = windows[view.other.index]
         ratio = own.rms / other.rms * 10.0 ** (-view.mix_snr_db / 20.0)
-        waveform = waveform + np.float32(ratio) * _render_stretch(decoded, view.other, duration_s)
+        waveform = waveform + np.float32(ratio) * _render_segment(decoded, view.other, duration_s)
         peak, power = peak + ratio * other.peak, power + (ratio * other.rms) ** 2
     if view.noise_snr_db is not None:
         level = math.sqrt(power) * 10.0 ** (-view.noise_snr_db / 20.0)
@@ -125,16 +130,16 @@ def render(decoded: Decoded, view: View, duration_s: float) -> np.ndarray:
     return waveform.astype(np.float32, copy=False)
 
 
-def _render_stretch(decoded: Decoded, stretch: Segment, duration_s: float) -> np.ndarray:
+def _render_segment(decoded: Decoded, segment: Segment, duration_s: float) -> np.ndarray:
     rate = decoded.sample_rate
     length = round(duration_s * rate)
-    waveform = decoded.waveform(stretch.index, stretch.start_s, duration_s * stretch.speed)
-    if stretch.speed != 1.0:
+    waveform = decoded.waveform(segment.index, segment.start_s, duration_s * segment.speed)
+    if segment.speed != 1.0:
         # Repeated before it is resampled: rates would round the length of a short clip differently at every repetition.
-        waveform = fit(waveform, round(duration_s * stretch.speed * rate))
-        waveform = soxr.resample(waveform, stretch.speed, 1.0, quality="MQ")
+        waveform = fit(waveform, round(duration_s * segment.speed * rate))
+        waveform = soxr.resample(waveform, segment.speed, 1.0, quality="MQ")
     waveform = fit(waveform, length)
-    return np.roll(waveform, round(stretch.roll_s * rate)) if stretch.roll_s else waveform
+    return np.roll(waveform, round(segment.roll_s * rate)) if segment.roll_s else waveform
 
 
 def _noise(view: View, duration_s: float, sample_rate: int) -> np.ndarray:
@@ -174,12 +179,23 @@ class Views:
         return draw(self.spec, self._durations_s, index, self.spec.seed, k)
 
     def waveform(self, index: int, k: int) -> np.ndarray:
-        """View `k` of clip `index`: float32 (T,)."""
-        return render(self.decoded, self.draw(index, k), self.spec.duration_s)
+        """View `k` of clip `index`: float32 (T,), T its own duration."""
+        return render(self.decoded, self.draw(index, k))
 
     def batch(self, rows: Sequence[tuple[int, int]]) -> np.ndarray:
-        """Views by (index, k): float32 (B, T)."""
-        return np.stack([self.waveform(index, k) for index, k in rows])
+        """Views by (index, k): float32 (B, T), T samples of the longest duration, zeros behind shorter ones."""
+        longest = self._samples(self.spec.longest_s)
+        waveforms = [self.waveform(index, k) for index, k in rows]
+        return np.stack([np.pad(waveform, (0, longest - len(waveform))) for waveform in waveforms])
+
+    def lengths(self, rows: Sequence[int]) -> np.ndarray:
+        """Samples of the views that `block` makes of these rows: int (B,)."""
+        durations_s = self.spec.durations_s
+        views = (row % self.spec.per_clip for row in rows)
+        return np.array([self._samples(durations_s[k % len(durations_s)]) for k in views])
+
+    def _samples(self, duration_s: float) -> int:
+        return round(duration_s * self.decoded.sample_rate)
 
     def block(self, rows: range) -> np.ndarray:
         """Views by row, where a row counts through the views of one clip after the other: float32 (B, T)."""

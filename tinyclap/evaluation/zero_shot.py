@@ -13,6 +13,7 @@ from tinyclap.data.decoded import Decoded, DecodeLimits, decode
 from tinyclap.embeddings.zero_shot import prompts_for
 from tinyclap.evaluation.scores import compare
 from tinyclap.models.student import Student
+from tinyclap.runs.results import ZERO_SHOT
 from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.encoder import Teacher
 
@@ -32,7 +33,7 @@ class ZeroShotTask:
         empty_classes: folders of the data that would be classes if they held audio.
     """
 
-    name: ClassVar[str] = "zero-shot classification"
+    name: ClassVar[str] = ZERO_SHOT
 
     data: str
     dataset: Dataset

@@ -17,7 +17,7 @@ SQUEEZE_RATIO = 6
 MIN_DEPTH = 3
 
 
-def variant_defaults(compatibility: bool) -> dict[str, Any]:
+def _variant_defaults(compatibility: bool) -> dict[str, Any]:
     """What None stands for in the fields of a PhiNetConfig."""
     if compatibility:
         return {"squeeze_excite": False, "activation": "relu6", "dropout": 0.05}
@@ -47,6 +47,8 @@ class PhiNetConfig(Settings):
     """
 
     place: ClassVar[str] = "phinet"
+    left_open: ClassVar[frozenset[str]]
+    """The fields that were None, which took the variant's own value."""
 
     alpha: Annotated[float, Gt(0), Le(10)] = 0.334
     beta: Annotated[float, Gt(0), Le(10)] = 1.0
@@ -61,9 +63,11 @@ class PhiNetConfig(Settings):
     compatibility: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in variant_defaults(self.compatibility is True).items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
+        own = _variant_defaults(self.compatibility is True)
+        left_open = frozenset(name for name in own if getattr(self, name) is None)
+        object.__setattr__(self, "left_open", left_open)
+        for name in left_open:
+            object.__setattr__(self, name, own[name])
         super().__post_init__()
 
     def conflicts(self) -> Conflicts:

@@ -51,7 +51,7 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
         tower = untrained.new_text(texts, recipe.embed_dim, **sizes)
     else:
         tower = untrained.pretrained_text(text.source, recipe.embed_dim, frozen=text.freeze)
-    window_s = recipe.views.duration_s
+    window_s = recipe.views.longest_s
     encoder: StudentConfig | tuple[FrontendSpec, float]
     if isinstance(audio, Cnn14Tower):
         encoder = (audio.frontend, audio.width)

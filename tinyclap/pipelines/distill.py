@@ -46,7 +46,7 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         train = build_dataset(recipe.data.train)
         teacher = build_teacher(recipe.teacher)
         torch.manual_seed(recipe.seed)
-        student = Student(recipe.student.student(teacher.embed_dim, recipe.views.duration_s))
+        student = Student(recipe.student.student(teacher.embed_dim, recipe.views.longest_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
         task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher, student.sample_rate)
         if task:

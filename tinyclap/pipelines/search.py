@@ -76,7 +76,7 @@ def search_run(
         return found
     tell("counting the students that fit")
     teacher = build_teacher(recipe.teacher)
-    base = recipe.student.student(teacher.embed_dim, recipe.views.duration_s)
+    base = recipe.student.student(teacher.embed_dim, recipe.views.longest_s)
     space = space_around(base, teacher.sample_rate, teacher.embed_dim)
     feasible = enumerate_space(space, budget)
     refuse_empty(feasible, budget)

@@ -1,7 +1,7 @@
 """What a run folder's result files say, read so that a missing or damaged file is a note and not a crash."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,10 @@ RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", "evaluation.json", "
 SWEEP = "sweep.json"  # of a pruned run, where it was asked for
 BENCH = "bench.json"  # kept by `tinyclap bench RUN`
 BUNDLE = "bundle/bundle.json"  # written by `tinyclap export --onnx RUN`
+TEACHER_MEAN = "teacher_mean.npy"  # of the embeddings that a student learned from
 MODELS = ("teacher", "student")
+ZERO_SHOT = "zero-shot classification"
+"""The task of an evaluation that names none: older versions knew no other."""
 
 
 @dataclass
@@ -58,8 +61,8 @@ def read_run(folder: Path) -> Run:
     return run
 
 
-def evaluations_of(content: Any) -> list[dict[str, Any]]:
-    """The evaluations in evaluation.json, one or a list, each as `zeroshot.compare` writes it.
+def evaluations_of(content: Any, task: str = ZERO_SHOT) -> list[dict[str, Any]]:
+    """The evaluations of a task in evaluation.json, one or a list, each as the task's `evaluate` returns it.
 
     "models" lists the models there are. ValueError for anything else.
     """
@@ -70,12 +73,18 @@ def evaluations_of(content: Any) -> list[dict[str, Any]]:
         models = [model for model in MODELS if isinstance(entry.get(model), dict)]
         if not models:
             raise ValueError("an evaluation holds neither a teacher's nor a student's result")
-        evaluations.append({**entry, "models": models})
+        if task_of(entry) == task:
+            evaluations.append({**entry, "models": models})
     return evaluations
 
 
+def task_of(evaluation: Mapping[str, Any]) -> str:
+    """The name of the task whose scores an evaluation holds."""
+    return str(evaluation.get("task", ZERO_SHOT))
+
+
 def read_evaluations(run: Path) -> list[dict[str, Any]]:
-    """The evaluations of a run as they are written: on its own test data first, then the newest.
+    """The evaluations of a run as they are written, of all tasks: on its own test data first, then the newest.
 
     Raises TinyclapError where the file is damaged.
     """
@@ -86,6 +95,22 @@ def read_evaluations(run: Path) -> list[dict[str, Any]]:
     except ValueError as error:
         raise TinyclapError(f"{path} is damaged ({error}); remove it and run `tinyclap evaluate {run}`") from error
     return written
+
+
+def write_evaluation(run: Path, evaluation: dict[str, Any], own: str | None) -> None:
+    """Put an evaluation into `evaluation.json`, in place of one of the same task on the same data.
+
+    Args:
+        run: folder.
+        evaluation: made by a task's `evaluate`.
+        own: the run's own test data (`describe_data`), whose evaluation is the run's headline and stays first.
+    """
+
+    def place(entry: Mapping[str, Any]) -> tuple[str, Any]:
+        return task_of(entry), entry.get("data")
+
+    others = [entry for entry in read_evaluations(run) if place(entry) != place(evaluation)]
+    write_json(run / "evaluation.json", sorted([evaluation, *others], key=lambda entry: entry.get("data") != own))
 
 
 def as_mappings(value: Any) -> list[dict[str, Any]]:
@@ -128,18 +153,3 @@ def _epochs(text: str) -> list[dict[str, Any]]:
             raise ValueError(f"line {number}: {error}") from error
         records[str(record.get("stage")), str(record.get("epoch", number))] = record
     return list(records.values())
-
-
-TEACHER_MEAN = "teacher_mean.npy"
-
-
-def write_evaluation(run: Path, evaluation: dict[str, Any], own: str | None) -> None:
-    """Put an evaluation into `evaluation.json`, in place of one on the same data.
-
-    Args:
-        run: folder.
-        evaluation: made by `grade`.
-        own: the run's own test data (`describe_data`), whose evaluation is the run's headline and stays first.
-    """
-    others = [entry for entry in read_evaluations(run) if entry.get("data") != evaluation["data"]]
-    write_json(run / "evaluation.json", sorted([evaluation, *others], key=lambda entry: entry.get("data") != own))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.audio.windows import fit
 from tinyclap.common.files import cache_root
 from tinyclap.common.row_store import BLOCK_ROWS, RowStore, fill_stores
 from tinyclap.data.views import Views
@@ -41,12 +42,12 @@ def logmel_store(views: Views, frontend: LogMel) -> RowStore:
         views.spec.per_clip,
     ]
     key = hashlib.blake2b(json.dumps([*parts, asdict(spec)]).encode(), digest_size=16).hexdigest()
-    frames = spec.n_frames(round(views.spec.duration_s * spec.sample_rate))
+    frames = spec.n_frames(round(views.spec.longest_s * spec.sample_rate))
     return RowStore(
         cache_root() / "logmels" / key,
         (len(views) * views.spec.per_clip, frames, spec.n_mels),
         np.int16,
-        lambda rows, waveforms: frontend(torch.from_numpy(waveforms)).squeeze(1).numpy(),
+        lambda rows, waveforms: frontend(_repeated(waveforms, views.lengths(rows))).squeeze(1).numpy(),
         scale=DECIBELS_PER_UNIT,
     )
 
@@ -86,4 +87,16 @@ class LogMelViews:
 
     @torch.no_grad()
     def _render(self, rows: Sequence[tuple[int, int]]) -> torch.Tensor:
-        return self.frontend(torch.from_numpy(self.views.batch(rows)))
+        numbers = [index * self.per_clip + k for index, k in rows]
+        return self.frontend(_repeated(self.views.batch(rows), self.views.lengths(numbers)))
+
+
+def _repeated(waveforms: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
+    """Views (B, T) with shorter ones repeated up to T, as a student repeats short sounds."""
+    whole = waveforms.shape[1]
+    short = np.flatnonzero(lengths < whole)
+    if len(short):
+        waveforms = waveforms.copy()
+        for row in short:
+            waveforms[row] = fit(waveforms[row, : lengths[row]], whole)
+    return torch.from_numpy(waveforms)

@@ -77,7 +77,12 @@ def teacher_embeddings(
     teacher.to(device)
 
     def listen(rows: range, waveforms: np.ndarray) -> np.ndarray:
-        embeddings = teacher.embed_audio(torch.from_numpy(waveforms)).float().cpu().numpy()
+        embeddings = (
+            teacher.embed_audio(torch.from_numpy(waveforms), torch.from_numpy(views.lengths(rows)))
+            .float()
+            .cpu()
+            .numpy()
+        )
         for row, embedding in zip(rows, embeddings, strict=True):
             if not np.isfinite(embedding).all():
                 name = views.decoded.windows[row // per_clip].name

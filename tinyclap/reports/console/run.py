@@ -8,7 +8,7 @@ from typing import Any
 from tinyclap.common.files import read_json
 from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled
 from tinyclap.reports import tables
-from tinyclap.runs.results import SWEEP, read_evaluations
+from tinyclap.runs.results import SWEEP, evaluations_of, read_evaluations
 
 
 def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:
@@ -45,7 +45,7 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
 
 
 def _own_evaluation(run: Path) -> dict[str, Any]:
-    evaluations = read_evaluations(run)
+    evaluations = evaluations_of(read_evaluations(run))
     return evaluations[0] if evaluations else {}
 
 
