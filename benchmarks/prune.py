@@ -39,7 +39,7 @@ from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE
 from tinyclap.pipelines.build import describe_student
 from tinyclap.pipelines.finished import load_distilled_run
-from tinyclap.pipelines.prune import training_material
+from tinyclap.pipelines.prune import head_training_set
 from tinyclap.pruning.finetune import HeadTrainingSet, finetune
 from tinyclap.pruning.fold import narrow, prune
 from tinyclap.runs.provenance import environment
@@ -113,7 +113,7 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
             "chance": neighbours.knn_chance(len(whole)),
         }
 
-    taught = training_material(finished, train) if epochs else None
+    taught = head_training_set(finished, train) if epochs else None
     found = {("none", student.embed_dim): score(mine, class_vectors(teacher, whole.labels, teacher.prompts))}
     for dim in (dim for dim in DIMS if dim <= student.embed_dim):
         found["mask", dim] = score(mask_per_clip(mine, dim), class_vectors(teacher, whole.labels, teacher.prompts))

@@ -23,19 +23,19 @@ from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, 
 from tinyclap.config.recipe import load_recipe
 from tinyclap.data import build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
-from tinyclap.data.decoded import decode_set
+from tinyclap.data.decoded import decode
 from tinyclap.embeddings import zero_shot
 from tinyclap.embeddings.latent_map import latent_map
 from tinyclap.hardware.budget import Budget
 from tinyclap.hardware.costs import student_costs
 from tinyclap.models.student_config import StudentConfig
+from tinyclap.pipelines.build import build_distillation_set
 from tinyclap.pipelines.finished import load_distilled_run
 from tinyclap.pipelines.recipe import run_recipe
 from tinyclap.pipelines.search import search_run
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
 from tinyclap.teachers.cache import class_vectors, teacher_clips
-from tinyclap.training.distillation_set import distillation_set
 
 RESULTS = Path(__file__).parent / "results"
 BUDGETS = {
@@ -112,11 +112,11 @@ def tested(run: Path, chosen: StudentConfig) -> dict[str, Any]:
     finished = load_distilled_run(run, "test")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     test = build_dataset(recipe.data.test)  # type: ignore[arg-type]
-    heard = decode_set(test, student.sample_rate, recipe.data)
+    heard = decode(test, student.sample_rate, **recipe.data.limits)
     ours = clip_embeddings(student.embed_audio, heard, progress="student listens")
-    theirs = teacher_clips(teacher, decode_set(test, teacher.sample_rate, recipe.data))
-    views = distillation_set(recipe, build_dataset(recipe.data.train), teacher, student).stored.embeddings
-    flat = views.reshape(-1, teacher.embed_dim).astype(np.float32)
+    theirs = teacher_clips(teacher, decode(test, teacher.sample_rate, **recipe.data.limits))
+    learned = build_distillation_set(recipe, build_dataset(recipe.data.train), teacher, student)
+    flat = learned.targets.embeddings.reshape(-1, teacher.embed_dim).astype(np.float32)
     mean = flat.mean(0)
     if chosen.embed_dim < teacher.embed_dim:
         kept = latent_map("rotation", chosen.embed_dim, flat).matrix

@@ -75,7 +75,7 @@ def compare(config: StudentConfig, views_per_clip: int, given: argparse.Namespac
     torch.manual_seed(0)
     device = build_accelerator("no").device
     decoded = decode(Procedural(given.clips, duration_s=REFERENCE.window_s), REFERENCE.frontend.sample_rate)
-    views = Views(decoded, FIXED, seed=0)
+    views = Views(decoded, FIXED)
     reference = ReferenceLoop(config, views, given.batch_size, device)
     student = Student(config)
     began = time.perf_counter()

@@ -38,6 +38,7 @@ from tinyclap.config.recipes import DistillRecipe, PretrainRecipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
+from tinyclap.data.views import Views
 from tinyclap.embeddings import neighbours, similarity, zero_shot
 from tinyclap.hardware.counting import n_parameters
 from tinyclap.models.student import Student
@@ -47,7 +48,6 @@ from tinyclap.teachers import load_teacher
 from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.dual import load_dual
 from tinyclap.training.distill import view_number
-from tinyclap.training.distillation_set import training_views
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics
 from tinyclap.training.loop import epoch_batches
@@ -149,9 +149,9 @@ def supervised(recipe: DistillRecipe, folder: Path) -> "Classifier":
     """The student's encoder with one output for each class, trained on labels; optimiser and views are the recipe's."""
     train, options = build_dataset(recipe.data.train), TrainingOptions(**common_options(recipe))
     torch.manual_seed(recipe.seed)
-    network = Classifier(recipe.student.config(len(train.labels), recipe.views.duration_s))
+    network = Classifier(recipe.student.with_embedding(len(train.labels), recipe.views.longest_s))
     device = build_accelerator("no").device
-    views = training_views(recipe, train, network.sample_rate)
+    views = Views(decode(train, network.sample_rate, **recipe.data.limits), recipe.views)
     heard = LogMelViews(views, network.frontend, keep=True)
     network.to(device)
     optimizer = build_optimizer([(network.parameters(), options.lr)], options)

@@ -39,7 +39,7 @@ def test_esc50_tests_on_a_fold_it_does_not_train_on() -> None:
 
 def test_the_paper_recipe_is_the_published_student() -> None:
     recipe = load_recipe("tinyclap_paper", task="distill")
-    assert recipe.student.student(REFERENCE.embed_dim, recipe.views.longest_s) == REFERENCE
+    assert recipe.student.with_embedding(REFERENCE.embed_dim, recipe.views.longest_s) == REFERENCE
     training = recipe.training
     assert (training.loss, training.optimizer, training.lr, training.epochs) == ("cosine", "adam", 0.012, 100)
     assert (training.schedule, training.head_epochs, training.head_lr) == ("constant", 10, 0.004)

@@ -71,6 +71,7 @@ def decoded(clips: Dataset) -> Decoded:
 def plain(index: int, **changes: object) -> View:
     """A view of a clip in which nothing was drawn, but for what is given."""
     nothing = View(
+        duration_s=2.0,
         own=Segment(index, 0.0, 0.0, 1.0),
         other=None,
         mix_snr_db=0.0,
@@ -104,19 +105,19 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.data.views import Views, ViewSpec
 
-views = Views(decode(Procedural(4, duration_s=2.5), 16_000), {EVERYTHING!r}, seed=5)
+views = Views(decode(Procedural(4, duration_s=2.5), 16_000), {dataclasses.replace(EVERYTHING, seed=5)!r})
 rows = [(index, k) for index in range(4) for k in range(4)]
 print(hashlib.sha256(b"".join(views.waveform(*row).tobytes() for row in rows)).hexdigest())
 """
     theirs = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
-    views = Views(decode(Procedural(4, duration_s=2.5), 16_000), EVERYTHING, seed=5)
+    views = Views(decode(Procedural(4, duration_s=2.5), 16_000), dataclasses.replace(EVERYTHING, seed=5))
     assert digest([views.waveform(index, k) for index in range(4) for k in range(4)]) == theirs
 
 
 def test_a_view_does_not_depend_on_what_was_heard_before(decoded: Decoded) -> None:
     rows = [(index, k) for index in range(4) for k in range(3)]
-    forwards = Views(decoded, EVERYTHING, seed=1)
-    backwards = Views(decoded, EVERYTHING, seed=1)
+    forwards = Views(decoded, dataclasses.replace(EVERYTHING, seed=1))
+    backwards = Views(decoded, dataclasses.replace(EVERYTHING, seed=1))
     expected = {row: forwards.waveform(*row) for row in rows}
     for row in reversed(rows):
         np.testing.assert_array_equal(backwards.waveform(*row), expected[row])
@@ -125,7 +126,7 @@ def test_a_view_does_not_depend_on_what_was_heard_before(decoded: Decoded) -> No
 
 def test_every_view_of_every_clip_and_seed_is_another_one(decoded: Decoded) -> None:
     hashes = {
-        digest([Views(decoded, EVERYTHING, seed).waveform(index, k)])
+        digest([Views(decoded, dataclasses.replace(EVERYTHING, seed=seed)).waveform(index, k)])
         for seed in range(2)
         for index in range(4)
         for k in range(4)
@@ -136,7 +137,10 @@ def test_every_view_of_every_clip_and_seed_is_another_one(decoded: Decoded) -> N
 def test_per_clip_does_not_change_the_views(decoded: Decoded) -> None:
     more = dataclasses.replace(EVERYTHING, per_clip=9)
     assert more.fingerprint == EVERYTHING.fingerprint
-    np.testing.assert_array_equal(Views(decoded, more, 0).waveform(1, 3), Views(decoded, EVERYTHING, 0).waveform(1, 3))
+    np.testing.assert_array_equal(
+        Views(decoded, dataclasses.replace(more, seed=0)).waveform(1, 3),
+        Views(decoded, dataclasses.replace(EVERYTHING, seed=0)).waveform(1, 3),
+    )
 
 
 def test_every_other_setting_changes_the_fingerprint() -> None:
@@ -161,7 +165,7 @@ def test_every_other_setting_changes_the_fingerprint() -> None:
 
 
 def test_fixed_views_are_the_clips_themselves(decoded: Decoded) -> None:
-    views = Views(decoded, dataclasses.replace(FIXED, duration_s=2.0), seed=3)
+    views = Views(decoded, dataclasses.replace(FIXED, duration_s=2.0, seed=3))
     for index in range(4):
         expected = fit(decoded.waveform(index), 32_000)
         np.testing.assert_array_equal(views.waveform(index, 0), expected)
@@ -169,7 +173,7 @@ def test_fixed_views_are_the_clips_themselves(decoded: Decoded) -> None:
 
 
 def test_crop_and_roll_are_a_stretch_of_the_clip_shifted_in_a_circle(decoded: Decoded) -> None:
-    rendered = render(decoded, plain(0, own=Segment(0, 0.75, 0.5, 1.0)), 2.0)
+    rendered = render(decoded, plain(0, own=Segment(0, 0.75, 0.5, 1.0)))
     np.testing.assert_array_equal(rendered, np.roll(decoded.waveform(0)[12_000:44_000], 8000))
 
 
@@ -178,7 +182,7 @@ def test_speed_moves_pitch_and_tempo_together(tmp_path: Path, speed: float) -> N
     t = np.arange(3 * 16_000) / 16_000
     tone = np.where(t < 1.0, 0.5 * np.sin(2 * np.pi * 1000 * t), 0.0).astype(np.float32)
     soundfile.write(tmp_path / "tone.wav", tone, 16_000, subtype="FLOAT")
-    rendered = render(decode(folder(tmp_path), 16_000), plain(0, own=Segment(0, 0.0, 0.0, speed)), 2.0)
+    rendered = render(decode(folder(tmp_path), 16_000), plain(0, own=Segment(0, 0.0, 0.0, speed)))
     assert np.argmax(np.abs(np.fft.rfft(rendered))) / 2.0 == pytest.approx(1000 * speed, abs=1)
     assert np.flatnonzero(np.abs(rendered) > 0.1)[-1] / 16_000 == pytest.approx(1 / speed, abs=0.01)
 
@@ -188,7 +192,7 @@ def test_another_clip_is_mixed_in_at_the_drawn_level(decoded: Decoded, snr_db: f
     view = plain(1, other=Segment(3, 0.0, 0.0, 1.0), mix_snr_db=snr_db)
     own = fit(decoded.waveform(1), 32_000)
     other = fit(decoded.waveform(3), 32_000)
-    added = render(decoded, view, 2.0)
+    added = render(decoded, view)
     windows = decoded.windows
     scale = windows[1].rms / windows[3].rms * 10 ** (-snr_db / 20)
     limit = min(1.0, 1.0 / (windows[1].peak + scale * windows[3].peak))
@@ -200,8 +204,8 @@ def test_another_clip_is_mixed_in_at_the_drawn_level(decoded: Decoded, snr_db: f
 @pytest.mark.parametrize(("snr_db", "slope"), [(0.0, 0.0), (10.0, 1.0), (30.0, 0.5)])
 def test_noise_is_added_at_the_drawn_level(clips: Dataset, snr_db: float, slope: float) -> None:
     decoded = decode(clips, 32_000)  # the noise's own rate: all of it is heard
-    clean = render(decoded, plain(1), 2.0)
-    noisy = render(decoded, plain(1, noise_snr_db=snr_db, noise_slope=slope), 2.0)
+    clean = render(decoded, plain(1))
+    noisy = render(decoded, plain(1, noise_snr_db=snr_db, noise_slope=slope))
     window = decoded.windows[1]
     gain = min(1.0, 1.0 / (window.peak + 4 * window.rms * 10 ** (-snr_db / 20)))
     noise = noisy / gain - clean
@@ -212,20 +216,20 @@ def test_noise_is_added_at_the_drawn_level(clips: Dataset, snr_db: float, slope:
 
 
 def test_gain_is_as_drawn_unless_the_peak_would_pass_one(decoded: Decoded) -> None:
-    clean = render(decoded, plain(0), 2.0)
+    clean = render(decoded, plain(0))
     for gain_db in (-20.0, -3.0, 5.0):
-        louder = render(decoded, plain(0, gain_db=gain_db), 2.0)
+        louder = render(decoded, plain(0, gain_db=gain_db))
         np.testing.assert_allclose(louder, clean * 10 ** (gain_db / 20), rtol=1e-5, atol=1e-8)
-    limited = render(decoded, plain(0, gain_db=20.0), 2.0)
+    limited = render(decoded, plain(0, gain_db=20.0))
     np.testing.assert_allclose(limited, clean / decoded.windows[0].peak, rtol=1e-5, atol=1e-8)
 
 
 def test_masks_silence_a_stretch_and_a_band(decoded: Decoded) -> None:
-    clean = render(decoded, plain(1), 2.0)
-    masked = render(decoded, plain(1, mask_start_s=0.5, mask_s=0.25), 2.0)
+    clean = render(decoded, plain(1))
+    masked = render(decoded, plain(1, mask_start_s=0.5, mask_s=0.25))
     assert not masked[8000:12_000].any()
     np.testing.assert_array_equal(np.delete(masked, slice(8000, 12_000)), np.delete(clean, slice(8000, 12_000)))
-    spectrum = np.abs(np.fft.rfft(render(decoded, plain(1, band_hz=(500.0, 1000.0)), 2.0)))
+    spectrum = np.abs(np.fft.rfft(render(decoded, plain(1, band_hz=(500.0, 1000.0)))))
     before = np.abs(np.fft.rfft(clean))
     band = slice(1000, 2000)  # bins of 0.5 Hz
     assert spectrum[band].max() < 1e-4 * before[band].max()
@@ -238,7 +242,7 @@ def test_masks_silence_a_stretch_and_a_band(decoded: Decoded) -> None:
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_two_sample_rates_hear_the_same(clips: Dataset, name: str) -> None:
     spec = ViewSpec(**{**OFF, **TRANSFORMS[name]})  # type: ignore[arg-type, dict-item]
-    teacher, student = (Views(decode(clips, rate), spec, seed=1) for rate in (48_000, 16_000))
+    teacher, student = (Views(decode(clips, rate), dataclasses.replace(spec, seed=1)) for rate in (48_000, 16_000))
     for index in range(len(DURATIONS_S)):
         for k in range(6):
             heard = soxr.resample(teacher.waveform(index, k), 48_000, 16_000, quality="HQ")
@@ -250,7 +254,7 @@ def test_generated_sounds_of_full_bandwidth_are_heard_the_same() -> None:
     """All but speed: slowed down, the lower rate lacks what the higher one brings down from above its Nyquist."""
     spec = dataclasses.replace(EVERYTHING, mix=1.0, speed=0.0, duration_s=1.0)
     clips = Procedural(22, duration_s=1.5)
-    teacher, student = (Views(decode(clips, rate), spec, seed=1) for rate in (48_000, 16_000))
+    teacher, student = (Views(decode(clips, rate), dataclasses.replace(spec, seed=1)) for rate in (48_000, 16_000))
     for index in range(len(clips)):
         heard = soxr.resample(teacher.waveform(index, 0), 48_000, 16_000, quality="HQ")
         assert np.corrcoef(heard, student.waveform(index, 0))[0, 1] > 0.99, clips.clips[index].name
@@ -259,7 +263,7 @@ def test_generated_sounds_of_full_bandwidth_are_heard_the_same() -> None:
 @pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 44_100, 48_000])
 def test_views_have_their_length_at_every_rate_and_hardly_pass_full_scale(clips: Dataset, rate: int) -> None:
     spec = dataclasses.replace(EVERYTHING, gain_db=40.0)  # as loud as allowed, nearly always
-    views = Views(decode(clips, rate), spec, seed=2)
+    views = Views(decode(clips, rate), dataclasses.replace(spec, seed=2))
     waveforms = views.batch([(index, k) for index in range(4) for k in range(16)])
     assert waveforms.shape == (64, 2 * rate)
     assert waveforms.dtype == np.float32

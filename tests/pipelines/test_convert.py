@@ -47,7 +47,7 @@ def test_the_published_student_becomes_a_student(tmp_path: Path) -> None:
     assert "4,434,547 parameters, 1024 dimensions" in told
     student = Student.from_pretrained(tmp_path / "student" / "student")
     recipe = load_recipe(tmp_path / "student" / "recipe.yaml", task="distill")
-    assert recipe.student.student(1024, 5.0) == student.config
+    assert recipe.student.with_embedding(1024, 5.0) == student.config
     golden = np.load(FOLDER / "reference_student.npz")["embedding"]
     with torch.no_grad():
         embedding = student.encode(STUDENT["logmel"]())[0].numpy()

@@ -145,7 +145,7 @@ def test_the_command_writes_a_ranked_table_a_picture_and_the_recipe_of_the_best(
     best = StudentConfig.from_dict(result["trials"][0]["student"])
     chosen = load_recipe(folder / "chosen.yaml", task="distill")
     assert chosen.name == "small-searched"
-    assert dataclasses.replace(best, embed_dim=16) == chosen.student.student(16, chosen.views.longest_s)
+    assert dataclasses.replace(best, embed_dim=16) == chosen.student.with_embedding(16, chosen.views.longest_s)
     again = json.loads(run("search", "small.yaml", *LIMITS, "--json"))
     assert again["trials"] == result["trials"]
     assert again["environment"] == result["environment"], "what was found is told, not made again"

@@ -32,7 +32,7 @@ def learn(folder: Path, sample_rate: int, *overrides: str) -> DistillationSet:
     given = [f"student.frontend.sample_rate={sample_rate}", *overrides]
     recipe = load_recipe(path, given, task="distill")
     teacher = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
-    student = Student(recipe.student.student(teacher.embed_dim, recipe.views.longest_s))
+    student = Student(recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s))
     train, keep = build_dataset(recipe.data.train), recipe.training.keep_logmels
     return distillation_set(train, teacher, student, recipe.views, keep_logmels=keep, **recipe.data.limits)
 

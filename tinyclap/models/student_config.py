@@ -39,7 +39,7 @@ class EncoderConfig(Settings):
     pooling: Pooling = "mean"
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0
 
-    def student(self, embed_dim: int, window_s: float) -> "StudentConfig":
+    def with_embedding(self, embed_dim: int, window_s: float) -> "StudentConfig":
         """The encoder with an embedding of `embed_dim` and windows of `window_s` seconds."""
         shape = {entry.name: getattr(self, entry.name) for entry in fields(EncoderConfig)}
         return StudentConfig(**shape, embed_dim=embed_dim, window_s=window_s)

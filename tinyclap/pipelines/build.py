@@ -7,19 +7,36 @@ import torch
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.config import recipes
 from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText
-from tinyclap.config.recipes import PretrainRecipe
+from tinyclap.config.recipes import DistillRecipe, PretrainRecipe
+from tinyclap.data import Dataset
 from tinyclap.data.captions import Captions
 from tinyclap.hardware import counting
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
-from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.encoder import Encoder, Teacher
+from tinyclap.training.distillation_set import DistillationSet, distillation_set
 
 
 def build_teacher(section: recipes.Teacher) -> Teacher:
     """The frozen teacher that a recipe names; raises as `load_teacher` does."""
     return load_teacher(section.kind, section.source, original=section.parity == "original")
+
+
+def build_distillation_set(
+    recipe: DistillRecipe, train: Dataset, teacher: Encoder, student: Student, device: str | torch.device = "cpu"
+) -> DistillationSet:
+    """Targets and inputs of a recipe's views; raises as `distillation_set` does.
+
+    Args:
+        recipe: says which views, and whether the student's inputs are kept.
+        train: its training set.
+        teacher, student: made by it.
+        device: to run the teacher on.
+    """
+    keep, limits = recipe.training.keep_logmels, recipe.data.limits
+    return distillation_set(train, teacher, student, recipe.views, keep_logmels=keep, device=device, **limits)
 
 
 def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
@@ -56,7 +73,7 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
     if isinstance(audio, Cnn14Tower):
         encoder = (audio.frontend, audio.width)
     else:
-        encoder = audio.student(recipe.embed_dim, window_s)
+        encoder = audio.with_embedding(recipe.embed_dim, window_s)
     return untrained.new_dual(encoder, tower, window_s=window_s, prompts=recipe.templates[:1], **common)
 
 

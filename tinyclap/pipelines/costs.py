@@ -33,7 +33,7 @@ def count_costs(source: str | None, duration_s: float | None = None, embed_dim: 
             name += f", pruned to {embed_dim}"
     else:
         recipe = load_recipe(source, task="distill")
-        shape = StudentShape(recipe.student.student(embed_dim or DEFAULT_DIM, recipe.views.longest_s))
+        shape = StudentShape(recipe.student.with_embedding(embed_dim or DEFAULT_DIM, recipe.views.longest_s))
         name = recipe.name if embed_dim else f"{recipe.name} (a teacher of {DEFAULT_DIM} dimensions is assumed: --dim)"
     seconds = shape.config.window_s if duration_s is None else duration_s
     return Counted(name, shape.config, seconds, shape.costs(seconds))

@@ -18,7 +18,7 @@ from tinyclap.data import build_dataset
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.models import hub
 from tinyclap.models.student import Student
-from tinyclap.pipelines.build import build_teacher, describe_student
+from tinyclap.pipelines.build import build_distillation_set, build_teacher, describe_student
 from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import model_card
@@ -27,7 +27,6 @@ from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import distill, teacher_mean
-from tinyclap.training.distillation_set import distillation_set
 from tinyclap.training.distributed import build_accelerator, micro_batches
 
 
@@ -46,20 +45,12 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         train = build_dataset(recipe.data.train)
         teacher = build_teacher(recipe.teacher)
         torch.manual_seed(recipe.seed)
-        student = Student(recipe.student.student(teacher.embed_dim, recipe.views.longest_s))
+        student = Student(recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
         task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher, student.sample_rate)
         if task:
             refuse_overlap(train, task.dataset)
-        learned = distillation_set(
-            train,
-            teacher,
-            student,
-            recipe.views,
-            keep_logmels=recipe.training.keep_logmels,
-            device=accelerator.device,
-            **recipe.data.limits,
-        )
+        learned = build_distillation_set(recipe, train, teacher, student, accelerator.device)
     targets, decoded = learned.targets, learned.inputs.views.decoded
     mean = teacher_mean(targets.embeddings)
     inputs = {"teacher": teacher.fingerprint, "training clips": decoded.fingerprint}

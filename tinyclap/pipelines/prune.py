@@ -19,7 +19,7 @@ from tinyclap.data.folder import folder as folder_data
 from tinyclap.embeddings.latent_map import METHODS, LatentMap, latent_map
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.student import Student
-from tinyclap.pipelines.build import describe_student
+from tinyclap.pipelines.build import build_distillation_set, describe_student
 from tinyclap.pipelines.finished import DistilledRun, load_distilled_run
 from tinyclap.pipelines.prune_options import PruneOptions, new_run
 from tinyclap.pipelines.zero_shot import zero_shot_task
@@ -29,7 +29,6 @@ from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
 from tinyclap.runs.results import SWEEP, TEACHER_MEAN, write_evaluation
 from tinyclap.teachers.cache import class_vectors, teacher_clips
-from tinyclap.training.distillation_set import distillation_set
 
 
 def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path:
@@ -166,9 +165,7 @@ def head_training_set(finished: DistilledRun, train: Dataset) -> finetune.HeadTr
     """What the head of a run's student can be trained on again: its own training's views, from the store."""
     recipe, student = finished.recipe, finished.student
     training = recipe.training
-    learned = distillation_set(
-        train, finished.teacher, student, recipe.views, keep_logmels=training.keep_logmels, **recipe.data.limits
-    )
+    learned = build_distillation_set(recipe, train, finished.teacher, student)
     return finetune.head_training_set(
         student, learned.inputs, learned.targets.embeddings, training.loss, training.plain_weight
     )

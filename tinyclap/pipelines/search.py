@@ -25,7 +25,7 @@ from tinyclap.embeddings.latent_map import LatentMap, latent_map
 from tinyclap.hardware.budget import Budget
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.pipelines.build import build_teacher
+from tinyclap.pipelines.build import build_distillation_set, build_teacher
 from tinyclap.pipelines.prune import prune_run
 from tinyclap.pipelines.prune_options import PruneOptions
 from tinyclap.pipelines.recipe import run_recipe
@@ -38,7 +38,7 @@ from tinyclap.scaling.successive_halving import Report, Stopped, Trial, search
 from tinyclap.teachers.cache import teacher_clips
 from tinyclap.teachers.encoder import Teacher
 from tinyclap.training.distill import distill, teacher_mean
-from tinyclap.training.distillation_set import DistillationSet, distillation_set
+from tinyclap.training.distillation_set import DistillationSet
 
 HELD_OUT = 0.2
 
@@ -76,7 +76,7 @@ def search_run(
         return found
     tell("counting the students that fit")
     teacher = build_teacher(recipe.teacher)
-    base = recipe.student.student(teacher.embed_dim, recipe.views.longest_s)
+    base = recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s)
     space = space_around(base, teacher.sample_rate, teacher.embed_dim)
     feasible = enumerate_space(space, budget)
     refuse_empty(feasible, budget)
@@ -199,10 +199,9 @@ class _Trials:
         return self._parts[1]
 
     def _distillation_set(self, student: Student) -> DistillationSet:
-        recipe = self.recipe
-        few = dataclasses.replace(recipe.views, per_clip=min(self.views, recipe.views.per_clip))
-        keep = recipe.training.keep_logmels
-        return distillation_set(self._parts[0], self.teacher, student, few, keep_logmels=keep, **recipe.data.limits)
+        few = dataclasses.replace(self.recipe.views, per_clip=min(self.views, self.recipe.views.per_clip))
+        recipe = self.recipe.model_copy(update={"views": few})
+        return build_distillation_set(recipe, self._parts[0], self.teacher, student)
 
     def _kept(self, dim: int, learned: DistillationSet) -> LatentMap | None:
         """The rotation to so many dimensions, of the teacher's embeddings of the views."""
