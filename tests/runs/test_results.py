@@ -1,0 +1,36 @@
+"""`evaluation.json` holds evaluations of any task; what shows one task leaves the others alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.support.report_runs import fake_evaluation, fake_run, html_tables, pages
+from tinyclap.reports.console.run import as_object, as_table
+from tinyclap.runs.results import ZERO_SHOT, evaluations_of, read_evaluations, read_run, write_evaluation
+
+RETRIEVAL: dict[str, Any] = {"task": "retrieval", "data": "mine", "student": {"recall_at_1": 0.5}}
+
+
+def test_an_entry_that_names_no_task_is_a_zero_shot_one() -> None:
+    assert [one["models"] for one in evaluations_of([fake_evaluation(), RETRIEVAL])] == [["teacher", "student"]]
+    assert [one["data"] for one in evaluations_of([fake_evaluation(), RETRIEVAL], "retrieval")] == ["mine"]
+
+
+def test_evaluations_are_told_apart_by_task_and_data(tmp_path: Path) -> None:
+    own = {**fake_evaluation(), "task": ZERO_SHOT, "data": "mine"}
+    for entry in (RETRIEVAL, own, {**own, "n_clips": 7}, {**RETRIEVAL, "data": "other"}):
+        write_evaluation(tmp_path, entry, "mine")
+    kept = [(one["task"], one["data"]) for one in read_evaluations(tmp_path)]
+    assert sorted(kept) == [("retrieval", "mine"), ("retrieval", "other"), (ZERO_SHOT, "mine")]
+    assert kept[-1] == ("retrieval", "other"), "the run's own test data come first"
+    (zero_shot,) = evaluations_of(read_evaluations(tmp_path))
+    assert zero_shot["n_clips"] == 7
+
+
+def test_reports_and_tables_show_zero_shot_alone(tmp_path: Path) -> None:
+    alone, beside = fake_run(tmp_path / "alone"), fake_run(tmp_path / "beside")
+    (beside / "evaluation.json").write_text(json.dumps([RETRIEVAL, fake_evaluation()]))
+    assert "evaluation.json" not in read_run(beside).gaps
+    assert html_tables(pages(beside)[0]) == html_tables(pages(alone)[0])
+    assert as_table(beside).replace("beside", "alone") == as_table(alone)
+    assert json.loads(as_object(beside))["n_clips"] == json.loads(as_object(alone))["n_clips"]
