@@ -29,6 +29,7 @@ def test_evaluations_are_told_apart_by_task_and_data(tmp_path: Path) -> None:
 
 def test_reports_and_tables_show_zero_shot_alone(tmp_path: Path) -> None:
     alone, beside = fake_run(tmp_path / "alone"), fake_run(tmp_path / "beside")
+    (alone / "evaluation.json").write_text(json.dumps([fake_evaluation()]))
     (beside / "evaluation.json").write_text(json.dumps([RETRIEVAL, fake_evaluation()]))
     assert "evaluation.json" not in read_run(beside).gaps
     assert html_tables(pages(beside)[0]) == html_tables(pages(alone)[0])

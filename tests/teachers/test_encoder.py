@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tests.support.tiny import tiny_clap
 from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.data import Dataset
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.data.view_spec import ViewSpec
@@ -35,8 +36,8 @@ CLASSES = ["dog_bark", "rain", "siren"]
 class GraphEncoder:
     """An audio tower in ONNX Runtime, and whatever embeds its words."""
 
-    name, licence, prompts = "a graph", "mit", ("This is a sound of {}.",)
-    logit_scale = 10.0
+    name, licence, logit_scale = "a graph", "mit", 10.0
+    prompts: tuple[str, ...] = ("This is a sound of {}.",)
 
     def __init__(self, path: Path, words: Teacher) -> None:
         self.words, self.sample_rate, self.window_s, self.embed_dim = words, 48_000, 10.0, words.embed_dim
@@ -56,7 +57,7 @@ class GraphEncoder:
     def embed_text(self, texts: list[str]) -> Tensor:
         return self.words.embed_text(texts)
 
-    def prepare_dataset(self, dataset: Procedural) -> Procedural:  # type: ignore[override]
+    def prepare_dataset(self, dataset: Dataset) -> Dataset:
         return dataset
 
     def to(self, device: str | torch.device) -> "GraphEncoder":
