@@ -27,13 +27,13 @@ class GateError(TinyclapError):
     exit_code = 1
 
 
-NAMES_SHOWN = 60  # in a list of what is known
+MAX_NAMES = 60  # in a list of what is known
 
 
-FAULTS_SHOWN = 5  # in a list of what is wrong
+MAX_FAULTS = 5  # in a list of what is wrong
 
 
-def shown(items: Sequence[object], most: int = FAULTS_SHOWN) -> str:
+def listed(items: Sequence[object], most: int = MAX_FAULTS) -> str:
     """The first items as a comma-separated list, with a count of those left out."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(str(item) for item in items[:most]) + rest

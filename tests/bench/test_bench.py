@@ -425,10 +425,10 @@ def test_a_graph_of_fixed_shape(made: Path, waveform: Path, tmp_path: Path) -> N
     assert (model.clip, model.batch, model.window_s) == ((6000,), 2, None)
     assert find_models([model.path], sample_rate=4000)[0].window_s == 1.5
     (model,) = find_models([bare(made / "audio.onnx", tmp_path / "l.onnx", shape=[1, 1, 40, SPEC.n_mels])])
-    assert (model.clip, model.hears, model.batch) == ((1, 40, SPEC.n_mels), False, 1)
+    assert (model.clip, model.takes_waveforms, model.batch) == ((1, 40, SPEC.n_mels), False, 1)
     told = json.loads((made / "bundle.json").read_text())
     (model,) = find_models([bare(made / "audio.onnx", tmp_path / "f.onnx", told, [1, 1, 40, SPEC.n_mels])])
-    assert (model.hears, model.clip) == (True, (39 * SPEC.hop_length,))
+    assert (model.takes_waveforms, model.clip) == (True, (39 * SPEC.hop_length,))
     assert model.open(None, 1)[0](model.clips(1)).shape == (1, 16)
 
 

@@ -39,7 +39,7 @@ def test_bytes_and_an_unknown_total(clock: list[float], capsys: pytest.CaptureFi
 
 def test_short_work_and_work_told_elsewhere_say_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     assert list(counted(iter("abc"), "decode", 3, "clip")) == ["a", "b", "c"]
-    with Progress("distil", 2, "step", shown=False) as counter:
+    with Progress("distil", 2, "step", visible=False) as counter:
         clock[0] += 60
         counter.update(2)
     assert capsys.readouterr().err == ""

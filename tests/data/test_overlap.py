@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tinyclap.data import Clip, Concat, Dataset
-from tinyclap.data.overlap import heard_clips, refuse_overlap
+from tinyclap.data.overlap import clips_in_training, refuse_overlap
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.errors import TinyclapError
 
@@ -15,7 +15,7 @@ def files(root: Path, **sources: str | None) -> Dataset:
 
 
 def names(train: Dataset, test: Dataset) -> list[str]:
-    return [clip.name for clip in heard_clips(train, test)]
+    return [clip.name for clip in clips_in_training(train, test)]
 
 
 def test_the_same_file_by_another_path(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_a_damaged_graph_is_found_by_its_batches(quick: Exporter, tmp_path: Path
     model.graph.initializer.extend([constant(np.array([value]), name) for name, value in (("zero", 0), ("one", 1))])
     onnx.save(model, tmp_path / "bundle" / "audio.onnx")
     write_manifest(tmp_path / "bundle", read_unchecked(tmp_path / "bundle"))
-    sounds = parity.test_sounds(quick.material.train, TINY.window_samples)
+    sounds = parity.test_sounds(quick.calibration_set.train, TINY.window_samples)
     with pytest.raises(
         GateError, match=r"audio.onnx differs .+ \(cut to 2400 samples, in a batch of 3\)|in a batch of 16"
     ):
@@ -238,7 +238,7 @@ def test_int8_that_is_too_far_away_is_not_written(
 
 
 def test_calibration_hears_training_clips_only(quick: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    train, test = quick.material.train, quick.material.test
+    train, test = quick.calibration_set.train, quick.calibration_set.test
     assert test is not None
     heard: list[np.ndarray] = []
     own = quantize.quantize
@@ -253,28 +253,28 @@ def test_calibration_hears_training_clips_only(quick: Exporter, monkeypatch: pyt
     monkeypatch.setattr(quantize, "quantize", listening)
     monkeypatch.setattr(test, "waveform", refuse, raising=False)
     quick._graphs()
-    expected = np.concatenate(list(logmels(quick.student, train, quick.material.calibration)))
+    expected = np.concatenate(list(logmels(quick.student, train, quick.calibration_set.calibration)))
     assert np.array_equal(np.concatenate(heard), expected)
 
 
 def test_int8_does_not_depend_on_the_test_clips(quick: Exporter) -> None:
-    alone = replace(quick, material=CalibrationSet(quick.material.train))
+    alone = replace(quick, calibration_set=CalibrationSet(quick.calibration_set.train))
     first, second = (each._graphs()["audio_int8.onnx"] for each in (quick, alone))
     assert first == second
 
 
 def test_without_test_clips_int8_is_measured_on_what_calibration_left_out() -> None:
     decoded = clips(0)
-    material = CalibrationSet(decoded)
-    measured, indices = material.measured
+    calibration_set = CalibrationSet(decoded)
+    measured, indices = calibration_set.measured
     assert measured is decoded
-    assert len(material.calibration) == len(decoded) // 2
-    assert not set(indices) & set(material.calibration)
+    assert len(calibration_set.calibration) == len(decoded) // 2
+    assert not set(indices) & set(calibration_set.calibration)
     assert CalibrationSet(decoded, clips(1)).measured[1] == list(range(len(clips(1))))
 
 
 def test_windows_are_whole(exporter: Exporter) -> None:
-    decoded = exporter.material.train
+    decoded = exporter.calibration_set.train
     batches = list(windows(exporter.student, decoded, range(len(decoded))))
     assert sum(map(len, batches)) == len(decoded)
     assert max(map(len, batches)) <= AT_ONCE
@@ -282,7 +282,7 @@ def test_windows_are_whole(exporter: Exporter) -> None:
 
 
 def test_sounds_of_the_gate(exporter: Exporter) -> None:
-    sounds = parity.test_sounds(exporter.material.train, TINY.window_samples)
+    sounds = parity.test_sounds(exporter.calibration_set.train, TINY.window_samples)
     assert len(sounds) >= 64
     assert len({len(waveform) for waveform in sounds.values()}) >= 8
     for kind in ("training clip", "tone", "noise", "silence", "clipping", "click"):
@@ -292,7 +292,7 @@ def test_sounds_of_the_gate(exporter: Exporter) -> None:
 
 def test_sounds_of_the_gate_when_there_are_few_clips(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Decoded, "__len__", lambda self: 3)
-    assert len(parity.test_sounds(exporter.material.train, TINY.window_samples)) >= 64
+    assert len(parity.test_sounds(exporter.calibration_set.train, TINY.window_samples)) >= 64
 
 
 def test_what_is_no_number_is_infinitely_wrong() -> None:
@@ -342,7 +342,7 @@ def test_int8_is_recommended_where_it_is_faster(quick: Exporter, ratio: float, r
 
 
 def test_an_agreement_that_cannot_be_measured_is_no_gate_passed(quick: Exporter, tmp_path: Path) -> None:
-    without = replace(quick, material=replace(quick.material, labels=()))
+    without = replace(quick, calibration_set=replace(quick.calibration_set, labels=()))
     asked = replace(quick.options, labels=(), int8_min_agreement=1.0)
     with pytest.raises(TinyclapError, match="--int8-min-agreement needs classes; give --labels"):
         replace(without, options=asked).write(tmp_path / "bundle")

@@ -144,9 +144,9 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     except UnicodeEncodeError as error:  # soundfile's, of a name with bytes of another encoding
         raise AudioError(name, "its name is not valid UTF-8; rename it") from error
     except soundfile.LibsndfileError as error:
-        said = error.error_string.removeprefix("Error : ")
+        message = error.error_string.removeprefix("Error : ")
         # libsndfile says so of an mp3 without any frame, though the file lies there.
-        reason = "libsndfile finds no audio in it" if said.startswith("File does not exist") else said
+        reason = "libsndfile finds no audio in it" if message.startswith("File does not exist") else message
         raise AudioError(name, f"cannot be decoded: {reason}") from error
 
 

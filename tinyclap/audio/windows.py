@@ -69,18 +69,18 @@ def of_stream(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[t
     When the stream ends, once more for what is left of a hop.
     """
     recent = np.empty(0, np.float32)
-    heard, due = 0, hop
+    position, due = 0, hop
     for block in blocks:
         rest = block
         while len(rest):
-            taken, rest = rest[: due - heard], rest[due - heard :]
+            taken, rest = rest[: due - position], rest[due - position :]
             recent = np.concatenate([recent, taken])[-window:]
-            heard += len(taken)
-            if heard == due:
-                yield heard, fit(recent, window)
+            position += len(taken)
+            if position == due:
+                yield position, fit(recent, window)
                 due += hop
-    if heard > due - hop:
-        yield heard, fit(recent, window)
+    if position > due - hop:
+        yield position, fit(recent, window)
 
 
 def at_rate(blocks: Iterable[np.ndarray], block_rate: int, sample_rate: int) -> Iterator[np.ndarray]:

@@ -142,7 +142,7 @@ def named(model: TimedGraph) -> dict[str, Any]:
         "source": str(model.source),
         "file": str(model.path),
         "input": model.input,
-        "from": "waveform" if model.hears else "logmel",  # where the timing begins
+        "from": "waveform" if model.takes_waveforms else "logmel",  # where the timing begins
         "precision": model.precision,
         "sample_rate": model.sample_rate,
         "window_s": model.window_s,

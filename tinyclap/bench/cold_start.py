@@ -48,8 +48,8 @@ def _start(model: TimedGraph, settings: list[str]) -> ColdStart:
     code = START.format(root=str(Path(__file__).parents[2]))
     began = time.perf_counter()
     command = [sys.executable, "-P", "-c", code, model.to_json(), *settings]
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout is not None
         try:
             embedded = process.stdout.readline()
@@ -60,8 +60,8 @@ def _start(model: TimedGraph, settings: list[str]) -> ColdStart:
             process.kill()
             process.wait()
             process.stdout.close()
-        said.seek(0)
-        errors = said.read()
+        log.seek(0)
+        errors = log.read()
     if process.returncode or not embedded:
         reason = errors.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
         raise MachineError(f"{model.path}: a fresh process could not embed with it ({reason[0]}); is memory short?")

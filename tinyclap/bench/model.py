@@ -57,7 +57,7 @@ class TimedGraph:
     macs: int | None
 
     @property
-    def hears(self) -> bool:
+    def takes_waveforms(self) -> bool:
         """Whether what is timed begins with a waveform; otherwise with a log-mel spectrogram."""
         return len(self.clip) == 1
 

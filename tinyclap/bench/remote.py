@@ -60,7 +60,7 @@ class Sent:
 
 
 def run_there(
-    host: Host, files: Sequence[File], arguments: Sequence[str | Sent], tell: Callable[[str], object]
+    host: Host, files: Sequence[File], arguments: Sequence[str | Sent], progress: Callable[[str], object]
 ) -> dict[str, Any]:
     """What a command of tinyclap prints there as JSON.
 
@@ -68,7 +68,7 @@ def run_there(
         host: where to run it.
         files: that it needs, with names in a folder that is removed at the end, whatever happens.
         arguments: of the command.
-        tell: is told what happens, and what the command says there on stderr.
+        progress: is told what happens, and what the command says there on stderr.
 
     Raises:
         TinyclapError: no ssh here, something is missing there, or the command refuses what it was given.
@@ -78,18 +78,18 @@ def run_there(
     folder = f"tinyclap-{secrets.token_hex(8)}"
     place = f'd="${{TMPDIR:-/tmp}}/{folder}"; '
     running = "true"
-    tell(f"sending tinyclap and {len(files)} files to {host.name}")
+    progress(f"sending tinyclap and {len(files)} files to {host.name}")
     try:
         _send(host, f'{place}umask 077; mkdir "$d" && tar -x -f - -C "$d"', [*_package(), *files])
         words = [f'"$d"/{shlex.quote(one.name)}' if isinstance(one, Sent) else shlex.quote(one) for one in arguments]
         start = f'export PYTHONPATH="$d"; exec {shlex.quote(_python(host))} -P -m tinyclap {" ".join(words)}'
         running = '[ ! -f "$d/pid" ] || kill "$(cat "$d/pid")"'  # what runs there would outlive the connection
-        done = run_script(host, f'{place}echo $$ > "$d/pid"; {start}', heard=_passed_on(host, tell))
+        done = run_script(host, f'{place}echo $$ > "$d/pid"; {start}', on_line=_passed_on(host, progress))
         running = "true"  # it ended, and its number may be another's
         return _json(host, done)
     finally:
         if not _removed(host, f'{place}{running}; rm -rf "$d" || {{ sleep 1; rm -rf "$d"; }}'):
-            tell(f"{host.name} did not answer: remove the folder {folder} there, in /tmp or $TMPDIR, by hand")
+            progress(f"{host.name} did not answer: remove the folder {folder} there, in /tmp or $TMPDIR, by hand")
 
 
 def _refuse_lacking(host: Host) -> None:
@@ -154,17 +154,17 @@ def _send(host: Host, script: str, files: Sequence[File]) -> None:
         raise MachineError(f"{host.name} could not unpack what was sent ({done.last_line}); is the disk full there?")
 
 
-def _passed_on(host: Host, tell: Callable[[str], object]) -> Callable[[str], None]:
+def _passed_on(host: Host, progress: Callable[[str], object]) -> Callable[[str], None]:
     """Tells of what is said there up to the message of an error, which is raised here."""
     failed = False
 
-    def heard(line: str) -> None:
+    def on_line(line: str) -> None:
         nonlocal failed
         failed = failed or line.startswith(ERROR)
         if not failed:
-            tell(f"{host.name}: {line}")
+            progress(f"{host.name}: {line}")
 
-    return heard
+    return on_line
 
 
 def _json(host: Host, done: Completed) -> dict[str, Any]:

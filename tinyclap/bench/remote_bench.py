@@ -20,7 +20,7 @@ def bench_there(
     sources: Sequence[Path],
     models: Sequence[TimedGraph],
     settings: Mapping[str, Any],
-    tell: Callable[[str], object],
+    progress: Callable[[str], object],
 ) -> dict[str, Any]:
     """The result of `bench.bench` on another machine.
 
@@ -29,7 +29,7 @@ def bench_there(
         sources: runs, bundles and ONNX files.
         models: what `find_models` found there.
         settings: of the command, by option; what is None or False is left out.
-        tell: is told what the command says there.
+        progress: is told what the command says there.
 
     Raises:
         TinyclapError: as of `bench.bench` and `remote.run_there`.
@@ -42,7 +42,9 @@ def bench_there(
             files += sent
     given = [(option, value) for option, value in settings.items() if value is not None and value is not False]
     options = [word for option, value in given for word in ([option] if value is True else [option, str(value)])]
-    result = run_there(host, files, ["bench", *(Sent(names[source]) for source in sources), *options, "--json"], tell)
+    result = run_there(
+        host, files, ["bench", *(Sent(names[source]) for source in sources), *options, "--json"], progress
+    )
     own = [named(model) for model in models]
     return {
         "environment": {**result["environment"], "command": command_line(), "host": host.name},

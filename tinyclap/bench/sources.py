@@ -130,16 +130,18 @@ def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> TimedG
     for name, (option, value) in given.items():
         if value is not None and own.get(name) not in (None, value):
             raise TinyclapError(f"{path} says itself that its {name} is {own[name]:g}; leave out {option}")
-    told = {"sample_rate": sample_rate, "window_s": window_s, **own}
-    shape = _shape(path, session, told.get("input"))
-    rate, frontend = told["sample_rate"], told["frontend"] if len(shape) == 4 else None
+    metadata = {"sample_rate": sample_rate, "window_s": window_s, **own}
+    shape = _shape(path, session, metadata.get("input"))
+    rate, frontend = metadata["sample_rate"], metadata["frontend"] if len(shape) == 4 else None
     if len(shape) == 4 and frontend is None:
-        clip, window_s = _logmel(path, shape), told["window_s"]
+        clip, window_s = _logmel(path, shape), metadata["window_s"]
     else:
-        samples = _samples_before(frontend, path, shape, told) if frontend else _samples(path, shape[1], told)
+        samples = _samples_before(frontend, path, shape, metadata) if frontend else _samples(path, shape[1], metadata)
         clip, window_s = (samples,), samples / rate if rate else None
     return TimedGraph(
-        name=f"{told['name']} {path.stem}" if "graphs" in told and "name" in told else told.get("name", path.stem),
+        name=f"{metadata['name']} {path.stem}"
+        if "graphs" in metadata and "name" in metadata
+        else metadata.get("name", path.stem),
         source=path,
         path=path,
         kind=None,
@@ -149,10 +151,10 @@ def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> TimedG
         batch=shape[0] if isinstance(shape[0], int) else None,
         sample_rate=rate,
         window_s=window_s,
-        precision=told.get("precision"),
+        precision=metadata.get("precision"),
         # A graph that takes a waveform may hold the tables of a front end, and those are no parameters.
-        parameters=told["parameters"] if "parameters" in told else _counted(path) if len(shape) == 4 else None,
-        macs=told.get("macs"),
+        parameters=metadata["parameters"] if "parameters" in metadata else _counted(path) if len(shape) == 4 else None,
+        macs=metadata.get("macs"),
     )
 
 
@@ -160,26 +162,26 @@ def _metadata(path: Path, text: str) -> dict[str, Any]:
     """What a graph says of itself, with what it says as one of a bundle; `frontend` is always there."""
     place = f"{path}: metadata {METADATA_KEY!r}"
     try:
-        told = json.loads(text)
+        metadata = json.loads(text)
     except ValueError as error:
         raise TinyclapError(f"{place} is no JSON ({error})") from error
-    if not isinstance(told, dict):
-        raise TinyclapError(f"{place} is {told!r}, expected an object")
-    _refuse_bad(told, place)
-    if "graphs" in told:
-        own = _own(path, told["graphs"])
+    if not isinstance(metadata, dict):
+        raise TinyclapError(f"{place} is {metadata!r}, expected an object")
+    _refuse_bad(metadata, place)
+    if "graphs" in metadata:
+        own = _own(path, metadata["graphs"])
         _refuse_bad(own, f"{place}: graphs")
-        told = {"parameters": None, **told, **own}  # nothing is counted that a bundle should tell
-    if told.get("frontend") is None:
-        return told | {"frontend": None}
-    spec = FrontendSpec(**arguments(told["frontend"], FrontendSpec, f"{place}: frontend"))
-    return told | {"frontend": spec, "sample_rate": spec.sample_rate}
+        metadata = {"parameters": None, **metadata, **own}  # nothing is counted that a bundle should tell
+    if metadata.get("frontend") is None:
+        return metadata | {"frontend": None}
+    spec = FrontendSpec(**arguments(metadata["frontend"], FrontendSpec, f"{place}: frontend"))
+    return metadata | {"frontend": spec, "sample_rate": spec.sample_rate}
 
 
-def _refuse_bad(told: Mapping[str, Any], place: str) -> None:
+def _refuse_bad(metadata: Mapping[str, Any], place: str) -> None:
     for key, (allowed, words) in CHECKS.items():
-        if key in told and not allowed(told[key]):
-            raise TinyclapError(f"{place}: {key} is {told[key]!r}; it must be {words}")
+        if key in metadata and not allowed(metadata[key]):
+            raise TinyclapError(f"{place}: {key} is {metadata[key]!r}; it must be {words}")
 
 
 def _own(path: Path, graphs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -189,16 +191,16 @@ def _own(path: Path, graphs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     else:
         int8 = QUANTISED in path.read_bytes()  # the names of operators stand in it as they are
         meant = [facts for facts in graphs.values() if (facts.get("precision") == "int8") == int8]
-    told = {key: [facts.get(key) for facts in meant] for key in OWN}
-    agreed = {key: values[0] for key, values in told.items() if values and values.count(values[0]) == len(values)}
+    metadata = {key: [facts.get(key) for facts in meant] for key in OWN}
+    agreed = {key: values[0] for key, values in metadata.items() if values and values.count(values[0]) == len(values)}
     return {key: value for key, value in agreed.items() if value is not None}
 
 
-def _shape(path: Path, session: Any, told: str | None) -> Shape:
+def _shape(path: Path, session: Any, metadata: str | None) -> Shape:
     """Shape of a graph's one input, if it embeds audio."""
     inputs = session.get_inputs()
     rank = len(inputs[0].shape) if len(inputs) == 1 else 0
-    named = rank != 2 or "waveform" in (inputs[0].name, told)
+    named = rank != 2 or "waveform" in (inputs[0].name, metadata)
     if rank in RANKS and named and inputs[0].type == "tensor(float)":
         found: Shape = inputs[0].shape
         return found
@@ -207,32 +209,32 @@ def _shape(path: Path, session: Any, told: str | None) -> Shape:
     raise TinyclapError(f"{path} takes {listed}{text}; what can be timed takes float32: {ALLOWED}")
 
 
-def _samples(path: Path, length: int | str | None, told: Mapping[str, Any]) -> int:
+def _samples(path: Path, length: int | str | None, metadata: Mapping[str, Any]) -> int:
     """Of one clip: as many as the graph takes, or if it takes any number, as its metadata or the options say."""
     if isinstance(length, int):
         return length
-    if told["window_s"] is None or told["sample_rate"] is None:
+    if metadata["window_s"] is None or metadata["sample_rate"] is None:
         raise TinyclapError(
             f"{path} takes sound of any length and does not say how much it is meant for; give --window SECONDS and "
             f"--sample-rate HZ, or write window_s and sample_rate into its metadata ({METADATA_KEY!r}, as JSON)"
         )
-    samples = round(told["window_s"] * told["sample_rate"])
+    samples = round(metadata["window_s"] * metadata["sample_rate"])
     if samples < 1:
         raise TinyclapError(
-            f"{path}: {told['window_s']:g} s at {told['sample_rate']} Hz are less than one sample; give a "
+            f"{path}: {metadata['window_s']:g} s at {metadata['sample_rate']} Hz are less than one sample; give a "
             f"longer --window, or write a longer window_s into its metadata ({METADATA_KEY!r})"
         )
     return samples
 
 
-def _samples_before(spec: FrontendSpec, path: Path, shape: Shape, told: Mapping[str, Any]) -> int:
+def _samples_before(spec: FrontendSpec, path: Path, shape: Shape, metadata: Mapping[str, Any]) -> int:
     """Of one clip whose log-mel spectrogram a graph takes."""
     frames, bands = shape[2:]
     if isinstance(bands, int) and bands != spec.n_mels:
         raise TinyclapError(f"{path} takes {bands} bands, and its metadata tells of a front end of {spec.n_mels}")
     if not isinstance(frames, int):
-        return _samples(path, None, told)
-    window = round((told["window_s"] or 0) * spec.sample_rate)
+        return _samples(path, None, metadata)
+    window = round((metadata["window_s"] or 0) * spec.sample_rate)
     return window if spec.n_frames(window) == frames else (frames - 1) * spec.hop_length
 
 

@@ -67,9 +67,9 @@ def run_script(
     host: Host,
     script: str,
     feed: Callable[[IO[bytes]], None] | None = None,
-    heard: Callable[[str], None] | None = None,
+    on_line: Callable[[str], None] | None = None,
 ) -> Completed:
-    """Run a script there; `feed` writes what it reads, and `heard` is told each line of its stderr at once.
+    """Run a script there; `feed` writes what it reads, and `on_line` is told each line of its stderr at once.
 
     Raises:
         TinyclapError: there is no ssh here.
@@ -84,7 +84,7 @@ def run_script(
                 "there is no ssh here; install it (apt install openssh-client), or run the command there itself"
             ) from error
         with process:
-            errors = _attend(process, feed, heard)
+            errors = _attend(process, feed, on_line)
         out.seek(0)
         done = Completed(process.returncode, out.read().decode(errors="replace"), errors)
     if done.code == FAILED:
@@ -95,7 +95,7 @@ def run_script(
 def _attend(
     process: subprocess.Popen[bytes],
     feed: Callable[[IO[bytes]], None] | None,
-    heard: Callable[[str], None] | None,
+    on_line: Callable[[str], None] | None,
 ) -> str:
     """All that the process says on stderr until its end."""
     assert process.stderr is not None
@@ -108,8 +108,8 @@ def _attend(
                 process.stdin.close()
         for raw in process.stderr:
             lines.append(raw.decode(errors="replace").rstrip())
-            if heard:
-                heard(lines[-1])
+            if on_line:
+                on_line(lines[-1])
     except BaseException:
         process.kill()
         with suppress(BrokenPipeError):

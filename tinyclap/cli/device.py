@@ -168,14 +168,14 @@ def selftest_command(
         typer.echo(json.dumps({"bundle": str(bundle), "graphs": [asdict(test) for test in tests]}))
     else:
         for test in tests:
-            told = 'not tested; it needs: pip install "tinyclap[text]"'
+            text_side = 'not tested; it needs: pip install "tinyclap[text]"'
             if test.passed is not None:
                 inputs = f"{test.n_inputs} input{'' if test.n_inputs == 1 else 's'}"
-                told = (
+                text_side = (
                     f"{'passed' if test.passed else 'FAILED'}; {inputs} on {test.provider}, "
                     f"largest difference {test.difference:.1e}, mean cosine {test.cosine:.4f}"
                 )
-            typer.echo(f"{test.graph}: {told}")
+            typer.echo(f"{test.graph}: {text_side}")
     refuse_failed(bundle, tests)
 
 

@@ -126,7 +126,7 @@ def search_command(
     from tinyclap.pipelines.search import search_run, train_chosen
     from tinyclap.reports.console.search import as_object, as_table
 
-    result = search_run(loaded, budget, options, views, folder, tell=lambda what: typer.echo(what, err=True))
+    result = search_run(loaded, budget, options, views, folder, progress=lambda what: typer.echo(what, err=True))
     typer.echo(as_object(result, folder) if as_json else as_table(result, folder))
     if train:
         from tinyclap.reports.console.run import as_table as run_table

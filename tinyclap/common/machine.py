@@ -44,8 +44,8 @@ def environment() -> dict[str, Any]:
         "command": command_line(),
         "cpu": cpu(),
         "cores": os.cpu_count(),
-        "governor": _told(GOVERNOR),
-        "scaling_driver": _told(DRIVER),
+        "governor": _content(GOVERNOR),
+        "scaling_driver": _content(DRIVER),
         "load_average": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),  # numpy's own threads, of a front end that it computes
         "platform": platform.platform(),
@@ -61,19 +61,19 @@ def command_line() -> str:
     return shlex.join(["tinyclap", *sys.argv[1:]])
 
 
-def cautions(told: dict[str, Any], *, comparable: bool = False) -> list[str]:
+def cautions(facts: dict[str, Any], *, comparable: bool = False) -> list[str]:
     """What makes times under these conditions doubtful, in words; `comparable`: whether --compare could help."""
     found = []
-    if told["governor"] == "powersave" and told["scaling_driver"] not in SCALING:
+    if facts["governor"] == "powersave" and facts["scaling_driver"] not in SCALING:
         found.append("the processor's governor is powersave: times are longer, and vary with its clock")
-    load, cores = told["load_average"], told["cores"]
+    load, cores = facts["load_average"], facts["cores"]
     if load and cores and load[0] > cores / 2:
         remedy = "; ratios hold better with --compare" if comparable else ""
         found.append(f"this machine is busy (load {load[0]:.1f} on {cores} cores){remedy}")
     return found
 
 
-def _told(path: Path) -> str | None:
+def _content(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8").strip() or None
     except OSError:
@@ -89,5 +89,5 @@ def cpu() -> str:
 def _processor(info: str) -> str:
     """The processor by its name, or on boards, whose processors do not tell it, by the board's."""
     named = [line.split(":", 1) for line in info.splitlines() if ":" in line]
-    told = {key.strip(): value.strip() for key, value in named}
-    return told.get("model name") or told.get("Model") or platform.processor() or platform.machine()
+    facts = {key.strip(): value.strip() for key, value in named}
+    return facts.get("model name") or facts.get("Model") or platform.processor() or platform.machine()

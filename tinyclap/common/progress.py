@@ -24,12 +24,12 @@ class Progress:
         shown: False where another process tells of the same work.
     """
 
-    def __init__(self, what: str, total: int | None, unit: str, *, done: int = 0, shown: bool = True) -> None:
-        self._what, self._total, self._unit, self._done, self._shown = what, total, unit, done, shown
-        self._began = self._told = time.monotonic()
+    def __init__(self, what: str, total: int | None, unit: str, *, done: int = 0, visible: bool = True) -> None:
+        self._what, self._total, self._unit, self._done, self._visible = what, total, unit, done, visible
+        self._began = self._printed_at = time.monotonic()
         self._figures = ""
         self._bar = None
-        if shown and sys.stderr is not None and sys.stderr.isatty():
+        if visible and sys.stderr is not None and sys.stderr.isatty():
             self._bar = tqdm(desc=what, total=total, initial=done, unit=unit, unit_scale=unit == "B")
 
     def update(self, count: int = 1, figures: str = "") -> None:
@@ -40,8 +40,8 @@ class Progress:
             self._bar.update(count)
             if figures:
                 self._bar.set_postfix_str(figures)
-        elif self._shown and time.monotonic() - self._told >= PLAIN_EVERY_S:
-            self._tell()
+        elif self._visible and time.monotonic() - self._printed_at >= PLAIN_EVERY_S:
+            self._print()
 
     def __enter__(self) -> Self:
         return self
@@ -56,15 +56,19 @@ class Progress:
         """The work is over."""
         if self._bar is not None:
             self._bar.close()
-        elif self._told > self._began:  # what was told of is told to be over
-            self._tell()
+        elif self._printed_at > self._began:  # what was told of is told to be over
+            self._print()
 
-    def _tell(self) -> None:
-        self._told = time.monotonic()
+    def _print(self) -> None:
+        self._printed_at = time.monotonic()
         write, unit = (file_size, "") if self._unit == "B" else (whole, f" {self._unit}s")
         counted = write(self._done) if self._total is None else f"{write(self._done)} of {write(self._total)}"
-        said = [f"{counted}{unit}", duration(self._told - self._began), *([self._figures] if self._figures else [])]
-        print(f"{self._what}: {', '.join(said)}", file=sys.stderr, flush=True)
+        parts = [
+            f"{counted}{unit}",
+            duration(self._printed_at - self._began),
+            *([self._figures] if self._figures else []),
+        ]
+        print(f"{self._what}: {', '.join(parts)}", file=sys.stderr, flush=True)
 
 
 def counted(items: Iterable[T], what: str, total: int, unit: str) -> Iterator[T]:

@@ -155,5 +155,5 @@ class Data(Section):
 
 def describe_data(spec: Any) -> str:
     """A data section in one line, which tells evaluations apart."""
-    told = [part.model_dump(mode="json", exclude_none=True, exclude_defaults=True) for part in one_or_more(spec)]
-    return "; ".join(" ".join(f"{key}={value}" for key, value in one.items()) for one in told)
+    sections = [part.model_dump(mode="json", exclude_none=True, exclude_defaults=True) for part in one_or_more(spec)]
+    return "; ".join(" ".join(f"{key}={value}" for key, value in one.items()) for one in sections)

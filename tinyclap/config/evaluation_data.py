@@ -65,14 +65,14 @@ def other_data(
     return OtherData(spec, checked.model_dump(exclude_none=True))
 
 
-def _set(written: Source, setting: str, shown: str) -> None:
-    """Apply one KEY=VALUE; what is wrong with it is said of `shown`, what the user typed."""
+def _set(written: Source, setting: str, typed: str) -> None:
+    """Apply one KEY=VALUE; what is wrong with it is said of `typed`, what the user typed."""
     if "=" not in setting:
-        written.problems.append((Place(0, shown), "expected KEY=VALUE, for example --set esc10=true"))
+        written.problems.append((Place(0, typed), "expected KEY=VALUE, for example --set esc10=true"))
         return
     known = len(written.problems)
     source.override(written, setting)
-    place = Place(0, shown)
+    place = Place(0, typed)
     written.problems[known:] = [(place, message) for _, message in written.problems[known:]]
     key = setting.partition("=")[0].strip()
     if (key,) in written.places:

@@ -18,7 +18,7 @@ import numpy as np
 
 from tinyclap.audio import files
 from tinyclap.audio.files import AudioInfo
-from tinyclap.errors import NAMES_SHOWN, TinyclapError, shown
+from tinyclap.errors import MAX_NAMES, TinyclapError, listed
 
 DIGEST_BYTES = 16
 
@@ -47,7 +47,7 @@ class Dataset:
             raise TinyclapError(f"data set {name}: holds no clips")
         doubled = [clip for clip, count in Counter(clip.name for clip in clips).items() if count > 1]
         if doubled:
-            raise TinyclapError(f"data set {name}: clip names must be unique, given twice: {shown(doubled)}")
+            raise TinyclapError(f"data set {name}: clip names must be unique, given twice: {listed(doubled)}")
         self.name = name
         self.clips = tuple(clips)
         self._fingerprint: str | None = None
@@ -128,8 +128,8 @@ class Dataset:
         known = sorted(set(values) - {None})
         unknown = [value for value in wanted if value not in known]
         if unknown:
-            there = f"there are {shown(known, NAMES_SHOWN)}" if known else f"its clips have no {field}"
-            raise TinyclapError(f"data set {self.name}: no clip has {field} {shown(unknown)}; {there}")
+            there = f"there are {listed(known, MAX_NAMES)}" if known else f"its clips have no {field}"
+            raise TinyclapError(f"data set {self.name}: no clip has {field} {listed(unknown)}; {there}")
         return {index for index, value in enumerate(values) if value in wanted}
 
     def _subset(self, clips: Sequence[Clip]) -> Self:

@@ -23,7 +23,7 @@ from tinyclap.data.folder import check_folder
 from tinyclap.errors import TinyclapError
 
 COLUMNS = ("path", "label", "caption", "fold", "split", "source")
-ERRORS_SHOWN = 20
+MAX_ERRORS = 20
 SPELLING = 0.8  # similarity above which an unknown column is taken for a misspelt one
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 Row = dict[str, Any]
@@ -56,9 +56,9 @@ def manifest(path: Path | str, root: Path | str | None = None) -> Dataset:
         errors += [f"line {line}: {problem}" for problem in problems]
         clips.append(clip)
     if errors:
-        more = [f"... and {len(errors) - ERRORS_SHOWN} more"] if len(errors) > ERRORS_SHOWN else []
+        more = [f"... and {len(errors) - MAX_ERRORS} more"] if len(errors) > MAX_ERRORS else []
         raise TinyclapError(
-            "\n  ".join([f"{path}, clips looked for in {root.absolute()}:", *errors[:ERRORS_SHOWN], *more])
+            "\n  ".join([f"{path}, clips looked for in {root.absolute()}:", *errors[:MAX_ERRORS], *more])
         )
     return Dataset(path.stem, clips)
 

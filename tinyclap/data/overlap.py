@@ -5,27 +5,27 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 from tinyclap.data.dataset import Clip, Dataset
-from tinyclap.errors import TinyclapError, shown
+from tinyclap.errors import TinyclapError, listed
 
 
-def heard_clips(train: Dataset, test: Dataset) -> list[Clip]:
+def clips_in_training(train: Dataset, test: Dataset) -> list[Clip]:
     """The test clips that are the training's files or copies of them, cut from its recordings, or generated alike.
 
     A recording is known by its `source` among the clips of one folder. The same sound in another format or at another
     sample rate is not recognised.
     """
-    heard = {key for clip in train.clips for key in _keys(train, clip)}
+    known = {key for clip in train.clips for key in _keys(train, clip)}
     copies = _copies(train, test)
-    return [clip for clip in test.clips if clip.path in copies or not heard.isdisjoint(_keys(test, clip))]
+    return [clip for clip in test.clips if clip.path in copies or not known.isdisjoint(_keys(test, clip))]
 
 
 def refuse_overlap(train: Dataset, test: Dataset) -> None:
     """Raises TinyclapError where a test set holds clips that the training hears."""
-    heard = heard_clips(train, test)
-    if heard:
-        named = shown([f"{clip.name} (of recording {clip.source})" if clip.source else clip.name for clip in heard], 3)
+    known = clips_in_training(train, test)
+    if known:
+        named = listed([f"{clip.name} (of recording {clip.source})" if clip.source else clip.name for clip in known], 3)
         raise TinyclapError(
-            f"data.test: {len(heard)} of its {len(test)} clips are in data.train too, as files or as parts of the same "
+            f"data.test: {len(known)} of its {len(test)} clips are in data.train too, as files or as parts of the same "
             f"recordings: {named}; choose other folds, labels or files, so that the test is of sounds never heard"
         )
 

@@ -90,7 +90,7 @@ class Exporter:
     Attributes:
         student: is put into evaluation mode.
         teacher: gives the label vectors, the text tower, the licence.
-        material: to calibrate, measure and compare on.
+        calibration_set: to calibrate, measure and compare on.
         options: what goes into the bundle.
         name: of the bundle.
         prompts: templates with `{}`.
@@ -100,7 +100,7 @@ class Exporter:
 
     student: Student
     teacher: Teacher
-    material: CalibrationSet
+    calibration_set: CalibrationSet
     options: ExportOptions
     name: str
     prompts: tuple[str, ...]
@@ -127,7 +127,7 @@ class Exporter:
                 save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
             write_text(new / README, readme(manifest, options.labels))
             self._write_test_vectors(new, manifest)
-            sounds = parity.test_sounds(self.material.train, student.config.window_samples)
+            sounds = parity.test_sounds(self.calibration_set.train, student.config.window_samples)
             self.progress(f"comparing with torch on {len(sounds)} sounds")
             measured = parity.check(new, student, sounds)
             if options.static_s is not None:
@@ -162,16 +162,16 @@ class Exporter:
 
     def _graphs(self) -> dict[str, onnx.ModelProto]:
         """The audio graphs by file name."""
-        student, material = self.student, self.material
+        student, calibration_set = self.student, self.calibration_set
         self.progress("tracing the student")
         static_s = self.options.static_s
         static = {} if static_s is None else {STATIC_GRAPH: static_graph(student, static_s)}
         encoder = encoder_graph(student)
         graphs = {FLOAT_GRAPH: encoder}
         if self.options.int8:
-            self.progress(f"calibrating INT8 on {len(material.calibration)} training clips")
-            heard = logmels(student, material.train, material.calibration)
-            graphs[INT8_GRAPH] = quantize.quantize(encoder, heard)
+            self.progress(f"calibrating INT8 on {len(calibration_set.calibration)} training clips")
+            sounds = logmels(student, calibration_set.train, calibration_set.calibration)
+            graphs[INT8_GRAPH] = quantize.quantize(encoder, sounds)
         if self.options.input == "waveform":
             frontend = frontend_graph(student.frontend, student.config.window_samples)
             graphs = {name: join(frontend, graph) for name, graph in graphs.items()}
@@ -198,20 +198,22 @@ class Exporter:
 
     def _measure_int8(self, folder: Path, graphs: Graphs) -> dict[str, Any]:
         """The INT8 graph beside the float graph, for the manifest; raises GateError if it is too far away."""
-        kind, material = self.options.input, self.material
-        decoded, indices = material.measured
-        self.progress(f"measuring INT8 on {len(indices)} {'test' if material.test else 'held-back training'} clips")
+        kind, calibration_set = self.options.input, self.calibration_set
+        decoded, indices = calibration_set.measured
+        self.progress(
+            f"measuring INT8 on {len(indices)} {'test' if calibration_set.test else 'held-back training'} clips"
+        )
 
         def opened(name: str) -> Any:
             save(graphs[name], folder / name)
             return open_session(folder / name, inputs=[kind], output="embedding", providers=None, threads=1)
 
-        heard = windows if kind == "waveform" else logmels
-        labels = self.options.labels or material.labels
+        inputs = windows if kind == "waveform" else logmels
+        labels = self.options.labels or calibration_set.labels
         if not labels and self.options.int8_min_agreement is not None:
             raise TinyclapError("--int8-min-agreement needs classes; give --labels, or a recipe with data.test")
         classes = self._classes(labels) if labels else None
-        batches = heard(self.student, decoded, indices)
+        batches = inputs(self.student, decoded, indices)
         measured = quantize.measure(opened(FLOAT_GRAPH), opened(INT8_GRAPH), batches, classes)
         asked = self.options.int8_min_agreement
         quantize.gate(measured, self.options.int8_min_cosine, quantize.MIN_AGREEMENT if asked is None else asked)
@@ -226,8 +228,8 @@ class Exporter:
         if not self.options.text:
             return None
         self.progress("tracing the text tower")
-        shown = [text for texts in zero_shot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
-        return write_text_side(self.teacher, folder, shown, self.student.latent_map)
+        checked = [text for texts in zero_shot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
+        return write_text_side(self.teacher, folder, checked, self.student.latent_map)
 
     def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
         """Their unit vectors in the student's space."""

@@ -40,8 +40,8 @@ class CalibrationSet:
     def measured(self) -> tuple[Decoded, list[int]]:
         """Windows to measure on, none of which the calibration heard (unless there is only one)."""
         decoded = self.train if self.test is None else self.test
-        heard = set(self.calibration) if self.test is None else set()
-        free = [index for index in range(len(decoded)) if index not in heard] or [0]
+        used = set(self.calibration) if self.test is None else set()
+        free = [index for index in range(len(decoded)) if index not in used] or [0]
         return decoded, [free[row] for row in spread(len(free), MEASURED_CLIPS)]
 
 

@@ -42,7 +42,9 @@ class Budget:
             raise TinyclapError(f"--precision {self.precision}: allowed: {', '.join(PRECISIONS)}")
         for name, limit in self.limits.items():
             if limit <= 0:
-                raise TinyclapError(f"a limit of {told(name, limit)} on {LIMITS[name]} leaves nothing; give more")
+                raise TinyclapError(
+                    f"a limit of {format_limit(name, limit)} on {LIMITS[name]} leaves nothing; give more"
+                )
         if self.latency_ms is not None and self.latency is None:
             raise TinyclapError(
                 "latency can be limited once it was measured on the device: `tinyclap latency --make FOLDER` here, "
@@ -56,8 +58,8 @@ class Budget:
         for name, value in free.items():
             if others.get(name) is not None and others[name] > value:
                 raise TinyclapError(
-                    f"{LIMITS[name]} of {told(name, others[name])} is more than the device has free, "
-                    f"{told(name, value)}; give less, or a device file of your own"
+                    f"{LIMITS[name]} of {format_limit(name, others[name])} is more than the device has free, "
+                    f"{format_limit(name, value)}; give less, or a device file of your own"
                 )
             others[name] = value if others.get(name) is None else others[name]
         if device.latency and others.get("latency") is None:
@@ -92,7 +94,7 @@ LIMITS = {
 }
 
 
-def told(name: str, value: float) -> str:
+def format_limit(name: str, value: float) -> str:
     """A cost as people read it."""
     if name == "latency_ms":
         return f"{value:.3g} ms"

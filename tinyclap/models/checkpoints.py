@@ -123,6 +123,6 @@ def load_published(
 
 def refuse_misfit(name: str, what: str, faults: Mapping[str, list[str]]) -> None:
     """Raise a TinyclapError that counts the keys of each fault of a teacher's weights, where there are any."""
-    told = [f"{len(keys)} {fault} (e.g. {keys[0]})" for fault, keys in faults.items() if keys]
-    if told:
-        raise TinyclapError(f"teacher {name}: {what}: {'; '.join(told)}")
+    described = [f"{len(keys)} {fault} (e.g. {keys[0]})" for fault, keys in faults.items() if keys]
+    if described:
+        raise TinyclapError(f"teacher {name}: {what}: {'; '.join(described)}")

@@ -20,7 +20,7 @@ from tinyclap.errors import TinyclapError
 
 CONFIG, WEIGHTS, CARD, MAP = "config.json", "model.safetensors", "README.md", FILE
 HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
-SHOWN = 3  # names listed in a message
+MAX_NAMES = 3  # names listed in a message
 
 
 def save(
@@ -173,7 +173,7 @@ def _locate(source: str | Path) -> Path:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    return ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
 
 
 def _first_line(error: Exception) -> str:

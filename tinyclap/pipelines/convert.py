@@ -151,9 +151,9 @@ def _tower(source: str, path: Path) -> str:
 
     facts = export_tower(load_teacher(_kind(source), source), path)
     size = f"{scaled(facts['parameters'])} parameters, {file_size(path.stat().st_size)}"
-    hears = f"{facts['window_s']:g} s at {facts['sample_rate']} Hz to {facts['embed_dim']} dimensions"
+    takes = f"{facts['window_s']:g} s at {facts['sample_rate']} Hz to {facts['embed_dim']} dimensions"
     return (
-        f"the audio tower of {facts['name']}, {size}: {hears}, at most {facts['max_abs']:.1e} from torch\n"
+        f"the audio tower of {facts['name']}, {size}: {takes}, at most {facts['max_abs']:.1e} from torch\n"
         f"next: tinyclap bench {path}"
     )
 

@@ -11,7 +11,7 @@ from tinyclap.config.data import Data, describe_data, one_or_more
 from tinyclap.config.evaluation_data import other_data
 from tinyclap.config.recipe import load_recipe
 from tinyclap.data import Dataset, build_dataset
-from tinyclap.data.overlap import heard_clips
+from tinyclap.data.overlap import clips_in_training
 from tinyclap.errors import TinyclapError
 from tinyclap.pipelines.build import teacher_kind
 from tinyclap.pipelines.finished import student_and_teacher
@@ -60,17 +60,17 @@ def evaluate_run(
         mean = _teacher_mean(run)
         task = zero_shot_task(spec, recipe, teacher, student.sample_rate)
         evaluation = task.evaluate(teacher, student, mean=mean)
-    evaluation["heard_in_training"] = _heard_in_training(recipe.data, task.dataset)
+    evaluation["heard_in_training"] = _clips_in_training(recipe.data, task.dataset)
     write_evaluation(run, evaluation, describe_data(recipe_test) if recipe_test else None)
     write_report(run)
     return evaluation
 
 
-def _heard_in_training(data: Data, test: Dataset) -> int | None:
+def _clips_in_training(data: Data, test: Dataset) -> int | None:
     stay = {"download": False}  # to look is no reason to fetch
     parts = [part.model_copy(update=stay) if hasattr(part, "download") else part for part in one_or_more(data.train)]
     try:
-        return len(heard_clips(build_dataset(parts), test))
+        return len(clips_in_training(build_dataset(parts), test))
     except TinyclapError:  # the training data may have been moved since
         return None
 

@@ -49,7 +49,7 @@ def search_run(
     options: SearchOptions,
     views: int,
     folder: Path,
-    tell: Callable[[str], None] = silent,
+    progress: Callable[[str], None] = silent,
 ) -> dict[str, Any]:
     """Search a student for a budget and write what came of it.
 
@@ -62,7 +62,7 @@ def search_run(
         options: how long to search.
         views: of each clip in the trials.
         folder: of the search; the same search goes on there.
-        tell: is told what happens, a line at a time.
+        progress: is told what happens, a line at a time.
 
     Returns:
         What search.json says.
@@ -74,7 +74,7 @@ def search_run(
     found: dict[str, Any] = read_json(folder / RESULT, {})
     if len(found.get("trials", [])) >= options.trials:
         return found
-    tell("counting the students that fit")
+    progress("counting the students that fit")
     teacher = build_teacher(recipe.teacher)
     base = recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s)
     space = space_around(base, teacher.sample_rate, teacher.embed_dim)
@@ -83,7 +83,7 @@ def search_run(
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / ASKED, asked(recipe, budget, options, views))
     trials = _Trials(recipe, teacher, views, options.epochs, options.rungs, folder / TRIALS)
-    ranked = search(space, feasible, budget, trials.train, options, folder / STUDY, tell)
+    ranked = search(space, feasible, budget, trials.train, options, folder / STUDY, progress)
     result = {
         "budget": dataclasses.asdict(budget),
         **dataclasses.asdict(options),
@@ -131,8 +131,8 @@ def chosen_recipe(recipe: DistillRecipe, config: StudentConfig, path: Path, full
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    told = {"centred_cosine": trial.value, "epochs": trial.epochs, "finished": trial.finished}
-    return {**told, **trial.costs, "student": dataclasses.asdict(trial.config)}
+    row = {"centred_cosine": trial.value, "epochs": trial.epochs, "finished": trial.finished}
+    return {**row, **trial.costs, "student": dataclasses.asdict(trial.config)}
 
 
 @dataclass(frozen=True)

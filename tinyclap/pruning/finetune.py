@@ -50,26 +50,26 @@ def head_training_set(
     return HeadTrainingSet(np.concatenate(features), targets.reshape(len(rows), -1), loss, plain_weight)
 
 
-def finetune(student: Student, taught: HeadTrainingSet, epochs: int, *, lr: float = 0.004, seed: int = 0) -> Student:
+def finetune(student: Student, learned: HeadTrainingSet, epochs: int, *, lr: float = 0.004, seed: int = 0) -> Student:
     """A pruned student whose head alone was trained towards the teacher's mapped embeddings.
 
     A mapped projection becomes a narrow one first (see `narrow`).
 
     Args:
         student: pruned.
-        taught: stored views of the training clips.
+        learned: stored views of the training clips.
         epochs: passes over all of them.
         lr: peak learning rate.
         seed: of the order and of a new head.
     """
     student = copy.deepcopy(narrow(student, seed))
-    wanted = taught.targets.astype(np.float32)
+    wanted = learned.targets.astype(np.float32)
     if student.latent_map is not None:
         wanted = student.latent_map.apply(wanted)
-    features, targets = torch.from_numpy(taught.features), torch.from_numpy(np.ascontiguousarray(wanted))
+    features, targets = torch.from_numpy(learned.features), torch.from_numpy(np.ascontiguousarray(wanted))
     criterion: nn.Module = CosineLoss()
-    if taught.loss != "cosine":
-        criterion = CentredCosineLoss(targets.mean(0), taught.plain_weight)
+    if learned.loss != "cosine":
+        criterion = CentredCosineLoss(targets.mean(0), learned.plain_weight)
     options = TrainingOptions(epochs=epochs, batch_size=min(FINETUNE_BATCH, len(features)), lr=lr)
     optimizer = build_optimizer([(student.head.parameters(), lr)], options)
     steps = len(epoch_batches(len(features), options.batch_size, seed, 0))

@@ -125,7 +125,9 @@ def models(run: Run, shape: StudentShape | None) -> list[CostColumn]:
         found["student"] = dataclasses.replace(student, figures={**student.figures, **shape.memory("float32")})
     for kind, entry in timed.items():
         known_already = found.get(kind, CostColumn(kind.capitalize(), kind, {}))
-        found[kind] = dataclasses.replace(known_already, figures={**_bench_figures(entry), **_told(known_already)})
+        found[kind] = dataclasses.replace(
+            known_already, figures={**_bench_figures(entry), **_known_facts(known_already)}
+        )
     order = [found[kind] for kind in ("teacher", "unpruned", "student", "int8") if kind in found]
     further = [
         CostColumn(str(entry.get("name") or entry.get("file")), "other", _bench_figures(entry)) for entry in others
@@ -143,8 +145,8 @@ def cost_rows(columns: Sequence[CostColumn]) -> list[CostRow]:
             continue
         compared = ratio(*(pair.get(kind, {}).get(figure.key) for kind in ("student", "teacher")))
         alike = figure.key not in OF_A_WINDOW or not windows_differ(pair.values(), figure.key)
-        told = f"{figure.help}; windows differ" if not alike else figure.help
-        rows.append(CostRow(figure.name, cells, compared if alike and compared != DASH else "", told))
+        words = f"{figure.help}; windows differ" if not alike else figure.help
+        rows.append(CostRow(figure.name, cells, compared if alike and compared != DASH else "", words))
     return rows
 
 
@@ -160,15 +162,15 @@ def timed_on(run: Run) -> str:
     if not timed:
         return ""
     environment = as_mapping(run.bench.get("environment"))
-    told = [str(environment.get("cpu") or "a machine that bench.json does not name")]
+    words = [str(environment.get("cpu") or "a machine that bench.json does not name")]
     if environment.get("host"):
-        told.append(f"host {environment['host']}")
+        words.append(f"host {environment['host']}")
     for count, what in ((environment.get("threads"), "thread"), (environment.get("batch"), "clip")):
         if known(count):
-            told.append(f"{count:g} {what}{'s' * (count != 1)}{' at a time' * (what == 'clip')}")
+            words.append(f"{count:g} {what}{'s' * (count != 1)}{' at a time' * (what == 'clip')}")
     if any(entry.get("from") == "logmel" for entry in timed):
-        told.append("some from the spectrogram on")
-    return ", ".join(told)
+        words.append("some from the spectrogram on")
+    return ", ".join(words)
 
 
 def _window_s(figures: Mapping[str, Any], key: str) -> Any:
@@ -183,5 +185,5 @@ def _bench_figures(entry: Mapping[str, Any]) -> dict[str, Any]:
     return figures | {"size_bytes": entry.get("file_bytes"), "timed_s": entry.get("window_s")}
 
 
-def _told(model: CostColumn) -> dict[str, Any]:
+def _known_facts(model: CostColumn) -> dict[str, Any]:
     return {key: value for key, value in model.figures.items() if value is not None}

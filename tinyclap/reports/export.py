@@ -54,26 +54,26 @@ def graph_rows(bundle: Mapping[str, Any]) -> list[GraphRow]:
 def sentences(bundle: Mapping[str, Any]) -> list[str]:
     """How to read the table, from what the bundle says of its measurement."""
     parity, int8 = as_mapping(bundle.get("parity")), as_mapping(as_mapping(bundle.get("graphs")).get(INT8_GRAPH))
-    told = []
+    lines = []
     if known(parity.get("tolerance")) and known(parity.get("clips")):
         worst = f"; the largest was on: {parity['worst_clip']}" if parity.get("worst_clip") else ""
-        told.append(
+        lines.append(
             "Difference: the largest of any entry of a unit vector from what torch computes, "
             f"on {parity['clips']} sounds ({power_of_ten(parity['tolerance'])} is allowed{worst})."
         )
     if int8:
         clips = f" on {int8['measured_clips']} clips" if known(int8.get("measured_clips")) else ""
-        told.append(
+        lines.append(
             f"Rounded to 8 bits, a graph is compared with the float one{clips}: "
             "mean cosine, 1 being the same direction, and the share of clips that get the same class."
         )
         if known(int8.get("latency_ratio")):
-            told.append(
+            lines.append(
                 f"When it was exported, INT8 took {three_digits(int8['latency_ratio'])} times the time of float."
             )
     if bundle.get("recommended"):
-        told.append(f"The graph to run: {bundle['recommended']}.")
-    return told
+        lines.append(f"The graph to run: {bundle['recommended']}.")
+    return lines
 
 
 def _cosine(value: Any) -> str:

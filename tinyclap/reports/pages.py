@@ -22,7 +22,7 @@ def write_pages(folder: Path, template: str, context: Mapping[str, Any]) -> Path
     return target / "report.html"
 
 
-def shown_path(folder: Path) -> str:
+def display_path(folder: Path) -> str:
     """The folder as one would type it in the current directory, when it lies below it."""
     absolute, here = folder.resolve(), Path.cwd()
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else folder).as_posix()
@@ -40,7 +40,7 @@ def template_environment() -> jinja2.Environment:
     )
     for name in ("percent", "percent_interval", "decimal", "whole", "scaled", "duration", "known"):
         environment.filters[name] = getattr(numbers, name)
-    environment.filters.update(stacked=_stacked, md=_markdown, fenced=_fenced, plain=_plain, label=tables.shown_label)
+    environment.filters.update(stacked=_stacked, md=_markdown, fenced=_fenced, plain=_plain, label=tables.label_text)
     return environment
 
 

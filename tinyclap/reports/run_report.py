@@ -10,7 +10,7 @@ from typing import Any
 from tinyclap.reports import charts, costs, pareto, run_charts, scatter, tables
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.export import graph_rows, sentences
-from tinyclap.reports.pages import shown_path, write_pages
+from tinyclap.reports.pages import display_path, write_pages
 from tinyclap.runs.results import Run, as_mapping, as_mappings, read_run
 
 LISTED_CLIPS = 50  # bad clips named in the Markdown; the HTML names all of them
@@ -26,9 +26,9 @@ def write_report(run: Path) -> Path:
 
 
 def _context(run: Run) -> dict[str, Any]:
-    where = shlex.quote(shown_path(run.folder))
+    where = shlex.quote(display_path(run.folder))
     task = "pretrain" if run.settings.get("task") == "pretrain" else "distill"
-    recipe = shlex.quote(f"{shown_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
+    recipe = shlex.quote(f"{display_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
     resume = f"tinyclap {task} {recipe} --run {where} --resume"
     first = run.evaluations[0] if run.evaluations else {}
     own_data = "" if as_mapping(run.settings.get("data")).get("test") and not first else " --data folder --root PATH"
@@ -86,7 +86,7 @@ def _costs(run: Run) -> dict[str, Any]:
 
 def _again(run: Run, task: str, recipe: str) -> str:
     """The command that makes such a run anew."""
-    folder = shlex.quote(shown_path(run.folder) + "-again")
+    folder = shlex.quote(display_path(run.folder) + "-again")
     pruned = as_mapping(run.summary.get("pruned"))
     if not pruned:
         return f"tinyclap {task} {recipe} --run {folder}"

@@ -11,7 +11,7 @@ from tinyclap.common.checks import is_count
 from tinyclap.common.numbers import decimal, known, scaled
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware import pareto
-from tinyclap.hardware.budget import LIMITS, told
+from tinyclap.hardware.budget import LIMITS, format_limit
 from tinyclap.reports import pages, scatter
 from tinyclap.reports.console.search import conventions, drawn_costs, next_command, short
 from tinyclap.reports.scatter import Axis, Point, Quality, Scatter
@@ -81,7 +81,7 @@ def pictures(result: Mapping[str, Any]) -> list[Scatter]:
         axis = Axis(
             f"{cost.name}, logarithmic",
             "{:g}".format,
-            lambda x, key=key, unit=unit: told(key, x * unit),  # type: ignore[misc]
+            lambda x, key=key, unit=unit: format_limit(key, x * unit),  # type: ignore[misc]
             limit,
         )
         front = _front(trials, key)
@@ -107,13 +107,19 @@ def table(result: Mapping[str, Any]) -> list[list[str]]:
     trials, limits = result["trials"], as_mapping(result.get("budget"))
     names = [name for name in LIMITS if any(known(trial.get(name)) for trial in trials)]
     header = ["", "Centred cosine", "Epochs", *(COLUMNS[name] for name in names), "Student"]
-    budget = ["budget", "", "", *(told(name, limits[name]) if known(limits.get(name)) else "" for name in names), ""]
+    budget = [
+        "budget",
+        "",
+        "",
+        *(format_limit(name, limits[name]) if known(limits.get(name)) else "" for name in names),
+        "",
+    ]
     rows = [
         [
             str(place),
             decimal(trial["centred_cosine"]),
             f"{numbers.whole(trial.get('epochs'))}{'' if trial.get('finished') else ', stopped'}",
-            *(told(name, trial[name]) if known(trial.get(name)) else numbers.DASH for name in names),
+            *(format_limit(name, trial[name]) if known(trial.get(name)) else numbers.DASH for name in names),
             short(trial["student"]),
         ]
         for place, trial in enumerate(trials, 1)
@@ -123,7 +129,7 @@ def table(result: Mapping[str, Any]) -> list[list[str]]:
 
 def _context(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     trials, best = result["trials"], result["trials"][0]
-    where = Path(pages.shown_path(folder))
+    where = Path(pages.display_path(folder))
     rows = table(result)
     return {
         "result": result,

@@ -78,12 +78,12 @@ def warnings(evaluation: Mapping[str, Any]) -> list[str]:
         named = [label for label, *counts in zip(labels, *matrix, strict=True) if any(counts)] if matrix else []
         interval = evaluation[model].get("ci95")
         if len(named) == 1:
-            found.append(f"The {model} names '{shown_label(named[0])}' for every clip: it tells no sounds apart.")
+            found.append(f"The {model} names '{label_text(named[0])}' for every clip: it tells no sounds apart.")
         elif known(chance) and interval and interval[0] <= chance:
             found.append(f"The {model} may be guessing: always naming the commonest class gives {percent(chance)}.")
     if evaluation.get("heard_in_training"):
-        heard = f"{numbers.whole(evaluation['heard_in_training'])} of the test clips were heard in training"
-        found.append(f"{heard}, so these figures say little about new sounds.")
+        warning = f"{numbers.whole(evaluation['heard_in_training'])} of the test clips were heard in training"
+        found.append(f"{warning}, so these figures say little about new sounds.")
     return found
 
 
@@ -134,13 +134,13 @@ def _comparable_macs(summary: Mapping[str, Any]) -> tuple[Any, Any]:
 def tiles(evaluation: Mapping[str, Any], summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """(figure, what it is, beside what) for the top of the page; only what was measured."""
     teacher, student = (as_mapping(evaluation.get(model)) for model in MODELS)
-    shown, beside = student or teacher, f"teacher {percent(teacher.get('accuracy'))}"
+    main, beside = student or teacher, f"teacher {percent(teacher.get('accuracy'))}"
     if not student or not teacher:
-        beside = percent_interval(shown.get("ci95"))
+        beside = percent_interval(main.get("ci95"))
     macs, parameters = _comparable_macs(summary), _both(summary, "parameters")
     kept = percent_interval(evaluation.get("retention_ci95"))
     found = [
-        (percent(shown.get("accuracy")), "zero-shot accuracy", beside),
+        (percent(main.get("accuracy")), "zero-shot accuracy", beside),
         (percent(evaluation.get("retention")), "of the teacher's accuracy", kept),
         (ratio(*macs), "of the MACs", " instead of ".join(map(numbers.scaled, macs))),
         (ratio(*parameters), "of the parameters", " instead of ".join(map(numbers.scaled, parameters))),
@@ -151,14 +151,14 @@ def tiles(evaluation: Mapping[str, Any], summary: Mapping[str, Any]) -> list[tup
 def class_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """label, n, and each model's accuracy per class, as in the file but for the cleaned label."""
     return [
-        {"label": shown_label(row.get("label")), "n": row.get("n"), **{model: row.get(model) for model in MODELS}}
+        {"label": label_text(row.get("label")), "n": row.get("n"), **{model: row.get(model) for model in MODELS}}
         for row in as_mappings(evaluation.get("per_class"))
     ]
 
 
 def confusion(evaluation: Mapping[str, Any], model: str) -> list[tuple[str, list[Cell]]]:
     """(true label, cells by predicted class) rows; empty when the matrix is missing or misshapen."""
-    labels = [shown_label(label) for label in evaluation.get("labels") or []]
+    labels = [label_text(label) for label in evaluation.get("labels") or []]
     matrix = as_mapping(evaluation.get("confusion")).get(model) or []
     if not labels or len(matrix) != len(labels) or any(len(counts) != len(labels) for counts in matrix):
         return []
@@ -179,7 +179,7 @@ def mistakes(rows: Sequence[tuple[str, list[Cell]]]) -> list[tuple[str, str, int
     return sorted(found, key=lambda mistake: -mistake[2])[:MISTAKES]
 
 
-def shown_label(label: Any) -> str:
+def label_text(label: Any) -> str:
     """A class name as people read it, and as it stands in the prompts."""
     return clean_label(str(label)) or str(label)
 
@@ -189,7 +189,7 @@ def sweep_tables(sweep: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = [row for row in as_mappings(sweep.get("rows")) if known(row.get("dim"))]
     unpruned = next((row for row in rows if row.get("method") == "none"), {})
     dims = sorted({row["dim"] for row in rows if row.get("method") != "none"}, reverse=True)
-    told = []
+    swept = []
     for title, write in (("Zero-shot accuracy", _swept_accuracy), ("10-neighbour overlap", _swept_overlap)):
         cells: dict[str, dict[int, str]] = {}
         for row in rows:
@@ -197,8 +197,8 @@ def sweep_tables(sweep: Mapping[str, Any]) -> list[dict[str, Any]]:
                 cells.setdefault(swept_name(row), {})[row["dim"]] = write(row)
         table = [{"name": name, "cells": [found.get(dim, DASH) for dim in dims]} for name, found in cells.items()]
         whole = f"{write(unpruned)} with all {unpruned.get('dim')} dimensions" if unpruned else ""
-        told.append({"title": title, "unpruned": whole, "dims": dims, "rows": table})
-    return told
+        swept.append({"title": title, "unpruned": whole, "dims": dims, "rows": table})
+    return swept
 
 
 def swept_name(row: Mapping[str, Any]) -> str:

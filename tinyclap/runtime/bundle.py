@@ -275,10 +275,10 @@ class Bundle:
         self, windows: Iterable[tuple[int, np.ndarray]], smoothing: float
     ) -> Iterator[tuple[float, np.ndarray]]:
         smooth = None
-        for heard, window in windows:
+        for end, window in windows:
             embedding = self.encode(window[None])[0].astype(np.float64)
             smooth = embedding if smooth is None else smoothing * smooth + (1 - smoothing) * embedding
-            yield heard / self.sample_rate, _unit(smooth)
+            yield end / self.sample_rate, _unit(smooth)
 
 
 def _kept(folder: Path, manifest: Manifest, dim: int | None) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyclap.common.files import read_json
 from tinyclap.embeddings.zero_shot import clean_label
-from tinyclap.errors import NAMES_SHOWN, TinyclapError, shown
+from tinyclap.errors import MAX_NAMES, TinyclapError, listed
 from tinyclap.runtime.manifest import LABEL_EMBEDDINGS, LABELS
 
 NOT_LINES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
@@ -43,7 +43,7 @@ class LabelTable:
         """The wanted labels that have no row and those that have one, for a message."""
         known = {clean_label(label) for label in self.labels}
         absent = [label for label in wanted if clean_label(label) not in known]
-        return f"no embedding of {shown(absent, NAMES_SHOWN)}; there are {shown(self.labels, NAMES_SHOWN)}"
+        return f"no embedding of {listed(absent, MAX_NAMES)}; there are {listed(self.labels, MAX_NAMES)}"
 
     def rank(self, embedding: np.ndarray, logit_scale: float, top_k: int) -> list[Prediction]:
         """The `top_k` labels nearest to a unit vector (D,), nearest first."""
@@ -99,5 +99,5 @@ def read_labels(given: str) -> list[str]:
     read = [clean_label(label) for label in labels]
     twice = [label for row, label in enumerate(labels) if clean_label(label) in read[:row]]
     if twice:
-        raise TinyclapError(f"labels: given twice: {shown(twice)}")
+        raise TinyclapError(f"labels: given twice: {listed(twice)}")
     return labels

@@ -110,8 +110,8 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray
     array = Path(path)
     names = array.with_suffix(".json")
     try:
-        told = json.loads(names.read_text(encoding="utf-8"))
-        files, dtype, dim = told["files"], told["dtype"], told["embed_dim"]
+        index = json.loads(names.read_text(encoding="utf-8"))
+        files, dtype, dim = index["files"], index["dtype"], index["embed_dim"]
         stored = np.load(array, mmap_mode="r")
         embeddings = quantization.dequantize(stored, dtype, dim)
         if len(files) != len(embeddings):

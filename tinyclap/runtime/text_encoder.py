@@ -43,8 +43,8 @@ class TextEncoder:
     @property
     def latent_map(self) -> dict[str, Any] | None:
         """The manifest's `latent_map` as the graph itself tells it; None for a graph of the teacher's whole space."""
-        told: dict[str, Any] = json.loads(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
-        return told.get("latent_map")
+        metadata: dict[str, Any] = json.loads(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+        return metadata.get("latent_map")
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """N texts, N > 0 -> unit-norm float32 (N, D)."""

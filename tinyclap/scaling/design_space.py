@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.budget import LIMITS, Budget, told
+from tinyclap.hardware.budget import LIMITS, Budget, format_limit
 from tinyclap.hardware.costs import (
     FRONTEND,
     Costs,
@@ -195,8 +195,8 @@ def refuse_empty(feasible: FeasibleSet, budget: Budget) -> None:
     binding = max(budget.limits, key=lambda name: measured[name] / budget.limits[name])
     raise TinyclapError(
         f"none of {feasible.counted:,} students fits; the nearest, {describe(config)}, takes "
-        f"{told(binding, measured[binding])} of {LIMITS[binding]} where {told(binding, budget.limits[binding])} are "
-        "allowed; raise that limit"
+        f"{format_limit(binding, measured[binding])} of {LIMITS[binding]} where "
+        f"{format_limit(binding, budget.limits[binding])} are allowed; raise that limit"
     )
 
 

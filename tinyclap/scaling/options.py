@@ -47,8 +47,8 @@ class SearchOptions:
 def asked(recipe: DistillRecipe, budget: Budget, options: SearchOptions, views: int) -> dict[str, Any]:
     """What makes two searches the same; only their numbers of trials and minutes may differ."""
     what = {"recipe": dump(recipe), "views": views, **dataclasses.asdict(options)}
-    told = {**dataclasses.asdict(budget), **{name: value for name, value in what.items() if name not in LENGTHS}}
-    plain: dict[str, Any] = json.loads(json.dumps(told))
+    record = {**dataclasses.asdict(budget), **{name: value for name, value in what.items() if name not in LENGTHS}}
+    plain: dict[str, Any] = json.loads(json.dumps(record))
     return plain
 
 
@@ -67,7 +67,7 @@ def refuse_other(recipe: DistillRecipe, budget: Budget, options: SearchOptions, 
     before, now = read_json(written, {}), asked(recipe, budget, options, views)
     changed = [name for name in now if before.get(name) != now[name]]
     if changed:
-        told = ", ".join(
+        record = ", ".join(
             name if name == "recipe" else f"{name} {before.get(name)}, now {now[name]}" for name in sorted(changed)
         )
-        raise TinyclapError(f"{folder} holds another search ({told}); remove it, or choose another with --out DIR")
+        raise TinyclapError(f"{folder} holds another search ({record}); remove it, or choose another with --out DIR")

@@ -60,7 +60,7 @@ def search(
     train: Train,
     options: SearchOptions,
     storage: Path,
-    tell: Callable[[str], None] = silent,
+    progress: Callable[[str], None] = silent,
 ) -> list[Trial]:
     """Train students that fit a budget, most of them briefly, and rank them.
 
@@ -75,13 +75,13 @@ def search(
         train: a trial.
         options: how long.
         storage: file of the study; if it is there, the search goes on.
-        tell: is told what happens, a line at a time.
+        progress: is told what happens, a line at a time.
 
     Returns:
         All trials, the finished ones first, each by value.
     """
     study = _open_study(options, storage)
-    objective = _Objective(study, space, feasible, budget, train, options, tell)
+    objective = _Objective(study, space, feasible, budget, train, options, progress)
     objective.remember()
     _take_up_again(study)
     if not study.trials and not options.random:
@@ -104,7 +104,7 @@ class _Objective:
     budget: Budget
     train: Train
     options: SearchOptions
-    tell: Callable[[str], None]
+    progress: Callable[[str], None]
     known: dict[StudentConfig, Trial] = field(default_factory=dict)
 
     def __call__(self, trial: optuna.Trial) -> float:
@@ -112,7 +112,7 @@ class _Objective:
         if config is None or config in self.known:
             raise optuna.TrialPruned
         reported: dict[int, float] = {}
-        self.tell(f"trial {len(self.known) + 1} of {self.options.trials}: {describe(config)}")
+        self.progress(f"trial {len(self.known) + 1} of {self.options.trials}: {describe(config)}")
 
         def report(epochs: int, value: float) -> bool:
             reported[epochs] = value
@@ -123,12 +123,12 @@ class _Objective:
             value = self.train(config, report)
         except Stopped as stopped:
             self._note(config, None, reported)
-            self.tell(f"  stopped after {max(reported)} epochs: centred cosine {reported[max(reported)]:.3f}")
+            self.progress(f"  stopped after {max(reported)} epochs: centred cosine {reported[max(reported)]:.3f}")
             self._stop_if_enough()
             raise optuna.TrialPruned from stopped
         trial.report(value, self.options.epochs)
         self._note(config, value, reported)
-        self.tell(f"  centred cosine {value:.3f}")
+        self.progress(f"  centred cosine {value:.3f}")
         self._stop_if_enough()
         return value
 

@@ -39,8 +39,8 @@ def check(written: source.Source, adapter: TypeAdapter[Model], what: str, exampl
     """The model that was written; ProblemsError with every fault of text and values."""
     problems = list(written.problems)
     if written.values is not None and not isinstance(written.values, dict):
-        shown = f", for example {example}" if example else ""
-        problems.append((written.place(()), f"a {what} is a mapping of keys to values{shown}"))
+        hint = f", for example {example}" if example else ""
+        problems.append((written.place(()), f"a {what} is a mapping of keys to values{hint}"))
     elif written.values is not None:
         try:
             # JSON mode is strict about types and still takes lists for tuples and mappings for dataclasses.

@@ -50,8 +50,8 @@ def explain(error: ValidationError, values: Any, schema: Schema) -> Iterator[tup
 
 def _wrong(given: Any, allowed: str, choices: list[Any]) -> str:
     text = json.dumps(given, ensure_ascii=False, default=str)
-    shown = text if len(text) <= 60 else text[:57] + "..."
-    return f"got {shown}, allowed: {allowed}" + _meant(given, choices)
+    short = text if len(text) <= 60 else text[:57] + "..."
+    return f"got {short}, allowed: {allowed}" + _meant(given, choices)
 
 
 def _unknown_key(key: str, section: Schema) -> str:

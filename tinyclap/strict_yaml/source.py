@@ -196,8 +196,8 @@ def _syntax_problem(error: Exception, name: str) -> tuple[Place, str]:
     if isinstance(error, RecursionError):
         return Place(1, f"{name}:1"), "nested too deeply"
     mark = getattr(error, "problem_mark", None)
-    said = [getattr(error, "context", None), getattr(error, "problem", None)]
-    problem = ": ".join(part for part in said if part) or str(error)
+    parts = [getattr(error, "context", None), getattr(error, "problem", None)]
+    problem = ": ".join(part for part in parts if part) or str(error)
     if "'\\t'" in problem:
         problem = "a tab; indent with spaces"
     if mark is None:

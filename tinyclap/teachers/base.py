@@ -28,11 +28,11 @@ BOOKKEEPING = ("dtype", "torch_dtype", "_name_or_path", "transformers_version", 
 def config_values(config: Any) -> dict[str, Any]:
     """A transformers configuration without what changes no embedding: where and in what precision it was stored."""
 
-    def told(values: dict[str, Any]) -> dict[str, Any]:
+    def without_bookkeeping(values: dict[str, Any]) -> dict[str, Any]:
         kept = {key: value for key, value in values.items() if key not in BOOKKEEPING}
-        return {key: told(value) if isinstance(value, dict) else value for key, value in kept.items()}
+        return {key: without_bookkeeping(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
-    return told(config.to_dict())
+    return without_bookkeeping(config.to_dict())
 
 
 def tokenizer_text(tokenizer: Any) -> str:

@@ -126,10 +126,10 @@ class HFTeacher(TrainableTeacher):
             key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)
         }
         config, tokenizer = config_values(self.model.config), tokenizer_text(self.tokenizer)
-        told: dict[str, Any] = {"extractor": extractor, "config": config, "tokenizer": tokenizer}
+        parts: dict[str, Any] = {"extractor": extractor, "config": config, "tokenizer": tokenizer}
         if self.max_tokens != MAX_TOKENS or self.int16:
-            told |= {"max_tokens": self.max_tokens, "int16": self.int16}
-        return told
+            parts |= {"max_tokens": self.max_tokens, "int16": self.int16}
+        return parts
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         with torch.no_grad():

@@ -158,8 +158,8 @@ class MSClap(TrainableTeacher):
     def preprocessing(self) -> dict[str, Any]:
         mel = float(self.frontend.filterbank.double().sum())
         config, tokenizer = config_values(self.text.config), tokenizer_text(self.tokenizer)
-        told = {"format": f"msclap-{self.version}", "mel": mel, "config": config, "tokenizer": tokenizer}
-        return told | ({"original": True} if self.original else {})
+        parts = {"format": f"msclap-{self.version}", "mel": mel, "config": config, "tokenizer": tokenizer}
+        return parts | ({"original": True} if self.original else {})
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         raise TinyclapError(f"teacher {self.name} is kept as its checkpoint; copy that")

@@ -24,8 +24,8 @@ class AsMsclap(Dataset):
         self._dataset, self._sample_rate = dataset, sample_rate
 
     def _info(self, clip: Clip) -> AudioInfo:
-        told = self._dataset._info(clip)
-        return AudioInfo(told.duration_s * told.channels, self._sample_rate, 1)
+        info = self._dataset._info(clip)
+        return AudioInfo(info.duration_s * info.channels, self._sample_rate, 1)
 
     def _load(self, clip: Clip, sample_rate: int, start_s: float, duration_s: float | None) -> np.ndarray:
         if clip.path is None:

@@ -85,8 +85,8 @@ def distill(
         nn.SyncBatchNorm.convert_sync_batchnorm(student)
     student.to(accelerator.device)
     stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
-    steps, shown = len(epoch_batches(len(inputs), options.batch_size, seed, 0)), accelerator.is_main_process
-    counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, shown=shown)
+    steps, visible = len(epoch_batches(len(inputs), options.batch_size, seed, 0)), accelerator.is_main_process
+    counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, visible=visible)
     for stage in stages:
         if first_epoch >= stage.end:
             continue
@@ -110,8 +110,8 @@ def distill(
                 checkpoint.add_metrics({"epoch": epoch + 1, "stage": stage.name, **row})
                 if is_last or (epoch + 1) % options.checkpoint_every == 0:
                     checkpoint.save(snapshot(epoch + 1, student.state_dict(), prepared, ema, accelerator.scaler))
-            told = f"loss {row['loss']:.3f}, centred cosine {row['centred_cosine']:.3f}"
-            counter.update(0, f"epoch {epoch + 1} of {stages[-1].end}, {told}")
+            figures = f"loss {row['loss']:.3f}, centred cosine {row['centred_cosine']:.3f}"
+            counter.update(0, f"epoch {epoch + 1} of {stages[-1].end}, {figures}")
             if watch:
                 watch(epoch + 1, partial(_as_it_is, student, ema))
         accelerator.free_memory(model, prepared)

@@ -221,21 +221,22 @@ def diagnose(row: dict[str, float]) -> str | None:
     chance = math.log(row["batch"])
     if abs(row["loss"] / chance - 1.0) > STUCK_SHARE:
         return None
-    told = f"the loss {row['loss']:.3f} sits at ln(batch) = {chance:.3f}, the loss of guessing: "
+    message = f"the loss {row['loss']:.3f} sits at ln(batch) = {chance:.3f}, the loss of guessing: "
     collapsed = [name for name in ("audio", "text") if row[f"{name}_cosine"] > COLLAPSED_COSINE]
     if collapsed:
-        return told + (
+        return message + (
             f"the {' and '.join(collapsed)} tower gives every input the same embedding (mean cosine "
             f"{max(row[f'{name}_cosine'] for name in collapsed):.3f}); lower its learning rate, lengthen "
             "training.warmup_share, or check that its inputs differ"
         )
     if row["logit_sd"] < UNIFORM_LOGIT_SD:
-        return told + (
+        return message + (
             f"the logits hardly differ (standard deviation {row['logit_sd']:.2f}), so softmax is uniform; raise "
             f"training.logit_scale_init (the scale is {row['logit_scale']:.1f}; CLIP starts at 14.3)"
         )
     if row["steps"] < PATIENT_STEPS:
         return None
     return (
-        told + "the towers have not met; if this lasts, raise training.lr or check that captions belong to their clips"
+        message
+        + "the towers have not met; if this lasts, raise training.lr or check that captions belong to their clips"
     )

@@ -76,7 +76,7 @@ def teacher_embeddings(
     per_clip = views.spec.per_clip
     teacher.to(device)
 
-    def listen(rows: range, waveforms: np.ndarray) -> np.ndarray:
+    def embed(rows: range, waveforms: np.ndarray) -> np.ndarray:
         embeddings = (
             teacher.embed_audio(torch.from_numpy(waveforms), torch.from_numpy(views.lengths(rows)))
             .float()
@@ -95,7 +95,7 @@ def teacher_embeddings(
         cache_root() / "embeddings" / store_key(teacher, views),
         (len(views) * per_clip, teacher.embed_dim),
         np.float16,
-        listen,
+        embed,
     )
     filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} listens")[0]
     shape = (len(views), per_clip, teacher.embed_dim)

@@ -26,7 +26,7 @@ from tinyclap.data.procedural.synthesis import (
     noise_spectrum,
     seconds,
 )
-from tinyclap.errors import TinyclapError, shown
+from tinyclap.errors import TinyclapError, listed
 
 VERSION = 1  # part of the fingerprint: raise it whenever a clip sounds different than before
 SALT = 0x7C1A9  # keeps our random streams apart from those of anyone who also seeds with (seed, number)
@@ -154,11 +154,11 @@ def _check(n_clips: int, seed: int, duration_s: float, classes: Sequence[str]) -
         )
     unknown = [label for label in classes if label not in SOUNDS]
     if unknown or not classes:
-        given = f"does not know {shown(unknown)}" if unknown else "got an empty list of labels"
+        given = f"does not know {listed(unknown)}" if unknown else "got an empty list of labels"
         raise TinyclapError(f"procedural data: {given}; allowed: {', '.join(PROCEDURAL_LABELS)}")
     twice = [label for label, count in Counter(classes).items() if count > 1]
     if twice:
-        raise TinyclapError(f"procedural data: labels must differ, given twice: {shown(twice)}")
+        raise TinyclapError(f"procedural data: labels must differ, given twice: {listed(twice)}")
 
 
 def _check_span(name: str, length_s: float, sample_rate: int, start_s: float, duration_s: float | None) -> None:

@@ -13,7 +13,7 @@ from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.folder import audio_files, check_folder
 from tinyclap.data.published.archives import extract
 from tinyclap.data.published.download import download
-from tinyclap.errors import TinyclapError, shown
+from tinyclap.errors import TinyclapError, listed
 
 DOWNLOADED = "get it with download: true in the data section (evaluate: --set download=true)"
 
@@ -91,12 +91,12 @@ def read_table(
         raise TinyclapError(f"{table} cannot be read: {error}") from error
     missing = [column for column in columns if column not in given]
     if missing:
-        raise TinyclapError(f"{table}: no column {shown(missing)}; expected {', '.join(columns)}, got {shown(given)}")
+        raise TinyclapError(f"{table}: no column {listed(missing)}; expected {', '.join(columns)}, got {listed(given)}")
     full = {line for line, row in rows if all(row[key] for key in columns)}
     wrong = [line for line, row in rows if line not in full or not all(row[key].isdecimal() for key in whole)]
     if wrong:
         kinds = "".join(f" or a {key} that is no number" for key in whole)
-        raise TinyclapError(f"{table}: empty field{kinds} in line {shown(wrong)}")
+        raise TinyclapError(f"{table}: empty field{kinds} in line {listed(wrong)}")
     return [row for _, row in rows]
 
 
@@ -130,7 +130,7 @@ def with_audio(clips: Sequence[Clip], folder: Path, table: Path, prefix: str = "
     if missing:
         raise TinyclapError(
             f"{len(missing)} clips of {table} have no audio file in {folder}, in any of {' '.join(AUDIO_SUFFIXES)}: "
-            f"{shown(missing)}; copy them there, or remove the folder and get it again"
+            f"{listed(missing)}; copy them there, or remove the folder and get it again"
         )
     return [
         replace(clip, name=prefix + path.relative_to(folder).as_posix(), path=path)
@@ -170,11 +170,11 @@ def fetch(
         for number, file in enumerate(files):
             _unpack(file, Path(temporary, str(number)), whole, layout)
         if not layout.table(whole):
-            raise TinyclapError(f"{shown(files)} is not {layout.name}: expected one folder with {expected}")
+            raise TinyclapError(f"{listed(files)} is not {layout.name}: expected one folder with {expected}")
         n_found = len(read(whole))
         if n_found != n_clips:
-            told = f"{shown(files)} holds {n_found} clips instead of {n_clips}"
-            raise TinyclapError(f"{told}: remove it and download again")
+            counted = f"{listed(files)} holds {n_found} clips instead of {n_clips}"
+            raise TinyclapError(f"{counted}: remove it and download again")
         os.replace(whole, root)
     for file in files:
         file.unlink()

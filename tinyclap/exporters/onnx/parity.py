@@ -39,8 +39,8 @@ def test_sounds(train: Decoded, window: int) -> dict[str, np.ndarray]:
 
     def add(name: str, waveform: np.ndarray) -> None:
         length = lengths[len(sounds) % len(lengths)]
-        told = f"{name}, {length / train.sample_rate:g} s"
-        sounds[told] = windows.fit(waveform.astype(np.float32), length)
+        case = f"{name}, {length / train.sample_rate:g} s"
+        sounds[case] = windows.fit(waveform.astype(np.float32), length)
 
     for index in spread(len(train), REAL_CLIPS):
         add(f"training clip {train.windows[index].name}", train.waveform(index))
@@ -158,5 +158,5 @@ def _batches(
             given = waveforms if kind == "waveform" else logmel
             computed = session.run(None, {kind: given.numpy()})[0]
             for row, name in enumerate(chosen):
-                told = f"{name} (cut to {length} samples, in a batch of {size})"
-                yield told, computed[row : row + 1], expected[row : row + 1]
+                case = f"{name} (cut to {length} samples, in a batch of {size})"
+                yield case, computed[row : row + 1], expected[row : row + 1]

@@ -22,33 +22,35 @@ def as_table(result: Mapping[str, Any], runs: Sequence[Path] = (), kept: Sequenc
         runs: that were timed.
         kept: files for the result.
     """
-    told, rows = result["environment"], result["models"]
-    header = (*HEADER, "ratio") if told["compared"] else HEADER
-    lines = aligned([header, *(_cells(row, told["compared"]) for row in rows)], numbers=True)
+    environment, rows = result["environment"], result["models"]
+    header = (*HEADER, "ratio") if environment["compared"] else HEADER
+    lines = aligned([header, *(_cells(row, environment["compared"]) for row in rows)], numbers=True)
     written = [f"samples  {', '.join(map(str, kept))}"] if kept else []
-    after = _next_command(told, len(rows), runs, kept)
-    return "\n".join([*_heading(told, rows), "", *lines, "", *_notes(told, rows), "", *written, f"next     {after}"])
+    after = _next_command(environment, len(rows), runs, kept)
+    return "\n".join(
+        [*_heading(environment, rows), "", *lines, "", *_notes(environment, rows), "", *written, f"next     {after}"]
+    )
 
 
-def _heading(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _heading(environment: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What was timed, and the conditions in one line."""
-    batch, threads = told["batch"], told["threads"]
+    batch, threads = environment["batch"], environment["threads"]
     windows = sorted({row["window_s"] for row in rows if known(row["window_s"])})
     lengths = f" of {' or '.join(f'{one:g}' for one in windows)} s" if windows else ""
     repeats = sorted({row["repeats"] for row in rows})
-    how = "taking turns" if told["compared"] else "one after another" if len(rows) > 1 else "alone"
-    load = told["load_average"]
-    driver = f" ({told['scaling_driver']})" if told["scaling_driver"] else ""
+    how = "taking turns" if environment["compared"] else "one after another" if len(rows) > 1 else "alone"
+    load = environment["load_average"]
+    driver = f" ({environment['scaling_driver']})" if environment["scaling_driver"] else ""
     where = [
-        *([told["host"]] if told["host"] else []),
-        told["cpu"],
-        f"governor {told['governor'] or 'unknown'}{driver}",
+        *([environment["host"]] if environment["host"] else []),
+        environment["cpu"],
+        f"governor {environment['governor'] or 'unknown'}{driver}",
         f"load {load[0]:.2f}" if load else "load unknown",
-        f"onnxruntime {told['onnxruntime']}, {', '.join(sorted({row['provider'] for row in rows}))}",
+        f"onnxruntime {environment['onnxruntime']}, {', '.join(sorted({row['provider'] for row in rows}))}",
         f"{threads} thread{'s' * (threads > 1)}",
-        f"numpy {told['numpy']}",
-        f"Python {told['python']}",
-        f"tinyclap {told['tinyclap']}",
+        f"numpy {environment['numpy']}",
+        f"Python {environment['python']}",
+        f"tinyclap {environment['tinyclap']}",
     ]
     sound = f"{batch} clips{lengths} to their embeddings" if batch > 1 else f"1 clip{lengths} to its embedding"
     counts = " to ".join(f"{count:,}" for count in dict.fromkeys((repeats[0], repeats[-1])))
@@ -74,7 +76,7 @@ def _cells(row: Mapping[str, Any], compared: bool) -> list[str]:
     return cells
 
 
-def _notes(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _notes(environment: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """How to read the columns."""
     notes = [
         "a clip is one window; real time: p50 over its duration; clips/s: of all repeats, slow ones among them;",
@@ -83,7 +85,7 @@ def _notes(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[s
     ]
     if any(row["p99_ms"] is None for row in rows):
         notes.append(f"p99: of {P99_FEWEST} repeats or more; of fewer it would be almost the maximum.")
-    if told["compared"]:
+    if environment["compared"]:
         notes.append("ratio: median of the time over the first one's in the same round, with its 95 % interval.")
         if len({row["window_s"] for row in rows}) > 1:
             notes.append("Windows differ, and the ratio is of one each: compare the column real time for equal sound.")
@@ -96,9 +98,10 @@ def _notes(told: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[s
     return notes
 
 
-def _next_command(told: Mapping[str, Any], n_models: int, runs: Sequence[Path], kept: Sequence[Path]) -> str:
-    if n_models > 1 and not told["compared"]:
-        return f"{told['command']} --compare"
+def _next_command(environment: Mapping[str, Any], n_models: int, runs: Sequence[Path], kept: Sequence[Path]) -> str:
+    if n_models > 1 and not environment["compared"]:
+        return f"{environment['command']} --compare"
     if runs:
         return f"tinyclap report {shlex.quote(str(runs[0]))}"
-    return f"{told['command']} {'--out bench.json' if not kept else '--threads 2' if told['host'] else '--host ME@PI'}"
+    further = "--out bench.json" if not kept else "--threads 2" if environment["host"] else "--host ME@PI"
+    return f"{environment['command']} {further}"

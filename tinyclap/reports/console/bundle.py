@@ -37,11 +37,11 @@ def cost_of(manifest: Manifest, dim: int) -> str:
 
 def _graph_line(manifest: Manifest, name: str) -> str:
     facts = manifest.graphs[name]
-    told = [str(facts["precision"]), file_size(facts["size_bytes"]), f"{scaled(facts['parameters'])} parameters"]
-    told += [f"{scaled(facts['macs'])} MACs per window", f"opset {facts['opset']}"]
+    parts = [str(facts["precision"]), file_size(facts["size_bytes"]), f"{scaled(facts['parameters'])} parameters"]
+    parts += [f"{scaled(facts['macs'])} MACs per window", f"opset {facts['opset']}"]
     if name == manifest.recommended:
-        told.append("recommended")
-    return ", ".join(told)
+        parts.append("recommended")
+    return ", ".join(parts)
 
 
 def _dimensions(manifest: Manifest) -> str:

@@ -36,12 +36,12 @@ def as_table(counted: Counted) -> str:
         ram = [binary_size(layer.ram_bytes(precision)) for precision in PRECISIONS]
         flash = [binary_size(layer.flash_bytes(precision)) for precision in PRECISIONS]
         rows.append((layer.name, scaled(layer.parameters), scaled(layer.macs), *ram, *flash))
-    told = totals(counted)
-    total = [scaled(told["parameters"]), scaled(told["macs"] + told["frontend_macs"])]
-    peaks = [binary_size(told[f"ram_bytes_{precision}"]) for precision in PRECISIONS]
-    flash = [binary_size(told[f"flash_bytes_{precision}"]) for precision in PRECISIONS]
+    figures = totals(counted)
+    total = [scaled(figures["parameters"]), scaled(figures["macs"] + figures["frontend_macs"])]
+    peaks = [binary_size(figures[f"ram_bytes_{precision}"]) for precision in PRECISIONS]
+    flash = [binary_size(figures[f"flash_bytes_{precision}"]) for precision in PRECISIONS]
     rows.append(("sum (RAM: the largest)", *total, *peaks, *flash))
-    fused = [binary_size(told[f"fused_ram_bytes_{precision}"]) for precision in PRECISIONS]
+    fused = [binary_size(figures[f"fused_ram_bytes_{precision}"]) for precision in PRECISIONS]
     rows.append(("  with fused blocks", "", "", *fused, "", ""))
     lines = aligned(rows, numbers=True)
     rule = "-" * len(lines[0])
@@ -55,8 +55,8 @@ def as_table(counted: Counted) -> str:
             rule,
             *lines[-2:],
             "",
-            f"MACs: {scaled(told['macs'])} of the network, as fvcore counts them, and by formula "
-            f"{scaled(told['frontend_macs'])} of the front end.",
+            f"MACs: {scaled(figures['macs'])} of the network, as fvcore counts them, and by formula "
+            f"{scaled(figures['frontend_macs'])} of the front end.",
             "RAM: activations, layer by layer; sound is read frame by frame, so that no window of it is stored.",
             "Flash: weights and tables alone. An ONNX file holds the front end as matrices, and the graph, besides.",
         ]
@@ -75,16 +75,16 @@ def as_object(counted: Counted) -> str:
         }
         for layer in counted.costs.layers
     ]
-    told = {"name": counted.name, "duration_s": counted.duration_s, "embed_dim": counted.config.embed_dim}
-    return json.dumps({**told, **totals(counted), "layers": layers})
+    figures = {"name": counted.name, "duration_s": counted.duration_s, "embed_dim": counted.config.embed_dim}
+    return json.dumps({**figures, **totals(counted), "layers": layers})
 
 
 def totals(counted: Counted) -> dict[str, Any]:
     """The sums and peaks."""
     costs = counted.costs
-    told = {"parameters": costs.parameters, "macs": costs.macs, "frontend_macs": costs.frontend_macs}
+    figures = {"parameters": costs.parameters, "macs": costs.macs, "frontend_macs": costs.frontend_macs}
     for precision in PRECISIONS:
-        told[f"ram_bytes_{precision}"] = costs.ram_bytes(precision)
-        told[f"fused_ram_bytes_{precision}"] = costs.ram_bytes(precision, fused=True)
-        told[f"flash_bytes_{precision}"] = costs.flash_bytes(precision)
-    return told
+        figures[f"ram_bytes_{precision}"] = costs.ram_bytes(precision)
+        figures[f"fused_ram_bytes_{precision}"] = costs.ram_bytes(precision, fused=True)
+        figures[f"flash_bytes_{precision}"] = costs.flash_bytes(precision)
+    return figures

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.numbers import file_size, percent, scaled
-from tinyclap.errors import shown
+from tinyclap.errors import listed
 from tinyclap.runtime.labels import read_table
 from tinyclap.runtime.manifest import INT8_GRAPH, LABELS, STATIC_GRAPH, TEXT_GRAPH, Manifest
 
-LABELS_SHOWN = 12
+MAX_LABELS = 12
 
 
 def as_object(folder: Path, manifest: Manifest) -> str:
@@ -22,21 +22,21 @@ def as_table(folder: Path, manifest: Manifest) -> str:
     parity = manifest.parity
     rows = [("graph", "size", "MACs", "opset", "")]
     for name, facts in manifest.graphs.items():
-        said = "recommended" if name == manifest.recommended and INT8_GRAPH in manifest.graphs else ""
-        rows.append((name, file_size(facts["size_bytes"]), scaled(facts["macs"]), str(facts["opset"]), said))
+        note = "recommended" if name == manifest.recommended and INT8_GRAPH in manifest.graphs else ""
+        rows.append((name, file_size(facts["size_bytes"]), scaled(facts["macs"]), str(facts["opset"]), note))
     if TEXT_GRAPH in manifest.files:
         rows.append((TEXT_GRAPH, file_size(manifest.files[TEXT_GRAPH]["size_bytes"]), "", "", ""))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    told = [("input", manifest.input), ("parity", _parity(parity))]
+    entries = [("input", manifest.input), ("parity", _parity(parity))]
     if INT8_GRAPH in manifest.graphs:
-        told += [("int8", _int8(manifest.graphs[INT8_GRAPH]))]
+        entries += [("int8", _int8(manifest.graphs[INT8_GRAPH]))]
     if STATIC_GRAPH in manifest.graphs:
-        told += [("static", _static(manifest))]
+        entries += [("static", _static(manifest))]
     if LABELS in manifest.files:
-        told += [("labels", _some(read_table(folder, manifest.embed_dim).labels))]
-    told += [("bundle", str(folder)), ("next", _next_command(folder, manifest))]
-    return "\n".join([*lines, "", *(f"{what:<8} {value}" for what, value in told)])
+        entries += [("labels", _some(read_table(folder, manifest.embed_dim).labels))]
+    entries += [("bundle", str(folder)), ("next", _next_command(folder, manifest))]
+    return "\n".join([*lines, "", *(f"{what:<8} {value}" for what, value in entries)])
 
 
 def _parity(parity: Any) -> str:
@@ -59,7 +59,7 @@ def _static(manifest: Manifest) -> str:
 
 
 def _some(labels: tuple[str, ...]) -> str:
-    return f"{len(labels)}: {shown(labels, LABELS_SHOWN)}"
+    return f"{len(labels)}: {listed(labels, MAX_LABELS)}"
 
 
 def _next_command(folder: Path, manifest: Manifest) -> str:

@@ -31,17 +31,20 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
         if "pruned" in summary:
             lines.append(f"(cosines in the {summary['pruned']['dim']} dimensions left: higher the fewer there are)")
     lines += _sweep_lines(read_json(run / SWEEP, {}))
-    for what, told in (("training", summary), ("test", evaluation)):
-        if told.get("bad_clips"):
-            lines += ["", f"{len(told['bad_clips'])} unusable {what} clips were left out; report/report.md names them"]
+    for what, entries in (("training", summary), ("test", evaluation)):
+        if entries.get("bad_clips"):
+            lines += [
+                "",
+                f"{len(entries['bad_clips'])} unusable {what} clips were left out; report/report.md names them",
+            ]
     if evaluation.get("labels_without_clips"):
         lines += ["", f"classes without a usable test clip: {', '.join(evaluation['labels_without_clips'])}"]
     lines += [line for warning in tables.warnings(evaluation) for line in ("", f"warning: {warning}")]
-    told = [f"run      {run}", f"report   {run / 'report' / 'report.html'}"]
+    entries = [f"run      {run}", f"report   {run / 'report' / 'report.html'}"]
     if evaluated is not None:
-        return "\n".join([*lines, "", f"data     {evaluation.get('data')}", *told])
-    told.append(f"took     {duration(summary.get('wall_s'))}")
-    return "\n".join([*lines, "", *told, f"next     {_next_command(summary.get('task'), run)}"])
+        return "\n".join([*lines, "", f"data     {evaluation.get('data')}", *entries])
+    entries.append(f"took     {duration(summary.get('wall_s'))}")
+    return "\n".join([*lines, "", *entries, f"next     {_next_command(summary.get('task'), run)}"])
 
 
 def _own_evaluation(run: Path) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.numbers import aligned, decimal, known, scaled
-from tinyclap.hardware.budget import LIMITS, told
+from tinyclap.hardware.budget import LIMITS, format_limit
 from tinyclap.scaling.options import CHOSEN, FRONT, RESULT
 
-SHOWN = 10
+MAX_TRIALS = 10
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,19 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
     names = [name for name in LIMITS if name in trials[0]]
     columns = {"macs": "MACs", "parameters": "parameters", "ram_bytes": "RAM", "flash_bytes": "flash"}
     header = ("", "centred cosine", "epochs", *(columns.get(name, LIMITS[name]) for name in names), "student")
-    rows = [header, ("budget", "", "", *(told(name, limits[name]) if name in limits else "" for name in names), "")]
+    rows = [
+        header,
+        ("budget", "", "", *(format_limit(name, limits[name]) if name in limits else "" for name in names), ""),
+    ]
     rows += [
         (
             str(place),
             decimal(trial["centred_cosine"]),
             str(trial["epochs"]),
-            *(told(name, trial[name]) for name in names),
+            *(format_limit(name, trial[name]) for name in names),
             short(trial["student"]),
         )
-        for place, trial in enumerate(trials[:SHOWN], 1)
+        for place, trial in enumerate(trials[:MAX_TRIALS], 1)
     ]
     lines = aligned(rows)
     finished = sum(trial["finished"] for trial in trials)
@@ -60,7 +63,7 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
             f"for all {result['epochs']} epochs, and ranked on {result['held_out_clips']} clips held out",
             "",
             *lines,
-            *([f"... {len(trials) - SHOWN} more in {folder / RESULT}"] if len(trials) > SHOWN else []),
+            *([f"... {len(trials) - MAX_TRIALS} more in {folder / RESULT}"] if len(trials) > MAX_TRIALS else []),
             "",
             conventions(result),
             "a student: its trunk (gates are squeeze-excite); features to dimensions; sample rate, mels, hop",
@@ -73,8 +76,8 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
 
 def as_object(result: Mapping[str, Any], folder: Path) -> str:
     """The same as one JSON object."""
-    told = {"search": str(folder), "chosen": str(folder / CHOSEN), "next": next_command(result, folder)}
-    return json.dumps({**told, **result})
+    format_limit = {"search": str(folder), "chosen": str(folder / CHOSEN), "next": next_command(result, folder)}
+    return json.dumps({**format_limit, **result})
 
 
 def conventions(result: Mapping[str, Any]) -> str:
