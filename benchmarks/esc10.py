@@ -112,7 +112,7 @@ def score(
     by_teacher = zero_shot.predict(theirs[test], classes) == targets
     by_student = zero_shot.predict(mine[test], classes) == targets
     evaluation = read_json(run / "evaluation.json", [])[0]
-    summary, taught = read_json(run / "summary.json", {}), read_json(teacher_run / "summary.json", {})
+    summary, teacher = read_json(run / "summary.json", {}), read_json(teacher_run / "summary.json", {})
     row = {
         "fold": fold,
         "arm": arm,
@@ -127,7 +127,7 @@ def score(
         "student_macs": summary["student"]["macs"],
         "teacher_macs": summary["teacher"]["macs"],
         "student_wall_s": summary["wall_s"],
-        "teacher_wall_s": taught["wall_s"],
+        "teacher_wall_s": teacher["wall_s"],
         "data_share": data_share(run),
         "made_with": made_with(run),
     }

@@ -113,7 +113,7 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
             "chance": neighbours.knn_chance(len(whole)),
         }
 
-    taught = head_training_set(finished, train) if epochs else None
+    learned = head_training_set(finished, train) if epochs else None
     found = {("none", student.embed_dim): score(mine, class_vectors(teacher, whole.labels, teacher.prompts))}
     for dim in (dim for dim in DIMS if dim <= student.embed_dim):
         found["mask", dim] = score(mask_per_clip(mine, dim), class_vectors(teacher, whole.labels, teacher.prompts))
@@ -121,18 +121,18 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
             made = latent_map(method, dim, embeddings, seed=recipe.seed)
             classes = class_vectors(teacher, whole.labels, teacher.prompts, made)
             found[name, dim] = score(made.apply(mine), classes)
-            if taught and name in TRAINED:
+            if learned and name in TRAINED:
                 found[f"{name}{AGAIN}", dim] = score(
-                    trained(student, made, taught, epochs, recipe.seed, decode(whole, student.sample_rate)), classes
+                    trained(student, made, learned, epochs, recipe.seed, decode(whole, student.sample_rate)), classes
                 )
     return found
 
 
 def trained(
-    student: Student, made: LatentMap, taught: HeadTrainingSet, epochs: int, seed: int, decoded: Any
+    student: Student, made: LatentMap, learned: HeadTrainingSet, epochs: int, seed: int, decoded: Any
 ) -> np.ndarray:
     """Embeddings of all clips by a student that was pruned and whose head was trained again."""
-    again = finetune(prune(student, made), taught, epochs, seed=seed)
+    again = finetune(prune(student, made), learned, epochs, seed=seed)
     return clip_embeddings(again.embed_audio, decoded, progress="student listens")
 
 

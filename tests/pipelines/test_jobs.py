@@ -253,7 +253,7 @@ def test_views_are_shared_by_runs_of_other_seeds(recipe: Path) -> None:
 
 
 def test_the_time_of_an_interrupted_run_counts(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt("tinyclap.pipelines.distill.grade", ["distill", str(recipe)], monkeypatch)
+    interrupt("tinyclap.evaluation.zero_shot.ZeroShotTask.evaluate", ["distill", str(recipe)], monkeypatch)
     rows = [json.loads(line) for line in Path("runs/small/metrics.jsonl").read_text().splitlines()]
     metrics = "".join(json.dumps(row | {"seconds": 1000.0}) + "\n" for row in rows)
     Path("runs/small/metrics.jsonl").write_text(metrics + '{"epoch": 3, "sec')
