@@ -20,7 +20,9 @@ from tinyclap.errors import TinyclapError
 
 PAGE = Path(__file__).parents[2] / "recipes" / "README.md"
 COMMAND = "python -m tinyclap.config.reference"
-MARKS = {name: (f"<!-- {name}, written by {COMMAND} -->\n", f"<!-- end of {name} -->\n") for name in ("recipes", "keys")}
+MARKS = {
+    name: (f"<!-- {name}, written by {COMMAND} -->\n", f"<!-- end of {name} -->\n") for name in ("recipes", "keys")
+}
 TASKS = "The whole recipe"
 
 
@@ -101,7 +103,8 @@ def _sections(here: Schema, root: Schema) -> tuple[str, dict[str, Schema], str]:
         return " ".join(map(_name, mapping.values())), kinds, here["discriminator"]["propertyName"]
     if "$ref" in here:
         return _name(here["$ref"]), {"": root["$defs"][_name(here["$ref"])]}, ""
-    for member in here.get("anyOf", here.get("oneOf", [])):
+    members: list[Schema] = here.get("anyOf") or here.get("oneOf") or []
+    for member in members:
         if (found := _sections(member, root))[0]:
             return found
     return "", {}, ""
