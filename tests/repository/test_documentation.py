@@ -31,9 +31,11 @@ from tinyclap.exporters.bundle_readme import FILES as GRAPHS
 from tinyclap.runtime import manifest
 
 REPOSITORY = Path(__file__).parents[2]
-FOLDERS = ("", "benchmarks", "export", "export/python", "recipes", "tinyclap")
-PAGES = [*(f"{folder}/README.md".lstrip("/") for folder in FOLDERS), "CONTRIBUTING.md", "CHANGELOG.md"]
-TOP_LEVEL = {"tinyclap", "recipes", "export", "benchmarks", "tests"}
+TOP_LEVEL = ("tinyclap", "recipes", "export", "benchmarks", "tests")
+_BELOW = (
+    path for folder in TOP_LEVEL for path in (REPOSITORY / folder).rglob("README.md") if "assets" not in path.parts
+)
+PAGES = [str(path.relative_to(REPOSITORY)) for path in sorted([*REPOSITORY.glob("*.md"), *_BELOW])]
 
 Command = tuple[str, ...]
 
@@ -285,7 +287,7 @@ def test_the_map_of_folders_is_complete() -> None:
     (tree,) = [block for block in blocks("README.md", "") if block.startswith("tinyclap/")]
     outer = set(re.findall(r"^(\w+)/ ", tree, re.MULTILINE))
     inner = set(re.findall(r"^  (\w+)/ ", tree, re.MULTILINE))
-    assert outer == TOP_LEVEL
+    assert outer == set(TOP_LEVEL)
     folders = {path.parent.name for path in (REPOSITORY / "tinyclap").glob("*/__init__.py")}
     assert inner == folders
 
