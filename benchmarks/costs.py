@@ -4,8 +4,8 @@
 
 Parameters and MACs (fvcore; element-wise operators left out on both sides, unknown ones an error) must agree exactly,
 and the peak of the activations alive at once, traced operator by operator, within 2 %. The students are those of
-tests/test_costs.py, drawn by lot: variants, strides, front ends, heads, windows. Then `tinyclap search`'s space is
-counted and filtered by a budget, which is timed.
+tests/hardware/test_costs.py, drawn by lot: variants, strides, front ends, heads, windows. Then the space of
+`tinyclap search` is counted and filtered by a budget, which is timed.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def enumeration() -> dict[str, float]:
 
 
 def _tests() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("test_costs", HERE.parent / "tests" / "test_costs.py")
+    spec = importlib.util.spec_from_file_location("test_costs", HERE.parent / "tests" / "hardware" / "test_costs.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""The README's figures beside other models: times and costs, and one trunk trained in four ways."""
+"""Figures beside other models: times and costs, and one trunk trained in four ways."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def towers(result: dict[str, Any]) -> str:
             "weights could not be",
             "had where this was measured.",
             "",
-            "![Accuracy against latency and MACs](benchmarks/results/pareto_1thread.png)",
+            "![Accuracy against latency and MACs](results/pareto_1thread.png)",
             "",
         ]
     )

@@ -1,4 +1,4 @@
-"""The README's figures of students: the quickstart, real audio, the device, pruned, for a board."""
+"""Figures of students: the quickstart, real audio, the device, pruned, for a board."""
 
 from typing import Any
 

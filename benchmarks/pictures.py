@@ -1,4 +1,4 @@
-"""Accuracy against what it costs, as a picture for the README."""
+"""Accuracy against what it costs, as a picture."""
 
 import math
 from collections.abc import Mapping

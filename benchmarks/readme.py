@@ -1,4 +1,4 @@
-"""Writes the README's figures from the result files, so that none is typed in.
+"""Writes the figures of README.md and of benchmarks/README.md from the result files, so that none is typed in.
 
 python benchmarks/readme.py
 """
@@ -8,35 +8,54 @@ from pathlib import Path
 from typing import Any
 
 from figures_models import towers, trainings
+from figures_overview import overview, scripts
 from figures_students import boards, device, esc10, pruned, quickstart
 
 from tinyclap.common.files import write_text
 
-README = Path(__file__).parents[1] / "README.md"
-RESULTS = Path(__file__).parent / "results"
-BEGIN, END = "<!-- figures, written by benchmarks/readme.py -->\n", "<!-- end of figures -->\n"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+README, TABLES = HERE.parent / "README.md", HERE / "README.md"
 
 
 def main() -> None:
-    text = README.read_text(encoding="utf-8")
-    if (text.count(BEGIN), text.count(END)) != (1, 1) or text.index(BEGIN) > text.index(END):
-        raise SystemExit(f"{README.name}: expected one line {BEGIN.strip()!r} and after it one {END.strip()!r}")
-    before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    write_text(README, before + BEGIN + figures() + after)
+    for page, parts in pages().items():
+        text = page.read_text(encoding="utf-8")
+        for name, content in parts.items():
+            text = replaced(text, name, content, page)
+        write_text(page, text)
+
+
+def pages() -> dict[Path, dict[str, str]]:
+    """The parts of each page that are written here, by the name in their marks."""
+    return {README: {"figures": overview(read)}, TABLES: {"scripts": scripts(), "figures": figures()}}
+
+
+def marks(name: str) -> tuple[str, str]:
+    """The comments around a part."""
+    return f"<!-- {name}, written by benchmarks/readme.py -->\n", f"<!-- end of {name} -->\n"
+
+
+def replaced(text: str, name: str, content: str, page: Path) -> str:
+    """The text of a page with one part written anew."""
+    begin, end = marks(name)
+    if (text.count(begin), text.count(end)) != (1, 1) or text.index(begin) > text.index(end):
+        raise SystemExit(f"{page}: expected one line {begin.strip()!r} and after it one {end.strip()!r}")
+    return text[: text.index(begin) + len(begin)] + content + text[text.index(end) :]
 
 
 def figures() -> str:
-    """The README's section on what was measured, as Markdown."""
-    parts = (
-        quickstart(read("quickstart")),
-        esc10(read("esc10"), read("esc10_fixed"), read("esc10_unseen"), read("esc10_timing")),
-        device(read("onnx_frontend"), read("int8"), read("base_install")),
-        pruned(read("prune"), read("codes")),
-        boards(read("search"), read("board"), read("costs"), read("latency")),
-        towers(read("towers_1thread")),
-        trainings(read("baselines"), read("throughput"), read("growth")),
-    )
-    return "\n".join(parts)
+    """All that was measured, as Markdown."""
+    sections = {
+        "The quickstart": quickstart(read("quickstart")),
+        "Real audio": esc10(read("esc10"), read("esc10_fixed"), read("esc10_unseen"), read("esc10_timing")),
+        "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
+        "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
+        "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
+        "Beside the published models": towers(read("towers_1thread")),
+        "Ways of training": trainings(read("baselines"), read("throughput"), read("growth")),
+    }
+    return "\n".join(f"### {title}\n\n{text}" for title, text in sections.items())
 
 
 def read(name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command line's own duties: results on stdout, one message for each failure, exit codes, quick start."""
 
 import errno
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import typer
 
 import tinyclap
 from tinyclap.cli import app as cli
+from tinyclap.cli.groups import SECTIONS
 from tinyclap.errors import GateError, TinyclapError
 
 Run = Callable[..., tuple[int, str, str]]
@@ -58,6 +60,28 @@ def test_help_and_version_are_results(run: Run) -> None:
     assert (code, err) == (0, "")
     assert "recipes" in out
     assert run("--version") == (0, f"tinyclap {tinyclap.__version__}\n", "")
+
+
+def test_help_shows_each_command_once_with_its_whole_sentence(run: Run) -> None:
+    _, out, _ = run("--help")
+    listed = re.findall(r"^  ([a-z]+) ", out, re.MULTILINE)
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert sorted(listed) == sorted(commands)
+    told = " ".join(out.split())
+    for name, command in commands.items():
+        sentence = " ".join(command.help.split("\n\n")[0].split())
+        assert sentence.endswith(".")
+        assert len(sentence) <= 100
+        assert f"{name} {sentence}" in told
+
+
+def test_help_groups_commands_by_what_one_wants_to_do(run: Run) -> None:
+    _, out, _ = run("--help")
+    assert re.findall(r"^(\w+):$", out, re.MULTILINE) == ["Options", *SECTIONS]
+    listed = out[out.index("Shrink:") : out.index("Ship:")].split()
+    assert {"prune", "search"} <= set(listed)
+    _, out, _ = run("recipes", "--help")
+    assert re.findall(r"^(\w+):$", out, re.MULTILINE) == ["Options", "Commands"]
 
 
 def test_a_wrong_command_or_option_is_wrong_usage(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""What the benchmarks compute from their runs, and what the README takes from their result files."""
+"""What the benchmarks compute from their runs; that the pages hold it, test_documentation tells."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -7,14 +7,9 @@ import esc10
 import numpy as np
 import pictures
 import pytest
-import readme
 import run
 import search
 import train_baselines
-
-
-def test_the_readme_holds_the_figures_of_the_result_files() -> None:
-    assert readme.figures() in readme.README.read_text(encoding="utf-8")
 
 
 def run_row(fold: int, seed: int, correct: float) -> dict[str, object]:

@@ -12,6 +12,7 @@ from tinyclap.cli.bench import benching
 from tinyclap.cli.device import device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
+from tinyclap.cli.groups import CommandGroup
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
@@ -23,6 +24,7 @@ INTERRUPTED = "interrupted; nothing finished is lost: give the same command agai
 def _app(purpose: str) -> typer.Typer:
     # Without rich: loading it would cost more than all the rest of `tinyclap --help`.
     return typer.Typer(
+        cls=CommandGroup,
         help=purpose,
         no_args_is_help=True,
         add_completion=False,
@@ -174,7 +176,10 @@ def report(
         Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run, by default the newest, or of a search.")
     ] = None,
 ) -> None:
-    """Write report/report.html and report/report.md from the result files of a run or of a search."""
+    """Write the report of a run or of a search, as HTML and Markdown.
+
+    It is read from the result files, and stands in their folder: report/report.html and report/report.md.
+    """
     from tinyclap.reports.run_report import write_report
     from tinyclap.reports.search_report import is_search, write_search_report
 
@@ -214,7 +219,7 @@ def recipes_cp(
     name: Annotated[str, typer.Argument(help="A shipped recipe, see `tinyclap recipes ls`.")],
     destination: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path("."),
 ) -> None:
-    """Copy a shipped recipe to edit it; an existing file is never overwritten."""
+    """Copy a shipped recipe to edit it; no file is overwritten."""
     from tinyclap.config.recipe import copy_recipe
 
     target = copy_recipe(name, destination)
@@ -227,7 +232,10 @@ def recipes_check(
         list[str], typer.Argument(metavar="FILE [KEY=VALUE]", help="Recipes, and overrides to check them with.")
     ],
 ) -> None:
-    """Check recipes with their overrides: OK, or every error with its line (exit code 2)."""
+    """Check recipes: OK, or every error with its line.
+
+    With overrides, if there are any; the exit code of errors is 2.
+    """
     from tinyclap.config.recipe import absent_inputs, load_recipe
     from tinyclap.strict_yaml.load import ProblemsError
 

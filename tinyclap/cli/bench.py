@@ -51,9 +51,9 @@ def bench_command(
     out: Annotated[Path | None, typer.Option("--out", help="File for the result with all samples, as JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Time graphs from sound to embedding, on this machine or another one: speed, cold start, memory, size.
+    """Time graphs from sound to embedding, here or on another machine.
 
-    A run keeps the result, for its report.
+    Told are speed, cold start, memory and size. A run keeps the result, for its report.
     """
     from tinyclap.bench.sources import LONGEST_S, find_models, runs_among
 

@@ -73,7 +73,10 @@ def embed(
     dim: Dim = None,
     dtype: Annotated[str, typer.Option("--dtype", help="float32, float16, int8 or binary.")] = "float32",
 ) -> None:
-    """Embed many sound files; after an interruption the same command goes on."""
+    """Embed many sound files into one array.
+
+    After an interruption the same command goes on.
+    """
     from tinyclap.data.folder import find_sounds
     from tinyclap.runtime.library import embed_files
 
@@ -158,7 +161,7 @@ def selftest_command(
     threads: Threads = None,
     provider: Provider = None,
 ) -> None:
-    """Prove that this machine computes what was exported."""
+    """Check that this machine computes what was exported."""
     from dataclasses import asdict
 
     from tinyclap.runtime.selftest import refuse_failed, selftest

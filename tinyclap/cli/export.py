@@ -78,7 +78,10 @@ def convert_command(
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Of a student's recipe, e.g. its teacher.")
     ] = None,
 ) -> None:
-    """Convert what is published: LAION's CLAP to a teacher, tinyCLAP's student to a run, an audio tower to ONNX."""
+    """Turn published weights into a teacher, a run or an ONNX graph.
+
+    LAION's CLAP becomes a teacher, tinyCLAP's student a run, any teacher's audio tower an ONNX graph.
+    """
     from tinyclap.pipelines.convert import convert
 
     typer.echo(f"{target}: {convert(source, target, overrides or [])}")

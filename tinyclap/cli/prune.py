@@ -23,7 +23,10 @@ def prune(
     out: Annotated[Path | None, typer.Option("--out", help="Run folder; else runs/<run>-<method>-<dim>.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give a run's student fewer dimensions: a new run, which evaluate, export and report take as any other."""
+    """Give a run's student fewer dimensions, as a new run.
+
+    evaluate, export and report take it as any other.
+    """
     dims = () if sweep is None else _numbers(sweep)
     folder = chosen_run(run)
     from tinyclap.pipelines.prune_options import PruneOptions, new_run

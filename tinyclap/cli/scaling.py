@@ -36,7 +36,10 @@ def devices(
         str | None, typer.Argument(metavar="[DEVICE]", help="A known device, or a file of yours.")
     ] = None,
 ) -> None:
-    """List the known devices and what they leave for a student; of one, where the figures are from."""
+    """List known devices and what they leave for a student.
+
+    Of one device: where its figures are from.
+    """
     from tinyclap.common.numbers import aligned, binary_size
     from tinyclap.hardware.devices import known_devices, load_device
 
@@ -64,7 +67,10 @@ def latency(
     students: Annotated[int, typer.Option("--students", min=14, help="With --make: how many, some 5 s each.")] = 48,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of a graph.")] = 1,
 ) -> None:
-    """Time students on this machine, to predict how long others take there: make a folder once, time it anywhere."""
+    """Time students on this machine, to predict how long others take.
+
+    The graphs are made once, in a folder that can be copied to any device and timed there.
+    """
     from tinyclap.pipelines import latency as room
 
     if make:
@@ -111,7 +117,10 @@ def search_command(
     train: Annotated[bool, typer.Option("--train", help="Distil the chosen student in full afterwards.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find the student that fits a device or a budget; the same command goes on after an interruption."""
+    """Find the student that fits a device or a budget.
+
+    The same command goes on after an interruption.
+    """
     from tinyclap.config.recipe import load_recipe
     from tinyclap.runs.folder import RUNS
 

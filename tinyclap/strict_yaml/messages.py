@@ -37,7 +37,7 @@ def explain(error: ValidationError, values: Any, schema: Schema) -> Iterator[tup
             case "extra_forbidden" | "unexpected_keyword_argument":
                 yield path, _unknown_key(str(path[-1]), _schema_at(schema, values, path[:-1]))
             case "missing":
-                yield path, f"missing, allowed: {_allowed(here, schema)}"
+                yield path, f"missing, allowed: {allowed(here, schema)}"
             case "union_tag_not_found":
                 yield (*path, _tag_key(here)), f"missing, allowed: {_choices(_tags(here))}"
             case "union_tag_invalid":
@@ -45,7 +45,7 @@ def explain(error: ValidationError, values: Any, schema: Schema) -> Iterator[tup
             case "rule":
                 yield path, _wrong(given, context["allowed"], [])
             case _:
-                yield path, _wrong(given, _allowed(here, schema), here.get("enum", []))
+                yield path, _wrong(given, allowed(here, schema), here.get("enum", []))
 
 
 def _wrong(given: Any, allowed: str, choices: list[Any]) -> str:
@@ -147,7 +147,7 @@ def _choices(values: list[Any]) -> str:
     return f"{', '.join(rest)} or {last}" if rest else last
 
 
-def _allowed(here: Schema, root: Schema) -> str:
+def allowed(here: Schema, root: Schema) -> str:
     """A schema in words: "a whole number >= 1", '"mean" or "mels"', "a list of text or null"."""
     if "$ref" in here:
         here = _narrow(here, root, None)
@@ -157,7 +157,7 @@ def _allowed(here: Schema, root: Schema) -> str:
         return f"a section with {_tag_key(here)}: {_choices(_tags(here))}"
     members = _members(here)
     if len(members) > 1:
-        return " or ".join(_allowed(member, root) for member in members)
+        return " or ".join(allowed(member, root) for member in members)
     kind = here.get("type", "")
     if kind in ("integer", "number"):
         bounds = " and ".join(f"{sign} {here[name]}" for name, sign in _BOUNDS if name in here)
@@ -165,5 +165,5 @@ def _allowed(here: Schema, root: Schema) -> str:
     if kind == "array":
         items = here.get("prefixItems", [here.get("items", {})])
         count = f"{len(items)} values" if "prefixItems" in here else "one or more" if here.get("minItems") else "values"
-        return f"a list of {count}, each {_allowed(items[0], root)}"
+        return f"a list of {count}, each {allowed(items[0], root)}"
     return _KINDS.get(kind, "another value")
