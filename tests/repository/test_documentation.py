@@ -32,8 +32,12 @@ from tinyclap.runtime import manifest
 
 REPOSITORY = Path(__file__).parents[2]
 TOP_LEVEL = ("tinyclap", "recipes", "export", "benchmarks", "tests")
+_MODEL_CARDS = {"assets", "golden"}  # folders that hold models, whose pages are not about this repository
 _BELOW = (
-    path for folder in TOP_LEVEL for path in (REPOSITORY / folder).rglob("README.md") if "assets" not in path.parts
+    path
+    for folder in TOP_LEVEL
+    for path in (REPOSITORY / folder).rglob("README.md")
+    if _MODEL_CARDS.isdisjoint(path.parts)
 )
 PAGES = [str(path.relative_to(REPOSITORY)) for path in sorted([*REPOSITORY.glob("*.md"), *_BELOW])]
 

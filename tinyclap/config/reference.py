@@ -5,18 +5,21 @@ python -m tinyclap.config.reference
 writes the tables of recipes/README.md, and the list of shipped recipes there.
 """
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.files import write_text
+from tinyclap.common.settings import Settings
 from tinyclap.config.meanings import MEANINGS
-from tinyclap.config.messages import Schema, allowed
 from tinyclap.config.recipe import purpose, shipped_recipes
 from tinyclap.config.recipes import RECIPE
 from tinyclap.errors import TinyclapError
+from tinyclap.strict_yaml.messages import Schema, allowed
 
 PAGE = Path(__file__).parents[2] / "recipes" / "README.md"
 COMMAND = "python -m tinyclap.config.reference"
@@ -62,7 +65,7 @@ def key_tables(schema: Schema) -> str:
     """A heading and tables for every section of a recipe, outermost first."""
     blocks = _blocks(schema)
     titles = _titles(blocks)
-    return "\n".join(line for key, block in blocks.items() for line in _shown(block, titles[key], titles, schema))
+    return "\n".join(line for key, block in blocks.items() for line in _block_lines(block, titles[key], titles, schema))
 
 
 def keys(schema: Schema) -> Iterator[tuple[str, str]]:
@@ -125,15 +128,15 @@ def _titles(blocks: dict[str, Block]) -> dict[str, str]:
     standing = [path for block in blocks.values() for path in {path for path, _ in block.places}]
     titles = {}
     for key, block in blocks.items():
-        told = {
+        written = {
             f"`{path}`" + (f" with `{around}`" if around and standing.count(path) > 1 else ""): None
             for path, around in block.places
         }
-        titles[key] = " and ".join(told) if block.places[0][0] else TASKS
+        titles[key] = " and ".join(written) if block.places[0][0] else TASKS
     return titles
 
 
-def _shown(block: Block, title: str, titles: dict[str, str], root: Schema) -> Iterator[str]:
+def _block_lines(block: Block, title: str, titles: dict[str, str], root: Schema) -> Iterator[str]:
     """The lines of a block: what all its kinds have, then each kind."""
     yield from (f"### {title}", "")
     several = len(block.kinds) > 1
@@ -193,17 +196,32 @@ def _dotted(block: Block, key: str) -> str:
 
 def _meaning(block: Block, section: Schema, key: str) -> str:
     """What a key means: as the schema says it, else the section's docstring, else `MEANINGS`."""
-    told = section["properties"][key].get("description") or _documented(section).get(key)
-    text = " ".join((told or MEANINGS.get(_dotted(block, key), "")).split()).removesuffix(".")
+    meaning = section["properties"][key].get("description") or _documented(section).get(key)
+    text = " ".join((meaning or MEANINGS.get(_dotted(block, key), "")).split()).removesuffix(".")
     return re.sub(r"\bNone\b", "null", text)  # as a recipe writes it
 
 
 def _documented(section: Schema) -> dict[str, str]:
-    """The entries under "Args:" or "Attributes:" in a section's description."""
-    found = re.search(r"^(?:Args|Attributes):\n((?: +.*\n?|\n)+)", section.get("description", ""), re.MULTILINE)
-    entries = re.split(r"^    (?=\w+(?:, \w+)*: )", found[1], flags=re.MULTILINE)[1:] if found else []
-    pairs = [entry.split(": ", 1) for entry in entries]
-    return {name: text for names, text in pairs for name in names.split(", ")}
+    """The entries under "Args:" or "Attributes:" in the docstring of a section's class and of its bases."""
+    kinds: dict[str, type] = {kind.__name__: kind for kind in (*_below(Settings), FrontendSpec)}
+    kind = kinds.get(section.get("title", ""))
+    texts = (
+        [inspect.getdoc(base) or "" for base in reversed(kind.__mro__)] if kind else [section.get("description", "")]
+    )
+    entries: dict[str, str] = {}
+    for text in texts:
+        found = re.search(r"^(?:Args|Attributes):\n((?: +.*\n?|\n)+)", text, re.MULTILINE)
+        rows = re.split(r"^    (?=\w+(?:, \w+)*: )", found[1], flags=re.MULTILINE)[1:] if found else []
+        pairs = [row.split(": ", 1) for row in rows]
+        entries |= {name: meaning for names, meaning in pairs for name in names.split(", ")}
+    return entries
+
+
+def _below(kind: type[Settings]) -> Iterator[type[Settings]]:
+    """The classes that are derived from this one."""
+    for derived in kind.__subclasses__():
+        yield derived
+        yield from _below(derived)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ def explain(error: ValidationError, values: Any, schema: Schema) -> Iterator[tup
                 for key, message in context["found"]:
                     yield (*path, *_key_path(key)), message
             case "value_error" if isinstance(context["error"], NotAllowedError):
-                for name, value, allowed in context["error"].faults:
-                    yield (*path, name), _wrong(given.get(name, value), allowed, [])
+                for name, value, rule in context["error"].faults:
+                    yield (*path, name), _wrong(given.get(name, value), rule, [])
             case "too_short" if len(given) >= context["min_length"]:
                 pass  # pydantic does not count entries that are wrong themselves; those are reported
             case "extra_forbidden" | "unexpected_keyword_argument":

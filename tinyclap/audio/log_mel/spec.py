@@ -28,6 +28,19 @@ class FrontendSpec:
     Fourier-transformed; magnitudes are raised to `power`, summed by the mel filterbank and expressed in decibels as
     10·log10(max(x, amin)). Rates and frequencies in Hz, lengths in samples.
 
+    Attributes:
+        sample_rate: of the sound, Hz; other rates are resampled.
+        n_fft: samples in a frame; even.
+        win_length: samples under the Hann window; at most n_fft.
+        hop_length: samples from frame to frame; at most n_fft.
+        n_mels: mel bands.
+        f_min: lowest frequency, Hz.
+        f_max: highest frequency, Hz; at most half of sample_rate.
+        mel_scale: `slaney` or `htk`.
+        mel_norm: `slaney` divides each filter by half its width in Hz; None leaves them.
+        power: of the magnitudes: 2 for power, 1 for magnitude.
+        amin: floor below which all is equally silent, before decibels are taken.
+
     Raises:
         TinyclapError: naming the first bad field, its value and what is allowed.
     """
