@@ -7,7 +7,7 @@ small file with a function that makes it; published figures stand beside it with
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from baselines import cnn14, laion_htsat, microsoft_htsat, mobilenet, reference_student, yamnet
+from benchmarks.baselines import cnn14, laion_htsat, microsoft_htsat, mobilenet, reference_student, yamnet
 from tinyclap.teachers.base import AudioTower
 
 

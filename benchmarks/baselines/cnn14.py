@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from baselines.encoder import Encoder
+from benchmarks.baselines.encoder import Encoder
 from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.heads import Projection
 from tinyclap.teachers.msclap import SPEC, VERSIONS

@@ -2,7 +2,7 @@
 
 from transformers import ClapAudioConfig, ClapAudioModelWithProjection
 
-from baselines.encoder import Calls, Encoder
+from benchmarks.baselines.encoder import Calls, Encoder
 from tinyclap.audio.log_mel.spec import FrontendSpec
 
 EMBED_DIM, WINDOW_S = 512, 10.0

@@ -4,7 +4,7 @@ from torch import nn
 from transformers import ClapAudioConfig
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
-from baselines.encoder import Calls, Encoder
+from benchmarks.baselines.encoder import Calls, Encoder
 from tinyclap.models.heads import Projection
 from tinyclap.teachers.msclap import SPEC, VERSIONS
 

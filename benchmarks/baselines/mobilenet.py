@@ -3,7 +3,7 @@
 from torch import nn
 from torchvision.models import mobilenet_v3_large
 
-from baselines.encoder import Calls, Encoder
+from benchmarks.baselines.encoder import Calls, Encoder
 from tinyclap.audio.log_mel.spec import FrontendSpec
 
 EMBED_DIM, WINDOW_S = 512, 10.0

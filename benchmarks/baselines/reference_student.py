@@ -1,6 +1,6 @@
 """The published tinyCLAP student (arXiv 2311.14517): phinet_alpha_1.50_beta_0.75_t0_6_N_7, 5 s at 44.1 kHz."""
 
-from baselines.encoder import Calls, Encoder
+from benchmarks.baselines.encoder import Calls, Encoder
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE
 

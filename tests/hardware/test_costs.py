@@ -48,7 +48,7 @@ def drawn(seed: int) -> StudentConfig:
 
 @pytest.mark.parametrize("seed", range(16))
 def test_the_formulas_count_what_running_counts(seed: int) -> None:
-    """benchmarks/costs.py does so with 200 students."""
+    """benchmarks/device/costs.py does so with 200 students."""
     config = drawn(seed)
     student, told = Student(config).eval(), costs.student_costs(config)
     spec = config.frontend

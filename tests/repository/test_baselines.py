@@ -1,8 +1,8 @@
 """The baselines have the sizes that their authors published."""
 
 import pytest
-from baselines import BASELINES
 
+from benchmarks.baselines import BASELINES
 from tinyclap.teachers.describe import describe_encoder
 
 PUBLISHED = {  # millions of parameters and of MACs per window, and how far ours may be from them

@@ -3,13 +3,13 @@
 from argparse import Namespace
 from pathlib import Path
 
-import esc10
 import numpy as np
-import pictures
 import pytest
-import run
-import search
-import train_baselines
+
+from benchmarks.esc10 import search, train_baselines
+from benchmarks.esc10 import study as esc10
+from benchmarks.figures import pictures
+from benchmarks.models import run
 
 
 def run_row(fold: int, seed: int, correct: float) -> dict[str, object]:

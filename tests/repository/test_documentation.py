@@ -11,14 +11,13 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import figures_overview
 import numpy as np
 import onnx
 import pytest
-import readme
 import soundfile
 import typer
 
+from benchmarks.figures import overview, readme
 from tests.support.commands import invoke
 from tests.support.tiny import small_recipe, tiny_clap
 from tests.support.tiny_bundles import tiny_bundle
@@ -190,10 +189,10 @@ def test_other_programs_that_pages_start_are_there() -> None:
     modules = set(re.findall(r"python -m ([\w.]+)", everything)) - {"venv"}
     assert {"tinyclap.config.reference", "pytest"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)
-    shared = text_of("benchmarks/esc10_runs.py")
-    for script, arguments in re.findall(r"python (benchmarks/\w+\.py)([^`\n]*)", everything):
-        known = set(re.findall(r'"(--[\w-]+)"', text_of(script) + shared))
-        assert set(re.findall(r"--[\w-]+", arguments)) <= known, script
+    shared = text_of("benchmarks/esc10/runs.py")
+    for module, arguments in re.findall(r"python -m (benchmarks[\w.]+)([^`\n]*)", everything):
+        known = set(re.findall(r'"(--[\w-]+)"', text_of(f"{module.replace('.', '/')}.py") + shared))
+        assert set(re.findall(r"--[\w-]+", arguments)) <= known, module
 
 
 def slugs(page: str) -> set[str]:
@@ -243,14 +242,15 @@ def test_the_first_page_is_short_and_keeps_the_test_command() -> None:
 def test_what_is_written_by_the_benchmarks_is_up_to_date(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name, content in readme.pages()[page].items():
-        assert readme.replaced(text, name, content, page) == text, "run: python benchmarks/readme.py"
+        assert readme.replaced(text, name, content, page) == text, "run: python -m benchmarks.figures.readme"
 
 
 def test_every_benchmark_is_in_the_list() -> None:
     """Those that write a result file; without a command in their docstring they would be missing."""
     folder = REPOSITORY / "benchmarks"
-    listed = set(re.findall(r"\| \[(\w+)\.py\]", figures_overview.scripts()))
-    writing = {path.stem for path in folder.glob("*.py") if "write_json" in path.read_text(encoding="utf-8")}
+    listed = {folder / f"{name}.py" for name in re.findall(r"^\| \[([\w/]+)\]", overview.scripts(), re.MULTILINE)}
+    writing = {path for path in folder.rglob("*.py") if "write_json(" in path.read_text(encoding="utf-8")}
+    assert len(writing) > 10
     assert writing <= listed
 
 

@@ -1,4 +1,4 @@
-"""Audio files in, mono float32 waveforms out: read, resample, check and cut to length. No torch.
+"""Audio files in, mono float32 waveforms out: read, resample, check and cut to length.
 
 libsndfile decodes (wav, flac, ogg, mp3, opus, ...), channels are mixed down by their mean, soxr ("HQ") resamples.
 A piece of a file and the same span of the whole file are the same samples (to 1e-6).

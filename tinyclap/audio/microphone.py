@@ -1,4 +1,4 @@
-"""Live sound from a microphone, through the optional package sounddevice. No torch."""
+"""Live sound from a microphone, through the optional package sounddevice."""
 
 import queue
 from collections.abc import Iterator

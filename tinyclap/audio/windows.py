@@ -1,4 +1,4 @@
-"""Which stretches of a sound the encoder hears: of an array, of a file of any length, of a live stream. No torch.
+"""Which stretches of a sound the encoder hears: of an array, of a file of any length, of a live stream.
 
 A sound longer than a window is cut into consecutive windows, the last one aligned to the end; a shorter one is repeated
 as a whole and cut. Every window is float32 (window,) at the encoder's rate; `window` and `hop` are in samples.

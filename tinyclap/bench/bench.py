@@ -1,4 +1,4 @@
-"""`tinyclap bench`: how long graphs take from sound to embedding on this machine, and what they need besides. No torch.
+"""`tinyclap bench`: how long graphs take from sound to embedding on this machine, and what they need besides.
 
 The result is one JSON object: `environment`, the machine at the start, the `host` where it is not this one, and what
 was asked for; and `models`, of each graph what it is, its times (`samples_ms`: of every batch in turn) and its costs.

@@ -1,4 +1,4 @@
-"""What a fresh process pays: from its start to the first embedding, and the memory it takes. No torch.
+"""What a fresh process pays: from its start to the first embedding, and the memory it takes.
 
 `python -c "from tinyclap.bench.cold_start import main; main()" MODEL PROVIDER THREADS BATCH CALLS` is that process.
 """

@@ -1,4 +1,4 @@
-"""One graph that can be timed, as it travels between processes. No torch."""
+"""One graph that can be timed, as it travels between processes."""
 
 import json
 import math

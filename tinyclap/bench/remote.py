@@ -1,6 +1,6 @@
 """A command of tinyclap on another machine, over ssh: sends the package and files, brings back JSON, cleans up.
 
-There it needs sshd, tar and a Python with what REQUIREMENTS names. No torch.
+There it needs sshd, tar and a Python with what REQUIREMENTS names.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`tinyclap bench` on another machine: sends the graphs, and tells of them as of those here. No torch."""
+"""`tinyclap bench` on another machine: sends the graphs, and tells of them as of those here."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which graphs can be timed: those of bundles and of exported runs, and bare ONNX files. No torch.
+"""Which graphs can be timed: those of bundles and of exported runs, and bare ONNX files.
 
 A bare graph says what it is by JSON in its `metadata_props` under the key "tinyclap", any of: `name`, `parameters`,
 `macs`, `precision`, `sample_rate` (Hz), `window_s`, `input` ("waveform" or "logmel") and `frontend` (a `FrontendSpec`);

@@ -1,4 +1,4 @@
-"""The ssh client: runs a script of the shell on another machine, and says what keeps it from doing so. No torch."""
+"""The ssh client: runs a script of the shell on another machine, and says what keeps it from doing so."""
 
 import re
 import shlex

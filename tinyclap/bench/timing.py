@@ -1,4 +1,4 @@
-"""How long functions take on one thread or several, compared fairly. No torch."""
+"""How long functions take on one thread or several, compared fairly."""
 
 import statistics
 import time

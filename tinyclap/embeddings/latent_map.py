@@ -1,4 +1,4 @@
-"""Fewer dimensions of a shared space, chosen or rotated, for audio and text alike. No torch.
+"""Fewer dimensions of a shared space, chosen or rotated, for audio and text alike.
 
 The paper's rule (tinyCLAP, arXiv 2311.14517, Eq. 8) leaves out the entries of smallest magnitude. A rotation onto the
 principal directions keeps more in fewer dimensions, and its first rows are the best map to fewer still.

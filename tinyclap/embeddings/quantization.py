@@ -1,4 +1,4 @@
-"""Embeddings in fewer bytes, for libraries of millions of clips, and what that costs in neighbours. No torch.
+"""Embeddings in fewer bytes, for libraries of millions of clips, and what that costs in neighbours.
 
 float16 rounds. int8 scales each row so that its largest entry is 127, which leaves cosines as they are. binary keeps
 one bit a dimension: the sign after a rotation drawn by lot (random hyperplanes: Charikar, STOC 2002,

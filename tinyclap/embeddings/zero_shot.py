@@ -1,6 +1,6 @@
 """Zero-shot classification: prompts, the class matrix, and how well a student does it beside its teacher.
 
-Everything here works on embeddings, (clips, dimensions) arrays in numpy; no torch. Rows are scaled to unit norm on
+Everything here works on embeddings, (clips, dimensions) arrays in numpy. Rows are scaled to unit norm on
 the way in, so that a similarity is always a cosine.
 """
 

@@ -44,7 +44,7 @@ from tinyclap.teachers.encoder import Teacher
 
 INPUT: Input = "waveform"
 """The default. From waveform to embedding it is at least as fast as numpy's FFT in front of the graph
-(benchmarks/onnx_frontend.py), and nobody has to write it again in another language."""
+(benchmarks/device/onnx_frontend.py), and nobody has to write it again in another language."""
 
 SHIPPED_LABELS = ("dog", "rain")  # whose prompts are the text side's test inputs
 FASTER_BELOW = 0.9  # of float's time: INT8 is recommended only where it gains something

@@ -1,4 +1,4 @@
-"""What a student may cost: limits, in the precision of the device. No torch."""
+"""What a student may cost: limits, in the precision of the device."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a student costs, in closed form from its shape: parameters, MACs, activation memory, flash. No torch.
+"""What a student costs, in closed form from its shape: parameters, MACs, activation memory, flash.
 
 Conventions, so that figures can be compared:
 

@@ -1,4 +1,4 @@
-"""How long an unseen student takes, from others that were timed: a sum of costs, each with its own time. No torch.
+"""How long an unseen student takes, from others that were timed: a sum of costs, each with its own time.
 
 The times are fitted on one machine, runtime and number of threads, and hold for those alone. `cross_validate` says how
 far off the predictions are for students that the fit has not seen.

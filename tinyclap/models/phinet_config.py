@@ -1,4 +1,4 @@
-"""The shape of a PhiNet (Paissan et al., arXiv 2110.00337), from its equations. No torch."""
+"""The shape of a PhiNet (Paissan et al., arXiv 2110.00337), from its equations."""
 
 import dataclasses
 from dataclasses import dataclass

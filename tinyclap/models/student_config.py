@@ -1,4 +1,4 @@
-"""All that is needed to build a student, and the published one's shape. No torch."""
+"""All that is needed to build a student, and the published one's shape."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields

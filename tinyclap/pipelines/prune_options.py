@@ -1,4 +1,4 @@
-"""How to prune, and what is refused before anything heavy is loaded. No torch."""
+"""How to prune, and what is refused before anything heavy is loaded."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An exported bundle at work: sounds to embeddings and labels with ONNX Runtime. No torch."""
+"""An exported bundle at work: sounds to embeddings and labels with ONNX Runtime."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Many files to their labels, one after the other, and three ways to write them down. No torch."""
+"""Many files to their labels, one after the other, and three ways to write them down."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Labels on a device: which ones, their unit vectors, and how well a sound fits them. No torch."""
+"""Labels on a device: which ones, their unit vectors, and how well a sound fits them."""
 
 import os
 from collections.abc import Sequence

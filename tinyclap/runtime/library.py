@@ -1,4 +1,4 @@
-"""Many files to one array of embeddings on disk: resumable, in bounded memory, with bad files named. No torch."""
+"""Many files to one array of embeddings on disk: resumable, in bounded memory, with bad files named."""
 
 import hashlib
 import json

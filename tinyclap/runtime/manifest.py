@@ -1,4 +1,4 @@
-"""What an exported bundle is: its files, its manifest (bundle.json) and their checksums. No torch."""
+"""What an exported bundle is: its files, its manifest (bundle.json) and their checksums."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""Does this machine compute what was exported? Every graph of a bundle on the inputs that it carries. No torch.
+"""Does this machine compute what was exported? Every graph of a bundle on the inputs that it carries.
 
 A bundle's test_vectors.npz holds sounds of different lengths, `waveform_0`, ..., their `embedding` by the student in
 torch and `embedding_int8` by the INT8 graph where it was exported; with a static graph `static_waveform`,

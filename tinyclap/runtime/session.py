@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions that say what went wrong, and run where they were asked to. No torch."""
+"""ONNX Runtime sessions that say what went wrong, and run where they were asked to."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A bundle's text side: texts to unit vectors with ONNX Runtime and tokenizers. No torch."""
+"""A bundle's text side: texts to unit vectors with ONNX Runtime and tokenizers."""
 
 import json
 import warnings

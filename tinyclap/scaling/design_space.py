@@ -1,4 +1,4 @@
-"""The students to choose among, and those of them that fit a budget: all are counted, exactly. No torch."""
+"""The students to choose among, and those of them that fit a budget: all are counted, exactly."""
 
 import dataclasses
 import itertools

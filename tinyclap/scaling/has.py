@@ -1,4 +1,4 @@
-"""Hardware-Aware Scaling (PhiNets, Paissan et al., arXiv 2110.00337): the student that fills a budget. No torch.
+"""Hardware-Aware Scaling (PhiNets, Paissan et al., arXiv 2110.00337): the student that fills a budget.
 
 RAM sets alpha·t0, operations set alpha²·t0, and flash then sets beta. `propose` solves for them on the exact costs.
 """

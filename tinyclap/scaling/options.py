@@ -1,4 +1,4 @@
-"""How long to search, and which search a folder holds: what is checked before anything heavy is loaded. No torch."""
+"""How long to search, and which search a folder holds: what is checked before anything heavy is loaded."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The log-mel front end in numpy, the twin of `frontend.LogMel`. No torch."""
+"""The log-mel front end in numpy, the twin of `in_torch.LogMel`."""
 
 import numpy as np
 

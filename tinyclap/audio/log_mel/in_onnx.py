@@ -12,7 +12,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 
 SPLITS = 2
 """How often the frames are halved. Each halving costs two passes over the frames and saves products: of those of the
-plain matrix 1/2 remain after one, 3/8 after two, 1/3 in the limit. See benchmarks/onnx_frontend.py."""
+plain matrix 1/2 remain after one, 3/8 after two, 1/3 in the limit. See benchmarks/device/onnx_frontend.py."""
 
 FOLD = True
 """Whether mirrored samples are added up first: pays for larger transforms, and costs smaller ones nothing."""

@@ -1,4 +1,4 @@
-"""The specification of a log-mel front end, and its mel filterbank. No torch."""
+"""The specification of a log-mel front end, and its mel filterbank."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What `tinyclap costs` prints: a student's costs, layer by layer and in total. No torch."""
+"""What `tinyclap costs` prints: a student's costs, layer by layer and in total."""
 
 import dataclasses
 import json

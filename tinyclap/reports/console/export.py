@@ -1,4 +1,4 @@
-"""What `tinyclap export` says at its end: the graphs, what was measured, and the command to run next. No torch."""
+"""What `tinyclap export` says at its end: the graphs, what was measured, and the command to run next."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,6 @@
 """How well timed students predict the time of others; writes benchmarks/results/latency.json.
 
-    python benchmarks/latency.py --work runs/latency [--students 48]
+    python -m benchmarks.device.latency --work runs/latency [--students 48]
 
 `tinyclap latency` makes graphs of students drawn by lot (up to 100 M MACs), times them from waveform to embedding on
 one thread and fits a time to each kind of cost. Every student is also predicted by a fit on three quarters of the
@@ -23,7 +23,7 @@ from tinyclap.pipelines.latency import STUDENTS, TIMES, make_students, time_stud
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import DesignSpace, embedding_dims, frontends
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     predicted = cross_validate(np.array([[float(one[name]) for name in FEATURES] for one in found]), taken)
     errors = np.abs(predicted / taken - 1)
     result = {
-        "command": f"python benchmarks/latency.py --work WORK --students {len(costs)}",
+        "command": f"python -m benchmarks.device.latency --work WORK --students {len(costs)}",
         "environment": environment(seed=0),
         "fit": asdict(fitted),
         "held_out": {

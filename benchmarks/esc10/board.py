@@ -1,8 +1,8 @@
 """A student for a board, beside one without limits; writes benchmarks/results/board.json.
 
-    python benchmarks/board.py --root DATA/ESC-10 --teacher TEACHER --work runs/board --unconstrained RUN
+    python -m benchmarks.esc10.board --root DATA/ESC-10 --teacher TEACHER --work runs/board --unconstrained RUN
 
-`tinyclap search --device` chooses on folds 1-3 (see benchmarks/search.py); the choice is distilled there by the recipe,
+`tinyclap search --device` chooses on folds 1-3 (see search.py); the choice is distilled there by the recipe,
 pruned to the dimensions that it asks for, exported with INT8 and a graph of fixed shape, and classifies fold 5 from its
 files by the INT8 graph, as a device would. The student without limits is a finished distillation of the same folds; its
 float graph answers beside. Everything is kept in --work; the same command goes on after an interruption.
@@ -37,7 +37,7 @@ from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import describe
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 N_BOOTSTRAP = 2000
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     recordings = recording_ids(sources, len(sources))
     compared = paired_comparison(np.array(theirs), np.array(ours), recordings, N_BOOTSTRAP, 0)
     result = {
-        "command": "python benchmarks/board.py --root ROOT --teacher TEACHER --work WORK --unconstrained RUN",
+        "command": "python -m benchmarks.esc10.board --root ROOT --teacher TEACHER --work WORK --unconstrained RUN",
         "environment": environment(seed=0),
         "device": device.title,
         "budget": budget.limits,

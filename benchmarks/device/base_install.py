@@ -1,6 +1,6 @@
 """The base install on its own: its size, and how long a first answer takes; writes results/base_install.json.
 
-    python benchmarks/base_install.py BUNDLE SOUND
+    python -m benchmarks.device.base_install BUNDLE SOUND
 
 Installs the project without extras into a fresh virtual environment, adds up its files, and times `tinyclap classify`
 from the start of the process to its answer (median of several; the first one, on cold disk caches, apart).
@@ -19,8 +19,8 @@ from pathlib import Path
 from tinyclap.common.files import write_json
 from tinyclap.runs.provenance import environment
 
-PROJECT = Path(__file__).parents[1]
-RESULT = Path(__file__).parent / "results" / "base_install.json"
+PROJECT = Path(__file__).parents[2]
+RESULT = Path(__file__).parents[1] / "results" / "base_install.json"
 RUNS = 9
 
 
@@ -45,7 +45,7 @@ def main() -> None:
             answers.append(json.loads(done.stdout))
         listed = subprocess.run([f"{folder}/bin/pip", "freeze"], check=True, stdout=subprocess.PIPE, text=True).stdout
         result = {
-            "command": "python benchmarks/base_install.py BUNDLE SOUND",
+            "command": "python -m benchmarks.device.base_install BUNDLE SOUND",
             "environment": environment(seed=0),
             "installed_bytes": size_bytes(site) - pip_bytes,
             "install_s": install_s,

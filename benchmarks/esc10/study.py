@@ -1,6 +1,6 @@
 """The real-audio pair on ESC-10: teachers and students by cross-validation, written to benchmarks/results/.
 
-    python benchmarks/esc10.py --root data/ESC-50 [--folds 1 2 3 5] [--seeds 0 1 2]
+    python -m benchmarks.esc10.study --root data/ESC-50 [--folds 1 2 3 5] [--seeds 0 1 2]
 
 For every fold: a teacher is pretrained on the other folds (recipe esc10_teacher); students are distilled from it on the
 same clips (recipe esc10) in arms: `views`, `fixed` (every clip heard as it is, nothing else changed) and `unseen`
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from esc10_runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 
+from benchmarks.esc10.runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 from tinyclap.common.files import read_json, write_json, write_text
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.config.recipe import load_recipe
@@ -35,7 +35,7 @@ from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.cache import class_vectors, teacher_clips
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 N_BOOTSTRAP = 2000
 SHORT = "training.epochs=200"
 ARMS = {
@@ -194,7 +194,7 @@ def write_results(
         for key, value in asked.items()
     )
     result = {
-        "command": f"python benchmarks/esc10.py --root ROOT --text TEXT {given}",
+        "command": f"python -m benchmarks.esc10.study --root ROOT --text TEXT {given}",
         "complete": complete,
         "collected_with": environment(seed=arguments.seeds[0]),
         **asked,

@@ -1,8 +1,8 @@
 """What fewer latent dimensions cost on real audio; writes benchmarks/results/prune.json and prune.png.
 
-    python benchmarks/prune.py runs/esc10_benchmark/*/views-* [--finetune 5]
+    python -m benchmarks.esc10.prune runs/esc10_benchmark/*/views-* [--finetune 5]
 
-Every run is a distillation with a test set (those of benchmarks/esc10.py). Its student is pruned to 384 ... 8
+Every run is a distillation with a test set (those of benchmarks/esc10/study.py). Its student is pruned to 384 ... 8
 dimensions by every method, chosen by its embeddings of the training clips, and scored on the test clips: zero-shot
 accuracy, and the share of the teacher's ten nearest clips among all clips of the data that the student finds too.
 Rotations are also made of the teacher's embeddings of the training clips, alone and with those of the class prompts;
@@ -46,7 +46,7 @@ from tinyclap.runs.provenance import environment
 from tinyclap.runtime.session import open_session
 from tinyclap.teachers.cache import class_vectors, teacher_clips, teacher_texts
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 DIMS = (384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8)
 TRAINED = ("rotation", "magnitude", "random")
 SHAPES = (512, 256, 128, 64)
@@ -66,7 +66,7 @@ def main() -> None:
         for key, outcome in measure(run, given.finetune).items():
             outcomes.setdefault(key, []).append(outcome)
     result = {
-        "command": f"python benchmarks/prune.py RUN... --finetune {given.finetune}",
+        "command": f"python -m benchmarks.esc10.prune RUN... --finetune {given.finetune}",
         "environment": environment(seed=0),
         "n_runs": len(given.runs),
         "runs": ["/".join(run.parts[-2:]) for run in given.runs],

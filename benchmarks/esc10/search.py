@@ -1,6 +1,6 @@
 """Is a searched student better than one drawn by lot? ESC-10, one outer fold; writes benchmarks/results/search.json.
 
-    python benchmarks/search.py --root DATA/ESC-10 --teacher TEACHER --work runs/search_benchmark [--seeds 0 1 2]
+    python -m benchmarks.esc10.search --root DATA/ESC-10 --teacher TEACHER --work runs/search_benchmark [--seeds 0 1 2]
 
 For each budget (operations for one window and RAM in int8) and seed, `tinyclap search` and the same number of students
 drawn by lot among all that fit are trained equally briefly on folds 1-3, a fifth of whose recordings ranks them. The
@@ -37,7 +37,7 @@ from tinyclap.runs.provenance import environment
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
 from tinyclap.teachers.cache import class_vectors, teacher_clips
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 BUDGETS = {
     "5 M MACs, 128 KiB": Budget(macs=5_000_000, ram_bytes=128 * 1024, flash_bytes=512 * 1024),
     "20 M MACs, 320 KiB": Budget(macs=20_000_000, ram_bytes=320 * 1024, flash_bytes=1024 * 1024),
@@ -139,7 +139,7 @@ def tested(run: Path, chosen: StudentConfig) -> dict[str, Any]:
 def summarise(rows: list[dict[str, Any]], given: argparse.Namespace) -> dict[str, Any]:
     """The outcomes, and for each budget the difference between the arms."""
     seeds = " ".join(map(str, given.seeds))
-    command = f"python benchmarks/search.py --root ROOT --teacher TEACHER --work WORK --seeds {seeds}"
+    command = f"python -m benchmarks.esc10.search --root ROOT --teacher TEACHER --work WORK --seeds {seeds}"
     lengths = {key: getattr(given, key) for key in ("trials", "epochs", "views", "final_epochs", "final_views")}
     return {
         "command": command,

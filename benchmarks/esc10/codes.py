@@ -1,8 +1,8 @@
 """What embeddings in fewer bytes cost on real audio; writes benchmarks/results/codes.json.
 
-    python benchmarks/codes.py runs/esc10_benchmark/*/views-*
+    python -m benchmarks.esc10.codes runs/esc10_benchmark/*/views-*
 
-Every run is a distillation on ESC-10 with a test set (those of benchmarks/esc10.py). Its student, whole and pruned by
+Every run is a distillation on ESC-10 with a test set (those of study.py). Its student, whole and pruned by
 rotation, embeds all clips of the data; for each test clip the share of its ten nearest clips by float32 embeddings that
 every form of `tinyclap embed --dtype` finds again: by those of as many dimensions, and by the unpruned ones. "plain
 signs" are bits without the rotation drawn by lot. Rotations are made of the student's embeddings of the training clips.
@@ -27,7 +27,7 @@ from tinyclap.embeddings.latent_map import latent_map
 from tinyclap.pipelines.finished import load_distilled_run
 from tinyclap.runs.provenance import environment
 
-RESULT = Path(__file__).parent / "results" / "codes.json"
+RESULT = Path(__file__).parents[1] / "results" / "codes.json"
 DIMS = (384, 128, 64, 32)
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     (spec,) = one_or_more(load_distilled_run(given.runs[0], "measure").recipe.data.train)
     rows = [summarise(dim, form, kept) for (dim, form), kept in found.items()]
     result = {
-        "command": "python benchmarks/codes.py RUN...",
+        "command": "python -m benchmarks.esc10.codes RUN...",
         "environment": environment(seed=0),
         "runs": ["/".join(run.parts[-2:]) for run in given.runs],
         "n_clips": len(esc50(spec.root, esc10=True)),

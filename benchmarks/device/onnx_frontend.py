@@ -1,6 +1,6 @@
 """The log-mel front end in several forms on one thread of ONNX Runtime; writes benchmarks/results/onnx_frontend.json.
 
-    python benchmarks/onnx_frontend.py [--rounds 40]
+    python -m benchmarks.device.onnx_frontend [--rounds 40]
 
 The forms compute the same spectrogram of a 5 s window: a convolution with the Fourier matrix, cropped to the bins that
 the mel filters use; the STFT operator; a matrix product on frames, split 0 to 3 times (`onnx_frontend.GraphLogMel`);
@@ -37,7 +37,7 @@ from tinyclap.models.student_config import REFERENCE, StudentConfig
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.session import open_session
 
-RESULT = Path(__file__).parent / "results" / "onnx_frontend.json"
+RESULT = Path(__file__).parents[1] / "results" / "onnx_frontend.json"
 HEARS_32K = FrontendSpec(sample_rate=32_000, n_fft=1024, win_length=1024, hop_length=640, f_max=14_000.0)
 STUDENTS = {"small": StudentConfig(), "small_32k": StudentConfig(frontend=HEARS_32K), "reference": REFERENCE}
 AXES = {"waveform": {0: "batch", 1: "samples"}}
@@ -103,7 +103,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
     results = {name: compare(config, rounds) for name, config in STUDENTS.items()}
-    command = f"python benchmarks/onnx_frontend.py --rounds {rounds}"
+    command = f"python -m benchmarks.device.onnx_frontend --rounds {rounds}"
     told = {"command": command, "environment": environment(seed=0), "splits": SPLITS, "fold": FOLD}
     write_json(RESULT, {**told, "students": results})
     sys.stdout.write(RESULT.read_text(encoding="utf-8"))

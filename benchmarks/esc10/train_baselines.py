@@ -1,6 +1,6 @@
 """One trunk trained in four ways on ESC-10, by cross-validation; writes benchmarks/results/baselines.json.
 
-    python benchmarks/train_baselines.py --root data/ESC-50 [--folds 1 2 3 5] [--seeds 0 1 2] [--epochs 60]
+    python -m benchmarks.esc10.train_baselines --root data/ESC-50 [--folds 1 2 3 5] [--seeds 0 1 2] [--epochs 60]
 
 Front end, window and PhiNet are those of recipe esc10 in all four, and so are the clips and the number of epochs; one
 teacher for each fold (recipe esc10_teacher) serves both distillations. What each is given besides the sound:
@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from esc10_runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 from torch import Tensor
 
+from benchmarks.esc10.runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 from tinyclap.common.files import read_json, write_json
 from tinyclap.common.statistics import accuracy_interval, paired_comparison, recording_ids
 from tinyclap.config.recipe import dump, load_recipe
@@ -55,7 +55,7 @@ from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import TrainingOptions
 from tinyclap.training.spectrograms import LogMelViews
 
-RESULT = Path(__file__).parent / "results" / "baselines.json"
+RESULT = Path(__file__).parents[1] / "results" / "baselines.json"
 OUTCOME = "outcome.json"
 N_BOOTSTRAP = 2000
 OURS = "ours"
@@ -224,8 +224,9 @@ def machine(folder: Path) -> str:
 def summarise(arguments: argparse.Namespace, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over folds and seeds of each arm, and `ours` minus each other on the same clips; recordings are drawn."""
     given = " ".join(f"--{key} {' '.join(map(str, getattr(arguments, key)))}" for key in ("folds", "seeds"))
+    module = "benchmarks.esc10.train_baselines"
     return {
-        "command": f"python benchmarks/train_baselines.py --root ROOT --text TEXT {given} --epochs {arguments.epochs}",
+        "command": f"python -m {module} --root ROOT --text TEXT {given} --epochs {arguments.epochs}",
         "epochs": arguments.epochs,
         "complete": len(rows) == len(arguments.seeds) * len(arguments.folds) * len(ARMS),
         "teacher_accuracy": float(np.mean([teacher_accuracy(arguments, fold) for fold in arguments.folds])),

@@ -1,19 +1,18 @@
 """Writes the figures of README.md and of benchmarks/README.md from the result files, so that none is typed in.
 
-python benchmarks/readme.py
+python -m benchmarks.figures.readme
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from figures_models import towers, trainings
-from figures_overview import overview, scripts
-from figures_students import boards, device, esc10, pruned, quickstart
-
+from benchmarks.figures.models import towers, trainings
+from benchmarks.figures.overview import overview, scripts
+from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
 from tinyclap.common.files import write_text
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 RESULTS = HERE / "results"
 README, TABLES = HERE.parent / "README.md", HERE / "README.md"
 
@@ -33,7 +32,7 @@ def pages() -> dict[Path, dict[str, str]]:
 
 def marks(name: str) -> tuple[str, str]:
     """The comments around a part."""
-    return f"<!-- {name}, written by benchmarks/readme.py -->\n", f"<!-- end of {name} -->\n"
+    return f"<!-- {name}, written by benchmarks/figures/readme.py -->\n", f"<!-- end of {name} -->\n"
 
 
 def replaced(text: str, name: str, content: str, page: Path) -> str:

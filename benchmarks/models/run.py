@@ -1,10 +1,10 @@
 """Ours beside the teachers, the published student and the usual small audio networks: times, costs, one picture.
 
-    python benchmarks/run.py --run RUN [--work runs/towers] [--threads 1] [--seconds 240]
+    python -m benchmarks.models.run --run RUN [--work runs/towers] [--threads 1] [--seconds 240]
 
-RUN is a finished distillation of recipe esc10 (benchmarks/esc10.py makes them). Its student is exported in float and
-INT8, and pruned to 64 dimensions; its teacher's audio tower and the baselines (benchmarks/baselines, random weights,
-published shapes) become ONNX graphs. All take turns on ONNX Runtime, from waveform to embedding, each on a window of
+RUN is a finished distillation of recipe esc10 (benchmarks.esc10.study makes them). Its student is exported in float
+and INT8, and pruned to 64 dimensions; its teacher's audio tower and the baselines (benchmarks/baselines, random
+weights, published shapes) become ONNX graphs. All take turns on ONNX Runtime, from waveform to embedding, each on a window of
 its own length (`tinyclap bench --compare`). Written are results/towers_<threads>thread.json (with every sample), the
 same as a table in .csv, the picture results/pareto_<threads>thread.png, and the README's figures. Graphs are kept in
 --work, those of a run in a folder named after it.
@@ -18,10 +18,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-import pictures
-import readme
-from baselines import BASELINES
-
+from benchmarks.baselines import BASELINES
+from benchmarks.figures import pictures, readme
 from tinyclap.bench.bench import bench
 from tinyclap.bench.sources import find_models
 from tinyclap.common.files import write_text
@@ -32,7 +30,7 @@ from tinyclap.pipelines.export import export_run
 from tinyclap.pipelines.prune import prune_run
 from tinyclap.pipelines.prune_options import PruneOptions
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 CLIP_S = 5.0  # of ESC-50: what one clip of it takes
 PRUNED_DIM = 64
 OURS, INT8, PRUNED, TEACHER = "ours", "ours-int8", f"ours-{PRUNED_DIM}", "teacher-here"
@@ -60,7 +58,7 @@ def main() -> None:
     timed = bench(models, threads=given.threads, seconds=given.seconds, compare=True)
     accuracies = measured()
     result: dict[str, Any] = {
-        "command": f"python benchmarks/run.py --run RUN --threads {given.threads} --seconds {given.seconds:g}",
+        "command": f"python -m benchmarks.models.run --run RUN --threads {given.threads} --seconds {given.seconds:g}",
         "run": named,
         "environment": {key: value for key, value in timed["environment"].items() if key != "command"},
         "clip_s": CLIP_S,

@@ -22,7 +22,7 @@ def towers(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"**Beside the published models** ({environment['cpu']}, ONNX Runtime {environment['onnxruntime']}, "
-            f"{environment['threads']} thread, waveform to embedding; `benchmarks/run.py`).",
+            f"{environment['threads']} thread, waveform to embedding; `models/run`).",
             "They take turns, and the large ones leave the small ones no cache. Weights of the others are random, of",
             "published shapes: their accuracies are as reported, not measured here:",
             "",
@@ -65,8 +65,7 @@ def trainings(baselines: dict[str, Any], throughput: dict[str, Any], growth: dic
         [
             f"**One trunk, four trainings** (ESC-10, {arms['ours']['n_clips']} clips, {arms['ours']['n_runs']} runs of "
             f"{baselines['epochs']} epochs each, a teacher for each fold,",
-            f"{percent(baselines['teacher_accuracy'])} on average; `benchmarks/train_baselines.py` says what each is "
-            "given):",
+            f"{percent(baselines['teacher_accuracy'])} on average; `esc10/train_baselines` says what each is given):",
             "",
             "| | is given | accuracy | ours minus it | centred cosine to the teacher |",
             "| --- | --- | --- | --- | --- |",
@@ -75,9 +74,9 @@ def trainings(baselines: dict[str, Any], throughput: dict[str, Any], growth: dic
             f"`distill` trains our default student on {fast['ratio']:.0f} times as many clips per second as a loop",
             "that runs Microsoft CLAP 2022 in every step; the published student, which is costly itself, on "
             f"{published['ratio']:.1f} times",
-            f"as many ({'CPU' if throughput['device'] == 'cpu' else 'GPU'}, `benchmarks/throughput.py`).",
+            f"as many ({'CPU' if throughput['device'] == 'cpu' else 'GPU'}, `training/throughput`).",
             f"Embedding {scaled(last['clips'])} clips took {last['wall_s'] / first['wall_s']:.0f} times as long as "
-            f"{scaled(first['clips'])}, in {growth['memory_ratio']:.2f} times the memory (`benchmarks/growth.py`).",
+            f"{scaled(first['clips'])}, in {growth['memory_ratio']:.2f} times the memory (`training/growth`).",
             "",
         ]
     )

@@ -1,8 +1,8 @@
 """What INT8 costs and gains on real audio: exports finished runs and scores both graphs; writes results/int8.json.
 
-    python benchmarks/int8.py runs/esc10_benchmark/*/views-*
+    python -m benchmarks.esc10.int8 runs/esc10_benchmark/*/views-*
 
-Every run is a distillation with a test set (those of benchmarks/esc10.py). Each is exported with `--int8`, calibrated
+Every run is a distillation with a test set (those of study.py). Each is exported with `--int8`, calibrated
 on its training clips, and both log-mel graphs classify its test clips from their files, as a device would. The
 difference is paired by clip; its interval draws whole recordings. The first run is exported with waveform input too,
 for its size. INT8's time is told beside float's on one thread: of the first run's student, and of the published one's
@@ -36,7 +36,7 @@ from tinyclap.runs.provenance import environment
 from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH
 from tinyclap.runtime.session import open_session
 
-RESULT = Path(__file__).parent / "results" / "int8.json"
+RESULT = Path(__file__).parents[1] / "results" / "int8.json"
 N_BOOTSTRAP = 2000
 GRAPHS: tuple[Literal["float", "int8"], ...] = ("float", "int8")
 ROUNDS = 40
@@ -57,7 +57,7 @@ def main() -> None:
     student = Student.from_pretrained(runs[0] / "student")
     compared = paired_comparison(np.array(by_float), np.array(by_int8), recordings, N_BOOTSTRAP, 0)
     result = {
-        "command": "python benchmarks/int8.py RUN...",
+        "command": "python -m benchmarks.esc10.int8 RUN...",
         "environment": environment(seed=0),
         "n_runs": len(rows),
         "n_outcomes": len(by_float),

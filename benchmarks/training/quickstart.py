@@ -1,6 +1,6 @@
 """What the README's first command takes, measured as a new user meets it; writes benchmarks/results/quickstart.json.
 
-    python benchmarks/quickstart.py
+    python -m benchmarks.training.quickstart
 
 Runs `tinyclap distill quickstart` twice in an empty folder with an empty cache (the second time with another learning
 rate, so the teacher's embeddings are there already), and times `tinyclap --help`.
@@ -20,7 +20,7 @@ from typing import Any
 from tinyclap.common.files import write_json
 from tinyclap.runs.provenance import environment
 
-RESULT = Path(__file__).parent / "results" / "quickstart.json"
+RESULT = Path(__file__).parents[1] / "results" / "quickstart.json"
 HELP_RUNS = 9
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     write_json(
         RESULT,
         {
-            "command": "python benchmarks/quickstart.py",
+            "command": "python -m benchmarks.training.quickstart",
             "environment": environment(seed=0),
             "help_s": statistics.median(timed(["--help"])["wall_s"] for _ in range(HELP_RUNS)),
             "peak_rss_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,

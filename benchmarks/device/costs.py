@@ -1,6 +1,6 @@
 """Costs by formula against costs counted by running, of random students; writes benchmarks/results/costs.json.
 
-    python benchmarks/costs.py [--students 200]
+    python -m benchmarks.device.costs [--students 200]
 
 Parameters and MACs (fvcore; element-wise operators left out on both sides, unknown ones an error) must agree exactly,
 and the peak of the activations alive at once, traced operator by operator, within 2 %. The students are those of
@@ -9,14 +9,13 @@ tests/hardware/test_costs.py, drawn by lot: variants, strides, front ends, heads
 """
 
 import argparse
-import importlib.util
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
 
 import torch
 
+from tests.hardware.test_costs import drawn
 from tinyclap.common.files import write_json
 from tinyclap.hardware import costs, counting
 from tinyclap.hardware.budget import Budget
@@ -25,14 +24,13 @@ from tinyclap.models.student_config import StudentConfig
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import enumerate_space, space_around
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--students", type=int, default=200)
     given = parser.parse_args()
-    drawn = _tests().drawn
     other_parameters, other_macs, errors = [], [], []
     for seed in range(given.students):
         config = drawn(seed)
@@ -45,7 +43,7 @@ def main() -> None:
         traced = counting.count_activations(student, student.encode, logmel)
         errors.append(abs(max(layer.live for layer in told.layers) / traced - 1))
     result = {
-        "command": f"python benchmarks/costs.py --students {given.students}",
+        "command": f"python -m benchmarks.device.costs --students {given.students}",
         "environment": environment(seed=0),
         "students": given.students,
         "parameters_differ": other_parameters,
@@ -53,7 +51,7 @@ def main() -> None:
         "largest_relative_error_of_the_peak": max(errors),
         "enumeration": enumeration(),
     }
-    write_json(HERE / "results" / "costs.json", result)
+    write_json(RESULTS / "costs.json", result)
     sys.stdout.write(
         f"{given.students} students: parameters differ {len(other_parameters)} times, MACs {len(other_macs)} times; "
         f"peak activations within {max(errors):.1%}; {result['enumeration']}\n"
@@ -67,15 +65,6 @@ def enumeration() -> dict[str, float]:
     began = time.perf_counter()
     found = enumerate_space(space, Budget(macs=5_000_000, ram_bytes=128 * 1024, flash_bytes=512 * 1024))
     return {"students": found.counted, "fitting": len(found), "seconds": time.perf_counter() - began}
-
-
-def _tests() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("test_costs", HERE.parent / "tests" / "hardware" / "test_costs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyclap.common.numbers import duration, file_size, percent, percent_interval, points, scaled
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 Read = Callable[[str], dict[str, Any]]
 Row = tuple[str, str, str]  # what, the figures, the script that measures them
 
@@ -16,7 +16,7 @@ Row = tuple[str, str, str]  # what, the figures, the script that measures them
 def overview(read: Read) -> str:
     """At most ten rows: what a student keeps, costs and takes; `read` gives a result file by its name."""
     rows = [*_kept_and_spent(read("esc10"), read("towers_1thread")), *_smaller(read), *_first_steps(read)]
-    lines = [f"| {what} | {told} | [{name}.py](benchmarks/{name}.py) |" for what, told, name in rows]
+    lines = [f"| {what} | {figures} | [{name}](benchmarks/{name}.py) |" for what, figures, name in rows]
     return "\n".join(["| what | measured | by |", "| --- | --- | --- |", *lines, ""])
 
 
@@ -26,19 +26,19 @@ def _kept_and_spent(esc10: dict[str, Any], towers: dict[str, Any]) -> Iterator[R
     yield (
         f"zero-shot accuracy on real audio, ESC-10, {real['n_clips']} clips",
         f"student {_accuracy(real, 'student')}, its teacher {_accuracy(real, 'teacher')}",
-        "esc10",
+        "esc10/study",
     )
     yield (
         "size of the student's file",
         f"{file_size(ours['file_bytes'])} ({scaled(ours['parameters'])} parameters), as INT8 "
         f"{file_size(small['file_bytes'])}; LAION's HTSAT tiny {file_size(laion['file_bytes'])}",
-        "run",
+        "models/run",
     )
     yield (
         "5 s of sound to its embedding, one CPU thread",
         f"{ours['clip_ms']:.1f} ms ({scaled(ours['clip_macs'])} MACs); LAION's HTSAT tiny "
         f"{laion['clip_ms']:.1f} ms ({scaled(laion['clip_macs'])} MACs)",
-        "run",
+        "models/run",
     )
 
 
@@ -52,22 +52,22 @@ def _smaller(read: Read) -> Iterator[Row]:
         "INT8 instead of float",
         f"accuracy {points(int8['int8_minus_float'], int8['int8_minus_float_ci95'])}; "
         f"{int8['latency']['student']['float_over_int8']:.2f} times as fast: measure before you choose",
-        "int8",
+        "esc10/int8",
     )
     yield (
         f"64 of {whole['dim']} dimensions, by rotation",
         f"{percent(sweep['rotation', 64]['retention'])} of the accuracy kept",
-        "prune",
+        "esc10/prune",
     )
     yield (
         f"embeddings of {stored['bytes']} bytes instead of {4 * whole['dim']}",
         f"{percent(stored['kept_of_unpruned'])} of the ten nearest clips kept",
-        "codes",
+        "esc10/codes",
     )
     yield (
         f"the student that `search` finds for {budget}, beside one drawn at random",
         f"centred cosine {found['centred_cosine']:+.3f} [{low:+.3f}, {high:+.3f}]",
-        "search",
+        "esc10/search",
     )
 
 
@@ -77,28 +77,30 @@ def _first_steps(read: Read) -> Iterator[Row]:
     yield (
         "recipe `esc10` instead of tinyCLAP's settings, same trunk",
         f"accuracy {points(paper['accuracy'], paper['accuracy_ci95'])}",
-        "train_baselines",
+        "esc10/train_baselines",
     )
     yield (
         f"`tinyclap distill quickstart`, {environment['threads']} CPU threads",
         f"{duration(first['wall_s'])}, {percent(first['retention'])} of the teacher's accuracy kept",
-        "quickstart",
+        "training/quickstart",
     )
     yield (
         "install on a device, without torch",
         f"{base['installed_bytes'] / 1e6:.0f} MB; first answer after {base['first_classify_s']:.2f} s",
-        "base_install",
+        "device/base_install",
     )
 
 
 def scripts() -> str:
     """What each benchmark measures and the command that makes it, from the scripts' own docstrings."""
     lines = []
-    for script in sorted(HERE.glob("*.py")):
-        told = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
-        if command := re.search(rf"^ +(python benchmarks/{script.name}.*)$", told, re.MULTILINE):
-            what = " ".join(told.split("\n\n")[0].split())
-            lines.append(f"| [{script.name}]({script.name}) | {what} | `{command[1]}` |")
+    for script in sorted(HERE.rglob("*.py")):
+        name = script.relative_to(HERE).with_suffix("")
+        docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
+        module = ".".join(("benchmarks", *name.parts))
+        if command := re.search(rf"^ +(python -m {module}\b.*)$", docstring, re.MULTILINE):
+            what = " ".join(docstring.split("\n\n")[0].split())
+            lines.append(f"| [{name.as_posix()}]({name.as_posix()}.py) | {what} | `{command[1]}` |")
     return "\n".join(["| script | what it measures | command |", "| --- | --- | --- |", *lines, ""])
 
 

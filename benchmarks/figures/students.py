@@ -33,7 +33,7 @@ def esc10(views: dict[str, Any], fixed: dict[str, Any], unseen: dict[str, Any], 
 {", ".join(map(str, views["folds"]))} is tested by
 a teacher pretrained and students distilled on the others; {len(views["seeds"])} seeds with views, \
 {len(fixed["seeds"])} with fixed clips; intervals draw whole
-recordings; `benchmarks/esc10.py`):
+recordings; `esc10/study`):
 
 | | parameters (trunk) | zero-shot accuracy | kept | centred cosine | 10-NN overlap |
 | --- | --- | --- | --- | --- | --- |
@@ -63,8 +63,8 @@ def device(frontends: dict[str, Any], int8: dict[str, Any], base: dict[str, Any]
     low, high = (100 * end for end in int8["int8_minus_float_ci95"])
     shape = int8["latency"]["published_shape"]["float_over_int8"]
     own = int8["latency"]["student"]["float_over_int8"]
-    return f"""**On the device** (one thread of ONNX Runtime on the same machine; `benchmarks/onnx_frontend.py`, \
-`benchmarks/int8.py`, `benchmarks/base_install.py`):
+    return f"""**On the device** (one thread of ONNX Runtime on the same machine; `device/onnx_frontend`, \
+`esc10/int8`, `device/base_install`):
 5 s of sound to its embedding in {small["waveform_to_embedding_ms"]:.2f} ms for the default student, and in \
 {published["over_encoder_alone"]:.2f} times the network's own time for the published
 tinyCLAP's shape. INT8 makes the log-mel graph {int8["sizes"]["logmel"]["ratio"]:.2f} times as large \
@@ -85,7 +85,7 @@ def pruned(result: dict[str, Any], codes: dict[str, Any]) -> str:
     lines = [f"| {method} | " + " | ".join(_kept(rows[method, dim]) for dim in dims) + " |" for method in methods]
     return "\n".join(
         [
-            f"**Pruned** from {whole['dim']} dimensions (ESC-10, {result['n_runs']} students; `benchmarks/prune.py`):",
+            f"**Pruned** from {whole['dim']} dimensions (ESC-10, {result['n_runs']} students; `esc10/prune`):",
             "the share of the unpruned accuracy that is kept, and the 10-NN overlap with the teacher (unpruned "
             f"{percent(whole['overlap'])}):",
             "",
@@ -93,7 +93,7 @@ def pruned(result: dict[str, Any], codes: dict[str, Any]) -> str:
             "| --- |" + " --- |" * len(dims),
             *lines,
             "",
-            f"**Stored** in fewer bytes (`tinyclap embed --dtype`; {codes['n_clips']} clips, `benchmarks/codes.py`), "
+            f"**Stored** in fewer bytes (`tinyclap embed --dtype`; {codes['n_clips']} clips, `esc10/codes`), "
             "and the share of",
             "each clip's ten nearest by unpruned float32 that is still found:",
             "",
@@ -116,7 +116,7 @@ def boards(search: dict[str, Any], board: dict[str, Any], costs: dict[str, Any],
     return "\n".join(
         [
             f"**A board's budget** (ESC-10, fold 5, {len(search['outcomes']) // len(lines) // 2} seeds; "
-            "`benchmarks/search.py`): the student that `search` finds, against",
+            "`esc10/search`): the student that `search` finds, against",
             f"the best of {search['trials']} drawn by lot among all that fit, with as many short trainings and an "
             "equal last one:",
             "",
@@ -124,13 +124,13 @@ def boards(search: dict[str, Any], board: dict[str, Any], costs: dict[str, Any],
             "| --- | --- | --- | --- | --- |",
             *lines,
             "",
-            f"On the {board['device']}, at most {scaled(board['budget']['macs'])} MACs (`benchmarks/board.py`):",
+            f"On the {board['device']}, at most {scaled(board['budget']['macs'])} MACs (`esc10/board`):",
             f"{flash} of weights and {ram} of activations in INT8, {percent(board['int8_accuracy'])} on "
             f"{board['n_clips']} clips, where the one without limits has {percent(board['unconstrained_accuracy'])}.",
             f"Parameters, MACs and peak activations of {costs['students']} random students are counted exactly, "
             f"{counted['students'] / 1e6:.1f} million students in",
-            f"{counted['seconds']:.1f} s (`benchmarks/costs.py`); times of students that were not timed are predicted",
-            f"with a median error of {percent(taken)} (`benchmarks/latency.py`).",
+            f"{counted['seconds']:.1f} s (`device/costs`); times of students that were not timed are predicted",
+            f"with a median error of {percent(taken)} (`device/latency`).",
             "",
         ]
     )

@@ -1,6 +1,6 @@
 """How embedding a data set grows with its size: time, and peak memory; writes benchmarks/results/growth.json.
 
-    python benchmarks/growth.py [--sizes 1000 10000 100000]
+    python -m benchmarks.training.growth [--sizes 1000 10000 100000]
 
 For every size a process of its own decodes so many generated clips of 1 s, lets a small teacher listen to one view of
 each (`embeddings.teacher_embeddings`: what `tinyclap distill` begins with) and tells how long it took and the most
@@ -23,7 +23,7 @@ from tinyclap.common.files import write_json
 from tinyclap.common.machine import peak_rss_bytes
 from tinyclap.runs.provenance import environment
 
-RESULT = Path(__file__).parent / "results" / "growth.json"
+RESULT = Path(__file__).parents[1] / "results" / "growth.json"
 DURATION_S = 1.0
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     first, last = rows[0], rows[-1]
     exponent = math.log(last["wall_s"] / first["wall_s"]) / math.log(last["clips"] / first["clips"])
     result = {
-        "command": f"python benchmarks/growth.py --sizes {' '.join(map(str, given.sizes))}",
+        "command": f"python -m benchmarks.training.growth --sizes {' '.join(map(str, given.sizes))}",
         "environment": environment(seed=0),
         "clip_s": DURATION_S,
         "rows": rows,
@@ -52,7 +52,7 @@ def main() -> None:
 
 def in_its_own_process(size: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as cache:
-        command = [sys.executable, __file__, "--one", str(size)]
+        command = [sys.executable, "-m", "benchmarks.training.growth", "--one", str(size)]
         surroundings = {**os.environ, "TINYCLAP_CACHE": cache}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=surroundings)
         told: dict[str, Any] = json.loads(done.stdout)

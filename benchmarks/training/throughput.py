@@ -1,6 +1,6 @@
 """Clips per second of `tinyclap distill` beside a loop that runs the teacher in every step; writes throughput.json.
 
-    python benchmarks/throughput.py [--clips 64] [--rounds 5]
+    python -m benchmarks.training.throughput [--clips 64] [--rounds 5]
 
 The reference loop is that of the original tinyCLAP: every step reads a batch of waveforms, and runs the teacher's audio
 tower and its text tower (captions padded to 100 tokens, though the loss never uses them), then the student forwards and
@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from baselines import cnn14
-from baselines.encoder import Encoder
 from torch import nn
 from transformers import BertConfig, BertModel
 
+from benchmarks.baselines import cnn14
+from benchmarks.baselines.encoder import Encoder
 from tinyclap.common.files import write_json
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
@@ -42,7 +42,7 @@ from tinyclap.training.losses import CosineLoss
 from tinyclap.training.options import DistillOptions
 from tinyclap.training.spectrograms import LogMelViews
 
-RESULT = Path(__file__).parent / "results" / "throughput.json"
+RESULT = Path(__file__).parents[1] / "results" / "throughput.json"
 TOKENS, WORDS = 100, 30_522  # of a caption, as msclap pads it; of BERT's vocabulary
 EPOCHS = 100  # of the paper's training
 OURS = StudentConfig(frontend=REFERENCE.frontend, embed_dim=REFERENCE.embed_dim, window_s=REFERENCE.window_s)
@@ -58,7 +58,7 @@ def main() -> None:
     if given.clips % given.batch_size:
         raise SystemExit("--clips must be a multiple of --batch-size: every step is a whole one")
     result = {
-        "command": f"python benchmarks/throughput.py --clips {given.clips} --batch-size {given.batch_size} "
+        "command": f"python -m benchmarks.training.throughput --clips {given.clips} --batch-size {given.batch_size} "
         f"--rounds {given.rounds}",
         "environment": environment(seed=0),
         "device": str(build_accelerator("no").device),

@@ -1,0 +1,1 @@
+"""What a student costs on this machine: size, operations, time."""

@@ -1,0 +1,1 @@
+"""How long training and storing take."""
