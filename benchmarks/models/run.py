@@ -4,10 +4,10 @@
 
 RUN is a finished distillation of recipe esc10 (benchmarks.esc10.study makes them). Its student is exported in float
 and INT8, and pruned to 64 dimensions; its teacher's audio tower and the baselines (benchmarks/baselines, random
-weights, published shapes) become ONNX graphs. All take turns on ONNX Runtime, from waveform to embedding, each on a window of
-its own length (`tinyclap bench --compare`). Written are results/towers_<threads>thread.json (with every sample), the
-same as a table in .csv, the picture results/pareto_<threads>thread.png, and the README's figures. Graphs are kept in
---work, those of a run in a folder named after it.
+weights, published shapes) become ONNX graphs. All take turns on ONNX Runtime, from waveform to embedding, each on a
+window of its own length (`tinyclap bench --compare`). Written are results/towers_<threads>thread.json (with every
+sample), the same as a table in .csv, the picture results/pareto_<threads>thread.png, and the README's figures. Graphs
+are kept in --work, those of a run in a folder named after it.
 """
 
 import argparse

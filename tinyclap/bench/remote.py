@@ -1,10 +1,9 @@
 """A command of tinyclap on another machine, over ssh: sends the package and files, brings back JSON, cleans up.
 
-There it needs sshd, tar and a Python with what REQUIREMENTS names.
+There it needs sshd, tar and a Python with the base install's requirements.
 """
 
 import json
-import re
 import secrets
 import shlex
 import subprocess
@@ -15,21 +14,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
+from packaging.requirements import Requirement
+
 from tinyclap.bench.ssh import Completed, Host, run_script
+from tinyclap.common.requirements import import_name, required
 from tinyclap.errors import MachineError, TinyclapError
 
 OLDEST_PYTHON = (3, 11)
-# The base install's, by the name under which each is imported.
-REQUIREMENTS = {
-    "numpy": "numpy>=1.26",
-    "onnxruntime": "onnxruntime>=1.20",
-    "pydantic": "pydantic>=2.11",
-    "yaml": "pyyaml>=6.0.1",
-    "soundfile": "soundfile>=0.13",
-    "soxr": "soxr>=0.5",
-    "tqdm": "tqdm>=4.66",
-    "typer": "typer>=0.26",
-}
 NOT_FOUND = (126, 127)  # what a shell ends with
 ERROR = "error: "  # how tinyclap begins its message
 CLEANING_S = 30
@@ -94,7 +85,8 @@ def run_there(
 
 def _refuse_lacking(host: Host) -> None:
     """Raise a TinyclapError that says how to mend it if there is no Python, or not all that it needs."""
-    packages = [f"{name}={_package_name(requirement)}" for name, requirement in REQUIREMENTS.items()]
+    needed = required()
+    packages = [f"{import_name(one)}={one.name}" for one in needed]
     done = run_script(host, shlex.join([_python(host), "-c", LOOK, *packages]))
     if done.code in NOT_FOUND:
         raise TinyclapError(f"{host.name} has no {host.python}; install Python there, or name it with --remote-python")
@@ -105,24 +97,21 @@ def _refuse_lacking(host: Host) -> None:
             f"{host.name}: {host.python} is Python {version}, and tinyclap needs {allowed} or newer; name another one "
             "with --remote-python"
         )
-    lacking = [wanted for name, wanted in REQUIREMENTS.items() if _lacks(found["packages"][name], wanted)]
+    lacking = [one for one in needed if _lacks(found["packages"][import_name(one)], one)]
     if lacking:
         raise TinyclapError(
-            f"{host.name}: {host.python} lacks {', '.join(map(_package_name, lacking))} (or has an older one); run "
-            f"there: {shlex.join([host.python, '-m', 'pip', 'install', *lacking])}\n"
+            f"{host.name}: {host.python} lacks {', '.join(one.name for one in lacking)} (or has an older one); run "
+            f"there: {shlex.join([host.python, '-m', 'pip', 'install', *map(str, lacking)])}\n"
             "where the system's Python refuses, make a virtual environment and name its interpreter with "
             "--remote-python"
         )
 
 
-def _lacks(version: str | None, requirement: str) -> bool:
-    """Whether a version is missing or too old; one that does not tell its number is taken."""
-    numbers = [[int(number) for number in re.findall(r"\d+", text)] for text in (version or "", requirement)]
-    return version is None or (version != "" and numbers[0] < numbers[1])
-
-
-def _package_name(requirement: str) -> str:
-    return requirement.partition(">")[0]
+def _lacks(version: str | None, requirement: Requirement) -> bool:
+    """Whether a version is missing or too old; one that does not tell its number ("") is taken."""
+    if version is None:
+        return True
+    return version != "" and not requirement.specifier.contains(version, prereleases=True)
 
 
 def _python(host: Host) -> str:

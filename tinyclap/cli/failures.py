@@ -6,22 +6,6 @@ import sys
 from tinyclap.common.files import cache_root
 from tinyclap.errors import TinyclapError
 
-TRAIN_PACKAGES = {
-    "accelerate",
-    "fvcore",
-    "huggingface_hub",
-    "jinja2",
-    "matplotlib",
-    "onnx",
-    "onnxscript",
-    "optuna",
-    "safetensors",
-    "torch",
-    "torchaudio",
-    "transformers",
-}
-EXTRAS = {**dict.fromkeys(TRAIN_PACKAGES, "train"), "tokenizers": "text", "sounddevice": "mic"}
-
 _FULL = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk quota used up"}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _MEMORY_HINT = (
@@ -60,12 +44,15 @@ def explain(error: BaseException) -> tuple[str, int] | None:
 
 
 def _missing_package(error: ModuleNotFoundError) -> tuple[str, int] | None:
+    from tinyclap.common.requirements import extra_of  # of no use until something is missing
+
     package = (error.name or "").partition(".")[0]
-    if package not in EXTRAS:
-        return None
+    try:
+        extra = extra_of(package)
+    except (TinyclapError, ModuleNotFoundError):  # no metadata, or not even what reads it: what is missing can be named
+        return f"the package {package} is not installed; run: pip install {package}", 2
     return (
-        f'the package {package} is not installed; run: pip install "tinyclap[{EXTRAS[package]}]"',
-        2,
+        None if extra is None else (f'the package {package} is not installed; run: pip install "tinyclap[{extra}]"', 2)
     )
 
 
