@@ -12,7 +12,7 @@ from tests.support.commands import failure, run
 from tests.support.report_runs import html_tables, markdown_table, text_of
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.reports import search_plot, search_report
+from tinyclap.reports import search_report
 from tinyclap.reports.console.search import short
 
 
