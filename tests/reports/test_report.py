@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.support import svg
 from tests.support.report_runs import (
     ESC10,
     RECIPE,
@@ -101,7 +102,7 @@ class TestFullRun:
     def test_nothing_is_loaded_from_elsewhere(self, run: Callable[..., Path]) -> None:
         page, _ = pages(run())
         assert not re.search(r"https?:|//[a-z]|@import|url\(|<link|<script|<img|<iframe", page, flags=re.IGNORECASE)
-        assert set(re.findall(r'(?:src|href)="([^"]*)"', page)) == {
+        assert set(re.findall(r'<(?!use)[^>]*(?:src|href)="([^"]*)"', page)) == {
             f"#{name}"
             for name in [
                 "result",
@@ -118,6 +119,12 @@ class TestFullRun:
             ]
         }
 
+    def test_what_a_picture_draws_again_is_in_the_page(self, run: Callable[..., Path]) -> None:
+        page, _ = pages(run())
+        used = set(re.findall(r'<use[^>]* href="#([^"]*)"', page))
+        assert used
+        assert used <= set(re.findall(r' id="([^"]*)"', page))
+
     def test_the_page_is_well_formed_and_says_its_charts(self, run: Callable[..., Path]) -> None:
         page, _ = pages(run())
         unclosed = {"meta", "br"}
@@ -128,10 +135,10 @@ class TestFullRun:
             elif name not in unclosed:
                 opened.append(name)
         assert not opened
-        assert page.count('<polyline class="line') == 4
-        assert 'aria-label="Loss over epoch 1 to 60: loss from 0.8819 to 0.2281."' in page
+        assert page.count('<g class="line">') == 4
+        assert ">Loss over epoch 1 to 60: loss from 0.8819 to 0.2281.</desc>" in page
         assert "prefers-color-scheme:dark" in page
-        assert len(set(re.findall(r' id="(\w+)"', page))) == len(re.findall(r' id="', page))
+        assert len(set(re.findall(r' id="([^"]+)"', page))) == len(re.findall(r' id="', page))
 
     def test_several_evaluations_each_have_their_section(self, run: Callable[..., Path]) -> None:
         first, second = fake_evaluation(), fake_evaluation(90, ESC10[:3])
@@ -342,4 +349,4 @@ def test_a_second_stage_counts_on_and_is_marked() -> None:
     restarted = [{"epoch": 1, "stage": "all", "loss": 2}, {"epoch": 2, "stage": "all", "loss": 1}]
     chart = run_charts.charts([*restarted, {"epoch": 1, "stage": "head", "loss": 0.5}])[0]
     assert chart.summary == "Loss over epoch 1 to 3: loss from 2 to 0.5."
-    assert [mark.text for mark in chart.marks] == ["head"]
+    assert [label.text for label in svg.labels(chart.svg)] == ["head →"]

@@ -16,7 +16,7 @@ DROPPED = ("metadata", "style", "clipPath")  # nothing is drawn outside its axes
 def inline_svg(figure: Figure, title: str, summary: str, variables: Mapping[str, str]) -> Markup:
     """The figure as an `<svg>` that is as wide as its place and the same bytes each time.
 
-    An artist's gid, such as "dot teacher: what is said of it", becomes its classes and its tooltip.
+    An artist's gid, such as "circle teacher: what is said of it", becomes its classes and its tooltip.
 
     Args:
         figure: its text is kept as text.
@@ -56,7 +56,8 @@ def _rewrite(element: Element, key: str, names: Mapping[str, str]) -> None:
         element.set("href", f"#{key}-{element.attrib['href'][1:]}")
     if element.tag == "g" and "id" in element.attrib:
         classes, _, told = element.attrib.pop("id").partition(": ")
-        element.set("class", re.sub(r"_\d+$", "", classes))
+        if not re.search(r"_\d+$", classes):  # as matplotlib's own
+            element.set("class", classes)
         if told:
             title = Element("title")
             title.text = told

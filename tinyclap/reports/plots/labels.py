@@ -47,7 +47,7 @@ def place_labels(axes: Axes, points: Sequence[tuple[Labelled, float]]) -> None:
         if point.labelled == "room" and (hides or not box.overlaps(circle.padded(FAR))):
             text.remove()
             labels.remove(label)
-    _adjust(axes, labels, taken, arrowprops=LEADER, min_arrow_len=FAR)
+    _adjust(axes, labels, taken, arrowprops=LEADER, min_arrow_len=FAR, force_pull=0.0, expand=(1, 1))
 
 
 def _boxes(axes: Axes, point: Labelled, radius: float) -> list[Bbox]:
@@ -66,7 +66,8 @@ def _label(axes: Axes, point: Labelled, radius: float) -> Text:
     box, (x, y) = text.get_window_extent(), axes.transData.transform((point.x, point.y))
     aside = radius + GAP + box.width / 2
     side = -1 if x + aside + box.width / 2 > axes.bbox.xmax else 1
-    text.set_position(axes.transData.inverted().transform((x + side * aside, y + box.height / 2)))
+    middle_x, middle_y = axes.transData.inverted().transform((x + side * aside, y + box.height / 2))
+    text.set_position((middle_x, middle_y))
     return text
 
 

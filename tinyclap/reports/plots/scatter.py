@@ -180,15 +180,16 @@ def _draw_points(axes: Axes, scatter: Scatter, largest: float | None) -> None:
     if len(front) > 1:
         xs, ys = [point.x for point in front], [point.y for point in front]
         axes.step(xs, ys, where="post", color=soft, linewidth=1.5, linestyle=DOTTED, gid="front")
+    bar: Any = {"linewidth": BAR, "solid_capstyle": "butt", "alpha": 0.3, "zorder": 1.5}
     for point in scatter.drawn:
         if point.interval:
-            axes.plot([point.x] * 2, point.interval, color=soft, linewidth=BAR, alpha=0.3, gid="interval", zorder=1.5)
+            axes.plot([point.x] * 2, point.interval, color=soft, gid="interval", **bar)
     circles = [(point, radius(point.parameters, largest)) for point in scatter.drawn]
     for point, size in sorted(circles, key=lambda item: (item[0].kind not in BACKGROUND, -item[1])):
         colour, hollow = COLOURS[KINDS[point.kind]], point.kind == HOLLOW
         face, edge = ("none", colour) if hollow else (colour, COLOURS["card"])
         circle: Any = {"markersize": 2 * size, "mfc": face, "mec": edge, "mew": 1.5, "clip_on": False}
-        axes.plot(point.x, point.y, "o", gid=f"dot {point.kind}: {scatter.told(point)}", **circle)
+        axes.plot(point.x, point.y, "o", gid=f"circle {point.kind}: {scatter.told(point)}", **circle)
 
 
 def _positive(value: Any) -> TypeGuard[float]:
