@@ -289,6 +289,35 @@ class TestModelCard:
         assert (matter["license"], matter["license_name"]) == ("other", 'Research: "only"')
         assert "base_model" not in matter  # no hub id
 
+    def test_each_test_set_keeps_its_accuracy(self) -> None:
+        first, second = fake_evaluation(), fake_evaluation(90, ESC10[:3])
+        card = model_cards.model_card(fake_summary(), [{**first, "data": "ESC-10"}, {**second, "data": "my: sounds"}])  # type: ignore[arg-type]
+        [index] = self.front_matter(card)["model-index"]
+        assert index["name"] == "tinyclap student"
+        assert [(result["dataset"]["name"], result["metrics"][0]["value"]) for result in index["results"]] == [
+            ("ESC-10", first["student"]["accuracy"]),
+            ("my: sounds", second["student"]["accuracy"]),
+        ]
+        for result in index["results"]:
+            assert result["task"] == {
+                "type": "zero-shot-audio-classification",
+                "name": "Zero-shot audio classification",
+            }
+
+    @pytest.mark.parametrize(("kind", "library"), [("hf", "transformers"), ("dual", "tinyclap")])
+    def test_a_teachers_card_says_its_licence_and_accuracy(self, kind: str, library: str) -> None:
+        evaluation = fake_evaluation()
+        summary = {"teacher": {"name": "mine", "licence": "Research only", "parameters": 1000, "embed_dim": 8}}
+        card = model_cards.teacher_card(summary, evaluation, "task: pretrain\n", kind)
+        matter = self.front_matter(card)
+        assert (matter["license"], matter["license_name"]) == ("other", "Research only")
+        assert (matter["library_name"], matter["tags"]) == (library, ["tinyclap", "clap", "audio"])
+        [result] = matter["model-index"][0]["results"]
+        assert result["metrics"][0]["value"] == evaluation["teacher"]["accuracy"]
+        assert "# mine" in card
+        bare = self.front_matter(model_cards.teacher_card({"teacher": {"name": "mine"}}, None, "", kind))
+        assert "model-index" not in bare
+
     def test_without_evaluation_it_claims_nothing(self) -> None:
         card = model_cards.model_card(fake_summary(), None)
         assert "Not evaluated yet" in card
