@@ -26,7 +26,7 @@ STYLE: Any = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), COLOURS["soft"]),
     **dict.fromkeys(("axes.spines.top", "axes.spines.right", "axes.spines.left", "legend.frameon"), False),
     **{"axes.axisbelow": True, "axes.grid": True, "axes.grid.axis": "y", "grid.color": COLOURS["rule"]},
-    **{"axes.xmargin": 0, "axes.ymargin": 0.04, "lines.linewidth": LINE_WIDTH, "grid.linewidth": 1},
+    **{"axes.xmargin": 0.015, "axes.ymargin": 0.04, "lines.linewidth": LINE_WIDTH, "grid.linewidth": 1},
     **{"xtick.major.size": 4, "ytick.major.size": 0},
 }
 styled = matplotlib.rc_context(STYLE)
