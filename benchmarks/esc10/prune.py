@@ -25,6 +25,7 @@ import torch
 
 from tinyclap.bench.timing import interleaved_ms
 from tinyclap.common.files import write_json
+from tinyclap.common.numbers import round_percent
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.config.data import one_or_more
 from tinyclap.data import build_dataset
@@ -42,6 +43,8 @@ from tinyclap.pipelines.finished import load_distilled_run
 from tinyclap.pipelines.prune import head_training_set
 from tinyclap.pruning.finetune import HeadTrainingSet, finetune
 from tinyclap.pruning.fold import narrow, prune
+from tinyclap.reports.plots.lines import Line, write_line_plots
+from tinyclap.reports.plots.look import DASHED, DOTTED
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.session import open_session
 from tinyclap.teachers.cache import class_vectors, teacher_clips, teacher_texts
@@ -53,7 +56,13 @@ SHAPES = (512, 256, 128, 64)
 N_BOOTSTRAP, ROUNDS = 2000, 20
 AGAIN = ", head trained again"
 LABELS = {"mask": "mask (shrinks nothing)"}
-COLOURS = {"rotation": "C0", "magnitude": "C1", "random": "C2", "mask": "C7"}  # what else there is lies on rotation
+COLOURS = {
+    "rotation": "teacher",
+    "magnitude": "student",
+    "random": "line-2",
+    "mask": "line-1",
+}  # the rest lie on rotation
+LEVELS = {"unpruned": "ink", "chance": "soft"}  # what does not depend on the dimensions
 
 
 def main() -> None:
@@ -75,7 +84,7 @@ def main() -> None:
         "published_shape": published_shape(),
     }
     write_json(RESULTS / "prune.json", result)
-    plot(result)
+    plot(result, RESULTS / "prune.png")
     for row in result["sweep"]:
         told = f"{row['method']:32} {row['dim']:4}  {row['accuracy']:.3f}  {row['retention']:.3f}  {row['overlap']:.3f}"
         sys.stdout.write(f"{told}\n")
@@ -191,45 +200,34 @@ def published_shape() -> list[dict[str, Any]]:
     return rows
 
 
-def plot(result: dict[str, Any]) -> None:
-    """Accuracy and overlap over the dimensions; bands are intervals."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), constrained_layout=True)
-    methods = [
-        name for name in dict.fromkeys(row["method"] for row in result["sweep"]) if name.removesuffix(AGAIN) in COLOURS
-    ]
+def plot(result: dict[str, Any], path: Path) -> None:
+    """Accuracy and overlap over the dimensions as a PNG file; bands are intervals, dashed heads were trained again."""
     whole = next(row for row in result["sweep"] if row["method"] == "none")
-    for axis, key, title in zip(
-        axes, ("accuracy", "overlap"), ("Zero-shot accuracy", "10-neighbour overlap"), strict=True
-    ):
-        for method in methods:
-            rows = sorted((row for row in result["sweep"] if row["method"] == method), key=lambda row: row["dim"])
-            untrained = method.removesuffix(AGAIN)
-            dims, colour = [row["dim"] for row in rows], COLOURS[untrained]
-            axis.plot(
-                dims,
-                [row[key] for row in rows],
-                "-" if method == untrained else "--",
-                label=LABELS.get(method, method),
-                color=colour,
-            )
-            if key == "accuracy" and method == untrained:
-                ends = zip(*(row["ci95"] for row in rows), strict=True)
-                axis.fill_between(dims, *ends, color=colour, alpha=0.08, lw=0)
-        axis.axhline(whole[key], color="grey", lw=1, ls=":", label="unpruned")
-        axis.set_xscale("log", base=2)
-        axis.set_xticks(DIMS, [str(dim) for dim in DIMS], fontsize=8)
-        axis.minorticks_off()
-        axis.set_title(title)
-        axis.set_xlabel("dimensions")
-        axis.grid(alpha=0.25)
-    axes[1].axhline(result["knn10_chance"], color="grey", lw=1, ls="-.", label="chance")
-    axes[1].legend(fontsize=7)
-    figure.savefig(RESULTS / "prune.png", dpi=130)
+    plots = {}
+    for key, title in {"accuracy": "Zero-shot accuracy", "overlap": "10-neighbour overlap"}.items():
+        levels = {"unpruned": whole[key], **({"chance": result["knn10_chance"]} if key == "overlap" else {})}
+        plots[title] = [
+            *lines(result["sweep"], key),
+            *(
+                Line(name, [(min(DIMS), level), (max(DIMS), level)], LEVELS[name], DOTTED, marked=False)
+                for name, level in levels.items()
+            ),
+        ]
+    write_line_plots(path, plots, "dimensions", round_percent, base=2)
+
+
+def lines(sweep: list[dict[str, Any]], key: str) -> list[Line]:
+    """A line per method in COLOURS, and per method whose head was trained again."""
+    found = []
+    for method in dict.fromkeys(row["method"] for row in sweep):
+        untrained = method.removesuffix(AGAIN)
+        if untrained in COLOURS:
+            rows = sorted((row for row in sweep if row["method"] == method), key=lambda row: row["dim"])
+            points = [(row["dim"], row[key]) for row in rows]
+            band = [tuple(row["ci95"]) for row in rows] if key == "accuracy" and method == untrained else []
+            dashes = "-" if method == untrained else DASHED
+            found.append(Line(LABELS.get(method, method), points, COLOURS[untrained], dashes, band, marked=False))
+    return found
 
 
 if __name__ == "__main__":

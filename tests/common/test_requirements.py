@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tinyclap.bench.remote import OLDEST_PYTHON
 from tinyclap.cli.failures import explain
@@ -20,8 +21,8 @@ PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text
 @pytest.mark.parametrize("extra", ["", *PROJECT["optional-dependencies"]])
 def test_requirements_are_those_of_the_project(extra: str) -> None:
     listed = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
-    found = {(one.name.lower(), str(one.specifier)) for one in required(extra)}
-    assert found == {(one.name.lower(), str(one.specifier)) for one in map(Requirement, listed)}
+    found = {(canonicalize_name(one.name), str(one.specifier)) for one in required(extra)}
+    assert found == {(canonicalize_name(one.name), str(one.specifier)) for one in map(Requirement, listed)}
 
 
 def test_python_is_that_of_the_project() -> None:

@@ -9,6 +9,7 @@ import huggingface_hub
 import pytest
 import safetensors.torch
 import torch
+import yaml
 from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import Tensor
 
@@ -58,6 +59,11 @@ class TestFolder:
         card = (tmp_path / "student" / "README.md").read_text()
         assert f"{sum(p.numel() for p in student.parameters()):,} parameters" in card
         assert "Student.from_pretrained" in card
+        assert yaml.safe_load(card.split("---\n")[1]) == {
+            "library_name": "tinyclap",
+            "pipeline_tag": "feature-extraction",
+            "tags": ["audio", "clap"],
+        }
 
     def test_overwrites_only_when_told(self, student: Student, tmp_path: Path) -> None:
         student.save_pretrained(tmp_path, card="first")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.support import svg
 from tests.support.report_runs import (
     ESC10,
     RECIPE,
@@ -101,7 +102,7 @@ class TestFullRun:
     def test_nothing_is_loaded_from_elsewhere(self, run: Callable[..., Path]) -> None:
         page, _ = pages(run())
         assert not re.search(r"https?:|//[a-z]|@import|url\(|<link|<script|<img|<iframe", page, flags=re.IGNORECASE)
-        assert set(re.findall(r'(?:src|href)="([^"]*)"', page)) == {
+        assert set(re.findall(r'<(?!use)[^>]*(?:src|href)="([^"]*)"', page)) == {
             f"#{name}"
             for name in [
                 "result",
@@ -118,6 +119,12 @@ class TestFullRun:
             ]
         }
 
+    def test_what_a_picture_draws_again_is_in_the_page(self, run: Callable[..., Path]) -> None:
+        page, _ = pages(run())
+        used = set(re.findall(r'<use[^>]* href="#([^"]*)"', page))
+        assert used
+        assert used <= set(re.findall(r' id="([^"]*)"', page))
+
     def test_the_page_is_well_formed_and_says_its_charts(self, run: Callable[..., Path]) -> None:
         page, _ = pages(run())
         unclosed = {"meta", "br"}
@@ -128,10 +135,10 @@ class TestFullRun:
             elif name not in unclosed:
                 opened.append(name)
         assert not opened
-        assert page.count('<polyline class="line') == 4
-        assert 'aria-label="Loss over epoch 1 to 60: loss from 0.8819 to 0.2281."' in page
+        assert page.count('<g class="line">') == 4
+        assert ">Loss over epoch 1 to 60: loss from 0.8819 to 0.2281.</desc>" in page
         assert "prefers-color-scheme:dark" in page
-        assert len(set(re.findall(r' id="(\w+)"', page))) == len(re.findall(r' id="', page))
+        assert len(set(re.findall(r' id="([^"]+)"', page))) == len(re.findall(r' id="', page))
 
     def test_several_evaluations_each_have_their_section(self, run: Callable[..., Path]) -> None:
         first, second = fake_evaluation(), fake_evaluation(90, ESC10[:3])
@@ -282,6 +289,35 @@ class TestModelCard:
         assert (matter["license"], matter["license_name"]) == ("other", 'Research: "only"')
         assert "base_model" not in matter  # no hub id
 
+    def test_each_test_set_keeps_its_accuracy(self) -> None:
+        first, second = fake_evaluation(), fake_evaluation(90, ESC10[:3])
+        card = model_cards.model_card(fake_summary(), [{**first, "data": "ESC-10"}, {**second, "data": "my: sounds"}])  # type: ignore[arg-type]
+        [index] = self.front_matter(card)["model-index"]
+        assert index["name"] == "tinyclap student"
+        assert [(result["dataset"]["name"], result["metrics"][0]["value"]) for result in index["results"]] == [
+            ("ESC-10", first["student"]["accuracy"]),
+            ("my: sounds", second["student"]["accuracy"]),
+        ]
+        for result in index["results"]:
+            assert result["task"] == {
+                "type": "zero-shot-audio-classification",
+                "name": "Zero-shot audio classification",
+            }
+
+    @pytest.mark.parametrize(("kind", "library"), [("hf", "transformers"), ("dual", "tinyclap")])
+    def test_a_teachers_card_says_its_licence_and_accuracy(self, kind: str, library: str) -> None:
+        evaluation = fake_evaluation()
+        summary = {"teacher": {"name": "mine", "licence": "Research only", "parameters": 1000, "embed_dim": 8}}
+        card = model_cards.teacher_card(summary, evaluation, "task: pretrain\n", kind)
+        matter = self.front_matter(card)
+        assert (matter["license"], matter["license_name"]) == ("other", "Research only")
+        assert (matter["library_name"], matter["tags"]) == (library, ["tinyclap", "clap", "audio"])
+        [result] = matter["model-index"][0]["results"]
+        assert result["metrics"][0]["value"] == evaluation["teacher"]["accuracy"]
+        assert "# mine" in card
+        bare = self.front_matter(model_cards.teacher_card({"teacher": {"name": "mine"}}, None, "", kind))
+        assert "model-index" not in bare
+
     def test_without_evaluation_it_claims_nothing(self) -> None:
         card = model_cards.model_card(fake_summary(), None)
         assert "Not evaluated yet" in card
@@ -342,4 +378,4 @@ def test_a_second_stage_counts_on_and_is_marked() -> None:
     restarted = [{"epoch": 1, "stage": "all", "loss": 2}, {"epoch": 2, "stage": "all", "loss": 1}]
     chart = run_charts.charts([*restarted, {"epoch": 1, "stage": "head", "loss": 0.5}])[0]
     assert chart.summary == "Loss over epoch 1 to 3: loss from 2 to 0.5."
-    assert [mark.text for mark in chart.marks] == ["head"]
+    assert [label.text for label in svg.labels(chart.svg)] == ["head →"]

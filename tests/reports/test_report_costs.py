@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import svg
 from tests.support.report_runs import fake_run, fake_summary, html_tables, markdown_table, pages, text_of
 from tinyclap.common import numbers
 from tinyclap.hardware import student_shape
@@ -296,7 +297,7 @@ class TestPictures:
         assert [row[0] for row in rows[4:]] == ["192 dims", "48 dims"]  # 96 is the student itself
         swept = numbers.scaled(costs.macs), DASH, numbers.scaled(costs.parameters)
         assert rows[4] == ["192 dims", "79.8 %", *swept]
-        said = re.findall(r'aria-label="(Accuracy against [^"]*)"', page)
+        said = re.findall(r"<desc[^>]*>(Accuracy against [^<]*)</desc>", page)
         assert [text.split(":")[0] for text in said] == [
             "Accuracy against MACs of a window",
             "Accuracy against median latency",
@@ -311,9 +312,9 @@ class TestPictures:
         timed = bench()
         timed["models"][2]["real_time_factor"] = 0.005
         page, markdown = pages(run({"bench.json": timed}, summary=summary))
-        assert 'aria-label="Accuracy against MACs per second of audio: teacher' in page
+        assert ">Accuracy against MACs per second of audio: teacher" in page
         assert "at 80.0 M, 1.53 M parameters" in page
-        assert 'aria-label="Accuracy against median latency per second of audio: teacher' in page
+        assert ">Accuracy against median latency per second of audio: teacher" in page
         assert "at 5.00 ms, 1.53 M parameters" in page
         assert ">latency in ms per second of audio, logarithmic<" in page
         rows = markdown_table(markdown, "What accuracy costs")
@@ -336,11 +337,14 @@ class TestPictures:
 
     def test_the_pruning_curve_shows_what_nothing_pruned_reaches(self) -> None:
         chart, overlap = run_charts.sweep_charts(sweep())
-        assert [line.name for line in chart.lines] == ["rotation", "magnitude", "unpruned"]
-        (x0, y0), (x1, y1) = (map(float, point.split(",")) for point in chart.lines[-1].points.split())
+        assert [name for name, _ in chart.legend] == ["rotation", "magnitude", "unpruned"]
+        rotation, _, [(x0, y0), (x1, y1)] = svg.lines(chart.svg)
         assert y0 == y1
-        assert (x0, x1) == tuple(float(chart.lines[0].points.split()[end].split(",")[0]) for end in (0, -1))
-        assert all(tick.text.endswith(" %") for tick in (*chart.y_ticks, *overlap.y_ticks))
+        assert (x0, x1) == (rotation[0][0], rotation[-1][0])
+        for one in (chart, overlap):
+            assert [
+                text.text for text in svg.texts(one.svg) if text.anchor == "end" and not text.text.endswith(" %")
+            ] == ["dimensions"]
 
 
 class TestExport:

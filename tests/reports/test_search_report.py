@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.support import svg
 from tests.support.commands import failure, run
 from tests.support.report_runs import html_tables, markdown_table, text_of
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.reports import search_plot, search_report
+from tinyclap.reports import search_report
 from tinyclap.reports.console.search import short
+from tinyclap.reports.plots.scatter import Scatter, write_scatter_plots
 
 
 def trial(value: float, macs: int, *, finished: bool = True, **others: Any) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def test_report_of_a_search_is_written_by_the_same_command() -> None:
     for text in (text_of(page), markdown):
         assert "Of 948 k students that fit the budget, 3 were trained briefly" in text
         assert "with fused blocks" in text
-    said = re.findall(r'aria-label="(Centred cosine against [^"]*)"', page)
+    said = re.findall(r"<desc[^>]*>(Centred cosine against [^<]*)</desc>", page)
     assert [text.split(":")[0].rpartition(" ")[2] for text in said] == ["MACs", "RAM", "flash"]
     assert said[0].endswith(
         "chosen 0.700 at 4.00 M, 250 k parameters; 2 0.600 at 3.00 M, 250 k parameters; "
@@ -77,14 +79,14 @@ def test_report_of_a_search_is_written_by_the_same_command() -> None:
 
 def test_the_front_and_the_budget_are_drawn() -> None:
     picture = search_report.pictures(search_report.read_search(fake_search(Path("s"))))[0]
-    assert [label.text for label in picture.labels] == ["chosen", "2"]
-    dots = {dot.told.split()[0]: dot for dot in picture.dots}
-    corners = [tuple(map(float, corner.split(","))) for corner in picture.front.split()]
-    two, chosen = dots["2"], dots["chosen"]
-    assert corners == [(two.x, two.y), (chosen.x, two.y), (chosen.x, chosen.y)]
-    assert picture.limit is not None
-    assert picture.limit.text == "5.00 M"
-    assert picture.limit.at > dots["3"].x
+    assert [label.text for label in svg.labels(picture.svg)] == ["chosen", "2"]
+    found = {told.split()[0]: circle for told, circle in svg.circles(picture.svg).items()}
+    two, chosen = found["2"], found["chosen"]
+    assert svg.lines(picture.svg, "front") == [[(two.x, two.y), (chosen.x, two.y), (chosen.x, chosen.y)]]
+    [[(limit, _), _]] = svg.lines(picture.svg, "limit")
+    ticks = {tick.text: tick.x for tick in svg.texts(picture.svg)}
+    assert limit == pytest.approx(ticks["5"], abs=0.01)
+    assert limit > found["3"].x
 
 
 def test_latency_is_drawn_where_it_is_limited() -> None:
@@ -98,20 +100,13 @@ def test_latency_is_drawn_where_it_is_limited() -> None:
     assert "--max-latency 5.0ms --latency FILE --precision int8 --fused --trials 1 --epochs 24" in markdown
 
 
-def test_the_reports_pictures_and_the_searchs_own_are_against_the_same_costs(monkeypatch: pytest.MonkeyPatch) -> None:
-    from matplotlib import pyplot
-
+def test_the_pictures_are_against_what_every_device_has_and_what_was_limited() -> None:
     result = fake_result()
     result["budget"] |= {"parameters": 300_000, "latency_ms": 5.0, "latency": {"x": 1}}
     for one in result["trials"]:
         one["latency_ms"] = 4.0
-    with monkeypatch.context() as kept_open:
-        kept_open.setattr(pyplot, "close", lambda _: None)
-        search_plot.plot(result, Path("front.png"))
-    own = [axis.get_xlabel() for axis in pyplot.gcf().axes]
-    pyplot.close("all")
+    scatters = search_report.scatters(result)
     pictures = search_report.pictures(result)
-    assert [f"{name}, logarithmic" for name in own] == [picture.x_name for picture in pictures]
     assert [picture.title.rpartition(" ")[2] for picture in pictures] == [
         "MACs",
         "RAM",
@@ -119,8 +114,26 @@ def test_the_reports_pictures_and_the_searchs_own_are_against_the_same_costs(mon
         "parameters",
         "latency",
     ]
-    assert pictures[3].limit is not None
-    assert pictures[3].limit.text == "300 k"
+    for scatter, picture in zip(scatters, pictures, strict=True):
+        assert scatter.cost.name.endswith(", logarithmic")
+        assert scatter.cost.name in {text.text for text in svg.texts(picture.svg)}
+    assert scatters[3].cost.limit == 300
+    assert svg.lines(pictures[3].svg, "limit")
+
+
+def test_the_searchs_own_picture_is_of_the_same_scatters(monkeypatch: pytest.MonkeyPatch) -> None:
+    result, drawn = fake_result(), []
+
+    def spy(path: Path, rows: list[list[Scatter]], note: str) -> None:
+        drawn.extend(rows)
+        write_scatter_plots(path, rows, note)
+
+    monkeypatch.setattr(search_report, "write_scatter_plots", spy)
+    search_report.write_front(result, Path("front.png"))
+    assert Path("front.png").read_bytes().startswith(b"\x89PNG")
+    assert [[(one.title, one.points) for one in row] for row in drawn] == [
+        [(one.title, one.points) for one in search_report.scatters(result)]
+    ]
 
 
 def test_the_commands_are_those_of_the_search() -> None:

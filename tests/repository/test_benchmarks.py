@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.esc10 import search, train_baselines
+from benchmarks.esc10 import prune, search, train_baselines
 from benchmarks.esc10 import study as esc10
 from benchmarks.figures import pictures
 from benchmarks.models import run
+from tinyclap.reports.plots.scatter import Point
 
 
 def run_row(fold: int, seed: int, correct: float) -> dict[str, object]:
@@ -134,14 +135,42 @@ def test_a_clip_of_five_seconds_takes_whole_windows() -> None:
     assert run.row("other", timed(2.5, 1.0, 10))["published"] is None
 
 
+MODELS = {
+    "ours": {
+        "name": "ours",
+        "accuracy": 0.9,
+        "ci95": [0.85, 0.95],
+        "clip_ms": 1.0,
+        "clip_macs": 1e6,
+        "parameters": 1e5,
+    },
+    "laion": {"name": "LAION", "zero_shot_esc50": 0.9, "clip_ms": 80.0, "clip_macs": 6e9, "parameters": 1e7},
+    "mn04": {"name": "mn04", "clip_ms": 5.0, "clip_macs": 1e8, "parameters": 1e6},
+}
+
+
 def test_the_picture_leaves_out_what_has_no_accuracy(tmp_path: Path) -> None:
-    models = {
-        "ours": {"name": "ours", "accuracy": 0.9, "ci95": [0.85, 0.95], "clip_ms": 1.0, "clip_macs": 1e6},
-        "laion": {"name": "LAION", "zero_shot_esc50": 0.9, "clip_ms": 80.0, "clip_macs": 6e9},
-        "mn04": {"name": "mn04", "clip_ms": 5.0, "clip_macs": 1e8},
-    }
-    pictures.pareto({key: {**model, "parameters": 1e6} for key, model in models.items()}, tmp_path / "pareto.png", 1)
+    assert pictures.points(MODELS, "clip_ms", "accuracy") == [
+        Point("ours", "student", 1.0, 0.9, 1e5, (0.85, 0.95)),
+    ]
+    assert pictures.points(MODELS, "clip_macs", "zero_shot_esc50") == [Point("LAION", "teacher", 6e9, 0.9, 1e7)]
+    pictures.pareto(MODELS, tmp_path / "pareto.png", 1)
     assert (tmp_path / "pareto.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_of_pruning_has_a_line_per_method_and_state(tmp_path: Path) -> None:
+    """In the order of the dimensions; what was not trained again has its intervals."""
+    kept = {"accuracy": 0.9, "ci95": [0.8, 1.0], "overlap": 0.7}
+    methods = ("none", "rotation", "rotation (teacher's clips)", f"rotation{prune.AGAIN}", "magnitude")
+    sweep = [{"method": method, "dim": dim, **kept} for method in methods for dim in (64, 8)]
+    found = prune.lines(sweep, "accuracy")
+    assert [line.name for line in found] == ["rotation", f"rotation{prune.AGAIN}", "magnitude"]
+    assert found[0].points == [(8, 0.9), (64, 0.9)]
+    assert [len(line.band) for line in found] == [2, 0, 2]
+    assert found[0].colour == found[1].colour != found[2].colour
+    assert found[0].dashes != found[1].dashes
+    prune.plot({"sweep": sweep, "knn10_chance": 0.1}, tmp_path / "prune.png")
+    assert (tmp_path / "prune.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_four_trainings_are_compared_on_the_same_clips() -> None:

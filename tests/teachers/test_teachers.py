@@ -14,7 +14,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers import untrained
+from tinyclap.teachers import hf, untrained
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.dual import TextTower, load_dual
 from tinyclap.teachers.hf import HFTeacher, load_hf
@@ -88,6 +88,26 @@ class TestDemo(TeacherContract):
         assert sum(file.stat().st_size for file in folder.iterdir()) <= 4e6
         assert (teacher.embed_dim, teacher.sample_rate, teacher.window_s) == (512, 48_000, 10.0)
         assert teacher.licence == "apache-2.0"
+
+
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [
+        ("---\nlicense: mit\ntags: [a]\n---\n# A model\n", "mit"),
+        ('---\nlicense: "cc-by-4.0"\n---\n', "cc-by-4.0"),
+        ("---\nlicense: other\nlicense_name: Research only\n---\n", "Research only"),
+        ("---\nlicense: other\n---\n", "other"),
+        ("---\ntags: [a]\n---\nlicense: of another part\n", "unknown"),
+        ("---\n- a\n---\n", "unknown"),
+        ("---\nlicense: [mit\n---\n", "unknown"),
+        ("# A model\n", "unknown"),
+        (None, "unknown"),
+    ],
+)
+def test_the_licence_is_that_of_the_cards_front_matter(card: str | None, licence: str, tmp_path: Path) -> None:
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    assert hf._licence(str(tmp_path)) == licence
 
 
 @pytest.mark.parametrize("padding", ["repeat", "repeatpad", "pad"])

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from huggingface_hub import ModelCardData
 from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.in_torch import LogMel
@@ -148,10 +149,9 @@ def _last_conv(config: PhiNetConfig, width: int) -> nn.Module:
 
 def _minimal_card(student: Student) -> str:
     total = sum(parameter.numel() for parameter in student.parameters())
+    matter = ModelCardData(library_name="tinyclap", pipeline_tag="feature-extraction", tags=["audio", "clap"])
     return f"""---
-library_name: tinyclap
-pipeline_tag: feature-extraction
-tags: [audio, clap]
+{matter.to_yaml()}
 ---
 # A tinyclap student
 

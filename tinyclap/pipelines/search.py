@@ -29,7 +29,7 @@ from tinyclap.pipelines.build import build_distillation_set, build_teacher
 from tinyclap.pipelines.prune import prune_run
 from tinyclap.pipelines.prune_options import PruneOptions
 from tinyclap.pipelines.recipe import run_recipe
-from tinyclap.reports.search_plot import plot
+from tinyclap.reports.search_report import write_front
 from tinyclap.runs.folder import RUNS
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import enumerate_space, refuse_empty, space_around
@@ -100,7 +100,7 @@ def search_run(
     }
     write_json(folder / RESULT, result)
     write_text(folder / CHOSEN, chosen_recipe(recipe, ranked[0].config, folder / CHOSEN, teacher.embed_dim))
-    plot(result, folder / FRONT)
+    write_front(result, folder / FRONT)
     return result
 
 

@@ -8,10 +8,11 @@ from tinyclap.common import numbers
 from tinyclap.common.numbers import known, percent
 from tinyclap.hardware.student_shape import StudentShape
 from tinyclap.reports.costs import CostColumn, unpruned_shape, windows_differ
-from tinyclap.reports.scatter import Axis, Point, Quality, Scatter, scatter
+from tinyclap.reports.plots.look import Plot
+from tinyclap.reports.plots.scatter import Axis, Point, Scatter, scatter_plot
 from tinyclap.runs.results import Run, as_mapping, as_mappings
 
-ACCURACY = Quality(numbers.round_percent, percent)
+ACCURACY = Axis("zero-shot accuracy", numbers.round_percent, percent)
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,16 @@ def candidates(run: Run, columns: Sequence[CostColumn], shape: StudentShape | No
     return found
 
 
-def pictures(found: Sequence[Candidate]) -> list[Scatter]:
+def pictures(found: Sequence[Candidate]) -> list[Plot]:
     """Accuracy against MACs and against latency, where at least two encoders can be compared."""
     drawn = []
     for cost in _costs(found):
         points = [
             _point(one, cost.key) for one in found if known(one.figures.get(cost.key)) and one.figures[cost.key] > 0
         ]
-        picture = scatter(f"Accuracy against {cost.name}", cost.axis, ACCURACY, points) if len(points) > 1 else None
-        drawn += [picture] if picture else []
+        scatter = Scatter(f"Accuracy against {cost.name}", cost.axis, ACCURACY, points)
+        plot = scatter_plot(scatter) if len(points) > 1 else None
+        drawn += [plot] if plot else []
     return drawn
 
 
@@ -93,7 +95,7 @@ def picture_rows(found: Sequence[Candidate]) -> list[tuple[str, ...]]:
         (
             one.name,
             percent(one.accuracy),
-            *(cost.axis.told(one.figures.get(cost.key)) for cost in costs),  # type: ignore[arg-type]
+            *(cost.axis.write(one.figures.get(cost.key)) for cost in costs),  # type: ignore[arg-type]
             numbers.scaled(one.figures.get("parameters")),
         )
         for one in found

@@ -1,19 +1,20 @@
 """Which charts a run gets: its training over the epochs, its pruning over the dimensions."""
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tinyclap.common import numbers
 from tinyclap.common.numbers import known
-from tinyclap.reports.charts import Chart, line_chart
+from tinyclap.reports.plots.lines import Line, line_plot
+from tinyclap.reports.plots.look import DASHED, DOTTED, Plot
 from tinyclap.reports.tables import swept_name
 from tinyclap.runs.results import as_mappings
 
-UNPRUNED_STYLE = 0  # of its line among the methods' in the page
+METHOD_COLOURS = ("teacher", "student", "soft")
 
 
-def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
+def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Plot]:
     """Loss, cosine to the teacher and learning rate over the epochs; stages after the first are marked."""
     xs, marks = _epoch_axis(epochs)
     panels = {
@@ -23,38 +24,41 @@ def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Chart]:
     }
     drawn = []
     for title, keys in panels.items():
-        series = {
-            name: [(x, float(epoch[key])) for x, epoch in zip(xs, epochs, strict=True) if known(epoch.get(key))]
-            for key, name in keys.items()
-        }
-        chart = line_chart(title, "epoch", series, marks)
-        drawn += [chart] if chart else []
+        lines = [
+            Line(
+                name,
+                [(x, float(epoch[key])) for x, epoch in zip(xs, epochs, strict=True) if known(epoch.get(key))],
+                colour,
+                dashes,
+            )
+            for (key, name), colour, dashes in zip(keys.items(), ("line-1", "line-2"), ("-", DASHED), strict=False)
+        ]
+        plot = line_plot(title, "epoch", lines, marks)
+        drawn += [plot] if plot else []
     return drawn
 
 
-def sweep_charts(sweep: Mapping[str, Any]) -> list[Chart]:
+def sweep_charts(sweep: Mapping[str, Any]) -> list[Plot]:
     """Accuracy and neighbour overlap over the dimensions, a line per method and state; the axis is logarithmic."""
     rows = [row for row in as_mappings(sweep.get("rows")) if known(row.get("dim")) and row["dim"] > 0]
     pruned = sorted((row for row in rows if row.get("method") != "none"), key=lambda row: row["dim"])
     methods = list(dict.fromkeys(row.get("method") for row in rows if row.get("method") != "none"))
-    styles = {"unpruned": UNPRUNED_STYLE}
     drawn = []
     for title, key in (("Zero-shot accuracy", "accuracy"), ("10-neighbour overlap", "knn10_overlap")):
-        series: dict[str, list[tuple[float, float]]] = {}
+        lines: dict[str, Line] = {}
         for row in pruned:
             if known(row.get(key)):
-                series.setdefault(swept_name(row), []).append((math.log2(row["dim"]), float(row[key])))
+                colour = METHOD_COLOURS[methods.index(row.get("method")) % len(METHOD_COLOURS)]
                 # A method's line is solid, and once trained again it is dashed in the same colour.
-                styles.setdefault(
-                    swept_name(row), 2 * methods.index(row["method"]) + (4 if row.get("finetuned") else 3)
-                )
+                new = Line(swept_name(row), [], colour, DASHED if row.get("finetuned") else "-")
+                line = lines.setdefault(swept_name(row), new)
+                lines[line.name] = replace(line, points=[*line.points, (row["dim"], float(row[key]))])
         whole = next((row[key] for row in rows if row.get("method") == "none" and known(row.get(key))), None)
-        if series and whole is not None:
-            series["unpruned"] = [(math.log2(pruned[end]["dim"]), float(whole)) for end in (0, -1)]
-        chart = line_chart(
-            title, "dimensions", series, x_text=lambda x: f"{2**x:.0f}", y_text=numbers.round_percent, styles=styles
-        )
-        drawn += [chart] if chart else []
+        if lines and whole is not None:
+            level = [(pruned[end]["dim"], float(whole)) for end in (0, -1)]
+            lines["unpruned"] = Line("unpruned", level, "ink", DOTTED, marked=False)
+        plot = line_plot(title, "dimensions", list(lines.values()), y_text=numbers.round_percent, base=2)
+        drawn += [plot] if plot else []
     return drawn
 
 

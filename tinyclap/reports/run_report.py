@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from tinyclap.reports import charts, costs, pareto, run_charts, scatter, tables
+from tinyclap.reports import costs, pareto, run_charts, tables
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.export import graph_rows, sentences
 from tinyclap.reports.pages import display_path, write_pages
@@ -57,8 +57,6 @@ def _context(run: Run) -> dict[str, Any]:
         "sweep": tables.sweep_tables(run.sweep) if run.sweep else [],
         "sweep_charts": run_charts.sweep_charts(run.sweep),
         "pruned": as_mapping(run.summary.get("pruned")),
-        "frame": charts.FRAME,
-        "scatter_frame": scatter.FRAME,
         "epoch_columns": columns,
         "epochs": epochs,
         "time_spent": tables.time_spent(run.epochs),

@@ -12,9 +12,10 @@ from tinyclap.common.numbers import decimal, known, scaled
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware import pareto
 from tinyclap.hardware.budget import LIMITS, format_limit
-from tinyclap.reports import pages, scatter
+from tinyclap.reports import pages
 from tinyclap.reports.console.search import conventions, drawn_costs, next_command, short
-from tinyclap.reports.scatter import Axis, Point, Quality, Scatter
+from tinyclap.reports.plots.look import Plot
+from tinyclap.reports.plots.scatter import Axis, Point, Scatter, scatter_plot, write_scatter_plots
 from tinyclap.runs.results import as_mapping, as_mappings
 from tinyclap.scaling.options import ASKED, CHOSEN, RESULT
 
@@ -25,7 +26,7 @@ COLUMNS = {
     "flash_bytes": "Flash",
     "latency_ms": "Latency",
 }
-COSINE = Quality("{:.6g}".format, decimal)
+COSINE = Axis("centred cosine, held-out clips", "{:.6g}".format, decimal)
 OPTIONS = {
     # of `tinyclap search`
     "macs": "--max-macs",
@@ -71,7 +72,21 @@ def read_search(folder: Path) -> dict[str, Any]:
     return result
 
 
-def pictures(result: Mapping[str, Any]) -> list[Scatter]:
+def pictures(result: Mapping[str, Any]) -> list[Plot]:
+    """The scatters in the page."""
+    return [plot for scatter in scatters(result) if (plot := scatter_plot(scatter))]
+
+
+def write_front(result: Mapping[str, Any], path: Path) -> None:
+    """Write the scatters as a PNG file."""
+    note = (
+        "Each circle is a student, a hollow one was stopped early. Dotted: what no other one beats; dashed: the budget."
+    )
+    shown = [scatter for scatter in scatters(result) if scatter.drawn]
+    write_scatter_plots(path, [shown], f"{note}\nCosts are {conventions(result)}.")
+
+
+def scatters(result: Mapping[str, Any]) -> list[Scatter]:
     """Centred cosine against each cost: every trial, the front that none beats, and the budget."""
     trials, limits = result["trials"], as_mapping(result.get("budget"))
     drawn = []
@@ -97,8 +112,7 @@ def pictures(result: Mapping[str, Any]) -> list[Scatter]:
             for place, trial in enumerate(trials, 1)
             if known(trial.get(key))
         ]
-        picture = scatter.scatter(f"Centred cosine against {cost.what}", axis, COSINE, points)
-        drawn += [picture] if picture else []
+        drawn.append(Scatter(f"Centred cosine against {cost.what}", axis, COSINE, points))
     return drawn
 
 
@@ -139,7 +153,6 @@ def _context(folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:
             f"the best follows its teacher with a centred cosine of {decimal(best['centred_cosine'])}."
         ),
         "tiles": _tiles(result, rows),
-        "scatter_frame": scatter.FRAME,
         "pictures": pictures(result),
         "rows": rows,
         "finished": sum(bool(trial.get("finished")) for trial in trials),

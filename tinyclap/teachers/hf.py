@@ -18,7 +18,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import hf_hub_download
+import yaml
+from huggingface_hub import hf_hub_download, metadata_load
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
@@ -259,15 +260,11 @@ def _refuse_misfit(name: str, report: dict[str, Any]) -> None:
 
 
 def _licence(source: str) -> str:
-    """The licence that the model card's front matter states; "unknown" without a card."""
-    card = Path(source) / "README.md"
-    if not card.parent.is_dir():
-        try:
-            card = Path(hf_hub_download(source, "README.md"))
-        except OSError:  # offline with only the weights in the cache
-            return "unknown"
-    if card.is_file():
-        for line in card.read_text(encoding="utf-8").splitlines()[:40]:
-            if line.startswith("license:"):
-                return line.removeprefix("license:").strip()
-    return "unknown"
+    """The licence that the model card's front matter states, by its name if that is "other"; "unknown" without one."""
+    try:
+        card = Path(source) / "README.md" if Path(source).is_dir() else hf_hub_download(source, "README.md")
+        matter = metadata_load(card) or {}
+    except (OSError, ValueError, yaml.YAMLError):  # no card, or offline with only the weights in the cache; no YAML
+        return "unknown"
+    licence = str(matter.get("license") or "unknown")
+    return str(matter.get("license_name") or licence) if licence == "other" else licence
