@@ -1,4 +1,4 @@
-"""Views are pure functions of (seed, clip, k), and every sample rate hears the same one."""
+"""Views are pure functions of (seed, clip, k): what each transform does to the sound."""
 
 import dataclasses
 import hashlib
@@ -10,62 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import soxr
 
+from tests.support.noise_clips import EVERYTHING, level
 from tinyclap.audio.windows import fit
 from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.view_spec import BAND_HZ, FIXED, ViewSpec
-from tinyclap.data.views import Segment, View, Views, draw, render
-from tinyclap.errors import TinyclapError
-
-OFF = {"duration_s": 2.0, "crop": False, "roll": False, "gain_db": 0.0, "mix": 0.0}
-EVERYTHING = ViewSpec(
-    per_clip=4,
-    duration_s=2.0,
-    mix=0.5,
-    speed=0.15,
-    noise_snr_db=5.0,
-    time_mask_s=0.5,
-    band_mask_octaves=2.0,
-)
-TRANSFORMS = {
-    "nothing": {},
-    "crop": {"crop": True},
-    "roll": {"roll": True},
-    "gain": {"gain_db": 6.0},
-    "mix": {"mix": 1.0},
-    "speed": {"speed": 0.2},
-    "noise": {"noise_snr_db": 0.0},
-    "time mask": {"time_mask_s": 0.5},
-    "band mask": {"band_mask_octaves": 2.0},
-    "all": dataclasses.asdict(EVERYTHING) | {"mix": 1.0},
-}
-DURATIONS_S = (3.0, 2.0, 1.3, 0.37)
-
-
-def clip(seconds: float, top_hz: float, rate: int = 44_100, seed: int = 0) -> np.ndarray:
-    """Pink noise up to `top_hz`, peak 0.5."""
-    length = round(seconds * rate)
-    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(length))
-    hz = np.fft.rfftfreq(length, 1 / rate)
-    waveform = np.fft.irfft(spectrum / np.sqrt(np.maximum(hz, 20.0)) * (hz < top_hz), length)
-    return (0.5 * waveform / np.abs(waveform).max()).astype(np.float32)
-
-
-@pytest.fixture
-def clips(tmp_path: Path) -> Dataset:
-    """Noise at 44.1 kHz below 5.5 kHz: longer than a view, as long, and shorter."""
-    for number, seconds in enumerate(DURATIONS_S):
-        soundfile.write(tmp_path / f"{number}.wav", clip(seconds, 5500, seed=number), 44_100, subtype="FLOAT")
-    return folder(tmp_path)
-
-
-@pytest.fixture
-def decoded(clips: Dataset) -> Decoded:
-    return decode(clips, 16_000)
+from tinyclap.data.view_spec import FIXED, ViewSpec
+from tinyclap.data.views import Segment, View, Views, render
 
 
 def plain(index: int, **changes: object) -> View:
@@ -84,13 +37,6 @@ def plain(index: int, **changes: object) -> View:
         band_hz=None,
     )
     return dataclasses.replace(nothing, **changes)  # type: ignore[arg-type]
-
-
-def level(waveform: np.ndarray) -> float:
-    return float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64))))
-
-
-# ---- the same arguments, the same sound
 
 
 def digest(waveforms: list[np.ndarray]) -> str:
@@ -159,9 +105,6 @@ def test_every_other_setting_changes_the_fingerprint() -> None:
     base = ViewSpec()
     specs = [dataclasses.replace(base, **{name: value}) for name, value in changes.items()]  # type: ignore[arg-type]
     assert len({base.fingerprint, *(spec.fingerprint for spec in specs)}) == len(changes) + 1
-
-
-# ---- what a view is
 
 
 def test_fixed_views_are_the_clips_themselves(decoded: Decoded) -> None:
@@ -234,124 +177,3 @@ def test_masks_silence_a_stretch_and_a_band(decoded: Decoded) -> None:
     band = slice(1000, 2000)  # bins of 0.5 Hz
     assert spectrum[band].max() < 1e-4 * before[band].max()
     np.testing.assert_allclose(np.delete(spectrum, band), np.delete(before, band), atol=1e-3 * before.max())
-
-
-# ---- teacher and student hear the same
-
-
-@pytest.mark.parametrize("name", TRANSFORMS)
-def test_two_sample_rates_hear_the_same(clips: Dataset, name: str) -> None:
-    spec = ViewSpec(**{**OFF, **TRANSFORMS[name]})  # type: ignore[arg-type, dict-item]
-    teacher, student = (Views(decode(clips, rate), dataclasses.replace(spec, seed=1)) for rate in (48_000, 16_000))
-    for index in range(len(DURATIONS_S)):
-        for k in range(6):
-            heard = soxr.resample(teacher.waveform(index, k), 48_000, 16_000, quality="HQ")
-            assert np.corrcoef(heard, student.waveform(index, k))[0, 1] > 0.99, (index, k)
-            assert level(heard) == pytest.approx(level(student.waveform(index, k)), rel=0.02)
-
-
-def test_generated_sounds_of_full_bandwidth_are_heard_the_same() -> None:
-    """All but speed: slowed down, the lower rate lacks what the higher one brings down from above its Nyquist."""
-    spec = dataclasses.replace(EVERYTHING, mix=1.0, speed=0.0, duration_s=1.0)
-    clips = Procedural(22, duration_s=1.5)
-    teacher, student = (Views(decode(clips, rate), dataclasses.replace(spec, seed=1)) for rate in (48_000, 16_000))
-    for index in range(len(clips)):
-        heard = soxr.resample(teacher.waveform(index, 0), 48_000, 16_000, quality="HQ")
-        assert np.corrcoef(heard, student.waveform(index, 0))[0, 1] > 0.99, clips.clips[index].name
-
-
-@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 44_100, 48_000])
-def test_views_have_their_length_at_every_rate_and_hardly_pass_full_scale(clips: Dataset, rate: int) -> None:
-    spec = dataclasses.replace(EVERYTHING, gain_db=40.0)  # as loud as allowed, nearly always
-    views = Views(decode(clips, rate), dataclasses.replace(spec, seed=2))
-    waveforms = views.batch([(index, k) for index in range(4) for k in range(16)])
-    assert waveforms.shape == (64, 2 * rate)
-    assert waveforms.dtype == np.float32
-    assert np.isfinite(waveforms).all()
-    assert np.abs(waveforms).max() < 1.15
-
-
-# ---- what is drawn
-
-
-def draws(spec: ViewSpec, n: int = 2000) -> list[View]:
-    return [draw(spec, (8.0, 1.0, 5.0), 0, seed=4, k=k) for k in range(n)]
-
-
-def test_parameters_stay_in_range_and_reach_its_ends() -> None:
-    spec = ViewSpec(
-        mix=0.3, speed=0.25, noise_snr_db=10.0, time_mask_s=1.0, band_mask_octaves=1.0, gain_db=6.0, duration_s=5.0
-    )
-    views = draws(spec)
-
-    def spans(values: list[float], low: float, high: float, slack: float = 0.02) -> bool:
-        margin = slack * (high - low)
-        return low <= min(values) < low + margin and high - margin < max(values) <= high
-
-    assert spans([view.gain_db for view in views], -6.0, 6.0)
-    assert spans([view.mix_snr_db for view in views], 0.0, 12.0)
-    assert spans([view.noise_snr_db or 0.0 for view in views], 10.0, 40.0)
-    assert spans([view.noise_slope for view in views], 0.0, 1.0)
-    assert spans([view.own.roll_s for view in views], 0.0, 5.0)
-    assert spans([view.mask_s for view in views], 0.0, 1.0)
-    assert {view.own.speed for view in views} >= {0.8, 1.0, 1.25}
-    assert all(0.8 <= view.own.speed <= 1.25 for view in views)
-    assert all(0 <= view.mask_start_s <= 5.0 - view.mask_s for view in views)
-    octaves = [math.log2(view.band_hz[1] / view.band_hz[0]) for view in views if view.band_hz]
-    assert len(octaves) == len(views)
-    assert spans(octaves, 0.0, 1.0)
-    edges = [edge for view in views for edge in view.band_hz or ()]
-    assert min(edges) >= BAND_HZ[0]
-    assert max(edges) <= BAND_HZ[1] * 1.0001
-
-
-def test_crops_lie_within_the_clip() -> None:
-    starts = [(view.own.start_s, view.own.start_s + 5.0 * view.own.speed) for view in draws(ViewSpec(speed=0.2))]
-    assert min(start for start, _ in starts) == 0.0
-    assert max(end for _, end in starts) == pytest.approx(8.0, abs=0.05)
-    assert all(end <= 8.0 for _, end in starts)
-    assert {draw(ViewSpec(), (1.0, 5.0), 0, 0, k).own.start_s for k in range(50)} == {0.0}
-
-
-def test_mixing_happens_as_often_as_asked_and_never_with_itself() -> None:
-    views = draws(ViewSpec(mix=0.3))
-    others = [view.other.index for view in views if view.other]
-    assert len(others) / len(views) == pytest.approx(0.3, abs=0.04)
-    assert set(others) == {1, 2}
-    assert all(view.other for view in draws(ViewSpec(mix=1.0), 50))
-    assert not any(view.other for view in draws(ViewSpec(mix=0.0), 50))
-    assert draw(ViewSpec(mix=1.0), (8.0,), 0, 0, 0).other is None  # nobody to mix with
-
-
-def test_what_is_off_is_not_drawn() -> None:
-    for view in draws(FIXED, 20):
-        assert view.own == Segment(0, 0.0, 0.0, 1.0)
-        assert (view.other, view.gain_db, view.noise_snr_db, view.mask_s, view.band_hz) == (None, 0.0, None, 0.0, None)
-
-
-def test_a_band_wider_than_what_bands_are_drawn_from_starts_at_its_bottom() -> None:
-    for view in draws(ViewSpec(band_mask_octaves=10.0), 200):
-        assert view.band_hz is not None
-        assert view.band_hz[0] == BAND_HZ[0] or view.band_hz[1] <= BAND_HZ[1] * 1.0001
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"per_clip": 0},
-        {"per_clip": 1.5},
-        {"duration_s": 0.0},
-        {"duration_s": math.inf},
-        {"mix": 1.1},
-        {"speed": -0.1},
-        {"gain_db": -6.0},
-        {"noise_snr_db": math.nan},
-        {"time_mask_s": 5.0},
-        {"band_mask_octaves": -1.0},
-    ],
-    ids=str,
-)
-def test_impossible_settings_are_refused_by_name(wrong: dict[str, float]) -> None:
-    [(name, value)] = wrong.items()
-    with pytest.raises(TinyclapError, match=rf"^views: {name} = {value!r} is not allowed; it must be "):
-        ViewSpec(**wrong)  # type: ignore[arg-type]

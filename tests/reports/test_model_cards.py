@@ -8,6 +8,7 @@ import yaml
 
 from tests.support.report_runs import (
     ESC10,
+    HOSTILE_NAME,
     fake_evaluation,
     fake_summary,
 )
@@ -96,7 +97,7 @@ class TestModelCard:
         assert {"Student.from_pretrained", "read", "student.embed_audio"} <= calls
 
     def test_hostile_teacher_name_stays_text(self) -> None:
-        summary = {"teacher": {"name": TestHostileNames.NAME, "licence": "x\n---\nlicense: mit"}}
+        summary = {"teacher": {"name": HOSTILE_NAME, "licence": "x\n---\nlicense: mit"}}
         card = model_cards.model_card(summary, None)
         assert self.front_matter(card)["license"] == "other"
         assert "<script>" not in card

@@ -12,6 +12,7 @@ import pytest
 from tests.support import svg
 from tests.support.report_runs import (
     ESC10,
+    HOSTILE_NAME,
     RECIPE,
     fake_environment,
     fake_epochs,
@@ -230,13 +231,11 @@ class TestIncompleteRun:
 
 
 class TestHostileNames:
-    NAME = "<script>alert(1)</script>|`rm`](http://evil.example)\n# heading"
-
     def test_they_stay_text(self, run: Callable[..., Path]) -> None:
-        evaluation = fake_evaluation(60, ("dog", self.NAME))
-        summary = {**fake_summary(), "bad_clips": [{"name": self.NAME, "reason": '"><img src=x>'}]}
+        evaluation = fake_evaluation(60, ("dog", HOSTILE_NAME))
+        summary = {**fake_summary(), "bad_clips": [{"name": HOSTILE_NAME, "reason": '"><img src=x>'}]}
         environment = {**fake_environment(), "cpu": "<b>cpu</b>"}
-        evaluation["prompts"] = [self.NAME]
+        evaluation["prompts"] = [HOSTILE_NAME]
         page, markdown = pages(run(evaluation=evaluation, summary=summary, env=environment))
         assert not re.search(r"<script|<img|<b>cpu", page)
         assert "<script>alert(1)</script>|`rm`](http://evil.example) # heading" in text_of(page)

@@ -15,6 +15,7 @@ ESC10 = (
     *("chainsaw", "clock_tick", "crackling_fire", "crying_baby", "dog"),
     *("helicopter", "rain", "rooster", "sea_waves", "sneezing"),
 )
+HOSTILE_NAME = "<script>alert(1)</script>|`rm`](http://evil.example)\n# heading"
 RECIPE = """\
 # tinyclap distill esc10
 task: distill

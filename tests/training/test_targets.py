@@ -161,7 +161,7 @@ def test_stopped_and_taken_up_again_it_ends_with_the_same_bytes(whole: dict[str,
 
 def test_killed_and_taken_up_again_it_ends_with_the_same_bytes(whole: dict[str, bytes]) -> None:
     code = """
-from tests.training.test_embeddings import FakeTeacher, make_views
+from tests.training.test_targets import FakeTeacher, make_views
 from tinyclap.training.targets import teacher_embeddings
 
 teacher = FakeTeacher()

@@ -1,0 +1,189 @@
+"""Bundles of a tiny student: complete, equal to torch, and replaced only if asked."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from tests.support.tiny_exports import PROMPTS
+from tinyclap.embeddings.zero_shot import class_matrix
+from tinyclap.errors import TinyclapError
+from tinyclap.exporters import bundle as exporting
+from tinyclap.exporters.bundle import Exporter, ExportOptions
+from tinyclap.exporters.onnx import quantize
+from tinyclap.exporters.onnx.student import PLAIN_OPERATORS
+from tinyclap.reports.console.export import as_object, as_table
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.manifest import read_manifest
+from tinyclap.runtime.selftest import selftest
+
+
+def test_a_bundle_holds_what_it_says(bundle: Path) -> None:
+    manifest = read_manifest(bundle)
+    assert set(manifest.files) == {
+        *("README.md", "audio.onnx", "audio_int8.onnx", "audio_static.onnx", "labels.json", "labels.npy"),
+        *("test_vectors.npz", "text.onnx", "tokenizer.json"),
+    }
+    assert {path.name for path in bundle.iterdir()} == {*manifest.files, "bundle.json"}
+    assert manifest.text is not None
+    for name, facts in {**manifest.graphs, "text.onnx": manifest.text}.items():
+        graph = onnx.load(bundle / name)
+        assert facts["opset"] == graph.opset_import[0].version
+        assert facts.get("size_bytes", (bundle / name).stat().st_size) == (bundle / name).stat().st_size
+        inside = json.loads({entry.key: entry.value for entry in graph.metadata_props}["tinyclap"])
+        told = json.loads(manifest.to_json())
+        assert inside == {key: told[key] for key in told if key not in ("files", "parity")}
+    assert manifest.input == "waveform"
+    assert manifest.recommended in ("audio.onnx", "audio_int8.onnx")
+
+
+def test_parity_is_measured(bundle: Path) -> None:
+    measured = read_manifest(bundle).parity
+    assert measured["clips"] >= 64
+    assert measured["batch_sizes"] == [1, 3, 16]
+    for name in ("max_abs_clips", "max_abs_batches", "max_abs_static"):
+        assert 0 < measured[name] < 1e-4
+    assert 0 < measured["max_abs_text"] < 1e-5
+
+
+def test_a_bundle_computes_what_torch_does(bundle: Path, exporter: Exporter) -> None:
+    loaded = Bundle.load(bundle, graph="float")
+    for length in (900, 8000, 20_001):
+        waveform = 0.1 * torch.randn(length)
+        expected = exporter.student.embed_audio(waveform[None]).numpy()
+        assert np.abs(loaded.embed(waveform.numpy(), sample_rate=8000) - expected).max() < 1e-5
+    assert {test.graph: test.passed for test in selftest(bundle)} == {
+        "audio.onnx": True,
+        "audio_int8.onnx": True,
+        "audio_static.onnx": True,
+        "text.onnx": True,
+    }
+    with np.load(bundle / "test_vectors.npz") as vectors:
+        logmel = exporter.student.frontend(torch.from_numpy(vectors["static_waveform"])[None])
+        assert np.abs(logmel.numpy() - vectors["static_logmel"]).max() < 1e-3
+        lengths = {len(vectors[name]) for name in vectors if name.startswith("waveform")}
+    assert len(lengths) == 3
+
+
+def test_labels_and_text_are_the_teachers(bundle: Path, exporter: Exporter) -> None:
+    loaded = Bundle.load(bundle, graph="float")
+    assert loaded.labels == ("dog", "rain")
+    teacher = exporter.teacher
+    expected = class_matrix(lambda texts: teacher.embed_text(texts).numpy(), ("dog", "rain"), PROMPTS)
+    assert np.abs(np.load(bundle / "labels.npy") - expected).max() < 1e-6
+    assert json.loads((bundle / "labels.json").read_text()) == {"labels": ["dog", "rain"], "prompts": list(PROMPTS)}
+    texts = ["a dog", "rain falls on a roof and a dog barks somewhere far away", "x"]
+    assert np.abs(loaded.embed_text(texts) - teacher.embed_text(texts).numpy()).max() < 1e-5
+    for text in texts:
+        assert np.abs(loaded.embed_text([text]) - teacher.embed_text([text]).numpy()).max() < 1e-5
+
+
+def test_int8_rounds_the_encoder_and_leaves_its_ends(bundle: Path) -> None:
+    graph = onnx.load(bundle / "audio_int8.onnx").graph
+    kinds = [node.op_type for node in graph.node]
+    assert "QuantizeLinear" in kinds
+    inside = [node.op_type for node in graph.node if node.output[0].startswith("frontend/") or node.name == ""]
+    assert "QuantizeLinear" not in inside
+    assert kinds[-6:] == ["Pow", "ReduceSum", "Clip", "Sqrt", "Reciprocal", "Mul"]
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    rounded = [
+        tensor for tensor in weights.values() if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 4
+    ]
+    assert len(rounded) > 10
+    scales = [weights[tensor.name.replace("_quantized", "_scale")] for tensor in rounded]
+    assert all(list(scale.dims) == [tensor.dims[0]] for scale, tensor in zip(scales, rounded, strict=True))
+    facts = read_manifest(bundle).graphs["audio_int8.onnx"]
+    assert 0.5 < facts["cosine_to_float"] < 1
+    assert facts["latency_ratio"] > 0
+
+
+def test_the_static_graph_is_plain(bundle: Path) -> None:
+    facts = read_manifest(bundle).graphs["audio_static.onnx"]
+    assert facts["frames"] == 26
+    assert set(facts["operators"]) <= PLAIN_OPERATORS
+    assert [
+        dim.dim_value for dim in onnx.load(bundle / "audio_static.onnx").graph.input[0].type.tensor_type.shape.dim
+    ] == [*(1, 1, 26, 24)]
+
+
+def test_the_readme_and_the_summary_say_how_to_go_on(bundle: Path) -> None:
+    card = (bundle / "README.md").read_text()
+    for told in ("tinyclap selftest", "tinyclap classify", "tinyclap embed", "Licence", 'pip install "tinyclap[text]"'):
+        assert told in card
+    manifest = read_manifest(bundle)
+    table = as_table(bundle, manifest)
+    for told in (
+        "parity",
+        "cosine to float",
+        "operators: ",
+        "2: dog, rain",
+        f"next     tinyclap classify YOUR_SOUNDS --bundle {bundle}",
+    ):
+        assert told in table
+    assert json.loads(as_object(bundle, manifest))["graphs"] == manifest.graphs
+
+
+def test_nothing_that_was_traced_is_in_the_way(quick: Exporter, tmp_path: Path) -> None:
+    quick = replace(quick, options=ExportOptions(input="logmel"))
+    manifest = quick.write(tmp_path / "bundle")
+    assert manifest.input == "logmel"
+    assert set(manifest.files) == {"README.md", "audio.onnx", "test_vectors.npz"}
+    assert "next     tinyclap embed" in as_table(tmp_path / "bundle", manifest)
+    waveform = 0.1 * torch.randn(12_000)
+    expected = quick.student.embed_audio(waveform[None]).numpy()
+    computed = Bundle.load(tmp_path / "bundle").embed(waveform.numpy(), sample_rate=8000)
+    assert np.abs(computed - expected).max() < 1e-4
+
+
+def test_only_bundles_are_replaced_and_only_if_asked(quick: Exporter, tmp_path: Path) -> None:
+    quick = replace(quick, options=ExportOptions())
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("keep")
+    with pytest.raises(TinyclapError, match="not empty and no bundle"):
+        quick.write(tmp_path / "notes", overwrite=True)
+    assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
+    with pytest.raises(TinyclapError, match="is a file"):
+        quick.write(tmp_path / "notes" / "mine.txt")
+    quick.write(tmp_path / "bundle")
+    with pytest.raises(TinyclapError, match="--overwrite"):
+        quick.write(tmp_path / "bundle")
+    (tmp_path / "bundle" / "stale").write_text("")
+    quick.write(tmp_path / "bundle", overwrite=True)
+    assert not (tmp_path / "bundle" / "stale").exists()
+
+
+def test_stamped_sizes_are_true_also_where_they_gain_a_digit(quick: Exporter, tmp_path: Path) -> None:
+    graph = replace(quick, options=ExportOptions())._graphs()["audio.onnx"]
+    facts = quick._facts({"audio.onnx": graph})
+    bare = quick._manifest(facts, None)
+    size = exporting._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
+    assert size == (tmp_path / "audio.onnx").stat().st_size
+    graph.graph.doc_string = "x" * (10 ** len(str(size)) - size - 4)
+    grown = exporting._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
+    assert grown == (tmp_path / "audio.onnx").stat().st_size
+
+
+def test_graphs_that_begin_otherwise_are_not_quantized(bundle: Path) -> None:
+    whole = onnx.load(bundle / "audio.onnx")  # with the front end before the norm of the mel bands
+    with pytest.raises(TinyclapError, match="not with the nodes that must stay float"):
+        quantize.quantize(whole, [])
+
+
+@pytest.mark.parametrize("static_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_length_that_is_none_is_said_before_the_work(static_s: float) -> None:
+    with pytest.raises(TinyclapError, match=r"static_s = .* is not allowed; it must be a number of seconds above 0"):
+        ExportOptions(static_s=static_s)
+
+
+def test_a_folder_that_cannot_be_replaced_is_said_before_the_work(
+    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path(), tmp_path, tmp_path.parent):
+        with pytest.raises(TinyclapError, match="cannot be replaced as a whole; name a folder in it"):
+            exporter.write(folder)
+    assert list(tmp_path.iterdir()) == []
