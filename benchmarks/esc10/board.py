@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.esc10.runs import search_parser
 from tinyclap import Bundle
 from tinyclap.common.files import write_json
 from tinyclap.common.numbers import parse_count
@@ -42,10 +43,7 @@ N_BOOTSTRAP = 2000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", required=True, help="ESC-50's layout")
-    parser.add_argument("--teacher", required=True, help="a teacher pretrained on folds 1-3")
-    parser.add_argument("--work", type=Path, required=True)
+    parser = search_parser(__doc__)
     parser.add_argument("--unconstrained", type=Path, required=True, help="a finished distillation on folds 1-3")
     parser.add_argument("--device", default="stm32h743")
     parser.add_argument("--max-macs", default="20M", help="of a window")

@@ -51,3 +51,12 @@ def train_teacher(arguments: argparse.Namespace, fold: int) -> Path:
     overrides = [*data_overrides(arguments, fold), f"text.source={arguments.text}"]
     recipe = load_recipe("esc10_teacher", overrides, task="pretrain")
     return made(recipe, run_folder(arguments, fold, "teacher"))
+
+
+def search_parser(purpose: str | None) -> argparse.ArgumentParser:
+    """The options of the scripts that search on folds 1-3."""
+    parser = argparse.ArgumentParser(description=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", required=True, help="ESC-50's layout")
+    parser.add_argument("--teacher", required=True, help="a teacher pretrained on folds 1-3")
+    parser.add_argument("--work", type=Path, required=True)
+    return parser

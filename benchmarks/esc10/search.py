@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.esc10.runs import search_parser
 from tinyclap.common.files import read_json, write_json
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
 from tinyclap.config.recipe import load_recipe
@@ -47,10 +48,7 @@ N_BOOTSTRAP = 2000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", required=True, help="ESC-50's layout")
-    parser.add_argument("--teacher", required=True, help="a teacher pretrained on folds 1-3")
-    parser.add_argument("--work", type=Path, required=True)
+    parser = search_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--trials", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=24, help="of a trial")

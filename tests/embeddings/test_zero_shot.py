@@ -7,24 +7,14 @@ import sys
 import numpy as np
 import pytest
 
+from tests.support.scored import Case, make_case
 from tinyclap.embeddings import neighbours, similarity, zero_shot
 from tinyclap.errors import TinyclapError
-
-Case = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
 
 
 @pytest.fixture
 def case() -> Case:
-    """teacher (60, 16), student (60, 16), classes (5, 16), targets, labels; neither model is perfect."""
-    generator = np.random.default_rng(3)
-    classes, targets = generator.normal(size=(5, 16)), np.arange(60) % 5
-    teacher = classes[targets] + 1.5 * generator.normal(size=(60, 16)) + 0.5
-    student = teacher + 0.8 * generator.normal(size=(60, 16))
-    return teacher, student, classes, targets, [f"class_{index}" for index in range(5)]
-
-
-def unit(array: np.ndarray) -> np.ndarray:
-    return array / np.linalg.norm(array, axis=-1, keepdims=True)
+    return make_case()
 
 
 class TestPrompts:

@@ -3,21 +3,13 @@
 import json
 from pathlib import Path
 
-import soundfile
-
 from tests.support.commands import failure, run
-from tests.support.tiny import LABELS
-from tinyclap.data.procedural.dataset import Procedural
+from tests.support.tiny import LABELS, write_labelled
 
 
 def test_evaluate_on_other_data(recipe: Path, tmp_path: Path) -> None:
     run("distill", str(recipe))
-    clips = Procedural(84, seed=5, duration_s=1.0)
-    for index in range(84):
-        label = str(clips.clips[index].label)
-        if label in LABELS:
-            (tmp_path / "other" / label).mkdir(parents=True, exist_ok=True)
-            soundfile.write(tmp_path / "other" / label / f"{index}.flac", clips.load(index, 16_000), 16_000)
+    write_labelled(tmp_path / "other")
     told = json.loads(run("evaluate", "--data", "folder", "--root", "other", "--json"))
     assert told["n_clips"] == 8
     evaluations = json.loads(Path("runs/small/evaluation.json").read_text())

@@ -11,7 +11,7 @@ from accelerate.state import AcceleratorState
 from typer.testing import CliRunner
 
 from tests.support.commands import failure, run
-from tests.support.tiny import LABELS
+from tests.support.tiny import LABELS, write_labelled
 from tinyclap.cli import app
 from tinyclap.data.procedural.dataset import Procedural
 
@@ -47,12 +47,7 @@ def test_bad_clips_are_named_and_left_out(recipe: Path, tmp_path: Path) -> None:
 
 
 def test_bad_test_clips_are_named_in_the_evaluation(recipe: Path, tmp_path: Path) -> None:
-    clips = Procedural(84, seed=5, duration_s=1.0)
-    for index in range(84):
-        label = str(clips.clips[index].label)
-        if label in LABELS:
-            (tmp_path / "test" / label).mkdir(parents=True, exist_ok=True)
-            soundfile.write(tmp_path / "test" / label / f"{index}.flac", clips.load(index, 16_000), 16_000)
+    write_labelled(tmp_path / "test")
     soundfile.write(tmp_path / "test" / "rain" / "silent.wav", np.zeros(8000), 8000)
     (tmp_path / "test" / "hush").mkdir()
     soundfile.write(tmp_path / "test" / "hush" / "a.wav", np.zeros(8000), 8000)

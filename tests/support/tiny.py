@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import soundfile
 import torch
 
+from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.teachers import untrained
 from tinyclap.teachers.hf import HFTeacher
 
@@ -49,3 +51,13 @@ def tiny_clap(captions: Sequence[str], embed_dim: int) -> HFTeacher:
         logit_scale=14.0,
         name="tiny",
     ).eval()
+
+
+def write_labelled(root: Path) -> None:
+    """Generated sounds of `LABELS` as files, a folder for each class."""
+    clips = Procedural(84, seed=5, duration_s=1.0)
+    for index in range(84):
+        label = str(clips.clips[index].label)
+        if label in LABELS:
+            (root / label).mkdir(parents=True, exist_ok=True)
+            soundfile.write(root / label / f"{index}.flac", clips.load(index, 16_000), 16_000)

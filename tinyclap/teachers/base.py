@@ -194,15 +194,7 @@ class TrainableTeacher(AudioTower):
 
     @torch.no_grad()
     def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Embed clips of any length.
-
-        Args:
-            waveforms: float32 (B, T) in [-1, 1] at `sample_rate`, on any device.
-            lengths: samples of each clip, int (B,); None means T for all.
-
-        Returns:
-            Unit-norm (B, D).
-        """
+        """Waveforms (B, T), of these lengths (B,), to unit-norm (B, D); see `Encoder.embed_audio`."""
         self.eval()
         waveforms = waveforms.to(next(self.parameters()).device)
         return embed_long(waveforms, lengths, self.encode_audio, window=self.window, pad=self.pad)
