@@ -9,7 +9,7 @@ def quickstart(result: dict[str, Any]) -> str:
     """What the first command takes and reaches."""
     first, second = result["first"], result["second_with_the_same_teacher_and_data"]
     environment = result["environment"]
-    return f"""**The quickstart** ({environment["cpu"]}, {environment["threads"]} threads; `{result["command"]}`): \
+    return f"""**The quickstart** ({environment["cpu"]}, {environment["threads"]} threads; `training/quickstart`): \
 {duration(first["wall_s"])}, {result["peak_rss_bytes"] / 1e9:.1f} GB of memory. A second distillation with the same
 teacher and data, {duration(second["wall_s"])}, ran {second["teacher_forwards"]} teacher passes.
 
