@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.device_commands import RATE, Run
+from tests.support.commands import RATE, Run
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.cli import app
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.device_commands import RATE, Run
+from tests.support.commands import RATE, Run
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.manifest import read_manifest, write_manifest
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import soxr
 
-from tests.support.device_commands import RATE, Run
+from tests.support.commands import RATE, Run
 from tinyclap.audio import microphone
 from tinyclap.runtime.bundle import Bundle
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tests.support.http_server import Server
-from tests.support.noise_clips import DURATIONS_S, clip
+from tests.support.sounds import DURATIONS_S, clip
 from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soxr
 
-from tests.support.noise_clips import DURATIONS_S, EVERYTHING, OFF, level
+from tests.support.sounds import DURATIONS_S, EVERYTHING, OFF, level
 from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural

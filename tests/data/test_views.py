@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.noise_clips import EVERYTHING, level
+from tests.support.sounds import EVERYTHING, level
 from tinyclap.audio.windows import fit
 from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import Decoded, decode

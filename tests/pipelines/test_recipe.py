@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.commands import failure, run
-from tests.support.interruptions import interrupt
+from tests.support.commands import failure, interrupt, run
 from tests.support.tiny import LABELS, tiny_clap
 from tinyclap.models.student import Student
 from tinyclap.teachers.base import TrainableTeacher

@@ -1,5 +1,7 @@
 """The command line, called from tests."""
 
+from collections.abc import Callable
+
 import pytest
 from typer.testing import CliRunner
 
@@ -27,3 +29,18 @@ def failure(*arguments: str) -> tuple[str, int]:
     explained = explain(caught.value)
     assert explained is not None
     return explained
+
+
+RATE = 16_000
+Run = Callable[..., tuple[int, str, str]]
+
+
+def interrupt(where: str, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a command that gets Ctrl-C as soon as it calls the function `where`."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, stop)
+        assert CliRunner().invoke(app.app, command).exit_code == 130

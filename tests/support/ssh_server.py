@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tinyclap.bench import remote
 from tinyclap.bench.ssh import Host
 
 asyncssh = pytest.importorskip("asyncssh", reason='pip install "tinyclap[test]"')
@@ -135,3 +136,13 @@ def running(folder: Path, own: Path) -> Iterator[Machine]:
     )
     yield Machine(config, folder / "tmp", server.port)
     server.stop()
+
+
+def replace_package(monkeypatch: pytest.MonkeyPatch, main: str) -> None:
+    """What is sent as tinyclap is this script."""
+    files = [(b"", "tinyclap/__init__.py"), (main.encode(), "tinyclap/__main__.py")]
+    monkeypatch.setattr(remote, "_package", lambda: files)
+
+
+def silent(_: str) -> None:
+    """Is told what happens."""
