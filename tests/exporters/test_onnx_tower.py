@@ -44,6 +44,7 @@ def compare(teacher: TrainableTeacher, path: Path) -> None:
         np.testing.assert_allclose(run(session, {"waveform": waveforms.numpy()}), wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_laions_tower_is_what_torch_computes(tmp_path: Path) -> None:
     teacher, path = OfLaion.make(), tmp_path / "tower.onnx"
     facts = export_tower(teacher, path)
@@ -60,6 +61,7 @@ def test_laions_tower_is_what_torch_computes(tmp_path: Path) -> None:
         export_tower(teacher, path)
 
 
+@pytest.mark.slow
 def test_a_graph_that_computes_something_else_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher, other = OfLaion.make(), OfLaion.make()
     with torch.no_grad():

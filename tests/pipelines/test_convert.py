@@ -72,6 +72,7 @@ def test_other_sources_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not Path(out).exists()
 
 
+@pytest.mark.slow
 def test_a_tower_becomes_a_graph_that_the_bench_can_read(tmp_path: Path) -> None:
     graph = tmp_path / "demo.onnx"
     told = run("convert", "demo", str(graph))

@@ -49,6 +49,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_what_was_fitted_is_read_back_and_predicts(timed: Path) -> None:
     fitted = load_latency(timed / "latency.yaml")
     assert fitted.n_students == 8
@@ -65,6 +66,7 @@ def sorted_by_macs() -> list[StudentConfig]:
     return [found.config(int(order[0])), found.config(int(order[-1]))]
 
 
+@pytest.mark.slow
 def test_a_budget_of_time_is_kept(timed: Path) -> None:
     fitted = load_latency(timed / "latency.yaml")
     allowed = 0.5 * fitted.predict(student_costs(sorted_by_macs()[1]))
@@ -81,6 +83,7 @@ def test_a_budget_of_time_is_kept(timed: Path) -> None:
     assert 0.95 < per_mac.predict(student_costs(proposed)) <= 1.0
 
 
+@pytest.mark.slow
 def test_a_device_file_may_carry_the_fit(timed: Path, tmp_path: Path) -> None:
     path = tmp_path / "board.yaml"
     memory = "{size: 1 MiB, source: its data sheet, reserved: 128 KiB}"
@@ -93,6 +96,7 @@ def test_a_device_file_may_carry_the_fit(timed: Path, tmp_path: Path) -> None:
         Budget.of_device(load_device(str(path)), latency_ms=5.0)
 
 
+@pytest.mark.slow
 def test_the_command_times_a_folder(timed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "8 timed students are too few to fit; give 14 or more" in failure("latency", str(timed))[0]
     monkeypatch.setattr(latency_model, "FEWEST", 8)

@@ -69,6 +69,7 @@ def test_a_pruned_run_is_a_run(home: Path) -> None:
     assert "| Method | 8 | 4 | 2 |\n| --- | --- | --- | --- |\n| rotation | " in text
 
 
+@pytest.mark.slow
 def test_its_bundle_hears_and_reads_in_the_smaller_space(home: Path) -> None:
     run("prune", "runs/small", "--dim", "6", "--method", "magnitude", "--out", "runs/six")
     run("export", "runs/six", "--onnx", "--text", "--labels", "dog, rain", "--out", "six")
@@ -89,6 +90,7 @@ def test_its_bundle_hears_and_reads_in_the_smaller_space(home: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_one_rotation_serves_every_smaller_dimension(home: Path) -> None:
     run("prune", "runs/small", "--dim", "9", "--sweep", "9,3", "--out", "runs/nine")
     run("prune", "runs/small", "--dim", "3", "--out", "runs/nested-three")
@@ -116,6 +118,7 @@ def test_one_rotation_serves_every_smaller_dimension(home: Path) -> None:
         Bundle.load("unpruned", dim=3)
 
 
+@pytest.mark.slow
 def test_a_text_side_of_another_space_is_refused(home: Path) -> None:
     run("prune", "runs/small", "--dim", "5", "--out", "runs/five")
     run("export", "runs/five", "--onnx", "--text", "--out", "five")

@@ -141,6 +141,7 @@ def test_teacher_mean_is_exact() -> None:
     np.testing.assert_allclose(teacher_mean(targets), targets.astype(np.float64).mean((0, 1)), atol=1e-7)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path: Path) -> None:
     finish(start(tmp_path / "whole"))
     broken = tmp_path / "broken"
