@@ -1,5 +1,6 @@
 """What is drawn for a view: ranges and their ends, what is off, impossible settings."""
 
+import dataclasses
 import math
 
 import pytest
@@ -10,7 +11,7 @@ from tinyclap.errors import TinyclapError
 
 
 def draws(spec: ViewSpec, n: int = 2000) -> list[View]:
-    return [draw(spec, (8.0, 1.0, 5.0), 0, seed=4, k=k) for k in range(n)]
+    return [draw(dataclasses.replace(spec, seed=4), (8.0, 1.0, 5.0), 0, k) for k in range(n)]
 
 
 def test_parameters_stay_in_range_and_reach_its_ends() -> None:
@@ -45,7 +46,7 @@ def test_crops_lie_within_the_clip() -> None:
     assert min(start for start, _ in starts) == 0.0
     assert max(end for _, end in starts) == pytest.approx(8.0, abs=0.05)
     assert all(end <= 8.0 for _, end in starts)
-    assert {draw(ViewSpec(), (1.0, 5.0), 0, 0, k).own.start_s for k in range(50)} == {0.0}
+    assert {draw(ViewSpec(), (1.0, 5.0), 0, k).own.start_s for k in range(50)} == {0.0}
 
 
 def test_mixing_happens_as_often_as_asked_and_never_with_itself() -> None:
@@ -55,7 +56,7 @@ def test_mixing_happens_as_often_as_asked_and_never_with_itself() -> None:
     assert set(others) == {1, 2}
     assert all(view.other for view in draws(ViewSpec(mix=1.0), 50))
     assert not any(view.other for view in draws(ViewSpec(mix=0.0), 50))
-    assert draw(ViewSpec(mix=1.0), (8.0,), 0, 0, 0).other is None  # nobody to mix with
+    assert draw(ViewSpec(mix=1.0), (8.0,), 0, 0).other is None  # nobody to mix with
 
 
 def test_what_is_off_is_not_drawn() -> None:

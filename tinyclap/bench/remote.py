@@ -4,6 +4,7 @@ There it needs sshd, tar and a Python with the base install's requirements.
 """
 
 import json
+import re
 import secrets
 import shlex
 import subprocess
@@ -108,10 +109,14 @@ def _refuse_lacking(host: Host) -> None:
 
 
 def _lacks(version: str | None, requirement: Requirement) -> bool:
-    """Whether a version is missing or too old; one that does not tell its number ("") is taken."""
+    """Whether a version is missing or too old, by its leading number: builds of distributions add words of their own.
+
+    One without a number is taken.
+    """
     if version is None:
         return True
-    return version != "" and not requirement.specifier.contains(version, prereleases=True)
+    number = re.match(r"\d+(\.\d+)*", version)
+    return number is not None and not requirement.specifier.contains(number[0])
 
 
 def _python(host: Host) -> str:

@@ -191,16 +191,16 @@ def _own(path: Path, graphs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     else:
         int8 = QUANTISED in path.read_bytes()  # the names of operators stand in it as they are
         meant = [facts for facts in graphs.values() if (facts.get("precision") == "int8") == int8]
-    metadata = {key: [facts.get(key) for facts in meant] for key in OWN}
-    agreed = {key: values[0] for key, values in metadata.items() if values and values.count(values[0]) == len(values)}
+    given = {key: [facts.get(key) for facts in meant] for key in OWN}
+    agreed = {key: values[0] for key, values in given.items() if values and values.count(values[0]) == len(values)}
     return {key: value for key, value in agreed.items() if value is not None}
 
 
-def _shape(path: Path, session: Any, metadata: str | None) -> Shape:
+def _shape(path: Path, session: Any, declared: str | None) -> Shape:
     """Shape of a graph's one input, if it embeds audio."""
     inputs = session.get_inputs()
     rank = len(inputs[0].shape) if len(inputs) == 1 else 0
-    named = rank != 2 or "waveform" in (inputs[0].name, metadata)
+    named = rank != 2 or "waveform" in (inputs[0].name, declared)
     if rank in RANKS and named and inputs[0].type == "tensor(float)":
         found: Shape = inputs[0].shape
         return found

@@ -1,12 +1,14 @@
 """Recipe sections on sound: data sets."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from tinyclap.data.decoded import DecodeLimits
 from tinyclap.strict_yaml.sections import Labels, Seconds, Section, Seed, Share, Text
+
+if TYPE_CHECKING:
+    from tinyclap.data.decoded import DecodeLimits
 
 
 class DataSpec(Section):
@@ -138,7 +140,7 @@ class Data(Section):
     max_clip_s: Seconds = 30.0
 
     @property
-    def limits(self) -> DecodeLimits:
+    def limits(self) -> "DecodeLimits":
         """What `data.decoded.decode` is told of clips that are long or cannot be used."""
         return {"max_clip_s": self.max_clip_s, "max_bad_share": self.max_bad_share}
 

@@ -65,6 +65,10 @@ class ViewSpec(Settings):
         """Of the views of a clip, in turns."""
         return self.duration_s if isinstance(self.duration_s, tuple) else (self.duration_s,)
 
+    def duration_of(self, k: int) -> float:
+        """Of the k-th view of a clip, seconds."""
+        return self.durations_s[k % len(self.durations_s)]
+
     @property
     def longest_s(self) -> float:
         """Of the longest view: a student's window."""

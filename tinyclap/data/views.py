@@ -51,14 +51,14 @@ class View:
         return amplitude / (1.0 + amplitude)
 
 
-def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, seed: int, k: int) -> View:
+def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, k: int) -> View:
     """Draw the k-th view of clip `index`: a pure function of its arguments.
 
     Args:
         durations_s: duration of every clip in the data set, which mixing partners are drawn from.
     """
-    rng = np.random.default_rng([seed, index, k])
-    duration_s = spec.durations_s[k % len(spec.durations_s)]
+    rng = np.random.default_rng([spec.seed, index, k])
+    duration_s = spec.duration_of(k)
     own = _draw_segment(spec, duration_s, durations_s, index, rng)
     other = None
     if spec.mix and len(durations_s) > 1 and rng.random() < spec.mix:
@@ -176,7 +176,7 @@ class Views:
 
     def draw(self, index: int, k: int) -> View:
         """What was drawn for view `k` of clip `index`."""
-        return draw(self.spec, self._durations_s, index, self.spec.seed, k)
+        return draw(self.spec, self._durations_s, index, k)
 
     def waveform(self, index: int, k: int) -> np.ndarray:
         """View `k` of clip `index`: float32 (T,), T its own duration."""
@@ -190,9 +190,7 @@ class Views:
 
     def lengths(self, rows: Sequence[int]) -> np.ndarray:
         """Samples of the views that `block` makes of these rows: int (B,)."""
-        durations_s = self.spec.durations_s
-        views = (row % self.spec.per_clip for row in rows)
-        return np.array([self._samples(durations_s[k % len(durations_s)]) for k in views])
+        return np.array([self._samples(self.spec.duration_of(row % self.spec.per_clip)) for row in rows])
 
     def _samples(self, duration_s: float) -> int:
         return round(duration_s * self.decoded.sample_rate)
