@@ -9,13 +9,13 @@ from tinyclap.version import __version__
 if TYPE_CHECKING:
     from tinyclap.audio.log_mel.in_torch import LogMel
     from tinyclap.audio.log_mel.spec import FrontendSpec
-    from tinyclap.config.recipe import load_recipe
+    from tinyclap.config.load_recipe import load_recipe
     from tinyclap.models.phinet import PhiNet
     from tinyclap.models.phinet_config import PhiNetConfig
     from tinyclap.models.student import Student
     from tinyclap.models.student_config import StudentConfig
     from tinyclap.runtime.bundle import Bundle
-    from tinyclap.runtime.library import read_embeddings
+    from tinyclap.runtime.embed_files import read_embeddings
 
 __all__ = [
     "Bundle",
@@ -41,8 +41,8 @@ _LAZY = {
     "PhiNetConfig": "tinyclap.models.phinet_config",
     "Student": "tinyclap.models.student",
     "StudentConfig": "tinyclap.models.student_config",
-    "load_recipe": "tinyclap.config.recipe",
-    "read_embeddings": "tinyclap.runtime.library",
+    "load_recipe": "tinyclap.config.load_recipe",
+    "read_embeddings": "tinyclap.runtime.embed_files",
 }
 
 

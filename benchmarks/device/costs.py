@@ -4,7 +4,7 @@
 
 Parameters and MACs (fvcore; element-wise operators left out on both sides, unknown ones an error) must agree exactly,
 and the peak of the activations alive at once, traced operator by operator, within 2 %. The students are those of
-tests/hardware/test_costs.py, drawn by lot: variants, strides, front ends, heads, windows. Then the space of
+tests/hardware/test_macs_ram_flash.py, drawn by lot: variants, strides, front ends, heads, windows. Then the space of
 `tinyclap search` is counted and filtered by a budget, which is timed.
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
-from tests.hardware.test_costs import drawn
+from tests.hardware.test_macs_ram_flash import drawn
 from tinyclap.common.files import write_json
-from tinyclap.hardware import costs, counting
+from tinyclap.hardware import macs_ram_flash, traced_costs
 from tinyclap.hardware.budget import Budget
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
@@ -34,13 +34,13 @@ def main() -> None:
     other_parameters, other_macs, errors = [], [], []
     for seed in range(given.students):
         config = drawn(seed)
-        student, told = Student(config).eval(), costs.student_costs(config)
+        student, told = Student(config).eval(), macs_ram_flash.student_costs(config)
         logmel = torch.zeros(1, 1, config.frontend.n_frames(config.window_samples), config.frontend.n_mels)
-        if told.parameters != counting.n_parameters(student):
+        if told.parameters != traced_costs.n_parameters(student):
             other_parameters.append(seed)
-        if told.macs != counting.count_macs(student, student.encode, logmel):
+        if told.macs != traced_costs.count_macs(student, student.encode, logmel):
             other_macs.append(seed)
-        traced = counting.count_activations(student, student.encode, logmel)
+        traced = traced_costs.count_activations(student, student.encode, logmel)
         errors.append(abs(max(layer.live for layer in told.layers) / traced - 1))
     result = {
         "command": f"python -m benchmarks.device.costs --students {given.students}",

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from tinyclap.common.files import write_json
-from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.latency_model import FEATURES, cross_validate, features
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.pipelines.latency import STUDENTS, TIMES, make_students, time_students
 from tinyclap.runs.provenance import environment

@@ -22,17 +22,17 @@ from tinyclap import Bundle
 from tinyclap.common.files import write_json
 from tinyclap.common.numbers import parse_count
 from tinyclap.common.statistics import paired_comparison, recording_ids
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import build_dataset
 from tinyclap.hardware.budget import Budget
-from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.devices import load_device
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.pipelines.export import export_run
 from tinyclap.pipelines.prune import prune_run
 from tinyclap.pipelines.prune_options import PruneOptions
-from tinyclap.pipelines.recipe import run_recipe
+from tinyclap.pipelines.run_recipe import run_recipe
 from tinyclap.pipelines.search import search_run
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import describe

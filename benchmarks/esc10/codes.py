@@ -24,7 +24,7 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.published.esc50 import esc50
 from tinyclap.embeddings import neighbours, quantization
 from tinyclap.embeddings.latent_map import latent_map
-from tinyclap.pipelines.finished import load_distilled_run
+from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parents[1] / "results" / "codes.json"

@@ -24,16 +24,16 @@ from tinyclap import Bundle
 from tinyclap.bench.timing import interleaved_ms
 from tinyclap.common.files import write_json
 from tinyclap.common.statistics import paired_comparison, recording_ids
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import build_dataset
 from tinyclap.exporters.onnx.graph import save
-from tinyclap.exporters.onnx.quantize import quantize
+from tinyclap.exporters.onnx.quantize_int8 import quantize
 from tinyclap.exporters.onnx.student import encoder_graph
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE
 from tinyclap.pipelines.export import export_run
 from tinyclap.runs.provenance import environment
-from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH
 from tinyclap.runtime.session import open_session
 
 RESULT = Path(__file__).parents[1] / "results" / "int8.json"

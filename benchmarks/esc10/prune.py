@@ -39,7 +39,7 @@ from tinyclap.exporters.onnx.student import encoder_graph
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE
 from tinyclap.pipelines.build import describe_student
-from tinyclap.pipelines.finished import load_distilled_run
+from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.pipelines.prune import head_training_set
 from tinyclap.pruning.finetune import HeadTrainingSet, finetune
 from tinyclap.pruning.fold import narrow, prune

@@ -4,10 +4,10 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from tinyclap.config.recipe import dump, load_recipe
-from tinyclap.config.recipes import Recipe
+from tinyclap.config.load_recipe import dump, load_recipe
+from tinyclap.config.schema import Recipe
 from tinyclap.data.view_spec import FIXED
-from tinyclap.pipelines.recipe import run_recipe
+from tinyclap.pipelines.run_recipe import run_recipe
 from tinyclap.runs.folder import check_run
 
 # Every clip heard as it is, in a recipe's keys; its length stays the recipe's.

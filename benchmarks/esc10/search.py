@@ -21,18 +21,18 @@ import numpy as np
 from benchmarks.esc10.runs import search_parser
 from tinyclap.common.files import read_json, write_json
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
 from tinyclap.embeddings import zero_shot
 from tinyclap.embeddings.latent_map import latent_map
 from tinyclap.hardware.budget import Budget
-from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.pipelines.build import build_distillation_set
-from tinyclap.pipelines.finished import load_distilled_run
-from tinyclap.pipelines.recipe import run_recipe
+from tinyclap.pipelines.distilled_run import load_distilled_run
+from tinyclap.pipelines.run_recipe import run_recipe
 from tinyclap.pipelines.search import search_run
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions

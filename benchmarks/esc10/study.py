@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.esc10.runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 from tinyclap.common.files import read_json, write_json, write_text
 from tinyclap.common.statistics import bootstrap_sums, interval, recording_ids, unseen_share
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
 from tinyclap.data.published.esc50 import esc50

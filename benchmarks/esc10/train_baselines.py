@@ -33,14 +33,14 @@ from torch import Tensor
 from benchmarks.esc10.runs import FIXED_VIEWS, data_overrides, made, run_folder, runs_parser, train_teacher
 from tinyclap.common.files import read_json, write_json
 from tinyclap.common.statistics import accuracy_interval, paired_comparison, recording_ids
-from tinyclap.config.recipe import dump, load_recipe
-from tinyclap.config.recipes import DistillRecipe, PretrainRecipe
+from tinyclap.config.load_recipe import dump, load_recipe
+from tinyclap.config.schema import DistillRecipe, PretrainRecipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
 from tinyclap.data.views import Views
 from tinyclap.embeddings import neighbours, similarity, zero_shot
-from tinyclap.hardware.counting import n_parameters
+from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.models.student import Student
 from tinyclap.runs.provenance import environment
 from tinyclap.runs.results import TEACHER_MEAN

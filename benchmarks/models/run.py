@@ -20,10 +20,10 @@ from typing import Any
 
 from benchmarks.baselines import BASELINES
 from benchmarks.figures import pictures, readme
-from tinyclap.bench.bench import bench
+from tinyclap.bench.measure import bench
 from tinyclap.bench.sources import find_models
 from tinyclap.common.files import write_text
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.exporters.onnx.tower import export_tower
 from tinyclap.pipelines.build import build_teacher
 from tinyclap.pipelines.export import export_run

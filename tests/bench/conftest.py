@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.tiny_bundles import tiny_bundle
-from tinyclap.bench import bench, cold_start
+from tinyclap.bench import cold_start, measure
 from tinyclap.bench.cold_start import ColdStart
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def one_start(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fresh processes that take no time."""
     fresh = [ColdStart(3.0, 30_000_000), ColdStart(1.0, 10), ColdStart(2.0, 20)]
-    monkeypatch.setattr(bench, "measure_cold_start", lambda *_, **__: fresh)
+    monkeypatch.setattr(measure, "measure_cold_start", lambda *_, **__: fresh)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from tests.support.commands import failure, invoke
 from tests.support.timed_graphs import RATE, a_run, bare, with_samples
 from tests.support.tiny_bundles import SPEC
-from tinyclap.bench import bench
+from tinyclap.bench import measure
 from tinyclap.bench.sources import find_models
 from tinyclap.cli import app
 from tinyclap.cli import bench as cli_bench
@@ -94,7 +94,7 @@ def test_an_interruption_leaves_what_was_there(
 
     run = a_run(tmp_path / "run", made)
     (run / "bench.json").write_text("before")
-    monkeypatch.setattr(bench, "lasting_ms", interrupted)
+    monkeypatch.setattr(measure, "lasting_ms", interrupted)
     monkeypatch.setattr(sys, "argv", ["tinyclap", "bench", str(run)])
     with pytest.raises(SystemExit) as end:
         app.main()
@@ -107,7 +107,7 @@ def test_an_interruption_leaves_what_was_there(
 def test_a_result_that_cannot_be_written_is_refused_before_timing(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("timed first"))
+    monkeypatch.setattr(measure, "bench", lambda *_, **__: pytest.fail("timed first"))
     (tmp_path / "file").write_text("")
     out = tmp_path / place
     message, code = failure("bench", str(made), "--out", str(out))
@@ -121,7 +121,7 @@ def test_a_read_only_run_is_refused_before_timing(made: Path, tmp_path: Path, mo
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
 
     run = a_run(tmp_path / "run", made)
-    monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("timed first"))
+    monkeypatch.setattr(measure, "bench", lambda *_, **__: pytest.fail("timed first"))
     monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
     message, code = failure("bench", str(run))
     assert (message.startswith(f"{run / 'bench.json'} cannot be written"), code) == (True, 2)
@@ -134,7 +134,7 @@ def test_what_fails_to_be_written_was_printed(made: Path, tmp_path: Path, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     with_samples(monkeypatch, [2.0] * 20)
-    monkeypatch.setattr(bench, "write_text", full)
+    monkeypatch.setattr(measure, "write_text", full)
     arguments = ["bench", str(made), "--float", "--json", "--out", str(tmp_path / "a.json")]
     done = CliRunner().invoke(app.app, arguments)
     assert isinstance(done.exception, OSError)

@@ -14,7 +14,7 @@ from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.bench import cold_start, remote
 from tinyclap.bench.remote import Sent, run_there
 from tinyclap.errors import MachineError, TinyclapError
-from tinyclap.runtime.manifest import read_manifest
+from tinyclap.runtime.bundle_contents import read_manifest
 
 
 @pytest.fixture(scope="module")

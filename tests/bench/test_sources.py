@@ -12,7 +12,7 @@ import pytest
 from tests.support.commands import failure
 from tests.support.timed_graphs import RATE, a_run, bare
 from tests.support.tiny_bundles import SPEC
-from tinyclap.bench import bench
+from tinyclap.bench import measure
 from tinyclap.bench.sources import find_models
 from tinyclap.errors import TinyclapError
 
@@ -116,7 +116,7 @@ def test_weights_beside_a_graph_belong_to_it(waveform: Path, tmp_path: Path) -> 
     path = bare(waveform / "audio.onnx", tmp_path / "a.onnx", {"window_s": 1.0, "sample_rate": RATE})
     (tmp_path / "a.onnx.data").write_bytes(b"12345")
     (model,) = find_models([path])
-    assert bench.named(model)["file_bytes"] == path.stat().st_size + 5
+    assert measure.named(model)["file_bytes"] == path.stat().st_size + 5
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"no graph at all"])

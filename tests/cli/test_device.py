@@ -12,7 +12,7 @@ import soundfile
 
 from tests.support.commands import RATE, Run
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.manifest import read_manifest, write_manifest
+from tinyclap.runtime.bundle_contents import read_manifest, write_manifest
 
 
 class TestClassify:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyclap.config.recipe import copy_recipe, dump, load_recipe, purpose, recipe_folder, shipped_recipes
+from tinyclap.config.load_recipe import copy_recipe, dump, load_recipe, purpose, recipe_folder, shipped_recipes
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student_config import REFERENCE
 
@@ -77,7 +77,7 @@ def test_a_file_in_the_current_folder_comes_before_a_shipped_recipe(
 def test_the_folder_is_the_packaged_one_when_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert recipe_folder() == REPOSITORY / "recipes"
     (tmp_path / "recipes").mkdir()
-    monkeypatch.setattr("tinyclap.config.recipe.resources.files", lambda package: tmp_path)
+    monkeypatch.setattr("tinyclap.config.load_recipe.resources.files", lambda package: tmp_path)
     assert recipe_folder() == tmp_path / "recipes"
 
 
@@ -114,7 +114,9 @@ def test_an_installed_tinyclap_finds_its_recipes(tmp_path: Path, editable: bool)
 
     listed = run(tmp_path / "venv/bin/tinyclap", "recipes", "ls", cwd=tmp_path)
     assert [line.split()[0] for line in listed.splitlines()] == NAMES
-    folder = run(python, "-c", "from tinyclap.config.recipe import recipe_folder; print(recipe_folder())", cwd=tmp_path)
+    folder = run(
+        python, "-c", "from tinyclap.config.load_recipe import recipe_folder; print(recipe_folder())", cwd=tmp_path
+    )
     expected = REPOSITORY / "recipes" if editable else packages / "tinyclap/recipes"
     assert Path(folder.strip()) == expected
     assert "quickstart: OK" in run(tmp_path / "venv/bin/tinyclap", "recipes", "check", "quickstart", cwd=tmp_path)

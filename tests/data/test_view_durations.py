@@ -11,7 +11,7 @@ from tests.support.tiny import tiny_clap
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.audio.windows import fit
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.data.view_spec import ViewSpec

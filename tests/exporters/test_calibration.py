@@ -8,16 +8,16 @@ import onnx
 import pytest
 
 from tests.support.tiny_exports import TINY, clips
-from tinyclap.exporters.bundle import Exporter
 from tinyclap.exporters.calibration import AT_ONCE, CalibrationSet, logmels, windows
-from tinyclap.exporters.onnx import quantize
+from tinyclap.exporters.onnx import quantize_int8
+from tinyclap.exporters.write_bundle import Exporter
 
 
 def test_calibration_hears_training_clips_only(quick: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = quick.calibration_set.train, quick.calibration_set.test
     assert test is not None
     heard: list[np.ndarray] = []
-    own = quantize.quantize
+    own = quantize_int8.quantize
 
     def listening(graph: onnx.ModelProto, batches: Iterator[np.ndarray]) -> onnx.ModelProto:
         heard.extend(batches)
@@ -26,7 +26,7 @@ def test_calibration_hears_training_clips_only(quick: Exporter, monkeypatch: pyt
     def refuse(*_: object) -> None:
         raise AssertionError("a test clip was heard")
 
-    monkeypatch.setattr(quantize, "quantize", listening)
+    monkeypatch.setattr(quantize_int8, "quantize", listening)
     monkeypatch.setattr(test, "waveform", refuse, raising=False)
     quick._graphs()
     expected = np.concatenate(list(logmels(quick.student, train, quick.calibration_set.calibration)))

@@ -13,12 +13,12 @@ import torch
 from tests.support.tiny_exports import TINY
 from tinyclap.data.decoded import Decoded
 from tinyclap.errors import GateError, TinyclapError
-from tinyclap.exporters import bundle as exporting
-from tinyclap.exporters.bundle import Exporter, ExportOptions
+from tinyclap.exporters import write_bundle as exporting
 from tinyclap.exporters.onnx import parity
+from tinyclap.exporters.write_bundle import Exporter, ExportOptions
 from tinyclap.models.student import Student
 from tinyclap.reports.console.export import as_table
-from tinyclap.runtime.manifest import Manifest, read_manifest, write_manifest
+from tinyclap.runtime.bundle_contents import Manifest, read_manifest, write_manifest
 
 
 def damaged(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.hardware.test_costs import drawn
+from tests.hardware.test_macs_ram_flash import drawn
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.latency_model import FEATURES, LatencyFit, cross_validate, features, fit
+from tinyclap.hardware.macs_ram_flash import student_costs
 
 MS = dict(zip(FEATURES, (0.01, 2e-7, 4e-7, 1e-7, 9e-7, 3e-7, 1e-6), strict=True))
 TRUE = LatencyFit(MS, 0.0, 0, "nowhere")

@@ -15,7 +15,7 @@ from tests.support.commands import failure, run
 from tests.teachers.test_laion import checkpoint as laions
 from tests.teachers.test_msclap import checkpoint as microsofts
 from tests.teachers.test_msclap import state
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.models.student import Student
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.untrained import train_tokenizer

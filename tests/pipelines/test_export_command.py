@@ -20,7 +20,7 @@ from tinyclap.cli import app
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.models.student import Student
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.manifest import read_manifest
+from tinyclap.runtime.bundle_contents import read_manifest
 
 
 @pytest.fixture(scope="module")

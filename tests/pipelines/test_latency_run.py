@@ -10,9 +10,9 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware import latency_model
 from tinyclap.hardware.budget import Budget
-from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.devices import load_device, load_latency
 from tinyclap.hardware.latency_model import FEATURES, LatencyFit
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.pipelines.latency import make_students, time_students
 from tinyclap.scaling.design_space import DesignSpace, enumerate_space

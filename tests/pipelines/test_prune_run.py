@@ -19,7 +19,7 @@ from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.manifest import Manifest, write_manifest
+from tinyclap.runtime.bundle_contents import Manifest, write_manifest
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from tests.support.cost_runs import DASH, DIM, FULL_DIM, bench, bundle, pruned_s
 from tests.support.report_runs import fake_summary, markdown_table, pages, text_of
 from tinyclap.common import numbers
 from tinyclap.hardware import student_shape
-from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student_config import Head, StudentConfig
+from tinyclap.reports import bench_entries
 from tinyclap.reports import costs as report_costs
-from tinyclap.reports import timed as report_timed
 from tinyclap.runs.results import Run, read_run
 
 
@@ -115,14 +115,14 @@ class TestCosts:
         ]
         cost_run({"bench.json": {"models": models}})
         Path("runs/another").mkdir()
-        timed, others = report_timed.timed_kinds(read_run(Path("runs/esc10-1")))
+        timed, others = bench_entries.timed_kinds(read_run(Path("runs/esc10-1")))
         assert timed == ({} if own is None else {"student": models[own]})
         assert others == [model for model in models if model not in timed.values()]
 
     def test_a_bundle_of_the_runs_name_is_not_the_run(self, cost_run: Callable[..., Path]) -> None:
         model = {"name": "b", "source": "esc10-1/bundle", "file": "esc10-1/bundle/audio.onnx", "p50_ms": 1.0}
         found = read_run(cost_run({"bench.json": {"models": [model, {**model, "file": "\x00"}]}}))
-        assert report_timed.timed_kinds(found) == ({}, found.bench["models"])
+        assert bench_entries.timed_kinds(found) == ({}, found.bench["models"])
 
     def test_what_is_of_a_window_is_not_compared_where_windows_differ(self, cost_run: Callable[..., Path]) -> None:
         summary = fake_summary()

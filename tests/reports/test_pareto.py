@@ -12,7 +12,7 @@ from tests.support.cost_runs import DASH, DIM, bench, pruned_summary, sweep
 from tests.support.report_runs import fake_summary, markdown_table, pages
 from tinyclap.common import numbers
 from tinyclap.hardware import student_shape
-from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.reports import pareto, run_charts
 from tinyclap.runs.results import Run

@@ -46,7 +46,7 @@ def test_the_contracts_hold(copy: Path) -> None:
         ("runtime/bundle.py", "import torch", "What runs on a device needs no training package"),
         ("reports/console/run.py", "import matplotlib", "What runs on a device needs no training package"),
         ("embeddings/similarity.py", "from pydantic import BaseModel", "The device path needs no pydantic"),
-        ("training/distill.py", "from tinyclap.config.recipe import load_recipe", "Recipes stop at the pipelines"),
+        ("training/distill.py", "from tinyclap.config.load_recipe import load_recipe", "Recipes stop at the pipelines"),
     ],
 )
 def test_a_wrong_import_breaks_its_contract(copy: Path, module: str, wrong: str, contract: str) -> None:

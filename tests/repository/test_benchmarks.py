@@ -83,7 +83,7 @@ def test_tracking_counts_the_test_folds_clips_apart(monkeypatch: pytest.MonkeyPa
 
 
 def test_every_arm_and_every_left_out_class_fits_the_recipe() -> None:
-    from tinyclap.config.recipe import load_recipe
+    from tinyclap.config.load_recipe import load_recipe
 
     for overrides in esc10.ARMS.values():
         load_recipe("esc10", overrides, task="distill")

@@ -23,11 +23,11 @@ from tests.support.tiny import small_recipe, tiny_clap
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.cli.app import app
 from tinyclap.config import reference
-from tinyclap.config.meanings import MEANINGS
-from tinyclap.config.recipe import load_recipe
-from tinyclap.config.recipes import RECIPE
+from tinyclap.config.key_meanings import MEANINGS
+from tinyclap.config.load_recipe import load_recipe
+from tinyclap.config.schema import RECIPE
 from tinyclap.exporters.bundle_readme import FILES as GRAPHS
-from tinyclap.runtime import manifest
+from tinyclap.runtime import bundle_contents
 
 REPOSITORY = Path(__file__).parents[2]
 TOP_LEVEL = ("tinyclap", "recipes", "export", "benchmarks", "tests")
@@ -111,8 +111,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     tiny_bundle(folder / "bundle")
     other = onnx.load(folder / "bundle" / "audio.onnx")
-    told = manifest.read_manifest(folder / "bundle").graph_metadata()
-    onnx.helper.set_model_props(other, {manifest.METADATA_KEY: told})
+    told = bundle_contents.read_manifest(folder / "bundle").graph_metadata()
+    onnx.helper.set_model_props(other, {bundle_contents.METADATA_KEY: told})
     onnx.save(other, folder / "other.onnx")
     rng = np.random.default_rng(0)
     for name in ("rain.wav", "sound.wav", "three_hours.flac", "my_sounds/rain/a.wav", "my_sounds/siren/b.wav"):
@@ -298,8 +298,14 @@ def test_the_map_of_folders_is_complete() -> None:
 
 def test_the_files_of_a_bundle_are_those_that_are_written() -> None:
     named = {
-        *(manifest.MANIFEST, manifest.README, manifest.LABELS, manifest.LABEL_EMBEDDINGS, *GRAPHS),
-        *(manifest.TEXT_GRAPH, manifest.TOKENIZER, manifest.TEST_VECTORS),
+        *(
+            bundle_contents.MANIFEST,
+            bundle_contents.README,
+            bundle_contents.LABELS,
+            bundle_contents.LABEL_EMBEDDINGS,
+            *GRAPHS,
+        ),
+        *(bundle_contents.TEXT_GRAPH, bundle_contents.TOKENIZER, bundle_contents.TEST_VECTORS),
     }
     section = text_of("export/README.md").split("## The bundle, file by file", 1)[1]
     assert set(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == named

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.manifest import MAP_KEYS, Manifest, read_manifest, write_manifest
+from tinyclap.runtime.bundle_contents import MAP_KEYS, Manifest, read_manifest, write_manifest
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ class TestManifest:
             dataclasses.replace(read_manifest(made), **changes)
 
     def test_needs_no_torch(self) -> None:
-        code = "import sys, tinyclap.runtime.manifest; sys.exit('torch' in sys.modules)"
+        code = "import sys, tinyclap.runtime.bundle_contents; sys.exit('torch' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

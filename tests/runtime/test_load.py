@@ -12,7 +12,7 @@ from tests.support.sounds import RATE, noise
 from tests.support.tiny_bundles import tiny_embed
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.manifest import read_manifest, write_manifest
+from tinyclap.runtime.bundle_contents import read_manifest, write_manifest
 from tinyclap.runtime.selftest import selftest
 
 

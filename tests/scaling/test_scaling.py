@@ -8,8 +8,8 @@ import pytest
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.budget import Budget
-from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.devices import load_device
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.hardware.pareto import pareto
 from tinyclap.models.student_config import REFERENCE, StudentConfig
 from tinyclap.scaling.design_space import (

@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.commands import failure, run
 from tests.support.tiny import small_recipe, tiny_clap
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.hardware.budget import Budget
-from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.scaling.design_space import DesignSpace, FeasibleSet, enumerate_space, frontends
 from tinyclap.scaling.options import SearchOptions

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from tests.support.tiny_bundles import SPEC
-from tinyclap.bench import bench
+from tinyclap.bench import measure
 
 RATE = SPEC.sample_rate
 
@@ -39,4 +39,6 @@ def a_run(folder: Path, bundle: Path | None) -> Path:
 def with_samples(monkeypatch: pytest.MonkeyPatch, *samples: list[float]) -> None:
     """Timings that give these milliseconds, one list after another."""
     left = list(samples)
-    monkeypatch.setattr(bench, "lasting_ms", lambda functions, seconds, tick: {name: left.pop(0) for name in functions})
+    monkeypatch.setattr(
+        measure, "lasting_ms", lambda functions, seconds, tick: {name: left.pop(0) for name in functions}
+    )

@@ -20,7 +20,7 @@ from tinyclap.common.files import write_json
 from tinyclap.embeddings.zero_shot import class_matrix
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.manifest import Manifest, write_manifest
+from tinyclap.runtime.bundle_contents import Manifest, write_manifest
 
 SPEC = FrontendSpec()
 WINDOW_S = 1.0

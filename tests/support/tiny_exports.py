@@ -13,9 +13,9 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.exporters import bundle
-from tinyclap.exporters.bundle import Exporter, ExportOptions
+from tinyclap.exporters import write_bundle
 from tinyclap.exporters.calibration import CalibrationSet
+from tinyclap.exporters.write_bundle import Exporter, ExportOptions
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
@@ -70,5 +70,5 @@ def tracing_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("encoder_graph", "frontend_graph"):
-            patch.setattr(bundle, name, once(name, vars(bundle)[name]))
+            patch.setattr(write_bundle, name, once(name, vars(write_bundle)[name]))
         yield

@@ -12,7 +12,7 @@ from tests.teachers.test_laion import MAKER as LAION
 from tests.teachers.test_laion import checkpoint as laions
 from tests.teachers.test_msclap import checkpoint as microsofts
 from tests.teachers.test_msclap import state
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data.decoded import decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural.dataset import Procedural

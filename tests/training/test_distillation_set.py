@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.tiny import small_recipe, tiny_clap
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import build_dataset, views
 from tinyclap.models.student import Student
 from tinyclap.training.distillation_set import DistillationSet, distillation_set

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyclap.bench.bench import named, refuse_unfit
+from tinyclap.bench.measure import named, refuse_unfit
 from tinyclap.bench.model import TimedGraph
 from tinyclap.bench.remote import File, Sent, run_there
 from tinyclap.bench.sources import bundle_folder
 from tinyclap.bench.ssh import Host
 from tinyclap.common.machine import command_line
 from tinyclap.runtime.bundle import TEXT_FILES
-from tinyclap.runtime.manifest import MANIFEST, read_manifest
+from tinyclap.runtime.bundle_contents import MANIFEST, read_manifest
 
 
 def bench_there(

@@ -19,7 +19,7 @@ from tinyclap.common.checks import arguments, is_count, is_number
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import find_run
 from tinyclap.runtime.bundle import TEXT_FILES
-from tinyclap.runtime.manifest import FLOAT_GRAPH, INPUTS, INT8_GRAPH, MANIFEST, METADATA_KEY, read_manifest
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INPUTS, INT8_GRAPH, MANIFEST, METADATA_KEY, read_manifest
 from tinyclap.runtime.session import open_any
 
 KINDS: dict[Kind, str] = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}

@@ -134,7 +134,7 @@ def _train(
     as_json: bool,
 ) -> None:
     """Run a recipe for `task` and say what came of it."""
-    from tinyclap.config.recipe import dump, load_recipe
+    from tinyclap.config.load_recipe import dump, load_recipe
 
     loaded = load_recipe(recipe, overrides or [], task=task)
     folder = run or _runs() / loaded.name
@@ -142,7 +142,7 @@ def _train(
 
     if not check_run(folder, dump(loaded), resume=resume, overwrite=overwrite) and resume:
         typer.echo(f"{folder} holds nothing to resume: it is begun now", err=True)
-    from tinyclap.pipelines.recipe import run_recipe  # loads torch, which no mistake above need wait for
+    from tinyclap.pipelines.run_recipe import run_recipe  # loads torch, which no mistake above need wait for
 
     if run_recipe(loaded, folder, resume=resume, overwrite=overwrite):  # in other processes than the first: nothing
         _conclude(folder, as_json)
@@ -206,7 +206,7 @@ def _conclude(folder: Path, as_json: bool, evaluated: dict[str, Any] | None = No
 @recipes.command("ls")
 def recipes_ls() -> None:
     """List the shipped recipes and what each is for."""
-    from tinyclap.config.recipe import purpose, shipped_recipes
+    from tinyclap.config.load_recipe import purpose, shipped_recipes
 
     shipped = shipped_recipes()
     width = max(map(len, shipped), default=0)
@@ -220,7 +220,7 @@ def recipes_cp(
     destination: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path("."),
 ) -> None:
     """Copy a shipped recipe to edit it; no file is overwritten."""
-    from tinyclap.config.recipe import copy_recipe
+    from tinyclap.config.load_recipe import copy_recipe
 
     target = copy_recipe(name, destination)
     typer.echo(str(target))
@@ -236,7 +236,7 @@ def recipes_check(
 
     With overrides, if there are any; the exit code of errors is 2.
     """
-    from tinyclap.config.recipe import absent_inputs, load_recipe
+    from tinyclap.config.load_recipe import absent_inputs, load_recipe
     from tinyclap.strict_yaml.load import ProblemsError
 
     files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]

@@ -63,7 +63,7 @@ def bench_command(
         raise typer.BadParameter(f"--seconds {seconds:g}: allowed: 0 or more, not without end")
     if out is not None and out.is_dir():
         raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
-    from tinyclap.bench import bench as room
+    from tinyclap.bench import measure as room
     from tinyclap.common.machine import cautions, environment
     from tinyclap.reports.console.bench import as_table
     from tinyclap.runs.results import BENCH

@@ -78,7 +78,7 @@ def embed(
     After an interruption the same command goes on.
     """
     from tinyclap.data.folder import find_sounds
-    from tinyclap.runtime.library import embed_files
+    from tinyclap.runtime.embed_files import embed_files
 
     sounds = find_sounds(files)
     loaded = _load(bundle, None, provider, int8, dim)
@@ -134,7 +134,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Say what a bundle or a run is."""
-    from tinyclap.runtime.manifest import MANIFEST
+    from tinyclap.runtime.bundle_contents import MANIFEST
 
     if (folder / MANIFEST).exists():
         from tinyclap.reports.console.bundle import bundle_table
@@ -204,7 +204,7 @@ def _newest_bundle() -> Path:
     """The newest run's bundle, named on stderr."""
     from tinyclap.errors import TinyclapError
     from tinyclap.runs.folder import RUNS, find_run
-    from tinyclap.runtime.manifest import MANIFEST
+    from tinyclap.runtime.bundle_contents import MANIFEST
 
     if not any(RUNS.glob("*/recipe.yaml")):
         raise TinyclapError("no bundle: give its folder with --bundle DIR (here is no run that might have one)")

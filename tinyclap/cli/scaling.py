@@ -121,7 +121,7 @@ def search_command(
 
     The same command goes on after an interruption.
     """
-    from tinyclap.config.recipe import load_recipe
+    from tinyclap.config.load_recipe import load_recipe
     from tinyclap.runs.folder import RUNS
 
     loaded = load_recipe(recipe, overrides or [], task="distill")

@@ -15,9 +15,9 @@ from pathlib import Path
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.files import write_text
 from tinyclap.common.settings import Settings
-from tinyclap.config.meanings import MEANINGS
-from tinyclap.config.recipe import purpose, shipped_recipes
-from tinyclap.config.recipes import RECIPE
+from tinyclap.config.key_meanings import MEANINGS
+from tinyclap.config.load_recipe import purpose, shipped_recipes
+from tinyclap.config.schema import RECIPE
 from tinyclap.errors import TinyclapError
 from tinyclap.strict_yaml.messages import Schema, allowed
 

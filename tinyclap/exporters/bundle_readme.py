@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tinyclap.common.numbers import file_size
-from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, Manifest
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, Manifest
 
 FILES = {
     FLOAT_GRAPH: "the encoder, float32",

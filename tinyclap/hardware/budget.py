@@ -5,9 +5,9 @@ from typing import Any
 
 from tinyclap.common.numbers import binary_size, scaled
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.costs import PRECISIONS, Costs
 from tinyclap.hardware.devices import Device
 from tinyclap.hardware.latency_model import LatencyFit
+from tinyclap.hardware.macs_ram_flash import PRECISIONS, Costs
 
 
 @dataclass(frozen=True)

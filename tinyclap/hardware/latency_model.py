@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.costs import FRONTEND, Costs, Count, Layer
+from tinyclap.hardware.macs_ram_flash import FRONTEND, Costs, Count, Layer
 
 FEATURES = ("layers", "frontend_macs", "stem_macs", "pointwise_macs", "depthwise_macs", "matrix_macs", "activations")
 PARTS = 4  # of the cross-validation

@@ -10,7 +10,7 @@ from tinyclap.common.files import read_json
 from tinyclap.common.numbers import known
 from tinyclap.embeddings import latent_map
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.costs import Costs, student_costs
+from tinyclap.hardware.macs_ram_flash import Costs, student_costs
 from tinyclap.models.student_config import MAPPED, StudentConfig
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import torch
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.config import recipes
+from tinyclap.config import schema
 from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText
-from tinyclap.config.recipes import DistillRecipe, PretrainRecipe
+from tinyclap.config.schema import DistillRecipe, PretrainRecipe
 from tinyclap.data import Dataset
 from tinyclap.data.captions import Captions
-from tinyclap.hardware import counting
+from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import load_teacher, untrained
@@ -19,7 +19,7 @@ from tinyclap.teachers.encoder import Encoder, Teacher
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
 
 
-def build_teacher(section: recipes.Teacher) -> Teacher:
+def build_teacher(section: schema.Teacher) -> Teacher:
     """The frozen teacher that a recipe names; raises as `load_teacher` does."""
     return load_teacher(section.kind, section.source, original=section.parity == "original")
 
@@ -81,15 +81,15 @@ def describe_student(student: Student) -> dict[str, Any]:
     """Size and cost of a student, for reports; MACs are those of one window."""
     config = student.config
     frames = config.frontend.n_frames(config.window_samples)
-    parameters = counting.n_parameters(student)
+    parameters = traced_costs.n_parameters(student)
     return {
         "embed_dim": student.embed_dim,
         "window_s": config.window_s,
         "sample_rate": student.sample_rate,
         "parameters": parameters,
-        "trunk_parameters": counting.n_parameters(student.trunk),
+        "trunk_parameters": traced_costs.n_parameters(student.trunk),
         "size_bytes": 4 * sum(tensor.numel() for tensor in student.state_dict().values()),
-        "macs": counting.count_macs(student, student.encode, torch.zeros(1, 1, frames, config.frontend.n_mels)),
+        "macs": traced_costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, config.frontend.n_mels)),
     }
 
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from tinyclap.common.files import read_json, whole_folder, write_json, write_text
 from tinyclap.common.numbers import file_size, scaled
-from tinyclap.config.recipe import dump, load_recipe
+from tinyclap.config.load_recipe import dump, load_recipe
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.counting import n_parameters
+from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.models import checkpoints, hub
 from tinyclap.models.phinet import reference_names
 from tinyclap.models.student import Student

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.student_shape import StudentShape
 from tinyclap.reports.console.costs import DEFAULT_DIM, LONGEST_S, Counted

@@ -12,8 +12,8 @@ import torch
 
 from tinyclap.common.files import write_array
 from tinyclap.config.data import describe_data
-from tinyclap.config.recipe import dump
-from tinyclap.config.recipes import DistillRecipe
+from tinyclap.config.load_recipe import dump
+from tinyclap.config.schema import DistillRecipe
 from tinyclap.data import build_dataset
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.models import hub

@@ -9,12 +9,12 @@ import numpy as np
 from tinyclap.common.files import read_json
 from tinyclap.config.data import Data, describe_data, one_or_more
 from tinyclap.config.evaluation_data import other_data
-from tinyclap.config.recipe import load_recipe
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.overlap import clips_in_training
 from tinyclap.errors import TinyclapError
 from tinyclap.pipelines.build import teacher_kind
-from tinyclap.pipelines.finished import student_and_teacher
+from tinyclap.pipelines.distilled_run import student_and_teacher
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import refuse_unfinished

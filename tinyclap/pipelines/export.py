@@ -8,11 +8,11 @@ from tinyclap.common.files import read_json
 from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
-from tinyclap.exporters.bundle import Exporter, ExportOptions, refuse_taken
 from tinyclap.exporters.calibration import CalibrationSet
-from tinyclap.pipelines.finished import load_distilled_run
+from tinyclap.exporters.write_bundle import Exporter, ExportOptions, refuse_taken
+from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.runs.results import SWEEP
-from tinyclap.runtime.manifest import Manifest
+from tinyclap.runtime.bundle_contents import Manifest
 
 
 def export_run(

@@ -15,8 +15,8 @@ from tinyclap.common.files import read_json, write_json, write_text
 from tinyclap.common.machine import cpu
 from tinyclap.common.progress import counted
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.costs import student_costs
 from tinyclap.hardware.latency_model import LatencyFit, features, fit
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.runtime.session import open_session
 from tinyclap.scaling.design_space import DesignSpace

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from tinyclap.config.recipe import dump
-from tinyclap.config.recipes import PretrainRecipe
+from tinyclap.config.load_recipe import dump
+from tinyclap.config.schema import PretrainRecipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.captions import Captions
 from tinyclap.data.decoded import decode

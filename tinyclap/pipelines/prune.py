@@ -20,7 +20,7 @@ from tinyclap.embeddings.latent_map import METHODS, LatentMap, latent_map
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import build_distillation_set, describe_student
-from tinyclap.pipelines.finished import DistilledRun, load_distilled_run
+from tinyclap.pipelines.distilled_run import DistilledRun, load_distilled_run
 from tinyclap.pipelines.prune_options import PruneOptions, new_run
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.pruning import finetune, fold, sweep

@@ -6,7 +6,7 @@ from pathlib import Path
 from tinyclap.common.files import read_json
 from tinyclap.embeddings.latent_map import METHODS
 from tinyclap.errors import TinyclapError
-from tinyclap.pipelines.finished import finished_recipe
+from tinyclap.pipelines.distilled_run import finished_recipe
 from tinyclap.runs.folder import RUNS
 
 

@@ -15,8 +15,8 @@ import torch
 from tinyclap.common.files import read_json, write_json, write_text
 from tinyclap.common.progress import silent
 from tinyclap.config.data import describe_data
-from tinyclap.config.recipe import dump, load_recipe
-from tinyclap.config.recipes import DistillRecipe
+from tinyclap.config.load_recipe import dump, load_recipe
+from tinyclap.config.schema import DistillRecipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
@@ -28,7 +28,7 @@ from tinyclap.models.student_config import StudentConfig
 from tinyclap.pipelines.build import build_distillation_set, build_teacher
 from tinyclap.pipelines.prune import prune_run
 from tinyclap.pipelines.prune_options import PruneOptions
-from tinyclap.pipelines.recipe import run_recipe
+from tinyclap.pipelines.run_recipe import run_recipe
 from tinyclap.reports.search_report import write_front
 from tinyclap.runs.folder import RUNS
 from tinyclap.runs.provenance import environment

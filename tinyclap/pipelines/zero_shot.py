@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.config.data import describe_data, one_or_more
-from tinyclap.config.recipes import DistillRecipe, PretrainRecipe
+from tinyclap.config.schema import DistillRecipe, PretrainRecipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.folder import empty_classes
 from tinyclap.evaluation.labelled import check_labels

@@ -14,9 +14,9 @@ from tinyclap.common.numbers import DASH, known, ratio
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.student_shape import StudentShape, per_second
 from tinyclap.models.student_config import MAPPED
-from tinyclap.reports.timed import timed_kinds
+from tinyclap.reports.bench_entries import timed_kinds
 from tinyclap.runs.results import STUDENT, Run, as_mapping, as_mappings
-from tinyclap.runtime.manifest import INT8_GRAPH
+from tinyclap.runtime.bundle_contents import INT8_GRAPH
 
 OF_A_WINDOW = ("macs", "p50_ms", "p90_ms", "p99_ms")  # compare only where windows are as long as each other
 BENCH_KEYS = ("p50_ms", "p90_ms", "p99_ms", "real_time_factor", "peak_rss_bytes")

@@ -6,7 +6,7 @@ from typing import Any
 
 from tinyclap.common.numbers import DASH, file_size, known, percent, power_of_ten, three_digits
 from tinyclap.runs.results import as_mapping
-from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, TEXT_GRAPH
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, TEXT_GRAPH
 
 MEANINGS = {
     FLOAT_GRAPH: "float32: sound to embedding",

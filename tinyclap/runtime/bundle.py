@@ -13,8 +13,7 @@ from tinyclap.audio.windows import at_rate, mono, of_array, of_file, of_stream
 from tinyclap.common.checks import is_count, is_number
 from tinyclap.embeddings.zero_shot import class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.labels import LabelTable, Prediction, read_table
-from tinyclap.runtime.manifest import (
+from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
     INT8_GRAPH,
     LABELS,
@@ -24,6 +23,7 @@ from tinyclap.runtime.manifest import (
     read_manifest,
     verify,
 )
+from tinyclap.runtime.labels import LabelTable, Prediction, read_table
 from tinyclap.runtime.session import open_session, run
 from tinyclap.runtime.text_encoder import TextEncoder
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinyclap.common.files import read_json
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import MAX_NAMES, TinyclapError, listed
-from tinyclap.runtime.manifest import LABEL_EMBEDDINGS, LABELS
+from tinyclap.runtime.bundle_contents import LABEL_EMBEDDINGS, LABELS
 
 NOT_LINES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
 FILE_NAMES = (*NOT_LINES, ".txt", ".lst", ".labels")

@@ -15,7 +15,7 @@ import numpy as np
 from tinyclap.embeddings.latent_map import enlargement
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.manifest import INT8_GRAPH, STATIC_GRAPH, TEST_VECTORS, TEXT_GRAPH
+from tinyclap.runtime.bundle_contents import INT8_GRAPH, STATIC_GRAPH, TEST_VECTORS, TEXT_GRAPH
 from tinyclap.runtime.session import CPU, open_session, run
 
 LARGEST_DIFFERENCE = 1e-4  # of unit vectors, float graphs; more in a pruned space, as in `parity`

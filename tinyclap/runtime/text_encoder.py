@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.runtime.manifest import METADATA_KEY, TEXT_GRAPH, TOKENIZER
+from tinyclap.runtime.bundle_contents import METADATA_KEY, TEXT_GRAPH, TOKENIZER
 from tinyclap.runtime.session import open_session, run
 
 TEXTS_AT_ONCE = 32

@@ -12,7 +12,7 @@ import numpy as np
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.budget import LIMITS, Budget, format_limit
-from tinyclap.hardware.costs import (
+from tinyclap.hardware.macs_ram_flash import (
     FRONTEND,
     Costs,
     Layer,

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable
 
 from tinyclap.hardware.budget import Budget
-from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.phinet_config import shaped
 from tinyclap.models.student_config import StudentConfig
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.files import read_json
-from tinyclap.config.recipe import dump
-from tinyclap.config.recipes import DistillRecipe
+from tinyclap.config.load_recipe import dump
+from tinyclap.config.schema import DistillRecipe
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.budget import Budget
 

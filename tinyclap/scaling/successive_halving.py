@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from tinyclap.common.progress import silent
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.budget import Budget
-from tinyclap.hardware.costs import student_costs
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.phinet_config import shaped
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.scaling.design_space import DesignSpace, FeasibleSet, describe

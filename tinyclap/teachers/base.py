@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.counting import count_macs
+from tinyclap.hardware.traced_costs import count_macs
 from tinyclap.models.long_audio import embed_long
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
 

@@ -13,7 +13,7 @@ from onnxscript import optimizer
 from torch import Tensor, nn
 
 from tinyclap.common.files import write_bytes
-from tinyclap.runtime.manifest import METADATA_KEY
+from tinyclap.runtime.bundle_contents import METADATA_KEY
 from tinyclap.version import __version__
 
 OPSET = 20

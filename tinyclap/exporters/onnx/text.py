@@ -16,7 +16,7 @@ from tinyclap.common.files import write_text
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters.onnx.graph import OPSET, save, to_onnx
-from tinyclap.runtime.manifest import TEXT_GRAPH, TOKENIZER
+from tinyclap.runtime.bundle_contents import TEXT_GRAPH, TOKENIZER
 from tinyclap.runtime.text_encoder import TextEncoder
 from tinyclap.teachers.encoder import Teacher
 

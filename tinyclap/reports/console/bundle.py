@@ -1,7 +1,7 @@
 """What `tinyclap info` says of a bundle."""
 
 from tinyclap.common.numbers import file_size, percent, scaled
-from tinyclap.runtime.manifest import LABELS, Manifest
+from tinyclap.runtime.bundle_contents import LABELS, Manifest
 
 
 def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from tinyclap.common.numbers import aligned, binary_size, scaled
-from tinyclap.hardware.costs import PRECISIONS, Costs
+from tinyclap.hardware.macs_ram_flash import PRECISIONS, Costs
 from tinyclap.models.student_config import StudentConfig
 
 DEFAULT_DIM = 512  # of LAION's teachers

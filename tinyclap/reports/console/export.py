@@ -6,8 +6,8 @@ from typing import Any
 
 from tinyclap.common.numbers import file_size, percent, scaled
 from tinyclap.errors import listed
+from tinyclap.runtime.bundle_contents import INT8_GRAPH, LABELS, STATIC_GRAPH, TEXT_GRAPH, Manifest
 from tinyclap.runtime.labels import read_table
-from tinyclap.runtime.manifest import INT8_GRAPH, LABELS, STATIC_GRAPH, TEXT_GRAPH, Manifest
 
 MAX_LABELS = 12
 

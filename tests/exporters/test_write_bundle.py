@@ -12,13 +12,13 @@ import torch
 from tests.support.tiny_exports import PROMPTS
 from tinyclap.embeddings.zero_shot import class_matrix
 from tinyclap.errors import TinyclapError
-from tinyclap.exporters import bundle as exporting
-from tinyclap.exporters.bundle import Exporter, ExportOptions
-from tinyclap.exporters.onnx import quantize
+from tinyclap.exporters import write_bundle as exporting
+from tinyclap.exporters.onnx import quantize_int8
 from tinyclap.exporters.onnx.student import PLAIN_OPERATORS
+from tinyclap.exporters.write_bundle import Exporter, ExportOptions
 from tinyclap.reports.console.export import as_object, as_table
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.manifest import read_manifest
+from tinyclap.runtime.bundle_contents import read_manifest
 from tinyclap.runtime.selftest import selftest
 
 
@@ -170,7 +170,7 @@ def test_stamped_sizes_are_true_also_where_they_gain_a_digit(quick: Exporter, tm
 def test_graphs_that_begin_otherwise_are_not_quantized(bundle: Path) -> None:
     whole = onnx.load(bundle / "audio.onnx")  # with the front end before the norm of the mel bands
     with pytest.raises(TinyclapError, match="not with the nodes that must stay float"):
-        quantize.quantize(whole, [])
+        quantize_int8.quantize(whole, [])
 
 
 @pytest.mark.parametrize("static_s", [0.0, -1.0, float("nan"), float("inf")])

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import Any
 
 from tinyclap.runs.results import BUNDLE, Run, as_mapping, as_mappings
-from tinyclap.runtime.manifest import FLOAT_GRAPH, INT8_GRAPH
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH
 
 KINDS = {FLOAT_GRAPH: "student", INT8_GRAPH: "int8"}
 FOLDER = PurePath(BUNDLE).parent

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from tinyclap.config.data import one_or_more
-from tinyclap.config.recipes import RECIPE, DistillRecipe, PretrainRecipe, Recipe
+from tinyclap.config.schema import RECIPE, DistillRecipe, PretrainRecipe, Recipe
 from tinyclap.errors import TinyclapError
 from tinyclap.strict_yaml import load
 from tinyclap.strict_yaml import source as yaml_source

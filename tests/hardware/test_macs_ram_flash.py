@@ -9,7 +9,7 @@ import torch
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware import costs, counting
+from tinyclap.hardware import macs_ram_flash, traced_costs
 from tinyclap.models.phinet_config import PhiNetConfig, Stride
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE, StudentConfig
@@ -50,19 +50,19 @@ def drawn(seed: int) -> StudentConfig:
 def test_the_formulas_count_what_running_counts(seed: int) -> None:
     """benchmarks/device/costs.py does so with 200 students."""
     config = drawn(seed)
-    student, told = Student(config).eval(), costs.student_costs(config)
+    student, told = Student(config).eval(), macs_ram_flash.student_costs(config)
     spec = config.frontend
     logmel = torch.zeros(1, 1, spec.n_frames(config.window_samples), spec.n_mels)
-    assert told.parameters == counting.n_parameters(student)
-    assert told.macs == counting.count_macs(student, student.encode, logmel)
+    assert told.parameters == traced_costs.n_parameters(student)
+    assert told.macs == traced_costs.count_macs(student, student.encode, logmel)
     assert told.ram_bytes("float32") == max(
-        4 * counting.count_activations(student, student.encode, logmel), told.layers[0].ram_bytes("float32")
+        4 * traced_costs.count_activations(student, student.encode, logmel), told.layers[0].ram_bytes("float32")
     )
 
 
 def test_the_published_student() -> None:
     """facts.md: 4.43 M parameters, 357 MMAC; the peak lies at the first block's depthwise convolution."""
-    told = costs.student_costs(REFERENCE)
+    told = macs_ram_flash.student_costs(REFERENCE)
     assert told.parameters == 4_434_547
     assert told.macs == pytest.approx(357e6, rel=0.01)
     peak = max(told.layers, key=lambda layer: layer.live)
@@ -74,49 +74,51 @@ def test_a_fused_block_stores_no_expanded_map_unless_gates_need_it() -> None:
     plain = StudentConfig(phinet=PhiNetConfig(squeeze_excite=False))
     gated = StudentConfig(phinet=PhiNetConfig(squeeze_excite=True))
     for config in (plain, gated):
-        told = costs.student_costs(config)
+        told = macs_ram_flash.student_costs(config)
         assert told.ram_bytes("int8", fused=True) < told.ram_bytes("int8")
     # Block 3 by hand: from 63 x 16 positions of 8 channels, expanded to 40, to 32 x 8 of 16.
-    (expand,) = (layer for layer in costs.student_costs(plain).layers if layer.name == "trunk.blocks.3.expand")
+    (expand,) = (layer for layer in macs_ram_flash.student_costs(plain).layers if layer.name == "trunk.blocks.3.expand")
     before, after = 63 * 16, 32 * 8
     assert expand.live == before * 8 + before * 40
     assert expand.fused == before * 8 + after * 16 + (before + after)
 
 
 def test_flash_in_both_precisions_by_hand() -> None:
-    (layer,) = costs.head_layers("linear", 100, 10, 10)
+    (layer,) = macs_ram_flash.head_layers("linear", 100, 10, 10)
     assert layer.flash_bytes("float32") == 4 * (1000 + 10)
     assert layer.flash_bytes("int8") == 1000 + 4 * 10 + 4 * 10
     spec = FrontendSpec()
-    frontend = costs.frontend_layer(spec, 251)
+    frontend = macs_ram_flash.frontend_layer(spec, 251)
     tables = 512 + 512 + int(np.count_nonzero(spec.mel_filterbank()))
     assert frontend.flash_bytes("float32") == frontend.flash_bytes("int8") == 4 * tables
 
 
 def test_a_mapped_projection_counts_its_map() -> None:
     config = replace(REFERENCE, head="mapped_projection", embed_dim=128)
-    told = costs.student_costs(config, full_dim=1024)
+    told = macs_ram_flash.student_costs(config, full_dim=1024)
     assert told.parameters == 4_434_547 + 1024 * 128
     with pytest.raises(TinyclapError, match="width before its map is not known"):
-        costs.student_costs(config)
+        macs_ram_flash.student_costs(config)
 
 
 def test_longer_sound_costs_more_work_and_no_more_flash() -> None:
     config = StudentConfig()
-    short, long = costs.student_costs(config, 1.0), costs.student_costs(config, 10.0)
-    assert long.macs == pytest.approx(2 * costs.student_costs(config).macs, rel=0.03)
+    short, long = macs_ram_flash.student_costs(config, 1.0), macs_ram_flash.student_costs(config, 10.0)
+    assert long.macs == pytest.approx(2 * macs_ram_flash.student_costs(config).macs, rel=0.03)
     assert short.macs < long.macs / 7
     assert long.flash_bytes("int8") == short.flash_bytes("int8")
     assert long.ram_bytes("int8") > 8 * short.ram_bytes("int8")
     with pytest.raises(TinyclapError, match=r"duration is 0.001 s; the front end needs at least 0\.016"):
-        costs.student_costs(config, 0.001)
+        macs_ram_flash.student_costs(config, 0.001)
 
 
 def test_arrays_of_sizes_give_arrays_of_costs() -> None:
     frames, mels = np.array([101, 251, 501]), np.array([32, 64, 40])
-    layers, height, width = costs.trunk_layers(PhiNetConfig(), frames, mels)
+    layers, height, width = macs_ram_flash.trunk_layers(PhiNetConfig(), frames, mels)
     for number in range(3):
-        ones, one_height, one_width = costs.trunk_layers(PhiNetConfig(), int(frames[number]), int(mels[number]))
+        ones, one_height, one_width = macs_ram_flash.trunk_layers(
+            PhiNetConfig(), int(frames[number]), int(mels[number])
+        )
         assert (height[number], width[number]) == (one_height, one_width)
         for layer, one in zip(layers, ones, strict=True):
             for field in ("macs", "live", "fused"):

@@ -17,14 +17,14 @@ from tinyclap.embeddings import zero_shot
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows
-from tinyclap.exporters.onnx import parity, quantize
+from tinyclap.exporters.onnx import parity, quantize_int8
 from tinyclap.exporters.onnx.graph import OPSET, join, operators, save
 from tinyclap.exporters.onnx.student import Input, encoder_graph, frontend_graph, static_graph
 from tinyclap.exporters.onnx.text import TextSide, write_text_side
-from tinyclap.hardware import counting
+from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.manifest import (
+from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
     INT8_GRAPH,
     LABEL_EMBEDDINGS,
@@ -64,7 +64,7 @@ class ExportOptions:
         static_s: add a graph of fixed shape for sounds of this length, seconds.
         int8_min_cosine: mean cosine to float that the INT8 graph must reach.
         int8_min_agreement: share of clips to which it must give the same class as float; None for
-            quantize.MIN_AGREEMENT where there are classes.
+            quantize_int8.MIN_AGREEMENT where there are classes.
 
     Raises:
         TinyclapError: a length that is no length.
@@ -75,7 +75,7 @@ class ExportOptions:
     labels: tuple[str, ...] = ()
     text: bool = False
     static_s: float | None = None
-    int8_min_cosine: float = quantize.MIN_COSINE
+    int8_min_cosine: float = quantize_int8.MIN_COSINE
     int8_min_agreement: float | None = None
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ class Exporter:
         if self.options.int8:
             self.progress(f"calibrating INT8 on {len(calibration_set.calibration)} training clips")
             sounds = logmels(student, calibration_set.train, calibration_set.calibration)
-            graphs[INT8_GRAPH] = quantize.quantize(encoder, sounds)
+            graphs[INT8_GRAPH] = quantize_int8.quantize(encoder, sounds)
         if self.options.input == "waveform":
             frontend = frontend_graph(student.frontend, student.config.window_samples)
             graphs = {name: join(frontend, graph) for name, graph in graphs.items()}
@@ -189,8 +189,8 @@ class Exporter:
             facts[name] = {
                 "precision": "int8" if name == INT8_GRAPH else "float32",
                 "opset": OPSET,
-                "parameters": counting.n_parameters(student),
-                "macs": counting.count_macs(student, student.encode, torch.zeros(1, 1, frames, spec.n_mels)),
+                "parameters": traced_costs.n_parameters(student),
+                "macs": traced_costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, spec.n_mels)),
                 "size_bytes": 0,
                 **({"frames": frames, "operators": operators(graph)} if static else {}),
             }
@@ -214,9 +214,11 @@ class Exporter:
             raise TinyclapError("--int8-min-agreement needs classes; give --labels, or a recipe with data.test")
         classes = self._classes(labels) if labels else None
         batches = inputs(self.student, decoded, indices)
-        measured = quantize.measure(opened(FLOAT_GRAPH), opened(INT8_GRAPH), batches, classes)
+        measured = quantize_int8.measure(opened(FLOAT_GRAPH), opened(INT8_GRAPH), batches, classes)
         asked = self.options.int8_min_agreement
-        quantize.gate(measured, self.options.int8_min_cosine, quantize.MIN_AGREEMENT if asked is None else asked)
+        quantize_int8.gate(
+            measured, self.options.int8_min_cosine, quantize_int8.MIN_AGREEMENT if asked is None else asked
+        )
         return {**dataclasses.asdict(measured), "measured_clips": len(indices)}
 
     def _write_words(self, folder: Path) -> TextSide | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tinyclap.config.recipes import PretrainRecipe, Recipe
+from tinyclap.config.schema import PretrainRecipe, Recipe
 from tinyclap.pipelines.distill import distill_run
 from tinyclap.pipelines.pretrain import pretrain_run
 

@@ -16,7 +16,7 @@ from tests.bench.test_latency import Clock
 from tests.support.commands import failure
 from tests.support.timed_graphs import RATE, bare, with_samples
 from tests.support.tiny_bundles import SPEC, WINDOW_S
-from tinyclap.bench import bench
+from tinyclap.bench import measure
 from tinyclap.bench.model import TimedGraph
 from tinyclap.bench.sources import find_models
 from tinyclap.bench.timing import P99_FEWEST, WARM_UP, lasting_ms
@@ -32,7 +32,7 @@ from tinyclap.runtime.bundle import Bundle
 def test_figures_follow_from_the_samples(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = [float(ms) for ms in range(501, 0, -1)]
     with_samples(monkeypatch, samples)
-    (row,) = bench.bench(find_models([made], int8=False), batch=4)["models"]
+    (row,) = measure.bench(find_models([made], int8=False), batch=4)["models"]
     assert row["samples_ms"] == samples
     assert (row["p50_ms"], row["p90_ms"], row["p99_ms"], row["repeats"]) == (251.0, 451.0, 496.0, 501)
     assert row["real_time_factor"] == pytest.approx(251.0 / (1000 * 4 * WINDOW_S))
@@ -48,7 +48,7 @@ def test_few_repeats_do_not_tell_the_99th_percentile(
     made: Path, monkeypatch: pytest.MonkeyPatch, repeats: int, told: float | None
 ) -> None:
     with_samples(monkeypatch, [1.0] * repeats)
-    result = bench.bench(find_models([made], int8=False))
+    result = measure.bench(find_models([made], int8=False))
     assert result["models"][0]["p99_ms"] == told
     assert ("p99: of 500 repeats" in as_table(result)) == (told is None)
 
@@ -68,15 +68,15 @@ def test_taking_turns_recovers_a_known_ratio(made: Path, monkeypatch: pytest.Mon
         return encode, "CPUExecutionProvider"
 
     monkeypatch.setattr(TimedGraph, "open", opened)
-    monkeypatch.setattr(bench, "lasting_ms", partial(lasting_ms, now=clock))
-    result = bench.bench(find_models([made]), seconds=2.0, compare=True)
+    monkeypatch.setattr(measure, "lasting_ms", partial(lasting_ms, now=clock))
+    result = measure.bench(find_models([made]), seconds=2.0, compare=True)
     first, second = result["models"]
     assert (first["ratio"], first["ratio_ci95"]) == (1.0, [1.0, 1.0])
     assert second["ratio"] == pytest.approx(1.5)
     assert second["ratio_ci95"] == pytest.approx([1.5, 1.5])
     assert "1.5 [1.5, 1.5]" in as_table(result)
     clock.calls.clear()
-    alone = bench.bench(find_models([made]), seconds=2.0)
+    alone = measure.bench(find_models([made]), seconds=2.0)
     assert [row["ratio"] for row in alone["models"]] == [None, None]
     assert clock.calls == sorted(clock.calls, key=lambda name: "int8" in name), "one after another"
     for row in alone["models"]:  # the seconds are shared
@@ -149,7 +149,7 @@ def test_doubtful_conditions(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(machine, "DRIVER", driver)
     monkeypatch.setattr(os, "getloadavg", lambda: (3.0, 1.0, 1.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
-    monkeypatch.setattr(bench, "bench", lambda *_, **__: pytest.fail("warned first"))
+    monkeypatch.setattr(measure, "bench", lambda *_, **__: pytest.fail("warned first"))
     told = machine.environment()
     assert (told["governor"], told["load_average"], told["cores"]) == ("powersave", [3.0, 1.0, 1.0], 4)
     with pytest.raises(pytest.fail.Exception):

@@ -17,9 +17,9 @@ from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.data.folder import find_sounds
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime import library as room
+from tinyclap.runtime import embed_files as room
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.library import embed_files, read_embeddings
+from tinyclap.runtime.embed_files import embed_files, read_embeddings
 
 RATE = 16_000
 

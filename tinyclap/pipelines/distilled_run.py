@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyclap.config.recipe import load_recipe
-from tinyclap.config.recipes import DistillRecipe
+from tinyclap.config.load_recipe import load_recipe
+from tinyclap.config.schema import DistillRecipe
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import check_inputs, refuse_unfinished
 

@@ -9,8 +9,8 @@ import yaml
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.config.data import ProceduralData
+from tinyclap.config.load_recipe import DistillRecipe, PretrainRecipe, absent_inputs, dump, load_recipe
 from tinyclap.config.networks import HtsatTower, ScratchText
-from tinyclap.config.recipe import DistillRecipe, PretrainRecipe, absent_inputs, dump, load_recipe
 from tinyclap.errors import TinyclapError
 from tinyclap.strict_yaml.load import ProblemsError
 

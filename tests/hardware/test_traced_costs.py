@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap.errors import TinyclapError
-from tinyclap.hardware.counting import count_macs, n_parameters
+from tinyclap.hardware.traced_costs import count_macs, n_parameters
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import REFERENCE, Head, Pooling, StudentConfig
