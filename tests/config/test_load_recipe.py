@@ -11,6 +11,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.config.data import ProceduralData
 from tinyclap.config.load_recipe import DistillRecipe, PretrainRecipe, absent_inputs, dump, load_recipe
 from tinyclap.config.networks import HtsatTower, ScratchText
+from tinyclap.config.teachers import ClapTeacher
 from tinyclap.errors import TinyclapError
 from tinyclap.strict_yaml.load import ProblemsError
 
@@ -67,6 +68,7 @@ def problems(path: Path | str, *overrides: str) -> tuple[str, ...]:
 def test_a_distillation_recipe_loads_with_its_defaults(write: Write) -> None:
     recipe = load_recipe(write(DISTILL), task="distill")
     assert isinstance(recipe, DistillRecipe)
+    assert isinstance(recipe.teacher, ClapTeacher)
     assert recipe.teacher.source == "demo"
     assert isinstance(recipe.data.train, tuple)
     assert [spec.kind for spec in recipe.data.train] == ["procedural", "folder"]
@@ -302,6 +304,7 @@ def test_teachers_and_test_data_of_the_wrong_sort_are_named(override: str, told:
 
 def test_a_year_may_stand_without_quotes() -> None:
     recipe = load_recipe("quickstart", ["teacher={kind: msclap, source: 2023}"], task="distill")
+    assert isinstance(recipe.teacher, ClapTeacher)
     assert recipe.teacher.source == "2023"
 
 

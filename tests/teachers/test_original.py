@@ -13,6 +13,7 @@ from tests.teachers.test_laion import checkpoint as laions
 from tests.teachers.test_msclap import checkpoint as microsofts
 from tests.teachers.test_msclap import state
 from tinyclap.config.load_recipe import load_recipe
+from tinyclap.config.teachers import ClapTeacher
 from tinyclap.data.decoded import decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural.dataset import Procedural
@@ -104,6 +105,7 @@ def test_transformers_epsilon_and_long_captions_can_be_had(tmp_path: Path) -> No
 
 def test_a_recipe_asks_for_it(tmp_path: Path) -> None:
     recipe = load_recipe("esc50_msclap2022", ["teacher.parity=original"], task="distill")
+    assert isinstance(recipe.teacher, ClapTeacher)
     assert recipe.teacher.parity == "original"
     with pytest.raises(TinyclapError, match="allowed: null with kind: dual"):
         load_recipe("esc10", ["teacher.parity=original"], task="distill")

@@ -14,7 +14,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers import hf, untrained
+from tinyclap.teachers import untrained
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.dual import TextTower, load_dual
 from tinyclap.teachers.hf import HFTeacher, load_hf
@@ -107,7 +107,7 @@ class TestDemo(TeacherContract):
 def test_the_licence_is_that_of_the_cards_front_matter(card: str | None, licence: str, tmp_path: Path) -> None:
     if card is not None:
         (tmp_path / "README.md").write_text(card)
-    assert hf._licence(str(tmp_path)) == licence
+    assert base.licence_of(str(tmp_path)) == licence
 
 
 @pytest.mark.parametrize("padding", ["repeat", "repeatpad", "pad"])

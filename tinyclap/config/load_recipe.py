@@ -113,14 +113,9 @@ def absent_inputs(recipe: Recipe) -> list[str]:
         if not getattr(part, "download", False)
         for key in ("root", "path")
     ]
-    if recipe.task == "distill" and (recipe.teacher.kind == "dual" or _is_path(recipe.teacher.source)):
-        named.append(("teacher.source", recipe.teacher.source))
+    if recipe.task == "distill":
+        named += [(f"teacher.{key}", path) for key, path in recipe.teacher.files().items()]
     return [f"{key}: {path}" for key, path in named if path is not None and not Path(path).expanduser().exists()]
-
-
-def _is_path(source: str) -> bool:
-    """Whether a teacher's source can only be a path: on the hub an id is `owner/name`, and a file's name has no "/"."""
-    return source.startswith(("/", ".", "~")) or source.count("/") > 1 or ("/" in source and ".pt" in source)
 
 
 def _find(source: str | Path) -> Path:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from tinyclap.config.data import Data
 from tinyclap.config.networks import (
@@ -16,31 +16,13 @@ from tinyclap.config.networks import (
     TransformersText,
     stride_conflicts,
 )
+from tinyclap.config.teachers import AnyTeacher
 from tinyclap.data.view_spec import ViewSpec
 from tinyclap.models.student_config import EncoderConfig
 from tinyclap.strict_yaml.sections import Name, Section, Seed, Templates, Text, Width
 from tinyclap.training.options import DistillOptions, PretrainOptions
 
 HTSAT_WINDOW_S = 10.0  # LAION's front end
-YEARS = (2022, 2023)  # of Microsoft's CLAPs; YAML reads an unquoted one as a number
-
-
-class Teacher(Section):
-    """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `dual` our own pair. `parity: original` keeps to the
-    original code also where it does worse, for comparison with published numbers."""
-
-    kind: Literal["hf", "laion", "msclap", "dual"]
-    source: Annotated[Text, BeforeValidator(lambda value: str(value) if value in YEARS else value)]
-    parity: Literal["original"] | None = None
-
-    def conflicts(self) -> Iterator[tuple[str, str]]:
-        if self.kind == "msclap" and not (self.source.endswith(".pth") or self.source in map(str, YEARS)):
-            yield "source", f'got "{self.source}", allowed: "2022", "2023" or a .pth file with kind: msclap'
-        if self.kind == "laion" and not self.source.endswith(".pt"):
-            yield "source", f'got "{self.source}", allowed: a .pt file, or its name on the hub, with kind: laion'
-        if self.kind == "dual" and self.parity:
-            yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
 
 
 class Evaluate(Section):
@@ -56,7 +38,7 @@ class DistillRecipe(Section):
     task: Literal["distill"]
     name: Name
     seed: Seed = 0
-    teacher: Teacher
+    teacher: AnyTeacher
     data: Data
     views: ViewSpec = ViewSpec()
     student: Encoder = EncoderConfig()

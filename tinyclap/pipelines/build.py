@@ -5,23 +5,28 @@ from typing import Any
 import torch
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.config import schema
 from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText
 from tinyclap.config.schema import DistillRecipe, PretrainRecipe
+from tinyclap.config.teachers import ClapTeacher, OnnxTeacher, TaggerTeacher
 from tinyclap.data import Dataset
 from tinyclap.data.captions import Captions
 from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers import load_teacher, untrained
+from tinyclap.teachers import load_onnx_teacher, load_tagger_teacher, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.encoder import Encoder, Teacher
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
 
 
-def build_teacher(section: schema.Teacher) -> Teacher:
-    """The frozen teacher that a recipe names; raises as `load_teacher` does."""
-    return load_teacher(section.kind, section.source, original=section.parity == "original")
+def build_teacher(section: ClapTeacher | TaggerTeacher | OnnxTeacher) -> Teacher:
+    """The frozen teacher that a recipe names; raises as the loader of its kind does."""
+    if isinstance(section, ClapTeacher):
+        return load_teacher(section.kind, section.source, original=section.parity == "original")
+    settings = section.model_dump(exclude={"kind", "frontend"})
+    if isinstance(section, TaggerTeacher):
+        return load_tagger_teacher(**settings)
+    return load_onnx_teacher(**settings, frontend=section.frontend)
 
 
 def build_distillation_set(

@@ -10,6 +10,7 @@ from torch import Tensor
 from tinyclap.common.files import read_json, whole_folder, write_json, write_text
 from tinyclap.common.numbers import file_size, scaled
 from tinyclap.config.load_recipe import dump, load_recipe
+from tinyclap.config.teachers import ClapTeacher
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.models import checkpoints, hub
@@ -130,6 +131,7 @@ def write_run(student: Student, name: str, folder: Path, overrides: Sequence[str
     shape = [f"student.phinet.{key}={getattr(phinet, key)}" for key in ("alpha", "beta", "t0", "depth")]
     given = [f"data.train={STAND_INS}", "data.test=null", *shape, *overrides]
     recipe = load_recipe("tinyclap_paper", given, task="distill")
+    assert isinstance(recipe.teacher, ClapTeacher)
     teacher = {"name": f"Microsoft CLAP {recipe.teacher.source}", "licence": LICENCE}
     summary = {"task": "distill", "name": recipe.name, "converted_from": name, "teacher": teacher}
     summary |= {"student": describe_student(student)}

@@ -83,7 +83,7 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         "wall_s": spent_s + time.perf_counter() - began,
     }
     evaluation = task.evaluate(teacher, student, mean=mean) if task else None
-    card = model_card(summary, evaluation, teacher_is_local=Path(recipe.teacher.source).exists())
+    card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local)
     student.save_pretrained(run / "student", card, overwrite=True)
     finish_run(run, summary, evaluation)
     return summary

@@ -71,15 +71,20 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
 
 def run(session: Any, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """The one output of a graph of `open_session`; MachineError where onnxruntime gives up."""
+    return run_output(session, inputs, None)
+
+
+def run_output(session: Any, inputs: Mapping[str, np.ndarray], output: str | None) -> np.ndarray:
+    """As `run`, of a graph with several outputs the one of this name."""
     from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
     try:
-        output: np.ndarray = session.run(None, dict(inputs))[0]
+        computed: np.ndarray = session.run(None if output is None else [output], dict(inputs))[0]
     except (faults.EPFail, faults.Fail, faults.InvalidArgument, faults.RuntimeException) as error:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         reason = str(error).strip().splitlines()[0]
         raise MachineError(f"onnxruntime cannot compute {shapes} ({reason}); is memory short?") from error
-    return output
+    return computed
 
 
 def _check_interface(path: Path, session: Any, inputs: Sequence[str], output: str) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
+from huggingface_hub import hf_hub_download, metadata_load
 from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.in_torch import LogMel
@@ -52,6 +54,17 @@ def check_tokenizer(name: str, tokenizer: Any) -> None:
             f"{name}: its tokenizer, of {len(tokenizer)} tokens, reads '{PROBES[0]}' and '{PROBES[1]}' both as {first};"
             " copy the tokenizer's files (tokenizer.json and tokenizer_config.json, or vocab.json and merges.txt) there"
         )
+
+
+def licence_of(source: str) -> str:
+    """The licence that the model card's front matter states, by its name if that is "other"; "unknown" without one."""
+    try:
+        card = Path(source) / "README.md" if Path(source).is_dir() else hf_hub_download(source, "README.md")
+        matter = metadata_load(card) or {}
+    except (OSError, ValueError, yaml.YAMLError):  # no card, or offline with only the weights in the cache; no YAML
+        return "unknown"
+    licence = str(matter.get("license") or "unknown")
+    return str(matter.get("license_name") or licence) if licence == "other" else licence
 
 
 class AudioTower(nn.Module, ABC):

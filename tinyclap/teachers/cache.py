@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tinyclap.common.files import cache_root, cached_folder, write_array
-from tinyclap.common.row_store import (
-    VERSION,
-)
+from tinyclap.common.row_store import VERSION
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import Decoded
 from tinyclap.embeddings.latent_map import LatentMap
@@ -21,7 +19,7 @@ from tinyclap.teachers.encoder import Encoder, Teacher
 
 def teacher_clips(teacher: Encoder, decoded: Decoded) -> np.ndarray:
     """`clip_embeddings` of a teacher, kept in the cache. Raises TinyclapError for one that is not finite."""
-    return _remember(
+    return remembered(
         ["clips", teacher.fingerprint, decoded.fingerprint],
         lambda: clip_embeddings(teacher.embed_audio, decoded, progress=f"{teacher.name} listens"),
         f"teacher {teacher.name}",
@@ -33,7 +31,7 @@ def teacher_texts(teacher: Teacher, texts: list[str], latent_map: LatentMap | No
 
     `latent_map` takes them into the space of a pruned student.
     """
-    embeddings = _remember(
+    embeddings = remembered(
         ["texts", teacher.fingerprint, *texts],
         lambda: teacher.embed_text(texts).float().cpu().numpy(),
         f"teacher {teacher.name}",
@@ -55,12 +53,17 @@ def class_vectors(
         ) from error
 
 
-def _remember(parts: list[str], compute: Callable[[], np.ndarray], who: str) -> np.ndarray:
+def remembered(parts: list[str], compute: Callable[[], np.ndarray], who: str) -> np.ndarray:
+    """An array that these parts decide, the first of them saying what it is; computed once and kept in the cache.
+
+    Raises:
+        TinyclapError: it is not finite; `who` made it.
+    """
     key = hashlib.blake2b(json.dumps([VERSION, *parts]).encode(), digest_size=16).hexdigest()
     folder = cache_root() / "embeddings" / key
     try:
-        remembered: np.ndarray = np.load(folder / "embeddings.npy")
-        return remembered
+        kept: np.ndarray = np.load(folder / "embeddings.npy")
+        return kept
     except (OSError, ValueError, EOFError):
         shutil.rmtree(folder, ignore_errors=True)  # not there, or damaged
     embeddings = compute()

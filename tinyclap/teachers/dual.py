@@ -26,6 +26,7 @@ from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.student import Student
 from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, tokenizer_text
 from tinyclap.teachers.encoder import TextGraph
+from tinyclap.teachers.sentence_encoder import mean_over_tokens
 
 FORMAT = "tinyclap-dual-1"
 REMEMBERED_TEXTS = 50_000
@@ -97,8 +98,7 @@ class TextTower(nn.Module):
     def pool(self, attention_mask: Tensor, **tokens: Tensor) -> Tensor:
         """Tokens (N, L) and their mask -> the mean of the encoder's outputs, (N, width)."""
         hidden = self.encoder(attention_mask=attention_mask, **tokens).last_hidden_state
-        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        return (hidden * weights).sum(1) / weights.sum(1)
+        return mean_over_tokens(hidden, attention_mask)
 
 
 class _TextEncoder(nn.Module):

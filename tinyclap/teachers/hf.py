@@ -18,8 +18,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-import yaml
-from huggingface_hub import hf_hub_download, metadata_load
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
@@ -31,7 +29,7 @@ from tinyclap.common.files import whole_folder, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.models import checkpoints
 from tinyclap.models.long_audio import repeat_pad
-from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, licence_of, tokenizer_text
 from tinyclap.teachers.encoder import TextGraph
 from tinyclap.teachers.htsat import stretching
 
@@ -194,7 +192,7 @@ def load_hf(source: str, *, original: bool = False) -> HFTeacher:
     _refuse_misfit(name, report)
     check_tokenizer(f"teacher {name}", tokenizer)
     most = config.text_config.max_position_embeddings - 2 if original else MAX_TOKENS  # RoBERTa counts from 2
-    teacher = HFTeacher(model, tokenizer, extractor, name=name, licence=_licence(source), max_tokens=most)
+    teacher = HFTeacher(model, tokenizer, extractor, name=name, licence=licence_of(source), max_tokens=most)
     return teacher.requires_grad_(False).eval()
 
 
@@ -257,14 +255,3 @@ def _refuse_misfit(name: str, report: dict[str, Any]) -> None:
         "unknown": extra,
     }
     checkpoints.refuse_misfit(name, "the weights do not fit the configuration", faults)
-
-
-def _licence(source: str) -> str:
-    """The licence that the model card's front matter states, by its name if that is "other"; "unknown" without one."""
-    try:
-        card = Path(source) / "README.md" if Path(source).is_dir() else hf_hub_download(source, "README.md")
-        matter = metadata_load(card) or {}
-    except (OSError, ValueError, yaml.YAMLError):  # no card, or offline with only the weights in the cache; no YAML
-        return "unknown"
-    licence = str(matter.get("license") or "unknown")
-    return str(matter.get("license_name") or licence) if licence == "other" else licence

@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
-    AutoModel,
-    AutoTokenizer,
     BertConfig,
     BertModel,
     ClapAudioConfig,
@@ -21,9 +18,9 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers.base import check_tokenizer
 from tinyclap.teachers.dual import Cnn14Tower, DualTeacher, TextTower
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
+from tinyclap.teachers.sentence_encoder import load_transformer
 
 SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]  # RoBERTa's, in its order
 
@@ -126,27 +123,8 @@ def new_dual(
 
 
 def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
-    """Any `transformers` encoder as a text tower.
-
-    Raises:
-        TinyclapError: it cannot be loaded, or its tokenizer is missing or cannot pad.
-    """
-    try:
-        encoder, tokenizer = (
-            AutoModel.from_pretrained(source, dtype=torch.float32),
-            AutoTokenizer.from_pretrained(source),
-        )
-    except (OSError, ValueError) as error:
-        first_line = str(error).strip().splitlines()[0]
-        raise TinyclapError(
-            f"text.source {source}: neither a folder with a transformers encoder nor on the hub: {first_line}"
-        ) from error
-    if tokenizer.pad_token is None:
-        raise TinyclapError(
-            f"text.source {source}: its tokenizer has no padding token, which a batch of captions needs; give an "
-            "encoder such as sentence-transformers/all-MiniLM-L6-v2"
-        )
-    check_tokenizer(f"text.source {source}", tokenizer)
+    """Any `transformers` encoder as a text tower; raises as `load_transformer` does."""
+    encoder, tokenizer = load_transformer(source, "text.source")
     return TextTower(encoder, tokenizer, embed_dim, frozen=frozen)
 
 

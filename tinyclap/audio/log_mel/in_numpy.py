@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
 from tinyclap.audio.log_mel.spec import FrontendSpec
 
 BLOCK_FRAMES = 64  # transformed at a time, which keeps the intermediate arrays in the processor's cache
@@ -13,9 +14,8 @@ class NumpyLogMel:
     def __init__(self, spec: FrontendSpec) -> None:
         self.spec = spec
         self._filterbank = spec.mel_filterbank()
-        phase = 2 * np.pi * np.arange(spec.win_length) / spec.win_length
         before = (spec.n_fft - spec.win_length) // 2
-        window = np.pad(0.5 - 0.5 * np.cos(phase), (before, spec.n_fft - spec.win_length - before))
+        window = np.pad(spec.window(), (before, spec.n_fft - spec.win_length - before))
         self._window = window.astype(np.float32)
 
     def __call__(self, waveforms: np.ndarray) -> np.ndarray:
@@ -27,14 +27,22 @@ class NumpyLogMel:
         spec = self.spec
         spec.check_waveforms(waveforms.shape)
         half = spec.n_fft // 2
-        padded = np.pad(waveforms.astype(np.float32, copy=False), ((0, 0), (half, half)), mode="reflect")
+        waveforms = waveforms.astype(np.float32, copy=False)
+        if isinstance(spec, EmphasisedSpec):
+            waveforms = waveforms[:, 1:] - np.float32(spec.preemphasis) * waveforms[:, :-1]
+        padded = np.pad(waveforms, ((0, 0), (half, half)), mode="reflect")
         frames = np.lib.stride_tricks.sliding_window_view(padded, spec.n_fft, axis=1)[:, :: spec.hop_length]
         mels = np.empty((*frames.shape[:2], spec.n_mels), np.float32)
         for first in range(0, frames.shape[1], BLOCK_FRAMES):
             block = slice(first, first + BLOCK_FRAMES)
             np.matmul(self._power(frames[:, block]), self._filterbank, out=mels[:, block])
-        np.log10(np.maximum(mels, np.float32(spec.amin), out=mels), out=mels)
-        mels *= np.float32(10.0)
+        if isinstance(spec, EmphasisedSpec):
+            np.log(np.add(mels, np.float32(spec.offset), out=mels), out=mels)
+            mels += np.float32(spec.shift)
+            mels /= np.float32(spec.scale)
+        else:
+            np.log10(np.maximum(mels, np.float32(spec.amin), out=mels), out=mels)
+            mels *= np.float32(10.0)
         return mels[:, None]
 
     def _power(self, frames: np.ndarray) -> np.ndarray:

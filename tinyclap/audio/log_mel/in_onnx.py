@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
 from tinyclap.audio.log_mel.spec import FrontendSpec
 
 SPLITS = 2
@@ -54,7 +55,7 @@ class OnnxLogMel(nn.Module):
         self.spec, self.fold = spec, fold
         self.block = math.gcd(spec.n_fft, spec.hop_length)
         margin = (spec.n_fft - spec.win_length) // 2
-        window = torch.hann_window(spec.win_length, periodic=True, dtype=torch.float64)
+        window = torch.hann_window(spec.win_length, periodic=spec.periodic_window, dtype=torch.float64)
         window = F.pad(window, (margin, spec.n_fft - spec.win_length - margin))
         angles = 2 * math.pi * torch.arange(spec.n_fft, dtype=torch.float64) / spec.n_fft
         for name, values in (("window", window), ("cosine", angles.cos()), ("sine", angles.sin())):
@@ -65,6 +66,8 @@ class OnnxLogMel(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Waveforms (B, T), T > n_fft / 2, to decibels (B, 1, frames, n_mels)."""
+        if isinstance(self.spec, EmphasisedSpec):
+            waveforms = waveforms[:, 1:] - self.spec.preemphasis * waveforms[:, :-1]
         frames = self._frames(waveforms) * self.window
         mels: Tensor | float = 0.0
         *odd, rest = (cast(_Group, group) for group in self.groups)
@@ -73,6 +76,9 @@ class OnnxLogMel(nn.Module):
             mels = mels + self._mels(first - second, group, odd=True)
             frames = first + second
         mels = mels + self._mels(frames, rest, odd=False)
+        if isinstance(self.spec, EmphasisedSpec):
+            mels = ((mels + self.spec.offset).log() + self.spec.shift) / self.spec.scale
+            return mels.unsqueeze(1)
         return DECIBELS * mels.clamp_min(self.spec.amin).log().unsqueeze(1)
 
     def _frames(self, waveforms: Tensor) -> Tensor:

@@ -3,14 +3,15 @@
 import torch
 from torch import Tensor, nn
 
+from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
 from tinyclap.audio.log_mel.spec import FrontendSpec
 
 
 class LogMel(nn.Module):
     """Log-mel spectrogram: waveforms (B, T) in [-1, 1] to decibels (B, 1, frames, n_mels), float32.
 
-    It stays in float32 under autocast, where quiet bands would drown in rounding. Its buffers follow from the spec
-    and are not part of the state dict.
+    Of an `EmphasisedSpec` the values are what that says, not decibels. It stays in float32 under autocast, where quiet
+    bands would drown in rounding. Its buffers follow from the spec and are not part of the state dict.
 
     Raises:
         TinyclapError: the input is not (B, T), or has no more than n_fft / 2 samples, too few to reflect at its ends.
@@ -22,17 +23,21 @@ class LogMel(nn.Module):
     def __init__(self, spec: FrontendSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.register_buffer("window", torch.hann_window(spec.win_length, periodic=True), persistent=False)
+        self.register_buffer(
+            "window", torch.hann_window(spec.win_length, periodic=spec.periodic_window), persistent=False
+        )
         self.register_buffer("filterbank", torch.from_numpy(spec.mel_filterbank()), persistent=False)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Waveforms (B, T) to decibels (B, 1, frames, n_mels)."""
         self.spec.check_waveforms(waveforms.shape)
         with torch.autocast(waveforms.device.type, enabled=False):
-            return self._decibels(waveforms.float()).unsqueeze(1)
+            return self._log_mel(waveforms.float()).unsqueeze(1)
 
-    def _decibels(self, waveforms: Tensor) -> Tensor:
+    def _log_mel(self, waveforms: Tensor) -> Tensor:
         spec = self.spec
+        if isinstance(spec, EmphasisedSpec):
+            waveforms = waveforms[:, 1:] - spec.preemphasis * waveforms[:, :-1]
         spectrum = torch.stft(
             waveforms,
             n_fft=spec.n_fft,
@@ -47,4 +52,7 @@ class LogMel(nn.Module):
         power = spectrum.real.square().add_(spectrum.imag.square())
         if spec.power != 2.0:
             power = power.pow(spec.power / 2.0)
-        return 10.0 * torch.log10((power @ self.filterbank).clamp_min(spec.amin))
+        mels = power @ self.filterbank
+        if isinstance(spec, EmphasisedSpec):
+            return ((mels + spec.offset).log() + spec.shift) / spec.scale
+        return 10.0 * torch.log10(mels.clamp_min(spec.amin))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -57,6 +58,8 @@ class FrontendSpec:
     power: float = 2.0
     amin: float = 1e-10
 
+    periodic_window: ClassVar[bool] = True  # else its last sample is zero, as its first is
+
     def __post_init__(self) -> None:
         where = "front end"
         for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels"):
@@ -97,6 +100,11 @@ class FrontendSpec:
     def n_frames(self, n_samples: int) -> int:
         """Frames of a waveform of `n_samples` samples."""
         return 1 + n_samples // self.hop_length
+
+    def window(self) -> np.ndarray:
+        """The Hann window, float64 (win_length,)."""
+        turn = self.win_length if self.periodic_window else self.win_length - 1
+        return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.win_length) / turn)
 
     def mel_filterbank(self) -> np.ndarray:
         """Triangular filters, float32 (n_fft // 2 + 1, n_mels), for |STFT|^power of shape (..., n_fft // 2 + 1).
