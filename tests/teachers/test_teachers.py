@@ -14,7 +14,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers import untrained
+from tinyclap.teachers import base, untrained
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.dual import TextTower, load_dual
 from tinyclap.teachers.hf import HFTeacher, load_hf

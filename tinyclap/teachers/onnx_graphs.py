@@ -253,7 +253,7 @@ class OnnxTagger(nn.Module):
         self.sample_rate, self.window_s = audio.sample_rate, audio.window_s
         if audio.embed_dim != len(classes):
             raise TinyclapError(
-                f"teacher.classes: {len(classes)} names for {audio.embed_dim} outputs of {audio.path}; give its own list"
+                f"teacher.classes: {len(classes)} names for the {audio.embed_dim} outputs of {audio.path}; give its own"
             )
         self._fingerprint = files_fingerprint([audio.path], [vars(audio.frontend) if audio.frontend else None])
 
