@@ -98,6 +98,15 @@ class TeacherContract:
         other._fingerprint = None
         assert teacher.fingerprint != other.fingerprint
 
+    def test_trained_and_saved_it_keeps_its_fingerprint(self, tmp_path: Path) -> None:
+        teacher = self.make()
+        with torch.no_grad():
+            teacher.log_scale.add_(0.5)
+        teacher.weights_changed()
+        before = teacher.fingerprint
+        teacher.save_pretrained(tmp_path / "trained", CARD)
+        assert teacher.fingerprint == before == load_teacher(self.kind, str(tmp_path / "trained")).fingerprint
+
     def test_saved_and_loaded_it_is_the_same(self, teacher: TrainableTeacher, tmp_path: Path) -> None:
         teacher.save_pretrained(tmp_path / "saved", CARD)
         loaded = load_teacher(self.kind, str(tmp_path / "saved"))

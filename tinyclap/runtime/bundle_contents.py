@@ -170,8 +170,8 @@ def read_manifest(folder: Path, *, later: Collection[str] = ()) -> Manifest:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        what = "holds no bundle.json" if folder.is_dir() else "is no folder"
-        raise TinyclapError(f"{folder} is not a bundle ({what}); make one with `tinyclap export --onnx`")
+        what = "it holds no bundle.json" if folder.is_dir() else "there is no such folder"
+        raise TinyclapError(f"{folder} is not a bundle: {what}; `tinyclap export --onnx` makes one, runs/NAME/bundle")
     try:
         manifest = Manifest.from_json(path.read_text(encoding="utf-8"))
         missing = sorted({*manifest.graphs, *_optional(manifest)} - set(manifest.files))

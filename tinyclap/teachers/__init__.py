@@ -1,6 +1,9 @@
 """Who is learned from? Frozen CLAPs, one file a kind."""
 
+import os
 from typing import TYPE_CHECKING
+
+from tinyclap.errors import TinyclapError
 
 if TYPE_CHECKING:
     from tinyclap.teachers.encoder import Teacher
@@ -19,6 +22,7 @@ def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher"
     Raises:
         TinyclapError: nothing to load there, or not of that kind.
     """
+    source = os.path.expanduser(source)
     if kind == "hf":
         from tinyclap.teachers.hf import load_hf
 
@@ -31,6 +35,10 @@ def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher"
         from tinyclap.teachers.msclap import load_msclap
 
         return load_msclap(source, original=original)
-    from tinyclap.teachers.dual import load_dual
+    if kind == "dual" and not original:
+        from tinyclap.teachers.dual import load_dual
 
-    return load_dual(source)
+        return load_dual(source)
+    if kind == "dual":
+        raise TinyclapError("teacher: original is for published kinds; a dual teacher has no other original")
+    raise TinyclapError(f"teacher: kind {kind!r} is not known; allowed: hf, laion, msclap, dual")

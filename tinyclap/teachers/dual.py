@@ -32,7 +32,7 @@ REMEMBERED_TEXTS = 50_000
 
 
 class Cnn14Tower(nn.Module):
-    """CNN14 and a linear projection, with the front end that it hears through."""
+    """CNN14 and a linear projection, with its front end."""
 
     def __init__(self, frontend: FrontendSpec, width: float, embed_dim: int) -> None:
         super().__init__()

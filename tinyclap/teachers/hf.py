@@ -132,9 +132,12 @@ class HFTeacher(TrainableTeacher):
             parts |= {"max_tokens": self.max_tokens, "int16": self.int16}
         return parts
 
-    def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
+    def weights_changed(self) -> None:
         with torch.no_grad():
             self.model.logit_scale_t.copy_(self.model.logit_scale_a)  # only one of the two is trained here
+        super().weights_changed()
+
+    def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         with whole_folder(folder) as temporary:
             model = copy.deepcopy(self.model).half() if half else self.model
             kept = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(CONSTANTS)}
