@@ -36,7 +36,7 @@ def config_values(config: Any) -> dict[str, Any]:
 
 
 def tokenizer_text(tokenizer: Any) -> str:
-    """All that a tokenizer does, as text for a fingerprint."""
+    """All that a tokenizer does, as text for a fingerprint; taken before it is used, as every call sets its padding."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
     return fast.to_str() if fast is not None else repr(sorted(tokenizer.get_vocab().items()))
 

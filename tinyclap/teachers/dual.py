@@ -67,6 +67,7 @@ class TextTower(nn.Module):
         is_identity = frozen and width == embed_dim
         self.projection = nn.Identity() if is_identity else nn.Linear(width, embed_dim, bias=False)
         self.max_tokens = min(128, int(getattr(encoder.config, "max_position_embeddings", 128)) - 2)
+        self.tokenizer_text = tokenizer_text(tokenizer)
         self._memory: dict[str, Tensor] = {}
         if frozen:
             encoder.requires_grad_(False)
@@ -163,7 +164,7 @@ class DualTeacher(TrainableTeacher):
 
     def preprocessing(self) -> dict[str, Any]:
         audio = asdict(self.audio.config) if isinstance(self.audio, Student) else self.audio.spec.__dict__
-        text = {"config": config_values(self.text.encoder.config), "tokenizer": tokenizer_text(self.text.tokenizer)}
+        text = {"config": config_values(self.text.encoder.config), "tokenizer": self.text.tokenizer_text}
         return {"window_s": self.window_s, "audio": audio, "text": text, "format": FORMAT}
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:

@@ -104,6 +104,7 @@ class MSClap(TrainableTeacher):
         self.version, self.settings, self.original = version, VERSIONS[version], original
         self.max_tokens = text.config.max_position_embeddings if original else self.settings.max_tokens
         self.audio, self.text, self.tokenizer = audio, text, tokenizer
+        self._tokenizer_text = tokenizer_text(tokenizer)
         self.audio_projection = Projection(widths[0], embed_dim, dropout=0.5)
         self.text_projection = Projection(widths[1], embed_dim, dropout=0.5)
         self.scale = nn.Parameter(torch.zeros(()))
@@ -157,7 +158,7 @@ class MSClap(TrainableTeacher):
 
     def preprocessing(self) -> dict[str, Any]:
         mel = float(self.frontend.filterbank.double().sum())
-        config, tokenizer = config_values(self.text.config), tokenizer_text(self.tokenizer)
+        config, tokenizer = config_values(self.text.config), self._tokenizer_text
         parts = {"format": f"msclap-{self.version}", "mel": mel, "config": config, "tokenizer": tokenizer}
         return parts | ({"original": True} if self.original else {})
 
