@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.http_server import Server
-from tinyclap.data.published import download
+from tinyclap.common import download
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are too small for more threads to help
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no test reaches the network

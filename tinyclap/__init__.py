@@ -1,4 +1,4 @@
-"""tinyclap: distil any CLAP into a tiny audio encoder that hears in the same space."""
+"""tinyclap: distil any CLAP into a tiny audio encoder in the same embedding space."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -4,7 +4,7 @@
 
 Parameters and MACs (fvcore; element-wise operators left out on both sides, unknown ones an error) must agree exactly,
 and the peak of the activations alive at once, traced operator by operator, within 2 %. The students are those of
-tests/hardware/test_macs_ram_flash.py, drawn by lot: variants, strides, front ends, heads, windows. Then the space of
+tests/hardware/test_macs_ram_flash.py, drawn at random: variants, strides, front ends, heads, windows. Then the space of
 `tinyclap search` is counted and filtered by a budget, which is timed.
 """
 

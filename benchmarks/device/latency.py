@@ -2,7 +2,7 @@
 
     python -m benchmarks.device.latency --work runs/latency [--students 48]
 
-`tinyclap latency` makes graphs of students drawn by lot (up to 100 M MACs), times them from waveform to embedding on
+`tinyclap latency` makes graphs of students drawn at random (up to 100 M MACs), times them from waveform to embedding on
 one thread and fits a time to each kind of cost. Every student is also predicted by a fit on three quarters of the
 others; the error is relative to its own time.
 """

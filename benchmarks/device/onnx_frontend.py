@@ -3,8 +3,8 @@
     python -m benchmarks.device.onnx_frontend [--rounds 40]
 
 The forms compute the same spectrogram of a 5 s window: a convolution with the Fourier matrix, cropped to the bins that
-the mel filters use; the STFT operator; a matrix product on frames, split 0 to 3 times (`onnx_frontend.GraphLogMel`);
-numpy's FFT outside the graph (`spectrogram.LogMel`); torch.stft. Each is timed alone and, but for torch's, with the
+the mel filters use; the STFT operator; a matrix product on frames, split 0 to 3 times (`OnnxLogMel`); numpy's FFT
+outside the graph (`NumpyLogMel`); torch.stft. Each is timed alone and, but for torch's, with the
 student behind it. Times are medians of interleaved calls; `largest_difference_db` is that from torch.stft on noise.
 """
 

@@ -5,7 +5,7 @@
 Every run is a distillation on ESC-10 with a test set (those of study.py). Its student, whole and pruned by
 rotation, embeds all clips of the data; for each test clip the share of its ten nearest clips by float32 embeddings that
 every form of `tinyclap embed --dtype` finds again: by those of as many dimensions, and by the unpruned ones. "plain
-signs" are bits without the rotation drawn by lot. Rotations are made of the student's embeddings of the training clips.
+signs" are bits without the random rotation. Rotations are made of the student's embeddings of the training clips.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def measure(run: Path) -> dict[tuple[int, str], tuple[float, float]]:
     places = {clip.name: index for index, clip in enumerate(clips.clips)}
     train, test = build_dataset(recipe.data.train), build_dataset(recipe.data.test)  # type: ignore[arg-type]
     heard, asking = (np.array([places[clip.name] for clip in part.clips]) for part in (train, test))
-    whole = clip_embeddings(student.embed_audio, decode(clips, student.sample_rate), progress="student listens")
+    whole = clip_embeddings(student.embed_audio, decode(clips, student.sample_rate), progress="student embeds")
     kept = {}
     for dim in DIMS:
         exact = whole if dim == student.embed_dim else latent_map("rotation", dim, whole[heard]).apply(whole)

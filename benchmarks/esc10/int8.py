@@ -6,7 +6,7 @@ Every run is a distillation with a test set (those of study.py). Each is exporte
 on its training clips, and both log-mel graphs classify its test clips from their files, as a device would. The
 difference is paired by clip; its interval draws whole recordings. The first run is exported with waveform input too,
 for its size. INT8's time is told beside float's on one thread: of the first run's student, and of the published one's
-shape with weights drawn by lot, which change no time.
+shape with weights drawn at random, which change no time.
 """
 
 import argparse

@@ -8,7 +8,7 @@ accuracy, and the share of the teacher's ten nearest clips among all clips of th
 Rotations are also made of the teacher's embeddings of the training clips, alone and with those of the class prompts;
 `mask` is the other reading of the paper's rule, for every clip its own largest entries, which shrinks nothing. With
 --finetune each head is trained again on the stored views for so many epochs. The published student's shape is counted
-and timed before and after, with weights drawn by lot, which change neither.
+and timed before and after, with weights drawn at random, which change neither.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def measure(run: Path, epochs: int) -> dict[tuple[str, int], dict[str, Any]]:
     root = spec.root
     train, test = build_dataset(recipe.data.train), build_dataset(recipe.data.test)  # type: ignore[arg-type]
     whole = esc50(root, esc10=True)
-    mine = clip_embeddings(student.embed_audio, decode(whole, student.sample_rate), progress="student listens")
+    mine = clip_embeddings(student.embed_audio, decode(whole, student.sample_rate), progress="student embeds")
     theirs = teacher_clips(teacher, decode(whole, teacher.sample_rate))
     places = {clip.name: index for index, clip in enumerate(whole.clips)}
     heard, tested = ([places[clip.name] for clip in part.clips] for part in (train, test))
@@ -142,7 +142,7 @@ def trained(
 ) -> np.ndarray:
     """Embeddings of all clips by a student that was pruned and whose head was trained again."""
     again = finetune(prune(student, made), learned, epochs, seed=seed)
-    return clip_embeddings(again.embed_audio, decoded, progress="student listens")
+    return clip_embeddings(again.embed_audio, decoded, progress="student embeds")
 
 
 def summarise(

@@ -1,9 +1,9 @@
-"""Is a searched student better than one drawn by lot? ESC-10, one outer fold; writes benchmarks/results/search.json.
+"""Is a searched student better than one drawn at random? ESC-10, one outer fold; writes benchmarks/results/search.json.
 
     python -m benchmarks.esc10.search --root DATA/ESC-10 --teacher TEACHER --work runs/search_benchmark [--seeds 0 1 2]
 
 For each budget (operations for one window and RAM in int8) and seed, `tinyclap search` and the same number of students
-drawn by lot among all that fit are trained equally briefly on folds 1-3, a fifth of whose recordings ranks them. The
+drawn at random among all that fit are trained equally briefly on folds 1-3, a fifth of whose recordings ranks them. The
 best of either is then distilled on folds 1-3 at equal length and reported on fold 5, which nothing was chosen on: the
 paired difference of centred cosine and accuracy, with intervals that draw whole recordings. Everything is kept in
 --work; the same command goes on after an interruption.
@@ -111,7 +111,7 @@ def tested(run: Path, chosen: StudentConfig) -> dict[str, Any]:
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
     test = build_dataset(recipe.data.test)  # type: ignore[arg-type]
     heard = decode(test, student.sample_rate, **recipe.data.limits)
-    ours = clip_embeddings(student.embed_audio, heard, progress="student listens")
+    ours = clip_embeddings(student.embed_audio, heard, progress="student embeds")
     theirs = teacher_clips(teacher, decode(test, teacher.sample_rate, **recipe.data.limits))
     learned = build_distillation_set(recipe, build_dataset(recipe.data.train), teacher, student)
     flat = learned.targets.embeddings.reshape(-1, teacher.embed_dim).astype(np.float32)
@@ -150,7 +150,7 @@ def summarise(rows: list[dict[str, Any]], given: argparse.Namespace) -> dict[str
 
 
 def difference(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Searched minus drawn by lot, seed by seed on the same clips; intervals draw whole recordings."""
+    """Searched minus drawn at random, seed by seed on the same clips; intervals draw whole recordings."""
     by = {(row["arm"], row["seed"]): row for row in rows}
     seeds = sorted(seed for arm, seed in by if arm == ARMS[0] and (ARMS[1], seed) in by)
     told: dict[str, Any] = {"seeds": seeds}

@@ -96,7 +96,7 @@ def embed(arguments: argparse.Namespace, teacher_run: Path, run: Path) -> tuple[
     dataset = esc50(arguments.root, esc10=True)
     teacher, student = load_teacher("dual", str(teacher_run / "teacher")), Student.from_pretrained(run / "student")
     theirs = teacher_clips(teacher, decode(dataset, teacher.sample_rate))
-    mine = clip_embeddings(student.embed_audio, decode(dataset, student.sample_rate), progress="student listens")
+    mine = clip_embeddings(student.embed_audio, decode(dataset, student.sample_rate), progress="student embeds")
     classes = class_vectors(teacher, dataset.labels, teacher.prompts)
     return theirs, mine, classes
 

@@ -117,7 +117,7 @@ def one_run(arguments: argparse.Namespace, arm: str, fold: int, seed: int) -> di
         classes = class_vectors(taught_by, test.labels, taught_by.prompts)
         theirs, mean = teacher_clips(taught_by, decode(test, taught_by.sample_rate)), np.load(run / TEACHER_MEAN)
     wall_s = read_json(folder / "summary.json", {}).get("wall_s", time.perf_counter() - began)
-    mine = clip_embeddings(network.embed_audio, decode(test, network.sample_rate), progress="student listens")
+    mine = clip_embeddings(network.embed_audio, decode(test, network.sample_rate), progress="student embeds")
     right = outcomes(mine, test, classes)
     told = {} if theirs is None else closeness(mine, theirs, mean)
     row = {"arm": arm, "fold": fold, "seed": seed, "accuracy": float(np.mean(right)), **told}

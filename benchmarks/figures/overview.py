@@ -51,11 +51,11 @@ def _smaller(read: Read) -> Iterator[Row]:
     yield (
         "INT8 instead of float",
         f"accuracy {points(int8['int8_minus_float'], int8['int8_minus_float_ci95'])}; "
-        f"{int8['latency']['student']['float_over_int8']:.2f} times as fast: measure before you choose",
+        f"{int8['latency']['student']['float_over_int8']:.2f} times as fast on this CPU (other networks and CPUs gain)",
         "esc10/int8",
     )
     yield (
-        f"64 of {whole['dim']} dimensions, by rotation",
+        f"64 of the {whole['dim']} dimensions of that student, by rotation",
         f"{percent(sweep['rotation', 64]['retention'])} of the accuracy kept",
         "esc10/prune",
     )
@@ -65,7 +65,7 @@ def _smaller(read: Read) -> Iterator[Row]:
         "esc10/codes",
     )
     yield (
-        f"the student that `search` finds for {budget}, beside one drawn at random",
+        f"the student that `search` finds for {budget}, beside the best of equally many drawn at random",
         f"centred cosine {found['centred_cosine']:+.3f} [{low:+.3f}, {high:+.3f}]",
         "esc10/search",
     )

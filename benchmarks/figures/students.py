@@ -47,7 +47,7 @@ takes {duration(timed["student_wall_s"])} from an
 empty cache to its report on {alone["collected_with"]["threads"]} threads with nothing beside it (fold {timed["fold"]}).
 
 Sounds that the student never met: of two classes left out of its training, the test fold's clips \
-({strangers["n_clips"]} of folds {" and ".join(map(str, unseen["folds"]))}, {strangers["n_runs"]} runs)
+({strangers["n_clips"]}, of folds {", ".join(map(str, unseen["folds"]))}; {strangers["n_runs"]} runs)
 keep a centred cosine of {decimal(strangers["centred_cosine"])}, and {percent(strangers["knn10_overlap"])} of \
 their teacher's ten nearest among all {tracked["gallery"]} clips
 are found again (chance {percent(tracked["knn10_chance"])}). The teacher had heard {strangers["teacher_heard"]}.
@@ -65,9 +65,9 @@ def device(frontends: dict[str, Any], int8: dict[str, Any], base: dict[str, Any]
     own = int8["latency"]["student"]["float_over_int8"]
     return f"""**On the device** (one thread of ONNX Runtime on the same machine; `device/onnx_frontend`, \
 `esc10/int8`, `device/base_install`):
-5 s of sound to its embedding in {small["waveform_to_embedding_ms"]:.2f} ms for the default student, and in \
-{published["over_encoder_alone"]:.2f} times the network's own time for the published
-tinyCLAP's shape. INT8 makes the log-mel graph {int8["sizes"]["logmel"]["ratio"]:.2f} times as large \
+5 s of sound to its embedding in {small["waveform_to_embedding_ms"]:.2f} ms for the default student; for \
+tinyCLAP's published shape the front end adds {100 * published["over_encoder_alone"] - 100:.0f} % to its time. \
+INT8 makes the log-mel graph {int8["sizes"]["logmel"]["ratio"]:.2f} times as large \
 ({file_size(int8["sizes"]["logmel"]["int8_bytes"])}) and changes ESC-10's accuracy by
 {points(int8["int8_minus_float"], None)} [{low:+.1f}, {high:+.1f}] ({int8["n_runs"]} runs); it is {shape:.2f} times as \
 fast as float for the published shape and {own:.2f} times for our
@@ -117,10 +117,10 @@ def boards(search: dict[str, Any], board: dict[str, Any], costs: dict[str, Any],
         [
             f"**A board's budget** (ESC-10, fold 5, {len(search['outcomes']) // len(lines) // 2} seeds; "
             "`esc10/search`): the student that `search` finds, against",
-            f"the best of {search['trials']} drawn by lot among all that fit, with as many short trainings and an "
+            f"the best of {search['trials']} drawn at random among all that fit, with as many short trainings and an "
             "equal last one:",
             "",
-            "| budget | searched, centred cosine | by lot | difference | in accuracy |",
+            "| budget | searched, centred cosine | at random | difference | in accuracy |",
             "| --- | --- | --- | --- | --- |",
             *lines,
             "",

@@ -2,8 +2,8 @@
 
     python -m benchmarks.training.growth [--sizes 1000 10000 100000]
 
-For every size a process of its own decodes so many generated clips of 1 s, lets a small teacher listen to one view of
-each (`embeddings.teacher_embeddings`: what `tinyclap distill` begins with) and tells how long it took and the most
+For every size a process of its own decodes so many generated clips of 1 s, lets a small teacher embed one view of
+each (`training.targets`: what `tinyclap distill` begins with) and tells how long it took and the most
 memory it held. The cache lies in a temporary folder.
 """
 

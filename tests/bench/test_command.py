@@ -116,6 +116,14 @@ def test_a_result_that_cannot_be_written_is_refused_before_timing(
     assert not (tmp_path / "none").exists()
 
 
+def test_what_is_not_a_plain_file_is_left_as_it_is(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "bench", lambda *_, **__: pytest.fail("timed first"))
+    os.mkfifo(tmp_path / "pipe")
+    message, code = failure("bench", str(made), "--out", str(tmp_path / "pipe"))
+    assert (message.startswith(f"{tmp_path / 'pipe'} is not a plain file and is left as it is"), code) == (True, 2)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_read_only_run_is_refused_before_timing(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read_only(dir: Path) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))

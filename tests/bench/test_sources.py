@@ -23,7 +23,7 @@ def test_a_bare_graph_says_what_it_is(waveform: Path, tmp_path: Path) -> None:
     (model,) = find_models([path])
     with pytest.raises(TinyclapError, match=r"says itself that its window_s is 1\.5; leave out --window"):
         find_models([path], window_s=9.0)
-    with pytest.raises(TinyclapError, match="says itself what it hears; leave out --window and --sample-rate"):
+    with pytest.raises(TinyclapError, match="says itself what it takes; leave out --window and --sample-rate"):
         find_models([waveform], window_s=9.0)
     assert (model.name, model.parameters, model.macs, model.input) == ("mine", 12, 34, "waveform")
     assert (model.clip, model.sample_rate, model.window_s) == ((12_000,), 8000, 1.5)

@@ -161,7 +161,8 @@ def test_recipes_check_reports_every_file(run: Run, tmp_path: Path, monkeypatch:
             1,
             "disk full while writing runs/x/metrics.jsonl; free some space and run the command again",
         ),
-        (OSError(errno.ENOSPC, "No space left on device"), 1, "disk full in the run folder or the cache"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "disk full where the output goes, or the cache"),
+        (OSError(errno.EFBIG, "File too large"), 1, "file size limit reached where the output goes, or the cache"),
         (
             PermissionError(errno.EACCES, "Permission denied", "/runs"),
             2,

@@ -120,7 +120,7 @@ class TestEmbed:
         out = tmp_path / "out" / "emb.npy"
         code, told, err = run("embed", tmp_path, "--bundle", made, "--out", out, "--threads", 2)
         assert (code, told) == (0, f"{out}: 1 x 16, float32, 64 bytes a clip\n")
-        assert f"1 files left out; {tmp_path / 'out' / 'emb.json'} names them:\n  {tmp_path / 'bad.wav'}: " in err
+        assert f"1 file left out; {tmp_path / 'out' / 'emb.json'} names them:\n  {tmp_path / 'bad.wav'}: " in err
         np.testing.assert_array_equal(np.load(out), Bundle.load(made).embed(sound))
         code, told, err = run("embed", sound, "--bundle", made, "--out", out)
         assert (code, told) == (2, "")

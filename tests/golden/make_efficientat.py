@@ -1,4 +1,4 @@
-"""Write efficientat.npz: what the original EfficientAT computes with weights that anyone can make again from their names.
+"""Write efficientat.npz: what the original EfficientAT computes with weights that anyone can make from their names.
 
     git clone https://github.com/fschmid56/EfficientAT && cd EfficientAT
     PYTHONPATH=.:TINYCLAP python TINYCLAP/tests/golden/make_efficientat.py   # with torchvision
@@ -45,7 +45,7 @@ def main() -> None:
     frontend = AugmentMelSTFT().eval()
     with torch.no_grad():
         logmel = frontend(waveform())
-        logits, features = model(logmel[:, None])
+        logits, _ = model(logmel[:, None])
     np.savez_compressed(
         GOLDEN,
         logits=logits.numpy(),

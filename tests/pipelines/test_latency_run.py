@@ -111,3 +111,9 @@ def test_the_command_times_a_folder(timed: Path, tmp_path: Path, monkeypatch: py
     broken.write_text("latency: {layers: -1}\n")
     with pytest.raises(TinyclapError, match=r"latency\.layers: got -1, allowed: .*>= 0"):
         load_latency(broken)
+
+
+def test_more_students_than_there_are_end_in_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyclap.pipelines.latency.LARGEST_MACS", 1)
+    with pytest.raises(TinyclapError, match=r"fewer than 8 students .* have at most 1 MACs; ask for 0 or fewer"):
+        make_students(tmp_path / "students", SPACE, 8)

@@ -214,3 +214,14 @@ def test_costs_of_what_pruning_would_leave(home: Path) -> None:
         assert (
             f"--seconds {float(seconds):g}: allowed: above 0" in failure("costs", "runs/small", "--seconds", seconds)[0]
         )
+
+
+def test_a_pruned_student_is_not_trained_over() -> None:
+    run("prune", "runs/small", "--dim", "4", "--out", "runs/four")
+    before = Path("runs/four/student/model.safetensors").read_bytes()
+    message, code = failure("distill", "runs/four/recipe.yaml", "--run", "runs/four", "--resume")
+    assert (message.startswith("runs/four holds a pruned student (`tinyclap"), code) == (True, 2)
+    assert message.endswith("`), not a training that could be resumed")
+    assert Path("runs/four/student/model.safetensors").read_bytes() == before
+    run("report", "runs/four")
+    assert "--resume" not in Path("runs/four/report/report.md").read_text()

@@ -87,7 +87,7 @@ def test_runs_are_never_overwritten_unasked(recipe: Path) -> None:
     message, code = failure("distill", str(recipe))
     assert (code, "--resume" in message, "--overwrite" in message) == (2, True, True)
     begun = CliRunner().invoke(app.app, ["distill", str(recipe), "teacher.source=none", "--run", "new", "--resume"])
-    assert "new holds nothing to resume: it is begun now" in begun.stderr
+    assert "new holds nothing to resume; the training starts from the beginning" in begun.stderr
     message, _ = failure("distill", str(recipe), "training.epochs=3", "--resume")
     assert "differs from the recipe" in message
     assert Path("runs/small/student/model.safetensors").read_bytes() == before

@@ -120,9 +120,9 @@ def test_real_audio_in_the_official_layout(recipe: Path, esc10_root: Path) -> No
     assert told["n_recordings"] < 24
     assert told["summary"]["clips"] == 24
     heard = run("evaluate", "--data", "esc50", "--root", str(esc10_root), "--folds", "1")
-    assert "warning: 24 of the test clips were heard in training" in heard
+    assert "warning: 24 of the test clips are in the training data" in heard
     assert json.loads(Path("runs/small/evaluation.json").read_text())[1]["heard_in_training"] == 24
-    assert "24 of the test clips were heard in training" in Path("runs/small/report/report.html").read_text()
+    assert "24 of the test clips are in the training data" in Path("runs/small/report/report.html").read_text()
     message, _ = failure("distill", str(recipe), train.replace("[1]", "[1, 5]"), test, "--run", "leak")
     assert "data.test: 24 of its 24 clips are in data.train too" in message
     assert not Path("leak").exists()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tinyclap.errors import TinyclapError
-from tinyclap.runs.folder import find_run, open_run
+from tinyclap.runs.folder import find_run, held, open_run
 
 RECIPE = "task: distill\nseed: 3\n"
 
@@ -95,6 +95,21 @@ def test_a_folder_that_is_no_run_is_left_alone(name: str, option: dict[str, Any]
     with pytest.raises(TinyclapError, match=r"run folder work is not empty and is not a run folder .* left alone"):
         open_run(Path("work"), RECIPE, seed=3, **option)
     assert contents(Path("work")) == {name: RECIPE.encode()}
+
+
+def test_two_processes_do_not_train_in_one_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    with held(Path("runs/a")):
+        with held(Path("runs/b")):
+            pass
+        with pytest.raises(TinyclapError, match=r"run folder .*a is in use by another process"), held(Path("./runs/a")):
+            pass
+        monkeypatch.setenv("RANK", "1")  # of the same group as the one that holds it
+        with held(Path("runs/a")):
+            pass
+    monkeypatch.delenv("RANK")
+    with held(Path("runs/a")):
+        pass
+    assert not Path("runs").exists()
 
 
 def test_of_several_processes_only_the_first_makes_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:

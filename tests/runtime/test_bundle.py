@@ -132,9 +132,11 @@ class TestRefusals:
             read_manifest(folder)
 
     def test_no_bundle(self, tmp_path: Path) -> None:
-        with pytest.raises(TinyclapError, match=r"is not a bundle \(holds no bundle\.json\); make one with"):
+        with pytest.raises(
+            TinyclapError, match=r"is not a bundle: it holds no bundle\.json; `tinyclap export --onnx` makes one"
+        ):
             read_manifest(tmp_path)
-        with pytest.raises(TinyclapError, match=r"is not a bundle \(is no folder\)"):
+        with pytest.raises(TinyclapError, match="is not a bundle: there is no such folder"):
             read_manifest(tmp_path / "nowhere")
 
 

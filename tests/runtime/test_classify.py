@@ -81,5 +81,5 @@ class TestText:
         np.testing.assert_allclose(embedding, tiny_text(["dog " * 6]), atol=1e-6)
 
     def test_a_bundle_without_a_text_side_says_so(self, bundle: Bundle) -> None:
-        with pytest.raises(TinyclapError, match="has no text side; export it with `tinyclap export --text`"):
+        with pytest.raises(TinyclapError, match="has no text side; export it with `tinyclap export --onnx --text`"):
             bundle.embed_text(["dog"])

@@ -267,8 +267,12 @@ def test_what_cannot_be_stored_or_read_says_so(bundle: Bundle, sounds: list[Path
     with pytest.raises(TinyclapError, match="dtype 'int4' is not known; allowed: float32"):
         embed_files(bundle, sounds, out, dtype="int4")
     assert names(tmp_path) == ["sounds"]
-    with pytest.raises(TinyclapError, match=r"emb.npy with emb.json cannot be read .*embed the files again"):
+    with pytest.raises(TinyclapError, match=r"there is no file .*emb\.npy; make it with `tinyclap embed`"):
         read_embeddings(out)
+    out.write_bytes(b"no array")
+    with pytest.raises(TinyclapError, match=r"emb\.npy with emb\.json cannot be read .*embed the files again"):
+        read_embeddings(out)
+    out.unlink()
     embed_files(bundle, sounds, out, dtype="binary")
     np.save(out, np.load(out)[:, :1])
     with pytest.raises(TinyclapError, match=r"cannot be read \(binary embeddings of 16 dimensions are uint8 \(N, 2\)"):

@@ -9,10 +9,13 @@ import pytest
 
 from tests.support.commands import failure, run
 from tests.support.tiny import small_recipe, tiny_clap
-from tinyclap.config.load_recipe import load_recipe
+from tinyclap.config.load_recipe import dump, load_recipe
+from tinyclap.errors import TinyclapError
 from tinyclap.hardware.budget import Budget
 from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student_config import StudentConfig
+from tinyclap.pipelines.search import train_chosen
+from tinyclap.runs.folder import open_run
 from tinyclap.scaling.design_space import DesignSpace, FeasibleSet, enumerate_space, frontends
 from tinyclap.scaling.options import SearchOptions
 from tinyclap.scaling.successive_halving import Report, Stopped, Trial, search
@@ -154,6 +157,14 @@ def test_the_command_writes_a_ranked_table_a_picture_and_the_recipe_of_the_best(
     first = (folder / "chosen.yaml").read_text().splitlines()[0]
     then = f"; tinyclap prune --dim {best.embed_dim}" if best.embed_dim < 16 else ""
     assert first == f"# tinyclap distill {folder / 'chosen.yaml'}{then}"
+
+
+def test_another_searchs_student_is_not_taken_for_the_chosen_one(home: Path) -> None:
+    run("search", "small.yaml", *LIMITS)
+    made = Path("runs/small-searched")
+    open_run(made, dump(load_recipe("runs/small-search/chosen.yaml", ["training.epochs=7"])), seed=0)
+    with pytest.raises(TinyclapError, match="runs/small-searched holds the student of another search; rename"):
+        train_chosen(json.loads(Path("runs/small-search/search.json").read_text()), Path("runs/small-search"))
 
 
 def test_what_cannot_be_searched_says_so(home: Path) -> None:

@@ -14,7 +14,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers import base, untrained
+from tinyclap.teachers import base, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.dual import TextTower, load_dual
 from tinyclap.teachers.hf import HFTeacher, load_hf
@@ -278,3 +278,16 @@ def test_full_size_laion_layout(laion_config_root: Path, tmp_path: Path) -> None
     assert teacher.embed_dim == 512
     torch.testing.assert_close(teacher.embed_audio(torch.from_numpy(clip)[None]), theirs, atol=1e-5, rtol=0)
     torch.testing.assert_close(teacher.embed_text(CAPTIONS), text.pooler_output, atol=1e-5, rtol=0)
+
+
+def test_a_kind_that_is_not_known_is_refused() -> None:
+    with pytest.raises(TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, dual"):
+        load_teacher("clap", "somewhere")
+    with pytest.raises(TinyclapError, match="a dual teacher has no other original"):
+        load_teacher("dual", "somewhere", original=True)
+
+
+def test_a_teachers_folder_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make_hf().save_pretrained(tmp_path / "teacher", CARD)
+    assert load_teacher("hf", "~/teacher").embed_dim == make_hf().embed_dim

@@ -193,7 +193,7 @@ def test_mismatches_are_named(tmp_path: Path) -> None:
     with pytest.raises(TinyclapError, match=r"shape \(16, 3, 16\)"):
         distill(make_student(), np.zeros((16, 3, DIM), np.float16), MEAN, make_views(), OPTIONS, tmp_path)
     other = Views(decode(Procedural(16, duration_s=1.0), 16_000), replace(SPEC, seed=3))
-    with pytest.raises(TinyclapError, match="16000 Hz for a student that hears 8000 Hz"):
+    with pytest.raises(TinyclapError, match="16000 Hz for a student that expects 8000 Hz"):
         LogMelViews(other, LogMel(FRONTEND))
     coarser = LogMelViews(make_views().views, LogMel(replace(FRONTEND, n_mels=16)), keep=False)
     with pytest.raises(TinyclapError, match="another front end"):

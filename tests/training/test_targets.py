@@ -242,7 +242,7 @@ def test_an_embedding_that_is_not_finite_names_the_clip() -> None:
 
 def test_views_at_another_rate_are_refused() -> None:
     views = Views(decode(Procedural(2, duration_s=1.0), 16_000), SPEC)
-    with pytest.raises(TinyclapError, match="views at 16000 Hz for a teacher that hears 8000 Hz"):
+    with pytest.raises(TinyclapError, match="views at 16000 Hz for a teacher that expects 8000 Hz"):
         teacher_embeddings(FakeTeacher(), views)
 
 

@@ -1,4 +1,4 @@
-"""Which stretches of a sound the encoder hears: of an array, of a file of any length, of a live stream.
+"""Which stretches of a sound the encoder gets: of an array, of a file of any length, of a live stream.
 
 A sound longer than a window is cut into consecutive windows, the last one aligned to the end; a shorter one is repeated
 as a whole and cut. Every window is float32 (window,) at the encoder's rate; `window` and `hop` are in samples.
@@ -64,7 +64,7 @@ def mono(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
 
 
 def of_stream(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """For every `hop` samples of a stream of blocks (n,): the samples heard so far and the last window.
+    """For every `hop` samples of a stream of blocks (n,): the samples so far and the last window.
 
     When the stream ends, once more for what is left of a hop.
     """

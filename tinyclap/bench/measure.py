@@ -93,6 +93,8 @@ def as_object(result: Mapping[str, Any]) -> str:
 def refuse_unwritable(paths: Sequence[Path]) -> None:
     """Raise a TinyclapError, before anything is timed, if `keep` could not write files there."""
     for path in paths:
+        if path.exists() and not path.is_file():
+            raise TinyclapError(f"{path} is not a plain file and is left as it is; name another file with --out")
         try:
             tempfile.TemporaryFile(dir=path.parent).close()  # as root, permissions alone do not tell
         except OSError as error:

@@ -60,7 +60,7 @@ def run_there(
         host: where to run it.
         files: that it needs, with names in a folder that is removed at the end, whatever happens.
         arguments: of the command.
-        progress: is told what happens, and what the command says there on stderr.
+        progress: called with a line on each step, and with what the command says there on stderr.
 
     Raises:
         TinyclapError: no ssh here, something is missing there, or the command refuses what it was given.

@@ -22,17 +22,17 @@ def bench_there(
     settings: Mapping[str, Any],
     progress: Callable[[str], object],
 ) -> dict[str, Any]:
-    """The result of `bench.bench` on another machine.
+    """The result of `measure.bench` on another machine.
 
     Args:
         host: that machine.
         sources: runs, bundles and ONNX files.
         models: what `find_models` found there.
         settings: of the command, by option; what is None or False is left out.
-        progress: is told what the command says there.
+        progress: called with each line that the command prints there.
 
     Raises:
-        TinyclapError: as of `bench.bench` and `remote.run_there`.
+        TinyclapError: as of `measure.bench` and `remote.run_there`.
     """
     refuse_unfit(models, settings["--batch"], settings["--compare"])
     names, files = dict[Path, str](), list[File]()

@@ -90,7 +90,7 @@ def find_models(
     found: list[TimedGraph] = []
     folders = {source: bundle_folder(source) for source in sources}
     if (window_s, sample_rate) != (None, None) and None not in folders.values():
-        raise TinyclapError(f"{sources[0]} says itself what it hears; leave out --window and --sample-rate")
+        raise TinyclapError(f"{sources[0]} says itself what it takes; leave out --window and --sample-rate")
     for source in sources:
         folder = folders[source]
         found += [_bare(source, window_s, sample_rate)] if folder is None else _of_bundle(source, folder, int8)

@@ -69,7 +69,7 @@ def run_script(
     feed: Callable[[IO[bytes]], None] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> Completed:
-    """Run a script there; `feed` writes what it reads, and `on_line` is told each line of its stderr at once.
+    """Run a script there; `feed` writes what it reads, and `on_line` is called with each line of its stderr at once.
 
     Raises:
         TinyclapError: there is no ssh here.

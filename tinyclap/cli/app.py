@@ -18,7 +18,7 @@ from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
 from tinyclap.version import __version__
 
-INTERRUPTED = "interrupted; nothing finished is lost: give the same command again, for a training with --resume"
+INTERRUPTED = "interrupted; what was finished is kept. Run the same command again (a training goes on with --resume)"
 
 
 def _app(purpose: str) -> typer.Typer:
@@ -33,7 +33,7 @@ def _app(purpose: str) -> typer.Typer:
     )
 
 
-app = _app("Distil any CLAP into a tiny audio encoder that hears in the same space.")
+app = _app("Distil any CLAP into a tiny audio encoder in the same embedding space.")
 recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
@@ -140,8 +140,10 @@ def _train(
     folder = run or _runs() / loaded.name
     from tinyclap.runs.folder import check_run
 
-    if not check_run(folder, dump(loaded), resume=resume, overwrite=overwrite) and resume:
-        typer.echo(f"{folder} holds nothing to resume: it is begun now", err=True)
+    is_begun = check_run(folder, dump(loaded), resume=resume, overwrite=overwrite)
+    if resume and not is_begun:
+        typer.echo(f"{folder} holds nothing to resume; the training starts from the beginning", err=True)
+    typer.echo("loading torch, the teacher and the clips ...", err=True)
     from tinyclap.pipelines.run_recipe import run_recipe  # loads torch, which no mistake above need wait for
 
     if run_recipe(loaded, folder, resume=resume, overwrite=overwrite):  # in other processes than the first: nothing

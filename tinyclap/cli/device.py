@@ -85,7 +85,8 @@ def embed(
     made = embed_files(loaded, sounds, out, dtype=dtype, workers=threads, overwrite=overwrite)
     if made.bad:
         named = "".join(f"\n  {entry.file}: {entry.reason}" for entry in made.bad[:10])
-        typer.echo(f"{len(made.bad)} files left out; {out.with_suffix('.json')} names them:{named}", err=True)
+        count = f"{len(made.bad)} file" + ("s" if len(made.bad) > 1 else "")
+        typer.echo(f"{count} left out; {out.with_suffix('.json')} names them:{named}", err=True)
     kept = "" if dtype == "float32" else "; too few clips to measure what their neighbours lose"
     if made.neighbours_kept is not None:
         from tinyclap.embeddings.neighbours import knn_chance

@@ -6,7 +6,7 @@ import sys
 from tinyclap.common.files import cache_root
 from tinyclap.errors import TinyclapError
 
-_FULL = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk quota used up"}
+_FULL = {errno.ENOSPC: "disk full", errno.EDQUOT: "disk quota used up", errno.EFBIG: "file size limit reached"}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _MEMORY_HINT = (
     "out of memory ({detail}); lower training.batch_size, raise training.micro_batches, shorten views.duration_s or "
@@ -60,7 +60,9 @@ def _refused_file(error: OSError) -> tuple[str, int] | None:
     what = error.filename2 or error.filename
     if error.errno in _FULL:
         place = (
-            f" while writing {what}" if what else f" in the run folder or the cache {cache_root()} ($TINYCLAP_CACHE)"
+            f" while writing {what}"
+            if what
+            else f" where the output goes, or the cache {cache_root()} ($TINYCLAP_CACHE)"
         )
         return f"{_FULL[error.errno]}{place}; free some space and run the command again", 1
     if not what:

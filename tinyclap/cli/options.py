@@ -10,7 +10,7 @@ RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run f
 
 
 def chosen_run(asked: Path | None) -> Path:
-    """The run that was asked for, or the newest one, which is named on stderr; raises as `run.find_run` does."""
+    """The run that was asked for, or the newest one, named on stderr; raises as `runs.folder.find_run` does."""
     from tinyclap.runs.folder import find_run
 
     folder = find_run(asked)

@@ -121,7 +121,7 @@ def search_command(
 
     The same command goes on after an interruption.
     """
-    from tinyclap.config.load_recipe import load_recipe
+    from tinyclap.config.load_recipe import dump, load_recipe
     from tinyclap.runs.folder import RUNS
 
     loaded = load_recipe(recipe, overrides or [], task="distill")
@@ -131,7 +131,7 @@ def search_command(
     from tinyclap.scaling.options import SearchOptions, refuse_other
 
     options = SearchOptions(trials, epochs, minutes, seed)
-    refuse_other(loaded, budget, options, views, folder)
+    refuse_other(dump(loaded), budget, options, views, folder)
     from tinyclap.pipelines.search import search_run, train_chosen
     from tinyclap.reports.console.search import as_object, as_table
 

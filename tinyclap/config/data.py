@@ -141,7 +141,7 @@ class Data(Section):
 
     @property
     def limits(self) -> "DecodeLimits":
-        """What `data.decoded.decode` is told of clips that are long or cannot be used."""
+        """The arguments of `data.decoded.decode` about clips that are long or cannot be used."""
         return {"max_clip_s": self.max_clip_s, "max_bad_share": self.max_bad_share}
 
     def conflicts(self) -> Iterator[tuple[str, str]]:

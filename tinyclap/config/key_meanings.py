@@ -5,7 +5,7 @@ MEANINGS = {
     "seed": "of weights, order and dropout",
     "teacher": "who is learned from",
     "data": "which sounds",
-    "views": "how a clip may differ each time it is heard",
+    "views": "how a clip may differ from one use to the next",
     "student": "the network that learns",
     "audio": "the audio tower",
     "text": "the text tower",

@@ -1,13 +1,14 @@
 """Recipe sections on the frozen teacher, one a kind."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.strict_yaml.sections import Count, Seconds, Section, Templates, Text
+from tinyclap.strict_yaml.sections import Section, Text
+from tinyclap.teachers.options import OnnxOptions, TaggerOptions
 
 YEARS = (2022, 2023)  # of Microsoft's CLAPs; YAML reads an unquoted one as a number
 
@@ -39,28 +40,12 @@ class ClapTeacher(Section):
         return Path(self.source).exists()
 
 
-class TaggerTeacher(Section):
-    """An audio tagger and a sentence encoder, which is a CLAP too. `space: tags` embeds sounds and texts as mixtures of
-    the tagger's classes, `space: names` in the sentence encoder's own space."""
+@dataclass(frozen=True)
+class TaggerTeacher(TaggerOptions):
+    """An audio tagger and a sentence encoder, which together are a CLAP. `space: tags` embeds sounds and texts as
+    mixtures of the tagger's classes, `space: names` in the sentence encoder's own space."""
 
-    kind: Literal["tagger"]
-    audio: Text = "mn04_as"
-    text: Text = "sentence-transformers/all-MiniLM-L6-v2"
-    classes: Text | None = None
-    outputs: Literal["logits", "probabilities"] = "logits"
-    sample_rate: Count | None = None
-    window_s: Seconds | None = None
-    space: Literal["tags", "names"] = "tags"
-    temperature: Annotated[float, Field(gt=0, le=10)] = 0.1
-    calibrated: bool = True
-
-    def conflicts(self) -> Iterator[tuple[str, str]]:
-        is_graph = self.audio.endswith(".onnx")
-        if is_graph and self.classes is None:
-            yield "classes", "got null, allowed: a file with the names of the classes, where audio is an ONNX graph"
-        for key, default in (("classes", None), ("outputs", "logits"), ("sample_rate", None), ("window_s", None)):
-            if not is_graph and getattr(self, key) != default:
-                yield key, f"got {getattr(self, key)}, allowed: nothing here, unless audio is an ONNX graph"
+    kind: Literal["tagger"] = field(kw_only=True)
 
     def files(self) -> dict[str, str]:
         """What it names on this machine, by key."""
@@ -68,40 +53,21 @@ class TaggerTeacher(Section):
         named |= {"classes": self.classes} if self.classes else {}
         return named | ({"text": self.text} if _is_path(self.text) else {})
 
-    @property
-    def is_local(self) -> bool:
-        """Whether it lies on this machine; its name is no hub id in any case."""
-        return True
+    is_local = True  # its name is no hub id
 
 
-class OnnxTeacher(Section):
+@dataclass(frozen=True)
+class OnnxTeacher(OnnxOptions):
     """A CLAP as two ONNX graphs. What an audio graph does not say itself (those of `tinyclap convert` do) is said here:
     with `frontend` it takes log-mel spectrograms, else waveforms."""
 
-    kind: Literal["onnx"]
-    audio: Text
-    text: Text
-    tokenizer: Text
-    sample_rate: Count | None = None
-    window_s: Seconds | None = None
-    frontend: FrontendSpec | None = None
-    max_tokens: Count = 77
-    prompts: Templates = ("This is a sound of {}.",)
-    logit_scale: Annotated[float, Field(gt=0, le=1000)] = 20.0
-    licence: Text = "unknown"
-
-    def conflicts(self) -> Iterator[tuple[str, str]]:
-        if self.frontend and self.sample_rate not in (None, self.frontend.sample_rate):
-            yield "sample_rate", f"got {self.sample_rate}, allowed: the front end's, {self.frontend.sample_rate}"
+    kind: Literal["onnx"] = field(kw_only=True)
 
     def files(self) -> dict[str, str]:
         """What it names on this machine, by key."""
         return {"audio": self.audio, "text": self.text, "tokenizer": self.tokenizer}
 
-    @property
-    def is_local(self) -> bool:
-        """Whether it lies on this machine."""
-        return True
+    is_local = True  # its name is no hub id
 
 
 AnyTeacher = Annotated[ClapTeacher | TaggerTeacher | OnnxTeacher, Field(discriminator="kind")]

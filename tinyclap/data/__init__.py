@@ -38,11 +38,11 @@ def _unfiltered(spec: "AnyData") -> Dataset:
         case "folder":
             from tinyclap.data.folder import folder
 
-            return folder(Path(spec.root))
+            return folder(Path(spec.root).expanduser())
         case "manifest":
             from tinyclap.data.manifest import manifest
 
-            return manifest(Path(spec.path), None if spec.root is None else Path(spec.root))
+            return manifest(Path(spec.path).expanduser(), None if spec.root is None else Path(spec.root).expanduser())
         case "procedural":
             from tinyclap.data.procedural.dataset import Procedural
 
@@ -57,7 +57,7 @@ def _published(spec: "PublishedData") -> Dataset:
     """A data set in its official layout, downloaded before where the spec asks for it."""
     from tinyclap.data.published import audiocaps, clotho, esc50, fsd50k, macs, tut2017, urbansound8k
 
-    root = Path(spec.root)
+    root = Path(spec.root).expanduser()
     match spec.kind:
         case "esc50":
             if spec.download:

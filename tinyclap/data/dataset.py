@@ -1,6 +1,6 @@
 """What a clip and a data set are; data sets of files use `Dataset` as it is.
 
-A data set that makes its clips (`data/procedural.py`) subclasses `Dataset` and overrides the three hooks
+A data set that makes its clips (`data/procedural/dataset.py`) subclasses `Dataset` and overrides the three hooks
 `_info(clip)`, `_load(clip, ...)` and `_content(clip)`. They get the clip, never its index, so that `select`
 (a shallow copy with fewer clips) works for every subclass: all that a clip needs beyond the data set's own
 settings must be recoverable from the `Clip`, e.g. its number from its name.

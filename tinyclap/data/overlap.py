@@ -1,4 +1,4 @@
-"""Which clips of a test set a training has heard."""
+"""Which clips of a test set are in the training data."""
 
 import hashlib
 from collections.abc import Hashable, Iterator
@@ -20,13 +20,13 @@ def clips_in_training(train: Dataset, test: Dataset) -> list[Clip]:
 
 
 def refuse_overlap(train: Dataset, test: Dataset) -> None:
-    """Raises TinyclapError where a test set holds clips that the training hears."""
+    """Raises TinyclapError where a test set holds clips that are in the training data."""
     known = clips_in_training(train, test)
     if known:
         named = listed([f"{clip.name} (of recording {clip.source})" if clip.source else clip.name for clip in known], 3)
         raise TinyclapError(
             f"data.test: {len(known)} of its {len(test)} clips are in data.train too, as files or as parts of the same "
-            f"recordings: {named}; choose other folds, labels or files, so that the test is of sounds never heard"
+            f"recordings: {named}; choose other folds, labels or files, so that no test clip is in the training data"
         )
 
 

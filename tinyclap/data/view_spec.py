@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from tinyclap.common.settings import Conflicts, Settings
 
 VERSION = 1  # of draw and render: raised when a view would sound different, so that stored ones are made again
-GRID_S = 0.01  # of times within clips: whole samples at every common rate, so that none hears another offset
+GRID_S = 0.01  # of times within clips: whole samples at every common rate, so that none gets another offset
 NOISE_RATE = 32_000
 SPEED_STEPS = 8
 MIX_SNR_DB = (0.0, 12.0)

@@ -94,7 +94,7 @@ def latent_map(method: str, dim: int, embeddings: np.ndarray, *, seed: int = 0) 
 
     "rotation": onto the first eigenvectors of the embeddings' second moment, not centred, since cosines are taken from
     the origin. "magnitude": the dimensions of the largest mean absolute value (the paper's Eq. 8, with the mean over
-    clips), in their own order. "random": dimensions drawn by lot, the floor to compare with.
+    clips), in their own order. "random": dimensions drawn at random, the floor to compare with.
 
     Args:
         method: one of METHODS.

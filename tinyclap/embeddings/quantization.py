@@ -1,7 +1,7 @@
 """Embeddings in fewer bytes, for libraries of millions of clips, and what that costs in neighbours.
 
 float16 rounds. int8 scales each row so that its largest entry is 127, which leaves cosines as they are. binary keeps
-one bit a dimension: the sign after a rotation drawn by lot (random hyperplanes: Charikar, STOC 2002,
+one bit a dimension: the sign after a rotation drawn at random (random hyperplanes: Charikar, STOC 2002,
 doi:10.1145/509907.509965). Without the rotation the signs of a pruned space would say little, since its first
 dimensions hold nearly everything and have the same sign for most sounds.
 """
@@ -89,7 +89,7 @@ def neighbours_kept(embeddings: np.ndarray, dtype: str) -> float | None:
 
 @cache
 def _rotation(dim: int) -> np.ndarray:
-    """An orthogonal matrix (dim, dim), float32, drawn by lot and the same everywhere."""
+    """An orthogonal matrix (dim, dim), float32, drawn at random and the same everywhere."""
     # RandomState, because its numbers are frozen for all versions of numpy, and stored bits must stay readable.
     drawn = np.random.RandomState(0).standard_normal((dim, dim))
     orthogonal, upper = np.linalg.qr(drawn)

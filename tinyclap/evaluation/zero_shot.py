@@ -122,5 +122,5 @@ class ZeroShotTask:
 
     def student_clips(self, student: Student) -> np.ndarray:
         """A student's embeddings of the usable clips, unit-norm float32 (N, D)."""
-        embeddings = clip_embeddings(student.embed_audio, self.decoded[student.sample_rate], progress="student listens")
+        embeddings = clip_embeddings(student.embed_audio, self.decoded[student.sample_rate], progress="student embeds")
         return embeddings[self.usable]

@@ -23,8 +23,9 @@ def readme(manifest: Manifest, labels: Sequence[str]) -> str:
     extra = "[text]" if manifest.text else ""
     return f"""# {manifest.name}
 
-A small audio encoder that hears as the CLAP *{manifest.teacher["name"]}* does: {manifest.sample_rate} Hz mono sound to
-{manifest.embed_dim} dimensions, in windows of {manifest.window_s:g} s. Exported by tinyclap {manifest.tinyclap}.
+A small audio encoder in the embedding space of the CLAP *{manifest.teacher["name"]}*:
+{manifest.sample_rate} Hz mono sound to {manifest.embed_dim} dimensions, in windows of {manifest.window_s:g} s.
+Exported by tinyclap {manifest.tinyclap}.
 
 Licence of the weights: {manifest.licence} (inherited from the teacher: {manifest.teacher["licence"]}).
 

@@ -1,4 +1,4 @@
-"""What an export listens to: training clips to calibrate on, other clips to measure on, generated sounds to ship."""
+"""The sounds of an export: training clips to calibrate on, other clips to measure on, generated sounds to ship."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class CalibrationSet:
 
     @property
     def measured(self) -> tuple[Decoded, list[int]]:
-        """Windows to measure on, none of which the calibration heard (unless there is only one)."""
+        """Windows to measure on, none of which the calibration used (unless there is only one)."""
         decoded = self.train if self.test is None else self.test
         used = set(self.calibration) if self.test is None else set()
         free = [index for index in range(len(decoded)) if index not in used] or [0]

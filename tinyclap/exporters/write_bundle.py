@@ -94,8 +94,8 @@ class Exporter:
         options: what goes into the bundle.
         name: of the bundle.
         prompts: templates with `{}`.
-        sweep: what fewer dimensions of a pruned student cost, rows of `prune.sweep`.
-        progress: is told what happens.
+        sweep: what fewer dimensions of a pruned student cost, rows of `pruning.sweep`.
+        progress: called with a line on each step.
     """
 
     student: Student
@@ -116,6 +116,8 @@ class Exporter:
         """
         refuse_taken(folder, overwrite)
         student, options = self.student.eval(), self.options
+        if options.int8_min_agreement is not None and not (options.labels or self.calibration_set.labels):
+            raise TinyclapError("--int8-min-agreement needs classes; give --labels, or a recipe with data.test")
         with whole_folder(folder) as new:
             text = self._write_words(new)
             graphs = self._graphs()
@@ -178,7 +180,7 @@ class Exporter:
         return graphs | static
 
     def _facts(self, graphs: Graphs) -> dict[str, dict[str, Any]]:
-        """What the manifest says of each graph; MACs as in `counting`, for one window and without the front end."""
+        """What the manifest says of each graph; MACs as in `traced_costs`, for one window and without the front end."""
         student, facts = self.student, {}
         spec = student.config.frontend
         for name, graph in graphs.items():
@@ -210,8 +212,6 @@ class Exporter:
 
         inputs = windows if kind == "waveform" else logmels
         labels = self.options.labels or calibration_set.labels
-        if not labels and self.options.int8_min_agreement is not None:
-            raise TinyclapError("--int8-min-agreement needs classes; give --labels, or a recipe with data.test")
         classes = self._classes(labels) if labels else None
         batches = inputs(self.student, decoded, indices)
         measured = quantize_int8.measure(opened(FLOAT_GRAPH), opened(INT8_GRAPH), batches, classes)

@@ -63,7 +63,7 @@ class Student(nn.Module):
 
     @torch.no_grad()
     def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Embed clips of any length, as a teacher does (see `windows.embed_clips`).
+        """Embed clips of any length, as a teacher does (see `long_audio.embed_long`).
 
         Args:
             waveforms: float32 (B, T) in [-1, 1]; beyond `lengths` anything.

@@ -23,10 +23,7 @@ def build_teacher(section: ClapTeacher | TaggerTeacher | OnnxTeacher) -> Teacher
     """The frozen teacher that a recipe names; raises as the loader of its kind does."""
     if isinstance(section, ClapTeacher):
         return load_teacher(section.kind, section.source, original=section.parity == "original")
-    settings = section.model_dump(exclude={"kind", "frontend"})
-    if isinstance(section, TaggerTeacher):
-        return load_tagger_teacher(**settings)
-    return load_onnx_teacher(**settings, frontend=section.frontend)
+    return load_tagger_teacher(section) if isinstance(section, TaggerTeacher) else load_onnx_teacher(section)
 
 
 def build_distillation_set(

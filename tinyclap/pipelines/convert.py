@@ -51,7 +51,7 @@ def convert(source: str, target: Path, overrides: Sequence[str] = ()) -> str:
             for a graph of its audio tower, any teacher.
         target: a new folder, or for the graph a new file that ends in .onnx.
         overrides: of the recipe of a student's run, `key=value` each: its teacher (the paper's, Microsoft CLAP 2022)
-            and what pruning and exporting listen to (generated sounds, as its training data does not come along).
+            and the data of pruning and exporting (generated sounds, as its training data does not come along).
 
     Raises:
         TinyclapError: the target is taken, none of these sources, or what reading them raises.

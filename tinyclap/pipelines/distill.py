@@ -22,7 +22,7 @@ from tinyclap.pipelines.build import build_distillation_set, build_teacher, desc
 from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import model_card
-from tinyclap.runs.folder import check_run, open_run
+from tinyclap.runs.folder import check_run, open_run, refuse_derived
 from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
@@ -37,11 +37,12 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     several processes only the first returns something.
     """
     began = time.perf_counter()
-    check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
+    if check_run(run, dump(recipe), resume=resume, overwrite=overwrite):
+        refuse_derived(run)
     hub.check_folder(run / "student", overwrite=True)
     accelerator = build_accelerator(recipe.training.precision)
     micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
-    with accelerator.main_process_first():  # it downloads, decodes and lets the teacher listen; the others read
+    with accelerator.main_process_first():  # it downloads, decodes and embeds; the others read
         train = build_dataset(recipe.data.train)
         teacher = build_teacher(recipe.teacher)
         torch.manual_seed(recipe.seed)

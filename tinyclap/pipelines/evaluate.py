@@ -77,13 +77,16 @@ def _clips_in_training(data: Data, test: Dataset) -> int | None:
 
 def _teacher_mean(run: Path) -> np.ndarray | None:
     """Of the embeddings that a run's student learned from; None where it was not trained here."""
-    if read_json(run / "summary.json", {}).get("converted_from") and not (run / TEACHER_MEAN).exists():
+    summary = read_json(run / "summary.json", {})
+    if summary.get("converted_from") and not (run / TEACHER_MEAN).exists():
         return None
+    again = f"tinyclap distill {run}/recipe.yaml --run {run} --resume"
+    if summary.get("pruned"):
+        again = read_json(run / "env.json", {}).get("command", "tinyclap prune")
     try:
         mean: np.ndarray = np.load(run / TEACHER_MEAN)
     except (OSError, ValueError, EOFError) as error:
         raise TinyclapError(
-            f"{run / TEACHER_MEAN}, the teacher's mean embedding, cannot be read ({error}); "
-            f"`tinyclap distill {run}/recipe.yaml --run {run} --resume` writes it again"
+            f"{run / TEACHER_MEAN}, the teacher's mean embedding, cannot be read ({error}); `{again}` writes it again"
         ) from error
     return mean

@@ -31,7 +31,7 @@ def export_run(
         out: of the bundle; None for `bundle` in the run folder.
         labels: of the label table; None for the classes of the run's test set.
         overwrite: replace the bundle that is there.
-        progress: is told what happens.
+        progress: called with a line on each step.
         **options: further fields of `ExportOptions`.
 
     Raises:
@@ -40,6 +40,7 @@ def export_run(
     """
     folder = run / "bundle" if out is None else out
     refuse_taken(folder, overwrite)
+    ExportOptions(labels=labels or (), **options)  # refuses what does not fit before anything is loaded
     progress("loading the student, its teacher and its clips")
     finished = load_distilled_run(run, "export")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher

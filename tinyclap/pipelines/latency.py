@@ -22,12 +22,13 @@ from tinyclap.runtime.session import open_session
 from tinyclap.scaling.design_space import DesignSpace
 
 STUDENTS, TIMES = "students.json", "times.json"
+DRAWS = 1000  # for each student wanted, after which there are too few
 LARGEST_MACS = 100_000_000
 AT_ONCE = 8  # that take turns while they are timed
 
 
 def make_students(folder: Path, space: DesignSpace, n: int, seed: int = 0) -> None:
-    """Write graphs from waveform to embedding of students drawn by lot from a space; needs the train install.
+    """Write graphs from waveform to embedding of students drawn at random from a space; needs the train install.
 
     Goes on where an earlier call for the same students was interrupted.
 
@@ -119,7 +120,7 @@ def _call(path: Path, config: StudentConfig, threads: int) -> Any:
 def _drawn(space: DesignSpace, n: int, rng: random.Random) -> list[StudentConfig]:
     trunks = list(space.trunks())
     found: dict[StudentConfig, None] = {}
-    while len(found) < n:
+    for _ in range(DRAWS * n):
         config = dataclasses.replace(
             space.base,
             phinet=rng.choice(trunks),
@@ -129,7 +130,11 @@ def _drawn(space: DesignSpace, n: int, rng: random.Random) -> list[StudentConfig
         )
         if student_costs(config).macs <= LARGEST_MACS:
             found[config] = None
-    return list(found)
+        if len(found) == n:
+            return list(found)
+    raise TinyclapError(
+        f"fewer than {n} students near this recipe's have at most {LARGEST_MACS:,} MACs; ask for {len(found)} or fewer"
+    )
 
 
 def _graph_name(number: int) -> str:

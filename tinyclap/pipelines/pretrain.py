@@ -26,7 +26,7 @@ from tinyclap.training.pretrain import pretrain, refuse_several
 
 
 def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
-    """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `run_distill`."""
+    """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `distill_run`."""
     began = time.perf_counter()
     check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
     accelerator = build_accelerator(recipe.training.precision)

@@ -93,7 +93,7 @@ class _Pruning:
         sounds: Dataset = folder_data(self.options.calibrate) if self.options.calibrate else self.train
         student = self.finished.student
         decoded = decode(sounds, student.sample_rate, **self.finished.recipe.data.limits)
-        embeddings = _usable(clip_embeddings(student.embed_audio, decoded, progress="student listens"))
+        embeddings = _usable(clip_embeddings(student.embed_audio, decoded, progress="student embeds"))
         if len(embeddings) < self.options.dim:
             warnings.warn(
                 f"{len(embeddings)} clips choose {self.options.dim} dimensions: too few to tell which ones matter; "

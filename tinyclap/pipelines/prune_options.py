@@ -16,7 +16,7 @@ class PruneOptions:
 
     Attributes:
         dim: dimensions to keep.
-        method: one of `latent.METHODS`.
+        method: one of `latent_map.METHODS`.
         finetune: epochs of training the head alone afterwards, over every stored view; 0 for none.
         sweep: dimensions to measure every method at, besides.
         calibrate: folder of audio to choose the dimensions by; None for the run's own training clips.

@@ -22,6 +22,7 @@ from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
 from tinyclap.embeddings import similarity
 from tinyclap.embeddings.latent_map import LatentMap, latent_map
+from tinyclap.errors import TinyclapError
 from tinyclap.hardware.budget import Budget
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
@@ -62,7 +63,7 @@ def search_run(
         options: how long to search.
         views: of each clip in the trials.
         folder: of the search; the same search goes on there.
-        progress: is told what happens, a line at a time.
+        progress: called with a line on each step.
 
     Returns:
         What search.json says.
@@ -70,7 +71,7 @@ def search_run(
     Raises:
         TinyclapError: a budget that nothing fits, another search's folder, or what the data raise.
     """
-    refuse_other(recipe, budget, options, views, folder)
+    refuse_other(dump(recipe), budget, options, views, folder)
     found: dict[str, Any] = read_json(folder / RESULT, {})
     if len(found.get("trials", [])) >= options.trials:
         return found
@@ -81,7 +82,7 @@ def search_run(
     feasible = enumerate_space(space, budget)
     refuse_empty(feasible, budget)
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / ASKED, asked(recipe, budget, options, views))
+    write_json(folder / ASKED, asked(dump(recipe), budget, options, views))
     trials = _Trials(recipe, teacher, views, options.epochs, options.rungs, folder / TRIALS)
     ranked = search(space, feasible, budget, trials.train, options, folder / STUDY, progress)
     result = {
@@ -107,10 +108,16 @@ def search_run(
 def train_chosen(result: dict[str, Any], folder: Path) -> Path:
     """Distil the student that a search chose, in full, and prune it to the dimensions that its budget counts on.
 
-    Goes on with an interrupted training. Returns the run folder.
+    Goes on with an interrupted training. Returns the run folder; raises TinyclapError where that is another search's.
     """
     recipe = load_recipe(folder / CHOSEN, task="distill")
     run, dim = RUNS / recipe.name, result["trials"][0]["student"]["embed_dim"]
+    made = run / "recipe.yaml"
+    if made.is_file() and made.read_text(encoding="utf-8") != dump(recipe):
+        raise TinyclapError(
+            f"{run} holds the student of another search; rename that folder, or train this one with "
+            f"`tinyclap distill {folder / CHOSEN} --run DIR`"
+        )
     if not (run / "summary.json").is_file():
         run_recipe(recipe, run, resume=run.exists())
     if dim == result["full_dim"]:
@@ -216,7 +223,7 @@ class _Trials:
     def _score(self, student: Student, mean: np.ndarray, kept: LatentMap | None) -> float:
         """Centred cosine on the held-out clips in the teacher's space, of what is left of the student's dimensions."""
         decoded = decode(self.held, student.sample_rate, **self.recipe.data.limits)
-        embeddings = clip_embeddings(student.embed_audio, decoded, progress="student listens")
+        embeddings = clip_embeddings(student.embed_audio, decoded, progress="student embeds")
         usable = (np.linalg.norm(embeddings, axis=1) > 0) & (np.linalg.norm(self._wanted, axis=1) > 0)
         if kept is not None:
             embeddings = embeddings @ kept.matrix.T @ kept.matrix

@@ -21,7 +21,7 @@ from tinyclap.training.spectrograms import LogMelViews
 
 @dataclass(frozen=True)
 class HeadTrainingSet:
-    """What a head is trained on again: every stored view once as the trunk hears it and once as the teacher does.
+    """What a head is trained on again: every stored view once through the trunk and once through the teacher.
 
     Attributes:
         features: of the pooled trunk, float32 (N, pooled_features).
@@ -45,7 +45,7 @@ def head_training_set(
     blocks = [rows[first : first + FEATURES_AT_ONCE] for first in range(0, len(rows), FEATURES_AT_ONCE)]
     features = [
         student.eval().features(views.batch(block)).numpy()
-        for block in counted(blocks, "student listens", len(blocks), "block")
+        for block in counted(blocks, "student embeds", len(blocks), "block")
     ]
     return HeadTrainingSet(np.concatenate(features), targets.reshape(len(rows), -1), loss, plain_weight)
 

@@ -40,7 +40,9 @@ def template_environment() -> jinja2.Environment:
     )
     for name in ("percent", "percent_interval", "decimal", "whole", "scaled", "duration", "known"):
         environment.filters[name] = getattr(numbers, name)
-    environment.filters.update(stacked=_stacked, md=_markdown, fenced=_fenced, plain=_plain, label=tables.label_text)
+    environment.filters.update(
+        stacked=_stacked, md=_markdown, code=_code, fenced=_fenced, plain=_plain, label=tables.label_text
+    )
     return environment
 
 
@@ -62,6 +64,14 @@ def _fenced(text: Any, language: str = "") -> Markup:
     longest = max((len(run) for run in re.findall(r"`+", str(text))), default=0)
     fence = "`" * max(3, longest + 1)
     return Markup(f"{fence}{language}\n{str(text).rstrip()}\n{fence}")
+
+
+def _code(text: Any) -> Markup:
+    """A Markdown code span around `text` verbatim, on one line."""
+    line = " ".join(str(text).split())
+    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
+    mark, gap = "`" * (longest + 1), " " if longest else ""
+    return Markup(f"{mark}{gap}{line}{gap}{mark}")
 
 
 def _plain(value: Any) -> str:

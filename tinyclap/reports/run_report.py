@@ -30,6 +30,8 @@ def _context(run: Run) -> dict[str, Any]:
     task = "pretrain" if run.settings.get("task") == "pretrain" else "distill"
     recipe = shlex.quote(f"{display_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
     resume = f"tinyclap {task} {recipe} --run {where} --resume"
+    if run.summary.get("pruned") or run.summary.get("converted_from"):
+        resume = str(run.environment.get("command") or f"tinyclap report {where}")
     first = run.evaluations[0] if run.evaluations else {}
     own_data = "" if as_mapping(run.settings.get("data")).get("test") and not first else " --data folder --root PATH"
     export, bench = f"tinyclap export --onnx --int8 {where}", f"tinyclap bench {where}"

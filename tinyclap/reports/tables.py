@@ -82,7 +82,7 @@ def warnings(evaluation: Mapping[str, Any]) -> list[str]:
         elif known(chance) and interval and interval[0] <= chance:
             found.append(f"The {model} may be guessing: always naming the commonest class gives {percent(chance)}.")
     if evaluation.get("heard_in_training"):
-        warning = f"{numbers.whole(evaluation['heard_in_training'])} of the test clips were heard in training"
+        warning = f"{numbers.whole(evaluation['heard_in_training'])} of the test clips are in the training data"
         found.append(f"{warning}, so these figures say little about new sounds.")
     return found
 

@@ -1,11 +1,13 @@
 """Run folders: one folder holds all that one command made, and says how."""
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from tinyclap.common.files import read_json, whole_folder, write_text
+from tinyclap.common.files import cache_root, only_one, read_json, whole_folder, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.provenance import write_provenance
 
@@ -46,6 +48,24 @@ def open_run(
         write_provenance(new, seed, inputs or {})
         write_text(new / "recipe.yaml", recipe)
     return folder
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """A run folder that no other process of this machine trains in meanwhile; a kill frees it.
+
+    Raises:
+        TinyclapError: another process is at work there.
+    """
+    if os.environ.get("RANK", "0") != "0":  # the first process of a group holds it for all
+        yield
+        return
+    name = hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=16).hexdigest()
+    locks = cache_root() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    refusal = f"run folder {folder} is in use by another process; wait for it, or choose another one with --run DIR"
+    with only_one(locks / name, refusal):
+        yield
 
 
 def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: bool = False) -> bool:
@@ -94,6 +114,15 @@ def refuse_unfinished(folder: Path, task: str) -> None:
         raise TinyclapError(
             f"{folder} is not finished; go on with `tinyclap {task} {folder}/recipe.yaml --run {folder} --resume`"
         )
+
+
+def refuse_derived(folder: Path) -> None:
+    """Raise a TinyclapError for a run whose student no training made: resuming that would train over it."""
+    summary = read_json(folder / "summary.json", {})
+    made = "pruned" if summary.get("pruned") else "converted" if summary.get("converted_from") else None
+    if made:
+        command = read_json(folder / "env.json", {}).get("command", f"tinyclap {made}")
+        raise TinyclapError(f"{folder} holds a {made} student (`{command}`), not a training that could be resumed")
 
 
 def find_run(folder: Path | None = None) -> Path:

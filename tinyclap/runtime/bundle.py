@@ -98,7 +98,7 @@ class Bundle:
 
     @property
     def sample_rate(self) -> int:
-        """Rate that the encoder hears, Hz; files and arrays of other rates are resampled."""
+        """The encoder's sample rate, Hz; files and arrays of other rates are resampled."""
         return self.manifest.sample_rate
 
     @property
@@ -172,7 +172,7 @@ class Bundle:
         if self.manifest.text is None:
             there = self._table.missing(labels) if self._table else "no label table"
             raise TinyclapError(
-                f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --text` or "
+                f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --onnx --text` or "
                 "with --labels that name yours"
             )
         matrix = class_matrix(self.embed_text, labels, self.manifest.prompts)
@@ -185,7 +185,9 @@ class Bundle:
             TinyclapError: the bundle has no text side.
         """
         if self._text is None:
-            raise TinyclapError(f"bundle {self.folder} has no text side; export it with `tinyclap export --text`")
+            raise TinyclapError(
+                f"bundle {self.folder} has no text side; export it with `tinyclap export --onnx --text`"
+            )
         return self._first(self._text.embed(texts)) if len(texts) else np.empty((0, self.embed_dim), np.float32)
 
     def encode(self, windows: np.ndarray) -> np.ndarray:
@@ -214,7 +216,7 @@ class Bundle:
             sample_rate: of the blocks, Hz; None for the bundle's.
 
         Yields:
-            Seconds heard so far, and a unit-norm float32 (embed_dim,).
+            Seconds of sound so far, and a unit-norm float32 (embed_dim,).
 
         Raises:
             TinyclapError: settings out of range, or a block that cannot be used.

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.checks import arguments, exact_keys, is_count, is_number, require
 from tinyclap.common.files import write_text
@@ -141,7 +142,7 @@ class Manifest:
                 "update tinyclap, or export the bundle again"
             )
         values = arguments(values, cls, "the bundle")
-        values["frontend"] = FrontendSpec(**arguments(values["frontend"], FrontendSpec, "frontend"))
+        values["frontend"] = spec_of(values["frontend"], "frontend")
         values["prompts"] = tuple(values["prompts"]) if isinstance(values["prompts"], list) else values["prompts"]
         return cls(**values)
 
@@ -170,8 +171,8 @@ def read_manifest(folder: Path, *, later: Collection[str] = ()) -> Manifest:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        what = "holds no bundle.json" if folder.is_dir() else "is no folder"
-        raise TinyclapError(f"{folder} is not a bundle ({what}); make one with `tinyclap export --onnx`")
+        what = "it holds no bundle.json" if folder.is_dir() else "there is no such folder"
+        raise TinyclapError(f"{folder} is not a bundle: {what}; `tinyclap export --onnx` makes one, runs/NAME/bundle")
     try:
         manifest = Manifest.from_json(path.read_text(encoding="utf-8"))
         missing = sorted({*manifest.graphs, *_optional(manifest)} - set(manifest.files))

@@ -62,7 +62,7 @@ def embed_files(
     workers: int = 1,
     overwrite: bool = False,
 ) -> Embedded:
-    """Embed files into `out`, (N, embed_dim) as `codes.encode` stores them, beside a JSON file that names their files.
+    """Embed files into `out`, (N, embed_dim) as `quantization.quantize` makes them, beside a JSON file of their names.
 
     Files that cannot be used have no row; the JSON file names them with the reason. What is finished is kept in a
     folder `<out>.part` until all is, so that the same command goes on after a kill; files that changed in the meantime
@@ -72,7 +72,7 @@ def embed_files(
         bundle: that embeds.
         files: of which the array is made, in this order.
         out: a name that ends in .npy.
-        dtype: one of `codes.DTYPES`.
+        dtype: one of `quantization.DTYPES`.
         workers: files embedded at the same time.
         overwrite: replace what is there.
 
@@ -109,6 +109,8 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray
     """
     array = Path(path)
     names = array.with_suffix(".json")
+    if not array.is_file():
+        raise TinyclapError(f"there is no file {array}; make it with `tinyclap embed`")
     try:
         index = json.loads(names.read_text(encoding="utf-8"))
         files, dtype, dim = index["files"], index["dtype"], index["embed_dim"]

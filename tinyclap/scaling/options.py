@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.files import read_json
-from tinyclap.config.load_recipe import dump
-from tinyclap.config.schema import DistillRecipe
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.budget import Budget
 
@@ -26,7 +24,7 @@ class SearchOptions:
         epochs: of a trial that is not stopped early.
         minutes: after which no further trial begins; None: as many as it takes.
         seed: of the proposals.
-        random: draw students by lot among all that fit instead, to compare with.
+        random: draw students at random among all that fit instead, to compare with.
     """
 
     trials: int = 24
@@ -44,9 +42,9 @@ class SearchOptions:
         )
 
 
-def asked(recipe: DistillRecipe, budget: Budget, options: SearchOptions, views: int) -> dict[str, Any]:
-    """What makes two searches the same; only their numbers of trials and minutes may differ."""
-    what = {"recipe": dump(recipe), "views": views, **dataclasses.asdict(options)}
+def asked(recipe: str, budget: Budget, options: SearchOptions, views: int) -> dict[str, Any]:
+    """What makes two searches of a recipe, as YAML, the same; only their numbers of trials and minutes may differ."""
+    what = {"recipe": recipe, "views": views, **dataclasses.asdict(options)}
     record = {**dataclasses.asdict(budget), **{name: value for name, value in what.items() if name not in LENGTHS}}
     plain: dict[str, Any] = json.loads(json.dumps(record))
     return plain
@@ -55,7 +53,7 @@ def asked(recipe: DistillRecipe, budget: Budget, options: SearchOptions, views: 
 LENGTHS = ("trials", "minutes")
 
 
-def refuse_other(recipe: DistillRecipe, budget: Budget, options: SearchOptions, views: int, folder: Path) -> None:
+def refuse_other(recipe: str, budget: Budget, options: SearchOptions, views: int, folder: Path) -> None:
     """Raise a TinyclapError where a folder holds another search, naming what differs, or something else."""
     written = folder / ASKED
     if not written.is_file():

@@ -75,7 +75,7 @@ def search(
         train: a trial.
         options: how long.
         storage: file of the study; if it is there, the search goes on.
-        progress: is told what happens, a line at a time.
+        progress: called with a line on each step.
 
     Returns:
         All trials, the finished ones first, each by value.

@@ -38,7 +38,7 @@ def config_values(config: Any) -> dict[str, Any]:
 
 
 def tokenizer_text(tokenizer: Any) -> str:
-    """All that a tokenizer does, as text for a fingerprint."""
+    """All that a tokenizer does, as text for a fingerprint; taken before it is used, as every call sets its padding."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
     return fast.to_str() if fast is not None else repr(sorted(tokenizer.get_vocab().items()))
 
@@ -186,13 +186,17 @@ class TrainableTeacher(AudioTower):
         """The factor between cosine similarity and logits."""
         return self.log_scale.exp().item()
 
+    def weights_changed(self) -> None:
+        """Called when a training has ended, or anything else changed the weights."""
+        self._fingerprint = None
+
     @torch.no_grad()
     def round_to_half(self) -> None:
         """Round the weights, not the front end's constants, to what float16 holds."""
         for tensor in self.state_dict().values():
             if tensor.dtype.is_floating_point:
                 tensor.copy_(tensor.half())
-        self._fingerprint = None
+        self.weights_changed()
 
     @property
     def fingerprint(self) -> str:

@@ -21,7 +21,7 @@ def teacher_clips(teacher: Encoder, decoded: Decoded) -> np.ndarray:
     """`clip_embeddings` of a teacher, kept in the cache. Raises TinyclapError for one that is not finite."""
     return remembered(
         ["clips", teacher.fingerprint, decoded.fingerprint],
-        lambda: clip_embeddings(teacher.embed_audio, decoded, progress=f"{teacher.name} listens"),
+        lambda: clip_embeddings(teacher.embed_audio, decoded, progress=f"{teacher.name} embeds"),
         f"teacher {teacher.name}",
     )
 

@@ -33,7 +33,7 @@ REMEMBERED_TEXTS = 50_000
 
 
 class Cnn14Tower(nn.Module):
-    """CNN14 and a linear projection, with the front end that it hears through."""
+    """CNN14 and a linear projection, with its front end."""
 
     def __init__(self, frontend: FrontendSpec, width: float, embed_dim: int) -> None:
         super().__init__()
@@ -68,6 +68,7 @@ class TextTower(nn.Module):
         is_identity = frozen and width == embed_dim
         self.projection = nn.Identity() if is_identity else nn.Linear(width, embed_dim, bias=False)
         self.max_tokens = min(128, int(getattr(encoder.config, "max_position_embeddings", 128)) - 2)
+        self.tokenizer_text = tokenizer_text(tokenizer)
         self._memory: dict[str, Tensor] = {}
         if frozen:
             encoder.requires_grad_(False)
@@ -163,7 +164,7 @@ class DualTeacher(TrainableTeacher):
 
     def preprocessing(self) -> dict[str, Any]:
         audio = asdict(self.audio.config) if isinstance(self.audio, Student) else self.audio.spec.__dict__
-        text = {"config": config_values(self.text.encoder.config), "tokenizer": tokenizer_text(self.text.tokenizer)}
+        text = {"config": config_values(self.text.encoder.config), "tokenizer": self.text.tokenizer_text}
         return {"window_s": self.window_s, "audio": audio, "text": text, "format": FORMAT}
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
 from tinyclap.audio.log_mel.in_torch import LogMel
+from tinyclap.common.download import download
 from tinyclap.common.files import cache_root
-from tinyclap.data.published.download import download
 from tinyclap.errors import TinyclapError, listed
 from tinyclap.hardware.traced_costs import count_macs, n_parameters
 from tinyclap.models import checkpoints

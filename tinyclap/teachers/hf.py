@@ -73,6 +73,7 @@ class HFTeacher(TrainableTeacher):
                 "use an unfused checkpoint such as laion/clap-htsat-unfused or laion/larger_clap_general"
             )
         self.model, self.tokenizer, self.extractor = model, tokenizer, extractor
+        self._tokenizer_text = tokenizer_text(tokenizer)
         self.name, self.licence, self.max_tokens, self.int16 = name, licence, max_tokens, int16
         self.frontend = LogMel(_frontend(name, extractor, config.audio_config))
         self.sample_rate = extractor.sampling_rate
@@ -124,15 +125,18 @@ class HFTeacher(TrainableTeacher):
         extractor = {
             key: value for key, value in self.extractor.to_dict().items() if isinstance(value, str | int | float)
         }
-        config, tokenizer = config_values(self.model.config), tokenizer_text(self.tokenizer)
+        config, tokenizer = config_values(self.model.config), self._tokenizer_text
         parts: dict[str, Any] = {"extractor": extractor, "config": config, "tokenizer": tokenizer}
         if self.max_tokens != MAX_TOKENS or self.int16:
             parts |= {"max_tokens": self.max_tokens, "int16": self.int16}
         return parts
 
-    def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
+    def weights_changed(self) -> None:
         with torch.no_grad():
             self.model.logit_scale_t.copy_(self.model.logit_scale_a)  # only one of the two is trained here
+        super().weights_changed()
+
+    def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         with whole_folder(folder) as temporary:
             model = copy.deepcopy(self.model).half() if half else self.model
             kept = {name: tensor for name, tensor in model.state_dict().items() if not name.endswith(CONSTANTS)}

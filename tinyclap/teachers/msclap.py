@@ -3,7 +3,7 @@
 2022 is CNN14 beside BERT, 2023 HTSAT beside GPT-2, each tower with a projection. What differs from the original code
 (msclap): clips are mixed to mono (the original concatenates stereo channels), long clips become averaged fixed windows
 (it takes a random crop), captions that are too long are cut with a warning (its batches fail), and embeddings have unit
-norm. The mel filterbank is read from the checkpoint: that of 2023 was made for 32 kHz and hears 44.1 kHz.
+norm. The mel filterbank is read from the checkpoint: that of 2023 was made for 32 kHz and is applied at 44.1 kHz.
 """
 
 import warnings
@@ -40,7 +40,7 @@ class Version:
     Attributes:
         file: of the weights on the hub.
         tokenizer: on the hub.
-        window_s: that the audio tower hears.
+        window_s: of the audio tower, seconds.
         max_tokens: of a caption.
         ending: of a caption.
         size, sha256: of the file, as far as they are known.
@@ -104,6 +104,7 @@ class MSClap(TrainableTeacher):
         self.version, self.settings, self.original = version, VERSIONS[version], original
         self.max_tokens = text.config.max_position_embeddings if original else self.settings.max_tokens
         self.audio, self.text, self.tokenizer = audio, text, tokenizer
+        self._tokenizer_text = tokenizer_text(tokenizer)
         self.audio_projection = Projection(widths[0], embed_dim, dropout=0.5)
         self.text_projection = Projection(widths[1], embed_dim, dropout=0.5)
         self.scale = nn.Parameter(torch.zeros(()))
@@ -157,7 +158,7 @@ class MSClap(TrainableTeacher):
 
     def preprocessing(self) -> dict[str, Any]:
         mel = float(self.frontend.filterbank.double().sum())
-        config, tokenizer = config_values(self.text.config), tokenizer_text(self.tokenizer)
+        config, tokenizer = config_values(self.text.config), self._tokenizer_text
         parts = {"format": f"msclap-{self.version}", "mel": mel, "config": config, "tokenizer": tokenizer}
         return parts | ({"original": True} if self.original else {})
 

@@ -21,6 +21,7 @@ from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.runtime.bundle_contents import METADATA_KEY
 from tinyclap.runtime.session import open_any, run_output
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
+from tinyclap.teachers.options import OnnxOptions, TaggerOptions
 
 LEAST_PROBABILITY = 1e-7
 TEXT_BATCH = 32
@@ -179,16 +180,26 @@ class OnnxText:
 
 
 class OnnxTeacher:
-    """A `Teacher` (see `encoder`) of two graphs."""
+    """A `Teacher` (see `encoder`) of two graphs.
 
-    def __init__(
-        self, audio: OnnxAudio, text: OnnxText, *, prompts: tuple[str, ...], logit_scale: float, licence: str
-    ) -> None:
-        self.audio, self.text = audio, text
+    Raises:
+        TinyclapError: a file that is not there, a graph of another kind, or two of different dimensions.
+    """
+
+    def __init__(self, options: OnnxOptions) -> None:
+        self.audio = audio = OnnxAudio(
+            Path(options.audio).expanduser(),
+            sample_rate=options.sample_rate,
+            window_s=options.window_s,
+            frontend=options.frontend,
+        )
+        paths = Path(options.text).expanduser(), Path(options.tokenizer).expanduser()
+        self.text = text = OnnxText(*paths, options.max_tokens)
+        licence = options.licence
         self.name = str(audio.facts.get("name") or audio.path.name)
         self.licence = licence if licence != "unknown" else str(audio.facts.get("licence") or licence)
         self.sample_rate, self.window_s, self.embed_dim = audio.sample_rate, audio.window_s, audio.embed_dim
-        self.prompts, self.logit_scale = prompts, logit_scale
+        self.prompts, self.logit_scale = options.prompts, options.logit_scale
         width = self.text.embed(["a sound"]).shape[1]
         if width != self.embed_dim:
             raise TinyclapError(
@@ -273,6 +284,16 @@ class OnnxTagger(nn.Module):
     def preprocessing(self) -> dict[str, object]:
         """What changes a logit: the graph too, as it has no weights here."""
         return {"graph": self._fingerprint, "outputs": self.outputs, "window_s": self.window_s}
+
+
+def load_onnx_tagger(options: TaggerOptions) -> OnnxTagger:
+    """The tagger that `options.audio` names, a graph; raises as `OnnxAudio`, `read_classes` and `OnnxTagger` do."""
+    assert options.classes is not None
+    classes = read_classes(Path(options.classes).expanduser())
+    audio = Path(options.audio).expanduser()
+    return OnnxTagger(
+        OnnxAudio(audio, sample_rate=options.sample_rate, window_s=options.window_s), classes, options.outputs
+    )
 
 
 def open_graph(path: Path, key: str) -> Any:

@@ -17,7 +17,7 @@ logits on generated sounds ("Calibrate Before Use", Zhao et al., arXiv 2102.0969
 import hashlib
 import json
 import warnings
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -31,15 +31,13 @@ from tinyclap.errors import TinyclapError, listed
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.teachers.cache import remembered
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
+from tinyclap.teachers.options import Space, TaggerOptions
 from tinyclap.teachers.sentence_encoder import SentenceEncoder
 
 PROMPTS = ("{}", "the sound of {}")
 CALIBRATION_CLIPS, CALIBRATION_S = 120, 5.0
-TEMPERATURE = 0.1  # of a text's similarities to the class names, chosen on folds 1-3 of ESC-50
 LOGIT_SCALES = {"tags": 14.0, "names": 10.0}  # between cosine and logits
 ALIKE = 0.999  # cosine between the names of two classes that are one to a text encoder
-
-Space = Literal["tags", "names"]
 
 
 class Tagger(Protocol):
@@ -91,7 +89,7 @@ class TaggerTeacher(nn.Module):
         text: SentenceEncoder,
         *,
         space: Space = "tags",
-        temperature: float = TEMPERATURE,
+        temperature: float = TaggerOptions.temperature,
         calibrated: bool = True,
     ) -> None:
         super().__init__()
@@ -148,11 +146,8 @@ class TaggerTeacher(nn.Module):
 
     def placed(self, logits: Tensor) -> Tensor:
         """The tagger's logits (B, classes) in the shared space, unit-norm (B, D)."""
-        probabilities = (logits - self.prior.to(logits.device)).sigmoid()
-        if self.space == "names":
-            centred, _ = self.class_names
-            probabilities = probabilities @ centred.to(logits.device)
-        return F.normalize(probabilities, dim=-1)
+        names = self.class_names[0].to(logits.device) if self.space == "names" else None
+        return _placed(logits, self.prior.to(logits.device), names)
 
     def embed_text(self, texts: list[str]) -> Tensor:
         """N texts to unit-norm (N, D)."""
@@ -161,11 +156,8 @@ class TaggerTeacher(nn.Module):
 
     def placed_text(self, sentences: Tensor) -> Tensor:
         """The sentence encoder's embeddings (N, E) in the shared space, unit-norm (N, D)."""
-        centred, mean = (tensor.to(sentences.device) for tensor in self.class_names)
-        sentences = F.normalize(sentences - mean, dim=-1)
-        if self.space == "names":
-            return sentences
-        return F.normalize((sentences @ centred.T / self.temperature).softmax(-1), dim=-1)
+        names, mean = (tensor.to(sentences.device) for tensor in self.class_names)
+        return _placed_text(sentences, names, mean, self.temperature if self.space == "tags" else None)
 
     def pad(self, waveform: Tensor) -> Tensor:
         """A clip (t,) shorter than a window, repeated to one."""
@@ -251,23 +243,49 @@ class TaggerTeacher(nn.Module):
 class _Placed(nn.Module):
     """Log-mel windows to the shared space."""
 
+    prior: Tensor
+    names: Tensor | None
+
     def __init__(self, network: nn.Module, teacher: TaggerTeacher) -> None:
         super().__init__()
-        self.network, self.teacher = network, teacher
+        self.network = network
+        self.register_buffer("prior", teacher.prior)
+        self.register_buffer("names", teacher.class_names[0] if teacher.space == "names" else None)
 
     def forward(self, logmel: Tensor) -> Tensor:
-        return self.teacher.placed(self.network(logmel))
+        return _placed(self.network(logmel), self.prior, self.names)
 
 
 class _PlacedText(nn.Module):
     """Token ids and mask to the shared space."""
 
+    names: Tensor
+    mean: Tensor
+
     def __init__(self, teacher: TaggerTeacher) -> None:
         super().__init__()
-        self.teacher = teacher
+        self.text = teacher.text
+        self.temperature = teacher.temperature if teacher.space == "tags" else None
+        names, mean = teacher.class_names
+        self.register_buffer("names", names)
+        self.register_buffer("mean", mean)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.teacher.placed_text(self.teacher.text(input_ids, attention_mask))
+        return _placed_text(self.text(input_ids, attention_mask), self.names, self.mean, self.temperature)
+
+
+def _placed(logits: Tensor, prior: Tensor, names: Tensor | None) -> Tensor:
+    """Logits (B, classes) as their probabilities or, with the class names (classes, E), as sums of these."""
+    probabilities = (logits - prior).sigmoid()
+    return F.normalize(probabilities if names is None else probabilities @ names, dim=-1)
+
+
+def _placed_text(sentences: Tensor, names: Tensor, mean: Tensor, temperature: float | None) -> Tensor:
+    """Sentences (N, E), centred, or with a temperature as their nearest class names."""
+    sentences = F.normalize(sentences - mean, dim=-1)
+    if temperature is None:
+        return sentences
+    return F.normalize((sentences @ names.T / temperature).softmax(-1), dim=-1)
 
 
 def hash_weights(total: Any, module: nn.Module) -> None:

@@ -60,7 +60,7 @@ def distill(
         run: folder for `metrics.jsonl` and `checkpoints/`.
         seed: of order and dropout.
         accelerator: device and processes; found by itself if not given.
-        watch: is told after every epoch how many there were, and can have the student as it is then (its weights'
+        watch: called after every epoch with how many there were, and can have the student as it is then (its weights'
             moving average, in evaluation mode on the CPU); what it raises ends the training.
 
     Returns:

@@ -48,7 +48,7 @@ def pretrain(
 
     Args:
         teacher: to train (towers that are frozen stay so).
-        views: at the teacher's sample rate; every epoch hears new ones.
+        views: at the teacher's sample rate; every epoch draws new ones.
         captions: of the same clips.
         options: how to train.
         run: folder for `metrics.jsonl` and `checkpoints/`.
@@ -68,7 +68,7 @@ def pretrain(
     if state:
         load_trained_state(teacher, state["model"])
     elif options.text_epochs:
-        _part_captions(teacher, captions, options, seed)
+        _pretrain_text(teacher, captions, options, seed)
     text = {id(parameter) for parameter in teacher.text_parameters()}
     audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
     groups = [(audio, options.lr), *([] if options.lock_text else [(teacher.text_parameters(), options.text_lr)])]
@@ -93,7 +93,7 @@ def pretrain(
     counter.close()
     if ema:
         ema.write_into(teacher)
-    teacher._fingerprint = None
+    teacher.weights_changed()
     teacher.requires_grad_(False)
     return teacher.cpu().eval()
 
@@ -106,11 +106,11 @@ def refuse_several(accelerator: Accelerator) -> None:
         )
 
 
-def _part_captions(teacher: TrainableTeacher, captions: Captions, options: PretrainOptions, seed: int) -> None:
+def _pretrain_text(teacher: TrainableTeacher, captions: Captions, options: PretrainOptions, seed: int) -> None:
     """Train the text tower alone: captions of one group meet, those of different groups part (supervised contrast)."""
     optimizer = build_optimizer([(teacher.text_parameters(), options.text_lr)], options)
     teacher.train()
-    for epoch in counted(range(options.text_epochs), "part captions", options.text_epochs, "epoch"):
+    for epoch in counted(range(options.text_epochs), "text tower", options.text_epochs, "epoch"):
         batches = epoch_batches(len(captions.groups), options.batch_size, seed, epoch)
         for number, batch in enumerate(batches):
             step = epoch * len(batches) + number

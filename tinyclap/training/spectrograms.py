@@ -32,7 +32,7 @@ def logmel_store(views: Views, frontend: LogMel) -> RowStore:
     """
     spec = frontend.spec
     if views.decoded.sample_rate != spec.sample_rate:
-        raise TinyclapError(f"views at {views.decoded.sample_rate} Hz for a student that hears {spec.sample_rate} Hz")
+        raise TinyclapError(f"views at {views.decoded.sample_rate} Hz for a student that expects {spec.sample_rate} Hz")
     parts = [
         VERSION,
         BLOCK_ROWS,

@@ -1,7 +1,7 @@
 """Embeddings of every view and every clip, computed once and kept.
 
 A store of views is a float16 array (clips, views, D), named by a hash of all that it depends on: teacher weights and
-preprocessing, decoded audio, view settings, seed. See `store` for how it is filled.
+preprocessing, decoded audio, view settings, seed. `common.row_store` says how it is filled.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class TeacherTargets:
     Attributes:
         embeddings: float16 (clips, views, D), memory-mapped, read-only.
         folder: where they are kept.
-        teacher_forwards: views that the teacher heard in this call; 0 when all were stored already.
+        teacher_forwards: views that the teacher embedded in this call; 0 when all were stored already.
         rounding_error: largest absolute difference between a float32 embedding and its stored float16 value.
     """
 
@@ -71,7 +71,7 @@ def teacher_embeddings(
     """
     if views.decoded.sample_rate != teacher.sample_rate:
         raise TinyclapError(
-            f"views at {views.decoded.sample_rate} Hz for a teacher that hears {teacher.sample_rate} Hz"
+            f"views at {views.decoded.sample_rate} Hz for a teacher that expects {teacher.sample_rate} Hz"
         )
     per_clip = views.spec.per_clip
     teacher.to(device)
@@ -97,6 +97,6 @@ def teacher_embeddings(
         np.float16,
         embed,
     )
-    filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} listens")[0]
+    filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} embeds")[0]
     shape = (len(views), per_clip, teacher.embed_dim)
     return TeacherTargets(filled.rows.reshape(shape), filled.folder, filled.computed, filled.rounding_error)

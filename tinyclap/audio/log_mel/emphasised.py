@@ -1,12 +1,13 @@
 """The specification of a log-mel front end with pre-emphasis, as the taggers of EfficientAT were trained with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.common.checks import is_number, require
+from tinyclap.common.checks import arguments, is_number, require
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,13 @@ class EmphasisedSpec(FrontendSpec):
         bins = _mel(self.sample_rate / self.n_fft * np.arange(self.n_fft // 2))[:, None]
         filters = np.maximum(0.0, np.minimum((bins - lower) / step, (lower + 2 * step - bins) / step))
         return np.pad(filters, ((0, 1), (0, 0))).astype(np.float32)
+
+
+def spec_of(values: object, place: str) -> FrontendSpec:
+    """A front end as read from JSON, of either kind; unknown and missing keys are a TinyclapError."""
+    emphasised = isinstance(values, Mapping) and "preemphasis" in values
+    kind = EmphasisedSpec if emphasised else FrontendSpec
+    return kind(**arguments(values, kind, place))
 
 
 def _mel(hz: float | np.ndarray) -> np.ndarray:

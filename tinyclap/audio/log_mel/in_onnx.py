@@ -22,7 +22,7 @@ DECIBELS = 10.0 / math.log(10.0)
 
 
 class OnnxLogMel(nn.Module):
-    """The same spectrogram as `frontend.LogMel`: waveforms (B, T) to decibels (B, 1, frames, n_mels), float32.
+    """The same spectrogram as `in_torch.LogMel`: waveforms (B, T) to decibels (B, 1, frames, n_mels), float32.
 
     ONNX Runtime's STFT operator is slow, so the transform is a matrix product, made cheap in three ways. Only the bins
     under a mel filter are computed. And of a frame v of N samples the even bins are sums over v[n] + v[n + N/2] and the

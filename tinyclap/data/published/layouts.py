@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tinyclap.audio.files import AUDIO_SUFFIXES
+from tinyclap.common.download import download
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.folder import audio_files, check_folder
 from tinyclap.data.published.archives import extract
-from tinyclap.data.published.download import download
 from tinyclap.errors import TinyclapError, listed
 
 DOWNLOADED = "get it with download: true in the data section (evaluate: --set download=true)"

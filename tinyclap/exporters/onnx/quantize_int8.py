@@ -23,12 +23,13 @@ MIN_COSINE, MIN_AGREEMENT = 0.98, 0.95
 def quantize(graph: onnx.ModelProto, logmels: Iterable[np.ndarray]) -> onnx.ModelProto:
     """Weights as int8 by output channel, activations as uint8 with the ranges that they take on `logmels`.
 
-    The norm of the mel bands and the unit norm at the end stay float: one sees decibels, whose range wastes steps, the
-    other squares, whose range does. Unsigned activations are the fast ones on x86, and ranges from the extremes (not
-    from percentiles) cost no memory and a thousandth of cosine.
+    The norm of the mel bands, the first convolution and the unit norm at the end stay float: the first sees decibels,
+    whose range wastes steps; the second takes differences between neighbouring bins, which are smaller than a step
+    (in INT8 it leaves a quickstart's student a mean cosine of .949 to float, in float one of .998); the last sees
+    squares. Unsigned activations are the fast ones on x86, and ranges from the extremes cost no memory.
 
     Args:
-        graph: `logmel` to `embedding`, of `onnx_encoder.encoder_graph`.
+        graph: `logmel` to `embedding`, of `student.encoder_graph`.
         logmels: decibels (B, 1, frames, n_mels), of training clips only.
     """
     source = onnx.ModelProto()

@@ -17,7 +17,7 @@ from tinyclap.models.student import Student
 Input = Literal["waveform", "logmel"]
 OUTPUT = "embedding"
 AXES = {"waveform": {0: "batch", 1: "samples"}, "logmel": {0: "batch", 2: "frames"}}
-HEAD_NODES = ("Mul", "Add")  # of the graph: the norm of the mel bands
+HEAD_NODES = ("Mul", "Add", "Conv")  # of the graph: the norm of the mel bands, the first convolution
 TAIL_NODES = ("Pow", "ReduceSum", "Clip", "Sqrt", "Reciprocal", "Mul")  # the unit norm
 
 # What every tool chain for microcontrollers can be expected to know; all are in ONNX since opset 14 at the latest.

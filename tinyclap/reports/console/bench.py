@@ -18,7 +18,7 @@ def as_table(result: Mapping[str, Any], runs: Sequence[Path] = (), kept: Sequenc
     """A result as text.
 
     Args:
-        result: of `bench.bench`.
+        result: of `bench.measure.bench`.
         runs: that were timed.
         kept: files for the result.
     """

@@ -11,7 +11,7 @@ def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
         ("bundle", f"{manifest.name}, made {manifest.created} by tinyclap {manifest.tinyclap}"),
         ("licence", manifest.licence),
         ("teacher", f"{teacher['name']} (licence: {teacher['licence']})"),
-        ("hears", f"{manifest.sample_rate} Hz, windows of {manifest.window_s:g} s"),
+        ("sound", f"{manifest.sample_rate} Hz, windows of {manifest.window_s:g} s"),
         ("input", f"{manifest.input}; log-mel {spec.n_fft}/{spec.hop_length}, {spec.n_mels} bands"),
         ("embedding", _dimensions(manifest)),
         *[(name, _graph_line(manifest, name)) for name in manifest.graphs],

@@ -76,8 +76,8 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
 
 def as_object(result: Mapping[str, Any], folder: Path) -> str:
     """The same as one JSON object."""
-    format_limit = {"search": str(folder), "chosen": str(folder / CHOSEN), "next": next_command(result, folder)}
-    return json.dumps({**format_limit, **result})
+    entry = {"search": str(folder), "chosen": str(folder / CHOSEN), "next": next_command(result, folder)}
+    return json.dumps({**entry, **result})
 
 
 def conventions(result: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.http_server import PAYLOAD, Handler, Server
-from tinyclap.data.published import download as module
-from tinyclap.data.published.download import download
+from tinyclap.common import download as module
+from tinyclap.common.download import download
 from tinyclap.errors import TinyclapError
 
 SHA256 = hashlib.sha256(PAYLOAD).hexdigest()

@@ -1,0 +1,1 @@
+"""Real ESC-50: teachers made of taggers, and their students."""

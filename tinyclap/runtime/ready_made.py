@@ -1,0 +1,114 @@
+"""Bundles that can be had without training: their files ship with tinyclap, their weights come from the publisher."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyclap.common.download import download
+from tinyclap.common.files import cache_root, whole_folder, write_bytes
+from tinyclap.errors import TinyclapError
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, MANIFEST, read_manifest
+from tinyclap.runtime.graph_weights import folded, int8_weights, with_weights
+from tinyclap.runtime.torch_file import read_tensors
+
+ASSETS = Path(__file__).parents[1] / "assets" / "bundles"
+
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """A bundle that `tinyclap get` makes.
+
+    Attributes:
+        name: of the bundle.
+        purpose: what it is good for, in one sentence.
+        made_of: the published models in it.
+        licence: of the weights.
+        url, size, sha256: of the publisher's file of weights, bytes and hexadecimal.
+        accuracy: zero-shot, and on what, as benchmarks/results/esc50_teacher.json has it.
+    """
+
+    name: str
+    purpose: str
+    made_of: str
+    licence: str
+    url: str
+    size: int
+    sha256: str
+    accuracy: str
+
+
+EVERYDAY = ReadyMade(
+    "everyday",
+    "Sounds of the world around: animals, weather, people, home, street, tools, music.",
+    "EfficientAT mn04_as + all-MiniLM-L6-v2",
+    "mit",
+    "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt",
+    4_066_513,
+    "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
+    "",
+)
+READY_MADE: Mapping[str, ReadyMade] = {EVERYDAY.name: EVERYDAY}
+
+
+def place(name: str) -> Path:
+    """Where a ready-made bundle lies unless another folder is named."""
+    return cache_root() / "bundles" / name
+
+
+def existing() -> Path | None:
+    """The first ready-made bundle that is there."""
+    return next((place(name) for name in READY_MADE if (place(name) / MANIFEST).is_file()), None)
+
+
+def make(name: str, folder: Path | None = None, *, weights: Path | None = None, overwrite: bool = False) -> Path:
+    """Make a ready-made bundle and return its folder.
+
+    Args:
+        name: one of READY_MADE.
+        folder: where; None for `place`.
+        weights: the publisher's file, where it is there already; None fetches it.
+        overwrite: replace what is there.
+
+    Raises:
+        TinyclapError: no such name, a folder that is taken, no network, or a file that is not the publisher's.
+    """
+    if name not in READY_MADE:
+        raise TinyclapError(f"there is no ready-made bundle {name!r}; there are {', '.join(READY_MADE)}")
+    made, folder = READY_MADE[name], folder or place(name)
+    if folder.exists() and not overwrite:
+        raise TinyclapError(f"{folder} exists already; replace it with --overwrite, or name another folder with --out")
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        raise TinyclapError(f"{folder} is no bundle, so it is left alone; name another folder with --out")
+    tensors = folded(read_tensors(_weights(made, weights)))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(folder) as new:
+        for asset in sorted((ASSETS / name).iterdir()):
+            shutil.copyfile(asset, new / asset.name)
+        for graph, values in ((FLOAT_GRAPH, tensors), (INT8_GRAPH, int8_weights(tensors))):
+            write_bytes(new / graph, with_weights((ASSETS / name / graph).read_bytes(), values))
+        read_manifest(new)  # its checksums are those of the whole graphs
+    return folder
+
+
+def _weights(made: ReadyMade, given: Path | None) -> Path:
+    """The publisher's file, given or fetched, and checked."""
+    if given is None:
+        path = cache_root() / "weights" / made.url.rpartition("/")[2]
+        try:
+            return download(made.url, path, size=made.size, sha256=made.sha256)
+        except TinyclapError as error:
+            raise TinyclapError(
+                f"{error}\nfetch {made.url} ({made.size:,} bytes, sha256 {made.sha256}) elsewhere, and give it with "
+                "--weights FILE"
+            ) from error
+    if not given.is_file():
+        raise TinyclapError(f"--weights: there is no file {given}; it is {made.url}")
+    with given.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != made.sha256:
+        raise TinyclapError(
+            f"{given} is not the published file: sha256 {found}, expected {made.sha256}; fetch {made.url} again"
+        )
+    return given
