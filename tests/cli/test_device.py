@@ -100,7 +100,10 @@ class TestDefaultBundle:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         code, _, err = run("classify", sound)
-        assert (code, err.startswith("error: no bundle: give its folder with --bundle DIR")) == (2, True)
+        assert (
+            code,
+            err.startswith("error: no bundle is named and none is there; `tinyclap get everyday` fetches one"),
+        ) == (2, True)
         shutil.copytree(made, self.new_run("2025-01-01T00:00:00+00:00", "old") / "bundle")
         code, out, err = run("classify", sound, "--top", 1)
         assert (code, err) == (0, f"bundle: {Path('runs/old/bundle')}\n")

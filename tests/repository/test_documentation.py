@@ -43,9 +43,9 @@ PAGES = [str(path.relative_to(REPOSITORY)) for path in sorted([*REPOSITORY.glob(
 Command = tuple[str, ...]
 
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
-RUN |= {"bench"}
+RUN |= {"bench", "models"}
 RECIPES = {"distill": "distill", "pretrain": "pretrain", "search": "distill"}  # hours: their recipes are checked
-PARSED = {"convert", "export", "latency"}  # other tests run them: these take long, or what only a download has
+PARSED = {"convert", "export", "latency", "get"}  # other tests run them: these take long, or what only a download has
 EXTRA = {"listen": ("--file", "rain.wav"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
 
@@ -128,6 +128,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         invoke("distill", "small.yaml", "--run", "runs/quickstart")
+        shutil.copytree("bundle", "runs/quickstart/bundle")
         yield folder
 
 

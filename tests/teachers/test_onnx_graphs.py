@@ -19,8 +19,10 @@ from tinyclap.errors import TinyclapError
 from tinyclap.exporters.onnx.text import write_text_side
 from tinyclap.exporters.onnx.tower import export_tower
 from tinyclap.teachers import load_onnx_teacher
+from tinyclap.teachers.class_names import read_classes
 from tinyclap.teachers.hf import HFTeacher
-from tinyclap.teachers.onnx_graphs import OnnxAudio, OnnxTagger, OnnxTeacher, read_classes
+from tinyclap.teachers.onnx_graphs import OnnxAudio, OnnxTeacher
+from tinyclap.teachers.onnx_tagger import OnnxTagger
 from tinyclap.teachers.options import OnnxOptions
 from tinyclap.teachers.tagger import TaggerTeacher
 

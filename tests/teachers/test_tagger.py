@@ -20,7 +20,7 @@ from tinyclap.embeddings.zero_shot import class_matrix
 from tinyclap.errors import TinyclapError
 from tinyclap.models.mobilenet_tagger import MobileNetTagger
 from tinyclap.teachers import efficientat, load_tagger_teacher, tagger, untrained
-from tinyclap.teachers.audioset import AUDIOSET_CLASSES
+from tinyclap.teachers.class_names import AUDIOSET_CLASSES
 from tinyclap.teachers.efficientat import EfficientAT, load_efficientat
 from tinyclap.teachers.options import Space, TaggerOptions
 from tinyclap.teachers.sentence_encoder import SentenceEncoder, load_sentence_encoder

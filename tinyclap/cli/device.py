@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tinyclap.cli.options import AsJson
+from tinyclap.common.numbers import file_size
 
 if TYPE_CHECKING:
     from tinyclap.runtime.bundle import Bundle
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 device = typer.Typer()
 
 Sounds = Annotated[list[Path], typer.Argument(metavar="FILES", help="Sound files, or folders of them.")]
-BundleOption = Annotated[Path | None, typer.Option("--bundle", help="Bundle; by default the newest run's.")]
+BundleOption = Annotated[
+    Path | None, typer.Option("--bundle", help="Bundle; by default the newest run's, else a ready-made one.")
+]
 BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a bundle.json.")]
 Labels = Annotated[str | None, typer.Option("--labels", help='"dog, rain", or a file with one label per line.')]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the graph; 1 by default.")]
@@ -183,6 +186,44 @@ def selftest_command(
     refuse_failed(bundle, tests)
 
 
+@device.command()
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A ready-made bundle; `tinyclap models` lists them.")],
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="The publisher's file, if it is there already; else it is fetched.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; by default in the cache.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
+) -> None:
+    """Get a ready-made bundle; without --out, the commands that use a bundle find it by themselves.
+
+    Its weights come from their publisher; no training and no torch is needed.
+    """
+    from tinyclap.runtime.ready_made import make
+
+    folder = make(name, out, weights=weights, overwrite=overwrite)
+    option = f" --bundle {folder}" if out else ""
+    typer.echo(f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}")
+
+
+@device.command()
+def models(as_json: AsJson = False) -> None:
+    """List the ready-made bundles: size, licence, measured accuracy."""
+    from dataclasses import asdict
+
+    from tinyclap.runtime.ready_made import READY_MADE, place
+
+    if as_json:
+        typer.echo(json.dumps([asdict(entry) for entry in READY_MADE.values()]))
+        return
+    for name, entry in READY_MADE.items():
+        there = place(name) if place(name).exists() else f"tinyclap get {name}"
+        typer.echo(
+            f"{name}: {entry.purpose}\n  made of   {entry.made_of}\n  download  {file_size(entry.size)}\n"
+            f"  licence   {entry.licence}\n  measured  {entry.accuracy}\n  get it    {there}"
+        )
+
+
 def _load(
     bundle: Path | None, threads: int | None, provider: str | None, int8: bool | None, dim: int | None = None
 ) -> "Bundle":
@@ -202,13 +243,21 @@ def _load(
 
 
 def _newest_bundle() -> Path:
-    """The newest run's bundle, named on stderr."""
+    """The newest run's bundle or, where there is no run, a ready-made one; named on stderr."""
     from tinyclap.errors import TinyclapError
     from tinyclap.runs.folder import RUNS, find_run
+    from tinyclap.runtime import ready_made
     from tinyclap.runtime.bundle_contents import MANIFEST
 
     if not any(RUNS.glob("*/recipe.yaml")):
-        raise TinyclapError("no bundle: give its folder with --bundle DIR (here is no run that might have one)")
+        there = ready_made.existing()
+        if there is None:
+            raise TinyclapError(
+                f"no bundle is named and none is there; `tinyclap get {ready_made.EVERYDAY.name}` fetches one "
+                f"({file_size(ready_made.EVERYDAY.size)}, once), or give your own with --bundle DIR"
+            )
+        typer.echo(f"bundle: {there}", err=True)
+        return there
     folder = find_run() / "bundle"
     if not (folder / MANIFEST).exists():
         raise TinyclapError(

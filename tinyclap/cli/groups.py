@@ -8,7 +8,7 @@ SECTIONS = {
     "Train": ("recipes", "distill", "pretrain", "convert"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
-    "Use": ("classify", "embed", "listen"),
+    "Use": ("get", "models", "classify", "embed", "listen"),
     "Measure": ("evaluate", "report", "bench", "costs", "devices", "latency"),
 }
 REST = "Commands"  # of groups that are too small for sections

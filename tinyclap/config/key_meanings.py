@@ -15,7 +15,6 @@ MEANINGS = {
     "weights": "type of the saved weights; float16 halves the files of an htsat teacher",
     "embed_dim": "dimensions of the space that both towers share",
     "templates": "captions made of a class name, which takes the place of {}",
-    "teacher.kind": "in which form it is there",
     "teacher.source": "hub id, folder or file; demo is the built-in one",
     "teacher.parity": "original: read files and captions as the original code does, as far as it is deterministic",
     "data.train": "to learn from; distillation needs no labels",

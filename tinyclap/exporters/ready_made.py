@@ -35,7 +35,7 @@ from tinyclap.runtime.bundle_contents import (
     Manifest,
     write_manifest,
 )
-from tinyclap.runtime.graph_weights import folded, int8_weights, with_weights
+from tinyclap.runtime.graph_weights import becomes_int8, folded, int8_weights, with_weights
 from tinyclap.runtime.ready_made import ASSETS, EVERYDAY
 from tinyclap.runtime.torch_file import read_tensors
 from tinyclap.teachers import load_tagger_teacher
@@ -121,7 +121,7 @@ def dequantising(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx
     nodes = []
     used = {name for node in model.graph.node for name in node.input}
     for name, array in weights.items():
-        if array.ndim > 1 and name in used:
+        if becomes_int8(array) and name in used:
             inputs = [f"{name}.int8", f"{name}.scale"]
             nodes.append(helper.make_node("DequantizeLinear", inputs, [name], axis=0))
     for tensor in list(made.graph.initializer):

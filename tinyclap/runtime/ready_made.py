@@ -47,7 +47,7 @@ EVERYDAY = ReadyMade(
     "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt",
     4_066_513,
     "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
-    "",
+    "79.3 % zero-shot on 1,600 clips of ESC-50, 95 % interval 77.0 to 81.5",
 )
 READY_MADE: Mapping[str, ReadyMade] = {EVERYDAY.name: EVERYDAY}
 

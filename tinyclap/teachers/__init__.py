@@ -52,7 +52,7 @@ def load_tagger_teacher(options: "TaggerOptions") -> "Teacher":
         TinyclapError: a file or name that is not there, weights or a graph of another kind, or names that do not fit.
     """
     from tinyclap.teachers.efficientat import load_efficientat
-    from tinyclap.teachers.onnx_graphs import load_onnx_tagger
+    from tinyclap.teachers.onnx_tagger import load_onnx_tagger
     from tinyclap.teachers.sentence_encoder import load_sentence_encoder
     from tinyclap.teachers.tagger import TaggerTeacher
 

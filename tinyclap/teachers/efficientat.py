@@ -16,7 +16,7 @@ from tinyclap.errors import TinyclapError, listed
 from tinyclap.hardware.traced_costs import count_macs, n_parameters
 from tinyclap.models import checkpoints
 from tinyclap.models.mobilenet_tagger import LAST, MobileNetTagger
-from tinyclap.teachers.audioset import AUDIOSET_CLASSES
+from tinyclap.teachers.class_names import AUDIOSET_CLASSES
 
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1"
 LICENCE = "mit"

@@ -1,29 +1,27 @@
-"""Teachers and taggers that are ONNX graphs, run by ONNX Runtime."""
+"""Teachers that are ONNX graphs, run by ONNX Runtime."""
 
-import csv
 import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.dataset import Dataset
-from tinyclap.errors import TinyclapError, listed
+from tinyclap.errors import TinyclapError
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.runtime.bundle_contents import METADATA_KEY
 from tinyclap.runtime.session import open_any, run_output
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
-from tinyclap.teachers.options import OnnxOptions, TaggerOptions
+from tinyclap.teachers.options import OnnxOptions
 
-LEAST_PROBABILITY = 1e-7
 TEXT_BATCH = 32
 RANKS = {"waveform": (2,), "logmel": (3, 4)}  # of a graph's input
 
@@ -253,102 +251,11 @@ class OnnxTeacher:
         )
 
 
-class OnnxTagger(nn.Module):
-    """A `tagger.Tagger` that is a graph: windows of sound to a logit or a probability for each class."""
-
-    def __init__(self, audio: OnnxAudio, classes: tuple[str, ...], outputs: Literal["logits", "probabilities"]) -> None:
-        super().__init__()
-        self.graph, self.classes, self.outputs = audio, classes, outputs
-        self.name = str(audio.facts.get("name") or audio.path.stem)
-        self.licence = str(audio.facts.get("licence") or "unknown")
-        self.sample_rate, self.window_s = audio.sample_rate, audio.window_s
-        if audio.embed_dim != len(classes):
-            raise TinyclapError(
-                f"teacher.classes: {len(classes)} names for the {audio.embed_dim} outputs of {audio.path}; give its own"
-            )
-        self._fingerprint = files_fingerprint([audio.path], [vars(audio.frontend) if audio.frontend else None])
-
-    def forward(self, windows: Tensor) -> Tensor:
-        """Waveforms (B, samples) to logits (B, classes)."""
-        values = torch.from_numpy(self.graph.compute(windows.cpu().numpy()))
-        if self.outputs == "logits":
-            return values
-        if values.min() < 0 or values.max() > 1:
-            raise TinyclapError(f"{self.graph.path}: outputs outside 0 ... 1 are no probabilities; set outputs: logits")
-        return values.clamp(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY).logit()
-
-    def costs(self) -> dict[str, int | None]:
-        """`parameters` of the graph; `macs` where it says them."""
-        return self.graph.costs()
-
-    def preprocessing(self) -> dict[str, object]:
-        """What changes a logit: the graph too, as it has no weights here."""
-        return {"graph": self._fingerprint, "outputs": self.outputs, "window_s": self.window_s}
-
-
-def load_onnx_tagger(options: TaggerOptions) -> OnnxTagger:
-    """The tagger that `options.audio` names, a graph; raises as `OnnxAudio`, `read_classes` and `OnnxTagger` do."""
-    assert options.classes is not None
-    classes = read_classes(Path(options.classes).expanduser())
-    audio = Path(options.audio).expanduser()
-    return OnnxTagger(
-        OnnxAudio(audio, sample_rate=options.sample_rate, window_s=options.window_s), classes, options.outputs
-    )
-
-
 def open_graph(path: Path, key: str) -> Any:
     """A session of a graph that a recipe names; TinyclapError if there is none or it cannot be run."""
     if not path.is_file():
         raise TinyclapError(f"{key}: there is no file {path}")
     return open_any(path, providers=None, threads=torch.get_num_threads())
-
-
-def read_classes(path: Path) -> tuple[str, ...]:
-    """Names of classes in the order of a tagger's outputs: a JSON list, a CSV file with a column `name` or
-    `display_name` (sorted by `index` where it has one), or a line each.
-
-    Raises:
-        TinyclapError: no such file, nothing in it, or a name twice.
-    """
-    if not path.is_file():
-        raise TinyclapError(f"teacher.classes: there is no file {path}")
-    text = path.read_text(encoding="utf-8-sig")
-    if path.suffix == ".json":
-        names = _json_names(text, path)
-    elif path.suffix == ".csv":
-        names = _csv_names(text, path)
-    else:
-        names = [line.strip() for line in text.splitlines() if line.strip()]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if not names or twice:
-        raise TinyclapError(f"teacher.classes: {path} " + (f"names {listed(twice)} twice" if twice else "is empty"))
-    return tuple(names)
-
-
-def _json_names(text: str, path: Path) -> list[str]:
-    try:
-        names = json.loads(text)
-    except ValueError as error:
-        raise TinyclapError(f"teacher.classes: {path} is damaged ({error})") from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise TinyclapError(f"teacher.classes: {path} must hold a JSON list of texts")
-    return names
-
-
-def _csv_names(text: str, path: Path) -> list[str]:
-    rows = list(csv.DictReader(text.splitlines()))
-    columns = list(rows[0]) if rows else []
-    column = next((name for name in ("name", "display_name") if name in columns), None)
-    if column is None:
-        raise TinyclapError(
-            f"teacher.classes: {path} has the columns {', '.join(columns)}; expected name or display_name"
-        )
-    if "index" in columns:
-        try:
-            rows.sort(key=lambda row: int(row["index"]))
-        except (TypeError, ValueError) as error:
-            raise TinyclapError(f"teacher.classes: {path}: an index is no whole number") from error
-    return [row[column] for row in rows]
 
 
 def files_fingerprint(paths: Sequence[Path], settings: Sequence[object]) -> str:
