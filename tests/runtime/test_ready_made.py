@@ -17,7 +17,9 @@ from onnxruntime import InferenceSession
 
 from tests.support.commands import failure, run
 from tests.support.http_server import Server
+from tests.teachers.test_tagger import sentences
 from tinyclap.errors import TinyclapError
+from tinyclap.pipelines.words import add_words
 from tinyclap.runtime import graph_weights, ready_made
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.ready_made import EVERYDAY
@@ -152,15 +154,34 @@ class TestEveryday:
         message, _ = failure("classify", "a.wav")
         assert "a.wav" in message
 
-    def test_a_file_that_is_not_the_publishers_is_refused(
-        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_file_that_is_not_the_publishers_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "other.pt").write_bytes(b"other")
         message, _ = failure("get", "everyday", "--weights", str(tmp_path / "other.pt"))
         assert "is not the published file: sha256" in message
         assert EVERYDAY.url in message
         message, _ = failure("get", "everyday", "--weights", str(tmp_path / "nowhere.pt"))
         assert f"there is no file {tmp_path / 'nowhere.pt'}; it is {EVERYDAY.url}" in message
+
+    def test_with_its_words_any_label_will_do(
+        self, mn04: Path, minilm_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        run("get", "everyday", "--weights", str(mn04), "--words", "--text", str(minilm_root))
+        made = ready_made.place("everyday")
+        assert [test.passed for test in selftest(made)] == [True, True, True]
+        bundle = Bundle.load(made)
+        table = bundle.label_table(["ambulance in the street", "sleeping cat"])
+        own = bundle.label_table(["siren", "cat purring"]).embeddings
+        assert ((table.embeddings @ own.T).argmax(1) == [0, 1]).all()
+
+    def test_other_words_than_its_own_are_refused(self, everyday: Path, mn04: Path, tmp_path: Path) -> None:
+        made = sentences()
+        made.encoder.save_pretrained(tmp_path / "words")
+        made.tokenizer.save_pretrained(tmp_path / "words")
+        before = sorted(path.name for path in everyday.iterdir())
+        with pytest.raises(TinyclapError, match="is not the sentence encoder of this bundle, which is EfficientAT"):
+            add_words(everyday, mn04, str(tmp_path / "words"))
+        assert sorted(path.name for path in everyday.iterdir()) == before
 
     def test_without_a_network_the_message_names_the_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
         away = ready_made.ReadyMade(**vars(EVERYDAY) | {"url": "http://127.0.0.1:9/mn04_as_mAP_432.pt"})

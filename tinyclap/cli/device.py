@@ -193,15 +193,25 @@ def get(
         Path | None, typer.Option("--weights", help="The publisher's file, if it is there already; else it is fetched.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; by default in the cache.")] = None,
+    words: Annotated[
+        bool, typer.Option("--words", help="Any words as labels, not only its own; needs tinyclap[train] here.")
+    ] = False,
+    text: Annotated[
+        str | None, typer.Option("--text", help="Folder of its sentence encoder, if it is there already.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
 ) -> None:
     """Get a ready-made bundle; without --out, the commands that use a bundle find it by themselves.
 
-    Its weights come from their publisher; no training and no torch is needed.
+    Its weights come from their publisher; no training and, without --words, no torch is needed.
     """
-    from tinyclap.runtime.ready_made import make
+    from tinyclap.runtime.ready_made import READY_MADE, make, weights_of
 
+    if words:
+        from tinyclap.pipelines.words import add_words  # what is missing is said before anything is fetched
     folder = make(name, out, weights=weights, overwrite=overwrite)
+    if words:
+        add_words(folder, weights_of(READY_MADE[name], weights), *([text] if text else []))
     option = f" --bundle {folder}" if out else ""
     typer.echo(f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}")
 

@@ -81,7 +81,7 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
         raise TinyclapError(f"{folder} exists already; replace it with --overwrite, or name another folder with --out")
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise TinyclapError(f"{folder} is no bundle, so it is left alone; name another folder with --out")
-    tensors = folded(read_tensors(_weights(made, weights)))
+    tensors = folded(read_tensors(weights_of(made, weights)))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as new:
         for asset in sorted((ASSETS / name).iterdir()):
@@ -92,8 +92,8 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
     return folder
 
 
-def _weights(made: ReadyMade, given: Path | None) -> Path:
-    """The publisher's file, given or fetched, and checked."""
+def weights_of(made: ReadyMade, given: Path | None = None) -> Path:
+    """The publisher's file, given or fetched, and checked; raises as `make` does."""
     if given is None:
         path = cache_root() / "weights" / made.url.rpartition("/")[2]
         try:
