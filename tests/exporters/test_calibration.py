@@ -10,7 +10,6 @@ import pytest
 from tests.support.tiny_exports import TINY, clips
 from tinyclap.exporters.calibration import AT_ONCE, CalibrationSet, logmels, windows
 from tinyclap.exporters.onnx import quantize_int8
-from tinyclap.exporters.onnx.student import encoder_graph
 from tinyclap.exporters.write_bundle import Exporter
 
 
@@ -32,15 +31,6 @@ def test_calibration_hears_training_clips_only(quick: Exporter, monkeypatch: pyt
     quick._graphs()
     expected = np.concatenate(list(logmels(quick.student, train, quick.calibration_set.calibration)))
     assert np.array_equal(np.concatenate(heard), expected)
-
-
-def test_the_first_convolution_stays_float(quick: Exporter) -> None:
-    graph, train = encoder_graph(quick.student), quick.calibration_set.train
-    made = quantize_int8.quantize(graph, logmels(quick.student, train, quick.calibration_set.calibration)).graph
-    rounded = {output for node in made.node if node.op_type == "DequantizeLinear" for output in node.output}
-    first, *others = (node for node in made.node if node.op_type == "Conv")
-    assert not rounded & {*first.input[:2]}
-    assert all(rounded >= {*node.input[:2]} for node in others)
 
 
 def test_int8_does_not_depend_on_the_test_clips(quick: Exporter) -> None:

@@ -96,6 +96,10 @@ def test_int8_rounds_the_encoder_and_leaves_its_ends(bundle: Path) -> None:
     assert len(rounded) > 10
     scales = [weights[tensor.name.replace("_quantized", "_scale")] for tensor in rounded]
     assert all(list(scale.dims) == [tensor.dims[0]] for scale, tensor in zip(scales, rounded, strict=True))
+    dequantised = {output for node in graph.node if node.op_type == "DequantizeLinear" for output in node.output}
+    first, *others = (node for node in graph.node if node.op_type == "Conv" and not node.name.startswith("frontend/"))
+    assert not dequantised & {*first.input[:2]}
+    assert all(dequantised >= {*node.input[:2]} for node in others)
     facts = read_manifest(bundle).graphs["audio_int8.onnx"]
     assert 0.5 < facts["cosine_to_float"] < 1
     assert facts["latency_ratio"] > 0

@@ -1,6 +1,7 @@
 """From a recipe to a finished run, through the command line's own functions."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def test_from_a_recipe_to_a_report(recipe: Path, tmp_path: Path) -> None:
     assert (folder / "report" / "report.html").is_file()
     assert (folder / "report" / "report.md").is_file()
     assert "zero-shot accuracy" in told
-    assert "next     tinyclap evaluate runs/small" in told
+    assert "next     tinyclap export --onnx runs/small" in told
+    assert re.search(r"^learned  \d+ clips \(.*kind=procedural .*\) from .*: generated sounds, so do not", told, re.M)
     student = Student.from_pretrained(folder / "student")
     card = (folder / "student" / "README.md").read_text()
     assert "cc-by-4.0" in card, "the student inherits its teacher's licence"

@@ -157,14 +157,10 @@ def test_the_command_writes_a_ranked_table_a_picture_and_the_recipe_of_the_best(
     first = (folder / "chosen.yaml").read_text().splitlines()[0]
     then = f"; tinyclap prune --dim {best.embed_dim}" if best.embed_dim < 16 else ""
     assert first == f"# tinyclap distill {folder / 'chosen.yaml'}{then}"
-
-
-def test_another_searchs_student_is_not_taken_for_the_chosen_one(home: Path) -> None:
-    run("search", "small.yaml", *LIMITS)
-    made = Path("runs/small-searched")
-    open_run(made, dump(load_recipe("runs/small-search/chosen.yaml", ["training.epochs=7"])), seed=0)
+    other = dump(load_recipe(folder / "chosen.yaml", ["training.epochs=7"]))
+    open_run(Path("runs/small-searched"), other, seed=0)
     with pytest.raises(TinyclapError, match="runs/small-searched holds the student of another search; rename"):
-        train_chosen(json.loads(Path("runs/small-search/search.json").read_text()), Path("runs/small-search"))
+        train_chosen(result, folder)
 
 
 def test_what_cannot_be_searched_says_so(home: Path) -> None:

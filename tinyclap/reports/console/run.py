@@ -1,12 +1,12 @@
 """What a command says at its end: the run's numbers in a small table, and the command to run next."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tinyclap.common.files import read_json
-from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled
+from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled, whole
 from tinyclap.reports import tables
 from tinyclap.runs.results import SWEEP, evaluations_of, read_evaluations
 
@@ -44,7 +44,8 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     if evaluated is not None:
         return "\n".join([*lines, "", f"data     {evaluation.get('data')}", *entries])
     entries.append(f"took     {duration(summary.get('wall_s'))}")
-    return "\n".join([*lines, "", *entries, f"next     {_next_command(summary.get('task'), run)}"])
+    learned = [f"learned  {_learned(summary)}"] if "student" in summary and "data" in summary else []
+    return "\n".join([*lines, "", *learned, *entries, f"next     {_next_command(summary, run)}"])
 
 
 def _own_evaluation(run: Path) -> dict[str, Any]:
@@ -91,8 +92,21 @@ def _sweep_lines(sweep: dict[str, Any]) -> list[str]:
     return ["", *(f"{row[0]:<{width}}  " + "  ".join(f"{cell:>7}" for cell in row[1:]) for row in rows)]
 
 
-def _next_command(made: str | None, run: Path) -> str:
-    if made == "pretrain":
+def _learned(summary: Mapping[str, Any]) -> str:
+    """What a student was taught, in one line."""
+    warning = ": generated sounds, so do not expect it to know recordings" if _is_generated(summary) else ""
+    return f"{whole(summary.get('clips'))} clips ({summary['data']}) from {summary['teacher']['name']}{warning}"
+
+
+def _is_generated(summary: Mapping[str, Any]) -> bool:
+    parts = str(summary.get("data")).split("; ")
+    return all("kind=procedural" in part for part in parts)
+
+
+def _next_command(summary: Mapping[str, Any], run: Path) -> str:
+    if summary.get("task") == "pretrain":
         kind = "hf" if (run / "teacher" / "model.safetensors").is_file() else "dual"
         return f"tinyclap distill RECIPE teacher.kind={kind} teacher.source={run / 'teacher'}"
+    if _is_generated(summary):
+        return f"tinyclap export --onnx {run}"
     return f"tinyclap evaluate {run} --data folder --root YOUR_SOUNDS"
