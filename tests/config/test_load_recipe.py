@@ -132,6 +132,8 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_file(write: Write) 
         ("name=a/b", 'name: got "a/b", allowed: letters, digits'),
         ("name=", "name: got null, allowed: text"),
         ("teacher.source=''", 'teacher.source: got "", allowed: text'),
+        ("teacher={kind: tagger, audio: mn99}", 'teacher.audio: got "mn99", allowed: a .pt file, a .onnx file'),
+        ("teacher={kind: tagger, classes: a.csv}", 'teacher.classes: got "a.csv", allowed: null unless audio is an'),
         ("training.lr=fast", 'training.lr: got "fast", allowed: a number > 0 and <= 1'),
         ("training.lr=.nan", "training.lr: got NaN, allowed: a number > 0"),
         ("training.lr=.inf", "training.lr: got Infinity, allowed: a number > 0"),

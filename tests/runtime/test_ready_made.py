@@ -20,7 +20,7 @@ from tests.support.http_server import Server
 from tests.teachers.test_tagger import sentences
 from tinyclap.errors import TinyclapError
 from tinyclap.pipelines.words import add_words
-from tinyclap.runtime import graph_weights, ready_made
+from tinyclap.runtime import bundle_contents, graph_weights, ready_made
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.ready_made import EVERYDAY
 from tinyclap.runtime.selftest import selftest
@@ -150,6 +150,7 @@ class TestEveryday:
         assert "tinyclap get everyday" in run("models")
         assert "next     tinyclap classify YOUR_SOUNDS\n" in run("get", "everyday", "--weights", str(mn04))
         assert str(ready_made.place("everyday")) in run("models")
+        assert "next     tinyclap classify YOUR_SOUNDS\n" in run("get", "everyday")  # there already
         np.save(tmp_path / "a.npy", np.zeros(3))
         message, _ = failure("classify", "a.wav")
         assert "a.wav" in message
@@ -169,6 +170,7 @@ class TestEveryday:
         run("get", "everyday", "--weights", str(mn04), "--words", "--text", str(minilm_root))
         made = ready_made.place("everyday")
         assert [test.passed for test in selftest(made)] == [True, True, True]
+        assert bundle_contents.read_manifest(made).licence == "mit, apache-2.0"
         bundle = Bundle.load(made)
         table = bundle.label_table(["ambulance in the street", "sleeping cat"])
         own = bundle.label_table(["siren", "cat purring"]).embeddings

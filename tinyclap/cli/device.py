@@ -205,13 +205,18 @@ def get(
 
     Its weights come from their publisher; no training and, without --words, no torch is needed.
     """
-    from tinyclap.runtime.ready_made import READY_MADE, make, weights_of
+    if text and not words:
+        raise typer.BadParameter("--text is the sentence encoder of --words; give both")
+    from tinyclap.runtime.ready_made import READY_MADE, has_words, made_before, make, weights_of
 
     if words:
         from tinyclap.pipelines.words import add_words  # what is missing is said before anything is fetched
-    folder = make(name, out, weights=weights, overwrite=overwrite)
-    if words:
+    there = None if overwrite else made_before(name, out)
+    folder = there or make(name, out, weights=weights, overwrite=overwrite)
+    if words and not has_words(folder):
         add_words(folder, weights_of(READY_MADE[name], weights), *([text] if text else []))
+    elif there:
+        typer.echo(f"{name} is there already; --overwrite makes it again", err=True)
     option = f" --bundle {folder}" if out else ""
     typer.echo(f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}")
 

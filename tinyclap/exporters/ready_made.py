@@ -71,7 +71,6 @@ def write_assets(teacher: TaggerTeacher, weights: Path, folder: Path, labels: li
         write_json(new / LABELS, {"labels": labels, "prompts": list(teacher.prompts)})
         write_array(new / LABEL_EMBEDDINGS, class_vectors(teacher, labels, teacher.prompts).astype(np.float32))
         manifest = _manifest(teacher, exact)
-        write_text(new / README, readme(manifest, labels))
         stripped, vectors = {}, _test_vectors(teacher)
         for name, (graph, values) in graphs.items():
             helper.set_model_props(graph, {METADATA_KEY: manifest.graph_metadata()})
@@ -79,6 +78,7 @@ def write_assets(teacher: TaggerTeacher, weights: Path, folder: Path, labels: li
             whole = with_weights(stripped[name], values)
             write_bytes(new / name, whole)
             manifest.graphs[name]["size_bytes"] = len(whole)  # type: ignore[index]
+        write_text(new / README, readme(manifest, labels))
         np.savez_compressed(new / TEST_VECTORS, **vectors)  # type: ignore[arg-type]
         write_manifest(new, manifest)
         sounds = [value for key, value in vectors.items() if key.startswith("waveform_")]

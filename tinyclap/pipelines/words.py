@@ -18,6 +18,7 @@ from tinyclap.runtime.selftest import selftest
 from tinyclap.teachers import load_tagger_teacher
 from tinyclap.teachers.cache import class_vectors
 from tinyclap.teachers.options import TaggerOptions
+from tinyclap.teachers.tagger import TaggerTeacher
 
 COMPARED, SAME = 8, 1e-3  # labels whose vectors tell a sentence encoder, and their largest difference
 
@@ -36,6 +37,7 @@ def add_words(folder: Path, weights: Path, text: str = TaggerOptions.text) -> No
     """
     manifest, labels = read_manifest(folder), Bundle.load(folder).label_table()
     teacher = load_tagger_teacher(TaggerOptions(str(weights), text))
+    assert isinstance(teacher, TaggerTeacher)
     own = class_vectors(teacher, labels.labels[:COMPARED], manifest.prompts)
     if not np.abs(own - labels.embeddings[:COMPARED]).max() <= SAME:
         raise TinyclapError(f"{text} is not the sentence encoder of this bundle, which is {manifest.teacher['name']}")
@@ -43,7 +45,8 @@ def add_words(folder: Path, weights: Path, text: str = TaggerOptions.text) -> No
     with whole_folder(folder) as new:
         shutil.copytree(folder, new, dirs_exist_ok=True)
         side = write_text_side(teacher, new, texts)
-        manifest = dataclasses.replace(manifest, text=side.entry)
+        licences = dict.fromkeys((manifest.licence, teacher.text.licence))
+        manifest = dataclasses.replace(manifest, text=side.entry, licence=", ".join(licences))
         save(side.graph, new / TEXT_GRAPH, manifest.graph_metadata())
         write_text(new / "README.md", readme(manifest, labels.labels))
         vectors = dict(np.load(folder / TEST_VECTORS))

@@ -62,6 +62,19 @@ def existing() -> Path | None:
     return next((place(name) for name in READY_MADE if (place(name) / MANIFEST).is_file()), None)
 
 
+def made_before(name: str, folder: Path | None = None) -> Path | None:
+    """The folder of a ready-made bundle that is there and whole; None where there is nothing, or something else."""
+    folder = folder or place(name)
+    if name not in READY_MADE or not (folder / MANIFEST).is_file():
+        return None
+    return folder if read_manifest(folder).name == name else None
+
+
+def has_words(folder: Path) -> bool:
+    """Whether a bundle has a text side."""
+    return read_manifest(folder).text is not None
+
+
 def make(name: str, folder: Path | None = None, *, weights: Path | None = None, overwrite: bool = False) -> Path:
     """Make a ready-made bundle and return its folder.
 

@@ -7,6 +7,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.settings import Conflicts, Settings
+from tinyclap.teachers.efficientat_files import PUBLISHED
 
 Text = Annotated[str, MinLen(1)]
 Rate = Annotated[int, Ge(1)]
@@ -49,6 +50,8 @@ class TaggerOptions(Settings):
         return self.audio.endswith(".onnx")
 
     def conflicts(self) -> Conflicts:
+        if not self.audio.endswith((".pt", ".onnx")) and self.audio not in PUBLISHED:
+            yield "audio", f"a .pt file, a .onnx file, or one of {', '.join(PUBLISHED)}"
         if self.is_graph and self.classes is None:
             yield "classes", "a file with the names of the classes, where audio is an ONNX graph"
         for name in () if self.is_graph else OF_GRAPHS:

@@ -1,0 +1,43 @@
+"""The published files of EfficientAT's taggers."""
+
+from dataclasses import dataclass
+
+RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of the release; size in bytes and sha256 where they are known."""
+
+    file: str
+    size: int | None = None
+    sha256: str | None = None
+    hop_length: int = 320
+    n_mels: int = 128
+
+    @property
+    def url(self) -> str:
+        """Where it is fetched from."""
+        return f"{RELEASE}/{self.file}"
+
+
+PUBLISHED = {
+    "mn01_as": Published("mn01_as_mAP_298.pt"),
+    "mn02_as": Published("mn02_as_mAP_378.pt"),
+    "mn04_as": Published(
+        "mn04_as_mAP_432.pt", 4_066_513, "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c"
+    ),
+    "mn05_as": Published("mn05_as_mAP_443.pt"),
+    "mn10_as": Published("mn10_as_mAP_471.pt"),
+    "mn20_as": Published("mn20_as_mAP_478.pt"),
+    "mn30_as": Published("mn30_as_mAP_482.pt"),
+    "mn40_as": Published("mn40_as_mAP_484.pt"),
+    "mn40_as_ext": Published("mn40_as_ext_mAP_487.pt"),
+    "mn10_as_hop_5": Published("mn10_as_hop_5_mAP_475.pt", hop_length=160),
+    "mn10_as_hop_15": Published("mn10_as_hop_15_mAP_463.pt", hop_length=480),
+    "mn10_as_hop_20": Published("mn10_as_hop_20_mAP_456.pt", hop_length=640),
+    "mn10_as_hop_25": Published("mn10_as_hop_25_mAP_447.pt", hop_length=800),
+    "mn10_as_mels_40": Published("mn10_as_mels_40_mAP_453.pt", n_mels=40),
+    "mn10_as_mels_64": Published("mn10_as_mels_64_mAP_461.pt", n_mels=64),
+    "mn10_as_mels_256": Published("mn10_as_mels_256_mAP_474.pt", n_mels=256),
+}
