@@ -159,6 +159,7 @@ def test_the_rest_of_a_long_file_is_a_window_unless_nothing_can_be_heard_in_it(t
     assert decoded.bad == []
 
 
+@pytest.mark.slow
 def test_three_hours_are_decoded_in_bounded_memory(tmp_path: Path) -> None:
     with soundfile.SoundFile(tmp_path / "long.flac", "w", 8000, 1, "PCM_16") as stream:
         minute = noise(60.0, 8000)
@@ -262,6 +263,7 @@ def test_a_failure_in_the_middle_leaves_no_store(good: Path, monkeypatch: pytest
     assert len(decode(folder(good), RATE)) == 3
 
 
+@pytest.mark.slow
 def test_killed_while_decoding_there_is_no_store(tmp_path: Path) -> None:
     code = "from tinyclap.data.decoded import decode\nfrom tinyclap.data.procedural.dataset import Procedural\n"
     process = subprocess.Popen([sys.executable, "-c", code + "decode(Procedural(100_000), 16000)"], env=os.environ)

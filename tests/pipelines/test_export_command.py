@@ -45,6 +45,7 @@ def workplace(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_from_a_run_to_a_bundle_that_classifies(workplace: Path) -> None:
     out, err = invoke("export", "--onnx", "--int8", "--int8-min-cosine", "0.5", "--int8-min-agreement", "0")
     assert "newest run: runs/small" in err

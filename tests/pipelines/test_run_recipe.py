@@ -71,6 +71,7 @@ def test_another_teacher_under_the_same_name_is_noticed(recipe: Path, tmp_path: 
         assert code == 2
 
 
+@pytest.mark.slow
 def test_views_are_shared_by_runs_of_other_seeds(recipe: Path) -> None:
     run("distill", str(recipe))
     run("distill", str(recipe), "seed=1", "--run", "other")
@@ -112,6 +113,7 @@ def test_two_launched_processes_learn_what_one_learns(recipe: Path) -> None:
     assert two == pytest.approx(one, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_real_audio_in_the_official_layout(recipe: Path, esc10_root: Path) -> None:
     some = "labels: [dog, rain, rooster]"
     train = f"data.train={{kind: esc50, root: {esc10_root}, esc10: true, folds: [1], {some}}}"

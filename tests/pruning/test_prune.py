@@ -101,6 +101,7 @@ def test_a_map_of_another_width_is_refused(waveforms: torch.Tensor) -> None:
         prune(new_student(), LatentMap(np.eye(20, dtype=np.float32)[:3], "magnitude"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["linear", "projection"])
 def test_training_the_head_again_brings_it_to_its_teacher(head: Head, waveforms: torch.Tensor) -> None:
     student = new_student(head)

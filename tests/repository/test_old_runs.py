@@ -44,6 +44,7 @@ def test_a_run_is_evaluated_and_reported(runs: Path, name: str) -> None:
     assert "Zero-shot" in (runs / name / "report" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_is_pruned_exported_and_counted(runs: Path) -> None:
     run("prune", str(runs / "finished"), "--dim", "8", "--out", str(runs / "again"))
     run("export", str(runs / "again"), "--onnx")

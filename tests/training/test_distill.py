@@ -161,6 +161,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path: Path) -> 
     assert torch.equal(*ended)
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_that_accumulates(tmp_path: Path) -> None:
     one = tmp_path / "one"
     changes = "micro_batches=2, head_epochs=0"

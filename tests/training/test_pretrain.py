@@ -52,6 +52,7 @@ def make_teacher(captions: Captions, kind: str) -> TrainableTeacher:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["phinet", "cnn14"])
 def test_it_learns_to_tell_sounds_apart(kind: str, tmp_path: Path) -> None:
     views, captions = make_views(mix=0.0, n_clips=48)
