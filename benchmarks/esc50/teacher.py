@@ -32,7 +32,7 @@ from tinyclap.teachers.options import TaggerOptions
 
 RESULT = Path(__file__).parents[1] / "results" / "esc50_teacher.json"
 CHOSEN_ON, REPORTED_ON, FOLDS = (1, 2, 3), (5,), (1, 2, 3, 5)
-NEIGHBOURS, RIDGE = 10, 1.0
+NEIGHBOURS, RIDGE = 10, 0.1
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def _probes(tagger: EfficientAT, decoded: Decoded, truth: np.ndarray, folds: np.
         found["knn"].append(float((votes == truth[test]).mean()))
         mean, spread = embeddings[train].mean(0), embeddings[train].std(0) + 1e-6
         inputs, targets = (embeddings - mean) / spread, np.eye(truth.max() + 1)[truth[train]]
-        gram = inputs[train].T @ inputs[train] + RIDGE * train.sum() * 0.1 * np.eye(inputs.shape[1])
+        gram = inputs[train].T @ inputs[train] + RIDGE * train.sum() * np.eye(inputs.shape[1])
         weights = np.linalg.solve(gram, inputs[train].T @ (targets - targets.mean(0)))
         found["linear_probe"].append(float(((inputs[test] @ weights).argmax(1) == truth[test]).mean()))
     return {name: float(np.mean(values)) for name, values in found.items()}

@@ -19,7 +19,8 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.embeddings.zero_shot import class_matrix
 from tinyclap.errors import TinyclapError
 from tinyclap.models.mobilenet_tagger import MobileNetTagger
-from tinyclap.teachers import efficientat_files, load_tagger_teacher, tagger, untrained
+from tinyclap.runtime import published_weights
+from tinyclap.teachers import load_tagger_teacher, tagger, untrained
 from tinyclap.teachers.class_names import AUDIOSET_CLASSES
 from tinyclap.teachers.efficientat import EfficientAT, load_efficientat
 from tinyclap.teachers.options import Space, TaggerOptions
@@ -136,6 +137,12 @@ def test_settings_are_part_of_the_fingerprint() -> None:
     assert small("tags").fingerprint == made[0].fingerprint
 
 
+def test_the_fingerprint_does_not_depend_on_texts_read_before() -> None:
+    read, fresh = small("tags"), small("tags")
+    read.embed_text(["a dog", "rain falls on a roof at night"])
+    assert read.fingerprint == fresh.fingerprint
+
+
 def test_classes_that_the_text_encoder_cannot_tell_apart_are_named() -> None:
     three = small_tagger()
     three.classes = ("Rain", "rain", "Dog")
@@ -179,7 +186,7 @@ def test_a_published_tagger_is_fetched_once(server: Server, tmp_path: Path, monk
     torch.save(MAKER["efficientat_state"](), tmp_path / "mn01.pt")
     server.files["mn01_as_mAP_298.pt"] = (tmp_path / "mn01.pt").read_bytes()
     monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path))
-    monkeypatch.setattr(efficientat_files, "RELEASE", server.url_of("release"))
+    monkeypatch.setattr(published_weights, "RELEASE", server.url_of("release"))
     assert load_efficientat("mn01_as").name == "mn01_as"
     assert load_efficientat("mn01_as").name == "mn01_as"
     assert len(server.asked) == 1
@@ -189,7 +196,7 @@ def test_another_file_under_a_published_name_is_refused(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path))
-    monkeypatch.setattr(efficientat_files, "RELEASE", server.url_of("release"))
+    monkeypatch.setattr(published_weights, "RELEASE", server.url_of("release"))
     with pytest.raises(TinyclapError, match="1,000,000"):
         load_efficientat("mn04_as")
     assert not list((tmp_path / "weights").iterdir())
@@ -199,7 +206,7 @@ def test_without_a_network_the_message_says_what_to_fetch_and_where_to_put_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path))
-    monkeypatch.setattr(efficientat_files, "RELEASE", "http://127.0.0.1:9")
+    monkeypatch.setattr(published_weights, "RELEASE", "http://127.0.0.1:9")
     with pytest.raises(TinyclapError) as caught:
         load_efficientat("mn04_as")
     message = str(caught.value)

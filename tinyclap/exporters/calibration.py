@@ -74,11 +74,11 @@ def shipped_vectors(student: Student, static_s: float | None = None) -> dict[str
         student: in evaluation mode.
         static_s: length of the static graph's input, seconds; None without one.
     """
-    waveforms = [_shipped(number, share * student.config.window_s, student) for number, share in SHIPPED]
+    waveforms = shipped_sounds(student.config.window_s, student.sample_rate)
     embedded = [student.embed_audio(torch.from_numpy(waveform)[None]).numpy()[0] for waveform in waveforms]
     arrays = {f"waveform_{row}": waveform for row, waveform in enumerate(waveforms)} | {"embedding": np.stack(embedded)}
     if static_s is not None:
-        waveform = fit(_shipped(len(SHIPPED), static_s, student), round(static_s * student.sample_rate))
+        waveform = fit(_shipped(len(SHIPPED), static_s, student.sample_rate), round(static_s * student.sample_rate))
         logmel = student.frontend(torch.from_numpy(waveform)[None])
         arrays |= {
             "static_waveform": waveform,
@@ -88,6 +88,11 @@ def shipped_vectors(student: Student, static_s: float | None = None) -> dict[str
     return arrays
 
 
-def _shipped(number: int, duration_s: float, student: Student) -> np.ndarray:
-    samples = Procedural(number + 1, seed=SHIPPED_SEED, duration_s=duration_s).load(number, student.sample_rate)
+def shipped_sounds(window_s: float, sample_rate: int) -> list[np.ndarray]:
+    """The sounds among a bundle's test vectors, float32 (samples,): shorter and longer than its window."""
+    return [_shipped(number, share * window_s, sample_rate) for number, share in SHIPPED]
+
+
+def _shipped(number: int, duration_s: float, sample_rate: int) -> np.ndarray:
+    samples = Procedural(number + 1, seed=SHIPPED_SEED, duration_s=duration_s).load(number, sample_rate)
     return (np.round(samples / SHIPPED_STEP) * SHIPPED_STEP).astype(np.float32)

@@ -19,8 +19,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from tinyclap.common.files import whole_folder, write_array, write_bytes, write_json, write_text
-from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.exporters.bundle_readme import readme
+from tinyclap.exporters.calibration import shipped_sounds
 from tinyclap.exporters.onnx.graph import OPSET
 from tinyclap.exporters.onnx.tower import tower_graph
 from tinyclap.runtime.bundle import Bundle
@@ -44,11 +44,11 @@ from tinyclap.teachers.options import TaggerOptions
 from tinyclap.teachers.tagger import TaggerTeacher
 
 NETWORK = "network."  # before the names of the checkpoint, in the exported graph
-SOUNDS, SOUND_S = 3, (0.7, 5.0, 12.0)
 CREATED = "2026-11-27T00:00:00+00:00"
 
 
 def main() -> None:
+    """Write the assets anew, with the labels that they have."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("audio", type=Path, help="the published tagger, a .pt file")
     parser.add_argument("text", help="the sentence encoder, hub id or folder")
@@ -70,7 +70,7 @@ def write_assets(teacher: TaggerTeacher, weights: Path, folder: Path, labels: li
     with whole_folder(folder) as new:
         write_json(new / LABELS, {"labels": labels, "prompts": list(teacher.prompts)})
         write_array(new / LABEL_EMBEDDINGS, class_vectors(teacher, labels, teacher.prompts).astype(np.float32))
-        manifest = _manifest(teacher, exact)
+        manifest = _manifest(teacher)
         stripped, vectors = {}, _test_vectors(teacher)
         for name, (graph, values) in graphs.items():
             helper.set_model_props(graph, {METADATA_KEY: manifest.graph_metadata()})
@@ -119,9 +119,8 @@ def dequantising(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx
     made = onnx.ModelProto()
     made.CopyFrom(model)
     nodes = []
-    used = {name for node in model.graph.node for name in node.input}
     for name, array in weights.items():
-        if becomes_int8(array) and name in used:
+        if becomes_int8(array):
             inputs = [f"{name}.int8", f"{name}.scale"]
             nodes.append(helper.make_node("DequantizeLinear", inputs, [name], axis=0))
     for tensor in list(made.graph.initializer):
@@ -136,13 +135,12 @@ def dequantising(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx
     return made
 
 
-def _manifest(teacher: TaggerTeacher, weights: dict[str, np.ndarray]) -> Manifest:
+def _manifest(teacher: TaggerTeacher) -> Manifest:
     costs = teacher.costs()
     facts: dict[str, Any] = {
         name: {"precision": precision, "opset": OPSET, **costs, "size_bytes": 0}
         for name, precision in ((FLOAT_GRAPH, "float32"), (INT8_GRAPH, "int8 weights"))
     }
-    parts = teacher.audio_graph()
     return Manifest(
         name=EVERYDAY.name,
         licence=teacher.licence,
@@ -151,7 +149,7 @@ def _manifest(teacher: TaggerTeacher, weights: dict[str, np.ndarray]) -> Manifes
         sample_rate=teacher.sample_rate,
         window_s=teacher.window_s,
         input="waveform",
-        frontend=parts.frontend.spec,
+        frontend=teacher.audio_graph().frontend.spec,
         prompts=teacher.prompts,
         logit_scale=teacher.logit_scale,
         graphs=facts,
@@ -166,13 +164,9 @@ def _manifest(teacher: TaggerTeacher, weights: dict[str, np.ndarray]) -> Manifes
 @torch.no_grad()
 def _test_vectors(teacher: TaggerTeacher) -> dict[str, np.ndarray]:
     """Generated sounds and what the teacher makes of them in torch."""
-    vectors, rows = {}, []
-    for row, seconds in enumerate(SOUND_S):
-        sound = Procedural(SOUNDS, seed=3, duration_s=seconds).load(row, teacher.sample_rate)
-        sound = np.round(sound * 2048) / np.float32(2048)
-        vectors[f"waveform_{row}"] = sound.astype(np.float32)
-        rows.append(teacher.embed_audio(torch.from_numpy(vectors[f"waveform_{row}"])[None])[0].numpy())
-    return {**vectors, "embedding": np.stack(rows)}
+    sounds = shipped_sounds(teacher.window_s, teacher.sample_rate)
+    embedded = [teacher.embed_audio(torch.from_numpy(sound)[None])[0].numpy() for sound in sounds]
+    return {f"waveform_{row}": sound for row, sound in enumerate(sounds)} | {"embedding": np.stack(embedded)}
 
 
 if __name__ == "__main__":

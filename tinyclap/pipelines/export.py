@@ -1,5 +1,6 @@
 """From a finished run to a bundle: what `tinyclap export` does."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def export_run(
     """
     folder = run / "bundle" if out is None else out
     refuse_taken(folder, overwrite)
-    ExportOptions(labels=labels or (), **options)  # refuses what does not fit before anything is loaded
+    chosen = ExportOptions(labels=labels or (), **options)  # refuses what does not fit before anything is loaded
     progress("loading the student, its teacher and its clips")
     finished = load_distilled_run(run, "export")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
@@ -49,7 +50,8 @@ def export_run(
     if recipe.data.test:
         test = build_dataset(recipe.data.test)
         sounds = CalibrationSet(train, decode(test, student.sample_rate, **recipe.data.limits), tuple(test.labels))
-    chosen = ExportOptions(labels=sounds.labels if labels is None else labels, **options)
+    if labels is None:
+        chosen = dataclasses.replace(chosen, labels=sounds.labels)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
     sweep = read_json(run / SWEEP, {}).get("rows", [])
     exporter = Exporter(student, teacher, sounds, chosen, recipe.name, prompts, sweep, progress)

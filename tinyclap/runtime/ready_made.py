@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyclap.common.download import download
 from tinyclap.common.files import cache_root, whole_folder, write_bytes
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, MANIFEST, read_manifest
 from tinyclap.runtime.graph_weights import folded, int8_weights, with_weights
+from tinyclap.runtime.published_weights import PUBLISHED, fetched
 from tinyclap.runtime.torch_file import read_tensors
 
 ASSETS = Path(__file__).parents[1] / "assets" / "bundles"
@@ -39,14 +39,18 @@ class ReadyMade:
     accuracy: str
 
 
+_MN04 = PUBLISHED["mn04_as"]
+assert _MN04.size is not None
+assert _MN04.sha256 is not None
+
 EVERYDAY = ReadyMade(
     "everyday",
     "Sounds of the world around: animals, weather, people, home, street, tools, music.",
     "EfficientAT mn04_as + all-MiniLM-L6-v2",
     "mit",
-    "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/mn04_as_mAP_432.pt",
-    4_066_513,
-    "899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
+    _MN04.url,
+    _MN04.size,
+    _MN04.sha256,
     "79.3 % zero-shot on 1,600 clips of ESC-50, 95 % interval 77.0 to 81.5",
 )
 READY_MADE: Mapping[str, ReadyMade] = {EVERYDAY.name: EVERYDAY}
@@ -108,14 +112,7 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
 def weights_of(made: ReadyMade, given: Path | None = None) -> Path:
     """The publisher's file, given or fetched, and checked; raises as `make` does."""
     if given is None:
-        path = cache_root() / "weights" / made.url.rpartition("/")[2]
-        try:
-            return download(made.url, path, size=made.size, sha256=made.sha256)
-        except TinyclapError as error:
-            raise TinyclapError(
-                f"{error}\nfetch {made.url} ({made.size:,} bytes, sha256 {made.sha256}) elsewhere, and give it with "
-                "--weights FILE"
-            ) from error
+        return fetched(made.url, made.size, made.sha256, "give it with --weights FILE")
     if not given.is_file():
         raise TinyclapError(f"--weights: there is no file {given}; it is {made.url}")
     with given.open("rb") as stream:

@@ -56,10 +56,14 @@ class TextEncoder:
         cut = [text for text, tokens in zip(texts, encoded, strict=True) if tokens.overflowing]
         if cut:
             warnings.warn(f"a text is cut to {self._max_tokens} tokens: {cut[0][:80]!r}", stacklevel=4)
-        width = max(len(tokens.ids) for tokens in encoded)
-        ids = np.full((len(texts), width), self._pad_id, np.int64)
-        mask = np.zeros((len(texts), width), np.int64)
-        for row, tokens in enumerate(encoded):
-            ids[row, : len(tokens.ids)] = tokens.ids
-            mask[row, : len(tokens.ids)] = 1
+        ids, mask = padded([tokens.ids for tokens in encoded], self._pad_id)
         return run(self._session, {"input_ids": ids, "attention_mask": mask})
+
+
+def padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids of N texts filled up to the longest, int64 (N, L), and their mask, 1 where there is a token."""
+    ids = np.full((len(rows), max(map(len, rows))), pad_id, np.int64)
+    mask = np.zeros_like(ids)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)], mask[place, : len(row)] = row, 1
+    return ids, mask

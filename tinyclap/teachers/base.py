@@ -37,6 +37,13 @@ def config_values(config: Any) -> dict[str, Any]:
     return without_bookkeeping(config.to_dict())
 
 
+def hash_weights(total: Any, module: nn.Module) -> None:
+    """Add a module's weights to a hash."""
+    for name, tensor in sorted(module.state_dict().items()):
+        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+
+
 def tokenizer_text(tokenizer: Any) -> str:
     """All that a tokenizer does, as text for a fingerprint; taken before it is used, as every call sets its padding."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
@@ -203,9 +210,7 @@ class TrainableTeacher(AudioTower):
         """Hex hash of weights and preprocessing: two teachers with the same one give the same embeddings."""
         if self._fingerprint is None:
             total = hashlib.blake2b(json.dumps(self.preprocessing(), sort_keys=True).encode(), digest_size=16)
-            for name, tensor in sorted(self.state_dict().items()):
-                total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-                total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+            hash_weights(total, self)
             self._fingerprint = total.hexdigest()
         return self._fingerprint
 

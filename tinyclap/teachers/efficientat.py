@@ -9,14 +9,12 @@ from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
 from tinyclap.audio.log_mel.in_torch import LogMel
-from tinyclap.common.download import download
-from tinyclap.common.files import cache_root
 from tinyclap.errors import TinyclapError, listed
 from tinyclap.hardware.traced_costs import count_macs, n_parameters
 from tinyclap.models import checkpoints
 from tinyclap.models.mobilenet_tagger import LAST, MobileNetTagger
+from tinyclap.runtime.published_weights import PUBLISHED, Published, fetched, place_of
 from tinyclap.teachers.class_names import AUDIOSET_CLASSES
-from tinyclap.teachers.efficientat_files import PUBLISHED, Published
 
 LICENCE = "mit"
 WINDOW_S = 5.0  # a tenth of a second to ten seconds serve; shorter windows follow short sounds
@@ -95,12 +93,5 @@ def located(source: str) -> tuple[Path, Published]:
     if source not in PUBLISHED:
         raise TinyclapError(f"teacher.audio: got {source!r}, allowed: a .pt file, a .onnx file, {', '.join(PUBLISHED)}")
     published = PUBLISHED[source]
-    target = cache_root() / "weights" / published.file
-    try:
-        download(published.url, target, size=published.size, sha256=published.sha256)
-    except TinyclapError as error:
-        known = f" ({published.size:,} bytes, sha256 {published.sha256})" if published.size else ""
-        raise TinyclapError(
-            f"{error}\nfetch {published.url}{known} elsewhere and put it at {target}, or give the file's path"
-        ) from error
-    return target, published
+    remedy = f"put it at {place_of(published.url)}, or give the file's path"
+    return fetched(published.url, published.size, published.sha256, remedy), published

@@ -19,6 +19,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.runtime.bundle_contents import METADATA_KEY
 from tinyclap.runtime.session import open_any, run_output
+from tinyclap.runtime.text_encoder import padded
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
 from tinyclap.teachers.options import OnnxOptions
 
@@ -167,12 +168,7 @@ class OnnxText:
         return np.concatenate(batches)
 
     def _embed(self, texts: Sequence[str]) -> np.ndarray:
-        rows = [tokens.ids for tokens in self.tokenizer.encode_batch(list(texts))]
-        width = max(map(len, rows))
-        ids = np.full((len(rows), width), self.pad_id, np.int64)
-        mask = np.zeros((len(rows), width), np.int64)
-        for place, row in enumerate(rows):
-            ids[place, : len(row)], mask[place, : len(row)] = row, 1
+        ids, mask = padded([tokens.ids for tokens in self.tokenizer.encode_batch(list(texts))], self.pad_id)
         values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         return run_output(self.session, {name: values[name] for name in self._inputs}, self._output)
 

@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.settings import Conflicts, Settings
-from tinyclap.teachers.efficientat_files import PUBLISHED
+from tinyclap.runtime.published_weights import PUBLISHED
 
 Text = Annotated[str, MinLen(1)]
 Rate = Annotated[int, Ge(1)]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from tinyclap.errors import TinyclapError
-from tinyclap.teachers.base import check_tokenizer, config_values, licence_of, tokenizer_text
+from tinyclap.teachers.base import check_tokenizer, config_values, hash_weights, licence_of, tokenizer_text
 
 TEXT_BATCH = 64
 MOST_TOKENS = 128
@@ -80,6 +80,8 @@ class SentenceEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.tokenizer, self.pooling = encoder, tokenizer, pooling
+        self._tokenizer_text = tokenizer_text(tokenizer)
+        self._fingerprint: str | None = None
         self.name, self.licence = name, licence
         config: Any = encoder.config
         self.embed_dim = int(config.hidden_size)
@@ -103,10 +105,15 @@ class SentenceEncoder(nn.Module):
         device = next(self.encoder.parameters()).device
         return self(tokens["input_ids"].to(device), tokens["attention_mask"].to(device))
 
-    def preprocessing(self) -> dict[str, Any]:
-        """Everything besides the weights that changes an embedding (JSON-ready)."""
-        config, tokenizer = config_values(self.encoder.config), tokenizer_text(self.tokenizer)
-        return {"config": config, "tokenizer": hashlib.sha256(tokenizer.encode()).hexdigest(), "pooling": self.pooling}
+    @property
+    def fingerprint(self) -> str:
+        """Hex hash of weights and preprocessing: two encoders with the same one give the same embeddings."""
+        if self._fingerprint is None:
+            settings = [config_values(self.encoder.config), self._tokenizer_text, self.pooling]
+            total = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
+            hash_weights(total, self)
+            self._fingerprint = total.hexdigest()
+        return self._fingerprint
 
 
 def load_sentence_encoder(source: str, key: str = "teacher.text") -> SentenceEncoder:

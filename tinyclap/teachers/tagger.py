@@ -17,7 +17,7 @@ logits on generated sounds ("Calibrate Before Use", Zhao et al., arXiv 2102.0969
 import hashlib
 import json
 import warnings
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from tinyclap.data.dataset import Dataset
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.errors import TinyclapError, listed
 from tinyclap.models.long_audio import embed_long, repeat_pad
+from tinyclap.teachers.base import hash_weights
 from tinyclap.teachers.cache import remembered
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
 from tinyclap.teachers.options import Space, TaggerOptions
@@ -95,20 +96,20 @@ class TaggerTeacher(nn.Module):
         super().__init__()
         self.tagger, self.text, self.space, self.temperature = tagger, text, space, temperature
         self.calibrated = calibrated
-        told = self._told
-        if len(told.classes) < 2:
-            raise TinyclapError(f"teacher {told.name}: {len(told.classes)} classes; a tagger needs two at least")
-        self.name = f"{told.name} + {text.name}"
-        self.licence = told.licence if space == "tags" else f"{told.licence}, {text.licence}"
-        self.sample_rate, self.window_s = told.sample_rate, told.window_s
-        self.embed_dim = len(told.classes) if space == "tags" else text.embed_dim
+        own = self._as_tagger
+        if len(own.classes) < 2:
+            raise TinyclapError(f"teacher {own.name}: {len(own.classes)} classes; a tagger needs two at least")
+        self.name = f"{own.name} + {text.name}"
+        self.licence = own.licence if space == "tags" else f"{own.licence}, {text.licence}"
+        self.sample_rate, self.window_s = own.sample_rate, own.window_s
+        self.embed_dim = len(own.classes) if space == "tags" else text.embed_dim
         self.logit_scale = LOGIT_SCALES[space]
         self._fingerprint: str | None = None
         self._prior: Tensor | None = None
         self._names: tuple[Tensor, Tensor] | None = None
 
     @property
-    def _told(self) -> Tagger:
+    def _as_tagger(self) -> Tagger:
         return cast(Tagger, self.tagger)
 
     @property
@@ -120,16 +121,14 @@ class TaggerTeacher(nn.Module):
     def fingerprint(self) -> str:
         """Hex hash of weights and preprocessing."""
         if self._fingerprint is None:
-            values = [self.space, self.temperature, list(PROMPTS), self.text.preprocessing()]
-            total = hashlib.blake2b(json.dumps([self._tagger_fingerprint(), *values]).encode(), digest_size=16)
-            hash_weights(total, self.text)
-            self._fingerprint = total.hexdigest()
+            parts = [self._tagger_fingerprint(), self.text.fingerprint, self.space, self.temperature, list(PROMPTS)]
+            self._fingerprint = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
         return self._fingerprint
 
     def _tagger_fingerprint(self) -> str:
-        told = self._told
+        own = self._as_tagger
         calibration = [CALIBRATION_CLIPS, CALIBRATION_S] if self.calibrated else None
-        values = [told.preprocessing(), list(told.classes), calibration]
+        values = [own.preprocessing(), list(own.classes), calibration]
         total = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16)
         hash_weights(total, self.tagger)
         return total.hexdigest()
@@ -167,7 +166,7 @@ class TaggerTeacher(nn.Module):
     def prior(self) -> Tensor:
         """What is taken from the logits, (classes,): their means on generated sounds, zero on average."""
         if self._prior is None:
-            n_classes = len(self._told.classes)
+            n_classes = len(self._as_tagger.classes)
             means = self._calibration_logits() if self.calibrated else np.zeros(n_classes, np.float32)
             self._prior = torch.from_numpy(means - means.mean())
         return self._prior
@@ -179,8 +178,8 @@ class TaggerTeacher(nn.Module):
     @torch.no_grad()
     def _mean_logits(self) -> np.ndarray:
         sounds = Procedural(CALIBRATION_CLIPS, duration_s=CALIBRATION_S)
-        total = torch.zeros(len(self._told.classes), dtype=torch.float64)
-        with Progress(f"{self._told.name} is calibrated", len(sounds), "clip") as progress:
+        total = torch.zeros(len(self._as_tagger.classes), dtype=torch.float64)
+        with Progress(f"{self._as_tagger.name} is calibrated", len(sounds), "clip") as progress:
             for number in range(len(sounds)):
                 sound = torch.from_numpy(sounds.load(number, self.sample_rate))[: self.window]
                 logits = self.tagger(repeat_pad(sound, self.window)[None].to(self._device))
@@ -192,31 +191,29 @@ class TaggerTeacher(nn.Module):
     def class_names(self) -> tuple[Tensor, Tensor]:
         """Class names, centred and of unit norm, (classes, E), and their mean (E,)."""
         if self._names is None:
-            embeddings = torch.from_numpy(remembered(self._names_key(), self._embedded_names, f"teacher {self.name}"))
+            key = ["class names", self.text.fingerprint, *PROMPTS, *self._as_tagger.classes]
+            embeddings = torch.from_numpy(remembered(key, self._embedded_names, f"teacher {self.name}"))
             mean = embeddings.mean(0)
             self._names = F.normalize(embeddings - mean, dim=-1), mean
             self._warn_of_twins(self._names[0])
         return self._names
 
-    def _names_key(self) -> list[str]:
-        weights = hashlib.blake2b(json.dumps(self.text.preprocessing()).encode(), digest_size=16)
-        hash_weights(weights, self.text)
-        return ["class names", weights.hexdigest(), *PROMPTS, *self._told.classes]
-
     def _embedded_names(self) -> np.ndarray:
         """The class names as the mean of all prompts, unit-norm (classes, E)."""
-        total = sum(self.text.embed([prompt.format(name.lower()) for name in self._told.classes]) for prompt in PROMPTS)
+        total = sum(
+            self.text.embed([prompt.format(name.lower()) for name in self._as_tagger.classes]) for prompt in PROMPTS
+        )
         return F.normalize(cast(Tensor, total), dim=-1).cpu().numpy()
 
     def _warn_of_twins(self, names: Tensor) -> None:
         alike = torch.triu(names @ names.T, diagonal=1) > ALIKE
-        pairs = [f"{self._told.classes[a]} and {self._told.classes[b]}" for a, b in alike.nonzero().tolist()]
+        pairs = [f"{self._as_tagger.classes[a]} and {self._as_tagger.classes[b]}" for a, b in alike.nonzero().tolist()]
         if pairs:
             warnings.warn(f"teacher {self.name}: {self.text.name} cannot tell apart {listed(pairs)}", stacklevel=3)
 
     def costs(self) -> dict[str, int | None]:
         """The tagger's `parameters`, and `macs` of one window."""
-        return self._told.costs()
+        return self._as_tagger.costs()
 
     def prepare_dataset(self, dataset: Dataset) -> Dataset:
         """A data set as this teacher reads its files: as it is."""
@@ -286,10 +283,3 @@ def _placed_text(sentences: Tensor, names: Tensor, mean: Tensor, temperature: fl
     if temperature is None:
         return sentences
     return F.normalize((sentences @ names.T / temperature).softmax(-1), dim=-1)
-
-
-def hash_weights(total: Any, module: nn.Module) -> None:
-    """Add a module's weights to a hash."""
-    for name, tensor in sorted(module.state_dict().items()):
-        total.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)

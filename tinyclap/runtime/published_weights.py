@@ -1,6 +1,14 @@
-"""The published files of EfficientAT's taggers."""
+"""Weights that their publishers offer for download: which files there are, and how one is fetched.
+
+The files are those of EfficientAT's taggers.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from tinyclap.common.download import download
+from tinyclap.common.files import cache_root
+from tinyclap.errors import TinyclapError
 
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1"
 
@@ -41,3 +49,26 @@ PUBLISHED = {
     "mn10_as_mels_64": Published("mn10_as_mels_64_mAP_461.pt", n_mels=64),
     "mn10_as_mels_256": Published("mn10_as_mels_256_mAP_474.pt", n_mels=256),
 }
+
+
+def place_of(url: str) -> Path:
+    """Where a fetched file is kept."""
+    return cache_root() / "weights" / url.rpartition("/")[2]
+
+
+def fetched(url: str, size: int | None, sha256: str | None, remedy: str) -> Path:
+    """A published file, from the cache or fetched, and checked.
+
+    Args:
+        url: of the file.
+        size, sha256: bytes and hexadecimal hash, where they are known.
+        remedy: what to do with a file that was fetched elsewhere, for the message.
+
+    Raises:
+        TinyclapError: no network, or another file than the published one.
+    """
+    try:
+        return download(url, place_of(url), size=size, sha256=sha256)
+    except TinyclapError as error:
+        known = f" ({size:,} bytes, sha256 {sha256})" if size else ""
+        raise TinyclapError(f"{error}\nfetch {url}{known} elsewhere and {remedy}") from error
