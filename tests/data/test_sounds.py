@@ -61,6 +61,7 @@ class TestSeparable:
         scores = test @ weights - 0.5 * np.sum(centres.T * weights, axis=0)
         return float(np.mean(scores.argmax(axis=1) == np.arange(len(test)) % N_LABELS))
 
+    @pytest.mark.slow
     def test_by_spectrum_and_rhythm_but_not_by_the_mean_spectrum_alone(self) -> None:
         train, test = self.log_mels(8, seed=0), self.log_mels(4, seed=1)
         assert self.accuracy(self.statistics(train), self.statistics(test)) >= 0.8

@@ -163,6 +163,7 @@ class TestEveryday:
         message, _ = failure("get", "everyday", "--weights", str(tmp_path / "nowhere.pt"))
         assert f"there is no file {tmp_path / 'nowhere.pt'}; it is {EVERYDAY.url}" in message
 
+    @pytest.mark.slow
     def test_with_its_words_any_label_will_do(
         self, mn04: Path, minilm_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

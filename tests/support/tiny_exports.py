@@ -1,5 +1,6 @@
 """A student, its teacher and clips, small enough to be exported in tests."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,24 +52,28 @@ def tiny_exporter(cache: Path, options: ExportOptions, config: StudentConfig = T
     return Exporter(settled(config), teacher, material, options, "tiny", PROMPTS)
 
 
+_TRACED: dict[tuple[str, str, str], onnx.ModelProto] = {}
+
+
 @contextmanager
 def tracing_once() -> Iterator[None]:
-    """Within it, exports trace networks of the same weights once: tracing is what takes their time."""
-    kept: dict[tuple[str, str, float], onnx.ModelProto] = {}
+    """Within it, exports trace networks of the same weights once in a process: tracing is what takes their time."""
 
     def once(name: str, trace: Callable[..., onnx.ModelProto]) -> Callable[..., onnx.ModelProto]:
-        def traced(network: Student | LogMel, *settings: int) -> onnx.ModelProto:
-            weights = [*network.state_dict().values(), *network.buffers()]
-            key = name, repr((network, settings)), sum(float(tensor.double().sum()) for tensor in weights)
-            if key not in kept:
-                kept[key] = trace(network, *settings)
+        def traced(network: Student | LogMel, *settings: float) -> onnx.ModelProto:
+            weights = hashlib.sha256()
+            for tensor in (*network.state_dict().values(), *network.buffers()):
+                weights.update(tensor.numpy().tobytes())
+            key = name, repr((network, settings)), weights.hexdigest()
+            if key not in _TRACED:
+                _TRACED[key] = trace(network, *settings)
             copy = onnx.ModelProto()
-            copy.CopyFrom(kept[key])
+            copy.CopyFrom(_TRACED[key])
             return copy
 
         return traced
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("encoder_graph", "frontend_graph"):
+        for name in ("encoder_graph", "frontend_graph", "static_graph"):
             patch.setattr(write_bundle, name, once(name, vars(write_bundle)[name]))
         yield
