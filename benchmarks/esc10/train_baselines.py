@@ -50,9 +50,9 @@ from tinyclap.teachers.dual import load_dual
 from tinyclap.training.distill import view_number
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics
-from tinyclap.training.loop import epoch_batches
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import TrainingOptions
+from tinyclap.training.sampling import epoch_batches
 from tinyclap.training.spectrograms import LogMelViews
 
 RESULT = Path(__file__).parents[1] / "results" / "baselines.json"

@@ -116,7 +116,7 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_file(write: Write) 
         'my.yaml:4: teacher.kind: got "clap", allowed: "dual", "hf", "laion", "msclap", "onnx" or "tagger" '
         "(did you mean 'msclap'?)",
         "my.yaml:6: data.train.n_clip: unknown key (did you mean 'n_clips'?), allowed here: "
-        "kind, labels, exclude_labels, n_clips, duration_s, seed",
+        "kind, labels, exclude_labels, weight, n_clips, duration_s, seed",
         "my.yaml:10: training.epochs: got 0, allowed: a whole number >= 1 and <= 100000",
         'my.yaml:11: training.loss: got "cosin", allowed: "cosine" or "centred_cosine" (did you mean \'cosine\'?)',
         "override 'views.mix=2': views.mix: got 2, allowed: a number >= 0 and <= 1",

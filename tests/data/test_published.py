@@ -259,7 +259,7 @@ class TestEveryKind:
         (
             "audiocaps",
             ["download=true"],
-            "download: unknown key, allowed here: kind, labels, exclude_labels, root, splits",
+            "download: unknown key, allowed here: kind, labels, exclude_labels, weight, root, splits",
         ),
         ("clotho", ["splits=[train]"], 'splits.0: got "train", allowed: "development", "validation" or "evaluation"'),
         ("fsd50k", ["splits=[]"], "splits: got [], allowed: a list of one or more"),

@@ -55,7 +55,7 @@ def test_a_run_is_pruned_exported_and_counted(runs: Path) -> None:
 
 
 def test_an_interrupted_training_goes_on(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the recipe it was begun with, whose text has to be the same to the byte."""
+    """With the recipe it was begun with, which knows nothing of the keys that came later."""
     monkeypatch.chdir(runs)
     run("distill", str(GOLDEN / "old.yaml"), "--run", "interrupted", "--resume")
     rows = [json.loads(line) for line in (runs / "interrupted" / "metrics.jsonl").read_text().splitlines()]

@@ -6,7 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tinyclap.training.losses import CentredCosineLoss, CosineLoss, soft_info_nce
+from tinyclap.errors import TinyclapError
+from tinyclap.training.losses import (
+    CentredCosineLoss,
+    CosineLoss,
+    RelationalLoss,
+    TextAnchorLoss,
+    distillation_loss,
+    soft_info_nce,
+)
+from tinyclap.training.options import DistillOptions
 
 
 def unit(rows: int, seed: int, dim: int = 8) -> Tensor:
@@ -50,6 +59,52 @@ def test_centred_cosine_by_hand(plain_weight: float) -> None:
 def test_about_the_origin_centred_cosine_is_the_cosine() -> None:
     criterion = CentredCosineLoss(torch.zeros_like(MEAN), plain_weight=0.0)
     assert criterion(STUDENT, TEACHER).item() == pytest.approx(CosineLoss()(STUDENT, TEACHER).item(), rel=1e-9)
+
+
+def softmax(values: np.ndarray) -> np.ndarray:
+    powers = np.exp(values - values.max())
+    return powers / powers.sum()
+
+
+def divergence(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
+    """KL(theirs || ours) of softmaxes, mean over rows."""
+    pairs = [(softmax(our), softmax(their)) for our, their in zip(ours, theirs, strict=True)]
+    return float(np.mean([np.sum(q * (np.log(q) - np.log(p))) for p, q in pairs]))
+
+
+def test_text_anchors_by_hand() -> None:
+    texts = unit(5, 3)
+    criterion = TextAnchorLoss(texts, temperature=0.2)
+    expected = divergence(*([texts.numpy() @ row / 0.2 for row in rows.numpy()] for rows in (STUDENT, TEACHER)))
+    assert criterion(STUDENT, TEACHER).item() == pytest.approx(expected, rel=1e-9)
+    assert criterion(TEACHER, TEACHER).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_relations_by_hand() -> None:
+    def to_others(rows: np.ndarray) -> list[np.ndarray]:
+        centred = [(row - MEAN.numpy()) / np.linalg.norm(row - MEAN.numpy()) for row in rows]
+        return [np.array([a @ b / 0.2 for b in centred if b is not a]) for a in centred]
+
+    criterion = RelationalLoss(MEAN, temperature=0.2)
+    expected = divergence(to_others(STUDENT.numpy()), to_others(TEACHER.numpy()))
+    assert criterion(STUDENT, TEACHER).item() == pytest.approx(expected, rel=1e-9)
+    assert criterion(TEACHER, TEACHER).item() == pytest.approx(0, abs=1e-12)
+    assert criterion(STUDENT[:1], TEACHER[:1]).item() == 0, "one clip has no others"
+
+
+def test_the_options_name_the_loss() -> None:
+    texts = unit(5, 3)
+    parts = {
+        "text_weight": TextAnchorLoss(texts, 0.1),
+        "relational_weight": RelationalLoss(MEAN, 0.1),
+    }
+    plain = distillation_loss(DistillOptions(), MEAN)(STUDENT, TEACHER).item()
+    assert plain == CentredCosineLoss(MEAN)(STUDENT, TEACHER).item()
+    for name, part in parts.items():
+        whole = distillation_loss(DistillOptions(**{name: 0.5}), MEAN, texts)(STUDENT, TEACHER).item()  # type: ignore[arg-type]
+        assert whole == pytest.approx(plain + 0.5 * part(STUDENT, TEACHER).item(), rel=1e-9)
+    with pytest.raises(TinyclapError, match="needs the teacher's embeddings of the texts"):
+        distillation_loss(DistillOptions(text_weight=0.5), MEAN)
 
 
 def test_what_all_clips_share_earns_a_centred_loss_nothing() -> None:

@@ -17,7 +17,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distributed import micro_batches
 from tinyclap.training.ema import Ema, RunningStatistics
-from tinyclap.training.loop import epoch_batches, seed_step
+from tinyclap.training.loop import seed_step
 from tinyclap.training.optim import build_optimizer, learning_rate, set_learning_rate
 from tinyclap.training.options import TrainingOptions
 
@@ -104,6 +104,38 @@ def test_the_optimiser_is_the_one_asked_for(name: Literal["adam", "adamw"], kind
     assert type(build_optimizer([(nn.Linear(2, 2).parameters(), 0.1)], options)) is kind
 
 
+# ---- steps
+
+
+def test_micro_batches_are_dealt_out_to_the_processes_in_turn() -> None:
+    def dealt(count: int, processes: int) -> list[list[list[int]]]:
+        """For each process its micro-batches."""
+        workers = [SimpleNamespace(num_processes=processes, process_index=index) for index in range(processes)]
+        shares = [micro_batches(np.arange(8), count, cast(Accelerator, worker)) for worker in workers]
+        return [[part.tolist() for part in share] for share in shares]
+
+    assert dealt(1, 1) == [[[0, 1, 2, 3, 4, 5, 6, 7]]]
+    assert dealt(4, 1) == [[[0, 1], [2, 3], [4, 5], [6, 7]]]
+    assert dealt(4, 2) == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    assert dealt(1, 2) == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
+    for count, processes in ((3, 1), (1, 3), (1, 5), (3, 2)):
+        with pytest.raises(
+            TinyclapError, match=r"8 clips in \d micro-batches cannot be dealt out evenly to \d processes"
+        ):
+            dealt(count, processes)
+
+
+def test_a_step_s_randomness_depends_on_nothing_before_it() -> None:
+    def draw(seed: int, step: int, part: int = 0) -> list[float]:
+        torch.rand(17)  # whatever was drawn before
+        seed_step(seed, step, part)
+        return torch.rand(4).tolist()
+
+    assert draw(1, 2) == draw(1, 2)
+    others = [draw(1, 2), draw(1, 3), draw(2, 2), draw(1, 2, 1), draw(2, 1)]
+    assert len({tuple(numbers) for numbers in others}) == len(others)
+
+
 # ---- moving average
 
 
@@ -136,71 +168,6 @@ def test_the_average_keeps_what_is_trained_apart_from_the_model() -> None:
         next(model.parameters()).add_(1.0)
     ema.write_into(model)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-
-
-# ---- batches
-
-
-def test_an_epoch_visits_every_clip_once() -> None:
-    batches = epoch_batches(12, 4, seed=0, epoch=0)
-    assert [len(batch) for batch in batches] == [4, 4, 4]
-    assert sorted(np.concatenate(batches)) == list(range(12))
-
-
-def test_what_does_not_fill_a_batch_waits_for_another_epoch() -> None:
-    seen: set[int] = set()
-    for epoch in range(20):
-        batches = epoch_batches(14, 4, seed=0, epoch=epoch)
-        assert [len(batch) for batch in batches] == [4, 4, 4]
-        visited = np.concatenate(batches)
-        assert len(set(visited)) == 12
-        seen.update(visited)
-    assert seen == set(range(14))
-
-
-def test_fewer_clips_than_a_batch_are_repeated() -> None:
-    [batch] = epoch_batches(3, 8, seed=0, epoch=0)
-    assert len(batch) == 8
-    assert set(batch) == {0, 1, 2}
-    assert np.bincount(batch).max() == 3
-
-
-def test_the_order_depends_on_seed_and_epoch_alone() -> None:
-    def order(seed: int, epoch: int) -> list[int]:
-        return list(np.concatenate(epoch_batches(40, 8, seed, epoch)))
-
-    assert order(1, 2) == order(1, 2)
-    assert order(1, 2) != order(1, 3)
-    assert order(1, 2) != order(2, 2)
-
-
-def test_micro_batches_are_dealt_out_to_the_processes_in_turn() -> None:
-    def dealt(count: int, processes: int) -> list[list[list[int]]]:
-        """For each process its micro-batches."""
-        workers = [SimpleNamespace(num_processes=processes, process_index=index) for index in range(processes)]
-        shares = [micro_batches(np.arange(8), count, cast(Accelerator, worker)) for worker in workers]
-        return [[part.tolist() for part in share] for share in shares]
-
-    assert dealt(1, 1) == [[[0, 1, 2, 3, 4, 5, 6, 7]]]
-    assert dealt(4, 1) == [[[0, 1], [2, 3], [4, 5], [6, 7]]]
-    assert dealt(4, 2) == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
-    assert dealt(1, 2) == [[[0, 1, 2, 3]], [[4, 5, 6, 7]]]
-    for count, processes in ((3, 1), (1, 3), (1, 5), (3, 2)):
-        with pytest.raises(
-            TinyclapError, match=r"8 clips in \d micro-batches cannot be dealt out evenly to \d processes"
-        ):
-            dealt(count, processes)
-
-
-def test_a_step_s_randomness_depends_on_nothing_before_it() -> None:
-    def draw(seed: int, step: int, part: int = 0) -> list[float]:
-        torch.rand(17)  # whatever was drawn before
-        seed_step(seed, step, part)
-        return torch.rand(4).tolist()
-
-    assert draw(1, 2) == draw(1, 2)
-    others = [draw(1, 2), draw(1, 3), draw(2, 2), draw(1, 2, 1), draw(2, 1)]
-    assert len({tuple(numbers) for numbers in others}) == len(others)
 
 
 # ---- checkpoints and metrics

@@ -134,13 +134,13 @@ def _train(
     as_json: bool,
 ) -> None:
     """Run a recipe for `task` and say what came of it."""
-    from tinyclap.config.load_recipe import dump, load_recipe
+    from tinyclap.config.load_recipe import dump_for, load_recipe
 
     loaded = load_recipe(recipe, overrides or [], task=task)
     folder = run or _runs() / loaded.name
     from tinyclap.runs.folder import check_run
 
-    is_begun = check_run(folder, dump(loaded), resume=resume, overwrite=overwrite)
+    is_begun = check_run(folder, dump_for(loaded, folder), resume=resume, overwrite=overwrite)
     if resume and not is_begun:
         typer.echo(f"{folder} holds nothing to resume; the training starts from the beginning", err=True)
     typer.echo("loading torch, the teacher and the clips ...", err=True)

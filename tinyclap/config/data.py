@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 class DataSpec(Section):
-    """Keys that every data set takes: which classes to keep or to leave out."""
+    """Keys that every data set takes: which classes to keep or to leave out, and how often its clips are used."""
 
     labels: Labels | None = None
     exclude_labels: Labels | None = None
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         both = sorted(set(self.labels or ()) & set(self.exclude_labels or ()))
@@ -148,6 +149,8 @@ class Data(Section):
         unlabelled = [part.kind for part in one_or_more(self.test) if part.kind in CAPTIONED]
         if unlabelled:
             yield "test", f"got {unlabelled[0]}, whose clips have captions and no labels; allowed: data with labels"
+        if any(part.weight != 1 for part in one_or_more(self.test)):
+            yield "test", "got a weight, allowed: none; weights say how often clips are trained on"
         seeds = [
             {part.seed for part in one_or_more(spec) if part.kind == "procedural"} for spec in (self.train, self.test)
         ]

@@ -23,6 +23,7 @@ MEANINGS = {
     "data.max_clip_s": "longer files are cut into windows of this length, seconds",
     "data.train.labels": "classes to keep; null for all",
     "data.train.exclude_labels": "classes to leave out",
+    "data.train.weight": "how often its clips are trained on, relative to those of other sets",
     "data.train.root": "folder of the data set",
     "data.train.path": "the CSV or JSON Lines file",
     "data.train.folds": "folds to take; null for all",

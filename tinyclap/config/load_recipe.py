@@ -22,6 +22,7 @@ __all__ = [
     "absent_inputs",
     "copy_recipe",
     "dump",
+    "dump_for",
     "load_recipe",
     "purpose",
     "recipe_folder",
@@ -62,6 +63,15 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
 def dump(recipe: Recipe) -> str:
     """The whole recipe as YAML, defaults written out; loading it gives an equal recipe."""
     return yaml_source.dump_yaml(_kind_first(RECIPE.dump_python(recipe, mode="json")))
+
+
+def dump_for(recipe: Recipe, run: Path) -> str:
+    """`dump`, or the run's own `recipe.yaml` where it means the same: one of an earlier version lacks newer keys."""
+    try:
+        written = (run / "recipe.yaml").read_text(encoding="utf-8")
+        return written if load_recipe(run / "recipe.yaml") == recipe else dump(recipe)
+    except (OSError, UnicodeDecodeError, TinyclapError):  # none, or damaged
+        return dump(recipe)
 
 
 def recipe_folder() -> Path:

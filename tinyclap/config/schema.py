@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from tinyclap.config.data import Data
+from tinyclap.config.data import Data, one_or_more
 from tinyclap.config.networks import (
     AnyPhiNetTower,
     Cnn14Tower,
@@ -71,7 +71,9 @@ class PretrainRecipe(Section):
     evaluate: Evaluate = Evaluate()
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Views longer than clips; towers that cannot be paired."""
+        """Views longer than clips; towers that cannot be paired; what this training does not know."""
+        if any(part.weight != 1 for part in one_or_more(self.data.train)):
+            yield "data.train", "got a weight, allowed: none with task: pretrain"
         yield from _view_conflicts(self.views, self.data)
         if isinstance(self.audio, PhiNetTower):
             yield from stride_conflicts("audio", self.audio)

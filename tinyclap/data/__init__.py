@@ -30,7 +30,7 @@ def build_dataset(spec: "AnyData | Sequence[AnyData]") -> Dataset:
         return parts[0] if len(parts) == 1 else Concat(parts)
     dataset = _unfiltered(spec)
     asked = {key: value for key in FILTERS if (value := getattr(spec, key, None)) is not None}
-    return dataset.select(**asked) if asked else dataset
+    return (dataset.select(**asked) if asked else dataset).weighted(spec.weight)
 
 
 def _unfiltered(spec: "AnyData") -> Dataset:

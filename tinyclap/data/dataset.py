@@ -34,6 +34,7 @@ class Clip:
     split: str | None = None
     source: str | None = None  # the recording it was cut from, for clustered confidence intervals
     path: Path | None = None  # None: generated
+    weight: float = 1.0  # how often it is trained on, relative to other clips
 
 
 class Dataset:
@@ -107,6 +108,12 @@ class Dataset:
             given = ", ".join(f"{key}={list(value)}" for key, value in asked.items() if value is not None)
             raise TinyclapError(f"data set {self.name}: no clip is left of {len(self)} with {given}; ask for less")
         return self._subset([clip for index, clip in enumerate(self.clips) if index in kept])
+
+    def weighted(self, weight: float) -> Self:
+        """The same clips, trained on so many times as often as others."""
+        return (
+            self if weight == 1 else self._subset([replace(clip, weight=weight * clip.weight) for clip in self.clips])
+        )
 
     def hold_out(self, share: float) -> tuple[Self, Self]:
         """Split in two: a share of the recordings (of the clips that name none) is held out, which is the second part.

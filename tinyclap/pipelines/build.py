@@ -1,7 +1,9 @@
 """From sections of a recipe to the objects they describe, and what these cost."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
@@ -10,13 +12,19 @@ from tinyclap.config.schema import DistillRecipe, PretrainRecipe
 from tinyclap.config.teachers import ClapTeacher, OnnxTeacher, TaggerTeacher
 from tinyclap.data import Dataset
 from tinyclap.data.captions import Captions
+from tinyclap.embeddings.zero_shot import prompts_for
+from tinyclap.errors import TinyclapError
 from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
+from tinyclap.strict_yaml.load import read_text
 from tinyclap.teachers import load_onnx_teacher, load_tagger_teacher, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.teachers.cache import teacher_texts
+from tinyclap.teachers.class_names import AUDIOSET_CLASSES
 from tinyclap.teachers.encoder import Encoder, Teacher
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
+from tinyclap.training.options import DistillOptions
 
 
 def build_teacher(section: ClapTeacher | TaggerTeacher | OnnxTeacher) -> Teacher:
@@ -39,6 +47,25 @@ def build_distillation_set(
     """
     keep, limits = recipe.training.keep_logmels, recipe.data.limits
     return distillation_set(train, teacher, student, recipe.views, keep_logmels=keep, device=device, **limits)
+
+
+def anchor_texts(training: DistillOptions, teacher: Teacher) -> np.ndarray | None:
+    """The teacher's embeddings of `training.texts` in its first prompt, float32 (N, D), or None where none are needed.
+
+    Raises:
+        TinyclapError: there is no such file, or it holds fewer than two texts.
+    """
+    if not training.text_weight:
+        return None
+    names = AUDIOSET_CLASSES
+    if training.texts != "audioset":
+        path = Path(training.texts).expanduser()
+        if not path.is_file():
+            raise TinyclapError(f"training.texts: there is no file {path}; give audioset, or a file with a text a line")
+        names = tuple(dict.fromkeys(line.strip() for line in read_text(path).splitlines() if line.strip()))
+        if len(names) < 2:
+            raise TinyclapError(f"training.texts: {path} must hold two texts or more, a line each")
+    return teacher_texts(teacher, [text for texts in prompts_for(names, teacher.prompts[:1]) for text in texts])
 
 
 def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:

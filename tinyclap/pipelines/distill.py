@@ -12,13 +12,13 @@ import torch
 
 from tinyclap.common.files import write_array
 from tinyclap.config.data import describe_data
-from tinyclap.config.load_recipe import dump
+from tinyclap.config.load_recipe import dump_for
 from tinyclap.config.schema import DistillRecipe
 from tinyclap.data import build_dataset
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.models import hub
 from tinyclap.models.student import Student
-from tinyclap.pipelines.build import build_distillation_set, build_teacher, describe_student
+from tinyclap.pipelines.build import anchor_texts, build_distillation_set, build_teacher, describe_student
 from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import model_card
@@ -28,6 +28,7 @@ from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distributed import build_accelerator, micro_batches
+from tinyclap.training.sampling import clip_weights
 
 
 def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     several processes only the first returns something.
     """
     began = time.perf_counter()
-    if check_run(run, dump(recipe), resume=resume, overwrite=overwrite):
+    if check_run(run, written := dump_for(recipe, run), resume=resume, overwrite=overwrite):
         refuse_derived(run)
     hub.check_folder(run / "student", overwrite=True)
     accelerator = build_accelerator(recipe.training.precision)
@@ -51,11 +52,12 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher, student.sample_rate)
         if task:
             refuse_overlap(train, task.dataset)
+        texts = anchor_texts(recipe.training, teacher)
         learned = build_distillation_set(recipe, train, teacher, student, accelerator.device)
     targets, decoded = learned.targets, learned.inputs.views.decoded
     mean = teacher_mean(targets.embeddings)
     inputs = {"teacher": teacher.fingerprint, "training clips": decoded.fingerprint}
-    open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
+    open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
     spent_s = Checkpoint(run).spent_s()
     student = distill(
@@ -67,6 +69,8 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         run,
         seed=recipe.seed,
         accelerator=accelerator,
+        weights=clip_weights(train, decoded),
+        texts=texts,
     )
     if not accelerator.is_main_process:
         return {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from tinyclap.config.load_recipe import dump
+from tinyclap.config.load_recipe import dump, dump_for
 from tinyclap.config.schema import PretrainRecipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.captions import Captions
@@ -28,7 +28,7 @@ from tinyclap.training.pretrain import pretrain, refuse_several
 def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
     """Pretrain a teacher, save it, evaluate it; returns the run's summary. The run folder as in `distill_run`."""
     began = time.perf_counter()
-    check_run(run, dump(recipe), resume=resume, overwrite=overwrite)
+    check_run(run, written := dump_for(recipe, run), resume=resume, overwrite=overwrite)
     accelerator = build_accelerator(recipe.training.precision)
     refuse_several(accelerator)
     train = build_dataset(recipe.data.train)
@@ -44,7 +44,7 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     views = Views(decoded, recipe.views)
     captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
     inputs = {"training clips": decoded.fingerprint}
-    open_run(run, dump(recipe), seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
+    open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     spent_s = Checkpoint(run).spent_s()
     pretrain(teacher, views, captions, recipe.training, run, seed=recipe.seed, accelerator=accelerator)
     if recipe.weights == "float16":

@@ -26,7 +26,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.hardware.budget import Budget
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.pipelines.build import build_distillation_set, build_teacher
+from tinyclap.pipelines.build import anchor_texts, build_distillation_set, build_teacher
 from tinyclap.pipelines.prune import prune_run
 from tinyclap.pipelines.prune_options import PruneOptions
 from tinyclap.pipelines.run_recipe import run_recipe
@@ -40,6 +40,7 @@ from tinyclap.teachers.cache import teacher_clips
 from tinyclap.teachers.encoder import Teacher
 from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distillation_set import DistillationSet
+from tinyclap.training.sampling import clip_weights
 
 HELD_OUT = 0.2
 
@@ -189,6 +190,8 @@ class _Trials:
             options,
             folder,
             seed=self.recipe.seed,
+            weights=clip_weights(self._parts[0], learned.inputs.views.decoded),
+            texts=anchor_texts(self.recipe.training, self.teacher),
             watch=watch,
         )
         value = self._score(trained, mean, kept)

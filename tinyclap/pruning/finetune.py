@@ -12,10 +12,11 @@ from tinyclap.models.heads import unit_norm
 from tinyclap.models.student import Student
 from tinyclap.pruning.fold import narrow
 from tinyclap.pruning.sweep import FEATURES_AT_ONCE, FINETUNE_BATCH
-from tinyclap.training.loop import epoch_batches, seed_step
+from tinyclap.training.loop import seed_step
 from tinyclap.training.losses import CentredCosineLoss, CosineLoss
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import TrainingOptions
+from tinyclap.training.sampling import epoch_batches
 from tinyclap.training.spectrograms import LogMelViews
 
 

@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -29,10 +30,11 @@ from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
 from tinyclap.training.distributed import average_over_processes, build_accelerator, micro_batches
 from tinyclap.training.ema import Ema, RunningStatistics
 from tinyclap.training.inputs import StudentInputs
-from tinyclap.training.loop import NOT_FINITE, Trainee, epoch_batches, seed_step
-from tinyclap.training.losses import CentredCosineLoss, CosineLoss
+from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
+from tinyclap.training.losses import distillation_loss
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import DistillOptions
+from tinyclap.training.sampling import balanced, epoch_batches, occurrences
 
 
 def distill(
@@ -45,6 +47,8 @@ def distill(
     *,
     seed: int = 0,
     accelerator: Accelerator | None = None,
+    weights: np.ndarray | None = None,
+    texts: np.ndarray | None = None,
     watch: Callable[[int, Callable[[], Student]], None] | None = None,
 ) -> Student:
     """Train a student on stored teacher embeddings.
@@ -60,6 +64,8 @@ def distill(
         run: folder for `metrics.jsonl` and `checkpoints/`.
         seed: of order and dropout.
         accelerator: device and processes; found by itself if not given.
+        weights: how often each clip is trained on, relative to the others, (clips,); None for all alike.
+        texts: the teacher's embeddings of `options.texts`, unit norm (N, D), where `options.text_weight` is not 0.
         watch: called after every epoch with how many there were, and can have the student as it is then (its weights'
             moving average, in evaluation mode on the CPU); what it raises ends the training.
 
@@ -72,8 +78,12 @@ def distill(
     _refuse_mismatch(student, targets, inputs)
     accelerator = accelerator or build_accelerator(options.precision)
     centre = torch.from_numpy(mean).to(accelerator.device)
-    criterion = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(centre, options.plain_weight)
-    batches = TargetBatches(targets, inputs, centre, criterion, seed)
+    anchors = None if texts is None else torch.from_numpy(texts).to(accelerator.device)
+    if options.balance_clusters:
+        weights = balanced(targets, options.balance_clusters, seed, weights)
+    batches = TargetBatches(
+        targets, inputs, centre, distillation_loss(options, centre, anchors), seed, options.batch_size, weights
+    )
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0
@@ -85,7 +95,7 @@ def distill(
         nn.SyncBatchNorm.convert_sync_batchnorm(student)
     student.to(accelerator.device)
     stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
-    steps, visible = len(epoch_batches(len(inputs), options.batch_size, seed, 0)), accelerator.is_main_process
+    steps, visible = len(batches.of_epoch(0)), accelerator.is_main_process
     counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, visible=visible)
     for stage in stages:
         if first_epoch >= stage.end:
@@ -137,10 +147,19 @@ class TargetBatches:
     mean: Tensor
     criterion: nn.Module
     seed: int
+    batch_size: int
+    weights: np.ndarray | None
 
-    def batch(self, indices: np.ndarray, epoch: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Inputs (B, ...) and teacher embeddings (B, D) of an epoch's views of some clips."""
-        rows = [(int(index), view_number(int(index), epoch, self.inputs.per_clip)) for index in indices]
+    def of_epoch(self, epoch: int) -> list[np.ndarray]:
+        """Every batch's (clip, view) pairs, (B, 2): each clip's next view, a clip drawn again its next one again."""
+        clips = epoch_batches(len(self.inputs), self.batch_size, self.seed, epoch, self.weights)
+        order = np.concatenate(clips)
+        views = view_number(order + occurrences(order), epoch, self.inputs.per_clip)
+        return np.split(np.stack([order, views], axis=1), len(clips))
+
+    def batch(self, pairs: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Inputs (B, ...) and teacher embeddings (B, D) of (clip, view) pairs (B, 2)."""
+        rows = [(int(index), int(view)) for index, view in pairs]
         wanted = torch.from_numpy(np.stack([self.targets[row] for row in rows])).float()
         return self.inputs.batch(rows).to(device), wanted.to(device)
 
@@ -157,7 +176,7 @@ def _run_epoch(
     """One view of every clip but a rest smaller than a batch, which other epochs hear; returns the epoch's means."""
     model, optimizer = trainee.model, trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
-    batches = epoch_batches(len(learned.inputs), options.batch_size, learned.seed, epoch)
+    batches = learned.of_epoch(epoch)
     sums = torch.zeros(3, device=accelerator.device)
     for number, batch in enumerate(batches):
         step = (epoch - stage.begin) * len(batches) + number
@@ -168,7 +187,7 @@ def _run_epoch(
             place = position * accelerator.num_processes + accelerator.process_index
             seed_step(learned.seed, epoch * len(batches) + number, place)
             started = time.perf_counter()
-            inputs, wanted = learned.batch(part, epoch, accelerator.device)
+            inputs, wanted = learned.batch(part, accelerator.device)
             data_seconds += time.perf_counter() - started
             with accelerator.no_sync(model) if position + 1 < len(parts) else nullcontext():
                 embeddings = model(inputs).float()
@@ -198,7 +217,10 @@ def _run_epoch(
     }
 
 
-def view_number(index: int, epoch: int, per_clip: int) -> int:
+Indices = TypeVar("Indices", int, np.ndarray)
+
+
+def view_number(index: Indices, epoch: int, per_clip: int) -> Indices:
     """The view of a clip that an epoch uses: all of them in turn, each clip from another one on."""
     return (epoch + index) % per_clip
 

@@ -8,11 +8,13 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import Tensor
 
+from tinyclap.common.allocator import keep_freed_memory
 from tinyclap.errors import TinyclapError
 
 
 def build_accelerator(precision: str, device: str | None = None) -> Accelerator:
     """Device, mixed precision and processes as `accelerate` finds them (`device="cpu"` forces the CPU)."""
+    keep_freed_memory()
     # Statistics are averaged once an epoch by average_over_processes, not overwritten by the first process's.
     buffers = DistributedDataParallelKwargs(broadcast_buffers=False)
     # The others wait while the first process decodes and lets a big teacher listen, which may take hours.

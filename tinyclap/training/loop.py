@@ -1,4 +1,4 @@
-"""What every training loop shares: the order of clips, seeds, and what is trained."""
+"""What every training loop shares: seeds, and what is trained."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,6 @@ from torch import nn
 from tinyclap.training.ema import Ema, RunningStatistics
 
 NOT_FINITE = "the loss is {loss} in epoch {epoch}; lower training.lr or set training.precision=no"
-
-
-def epoch_batches(n: int, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Full batches of a fresh order of range(n); fewer clips than a batch are repeated to fill one."""
-    order = np.random.default_rng([seed, epoch]).permutation(n)
-    if n < batch_size:
-        order = np.resize(order, batch_size)
-    return [order[first : first + batch_size] for first in range(0, len(order) - batch_size + 1, batch_size)]
 
 
 def seed_step(seed: int, step: int, part: int = 0) -> None:

@@ -1,8 +1,13 @@
 """What the student is asked for. Every loss is a mean over clips, so micro-batches may be averaged."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from tinyclap.errors import TinyclapError
+from tinyclap.training.options import DistillOptions
 
 
 class CosineLoss(nn.Module):
@@ -36,6 +41,103 @@ class CentredCosineLoss(nn.Module):
         """Unit-norm (B, D) and (B, D) -> scalar."""
         centred = F.cosine_similarity(student - self.mean, teacher - self.mean, dim=-1)
         return (1.0 - centred).mean() + self.plain_weight * self.plain(student, teacher)
+
+
+class TextAnchorLoss(nn.Module):
+    """How differently student and teacher liken a sound to texts: KL(teacher || student) of softmax(similarities / t).
+
+    The texts' embeddings stay as they are. As the "semantic alignment" of DCLAP and CLIP-KD's contrastive relations
+    (arXiv 2307.12732) do, it spends the loss on directions that words point to.
+
+    Args:
+        texts: the teacher's text embeddings, unit norm (N, D).
+        temperature: t.
+    """
+
+    texts: Tensor
+
+    def __init__(self, texts: Tensor, temperature: float) -> None:
+        super().__init__()
+        self.register_buffer("texts", texts)
+        self.temperature = temperature
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Unit-norm (B, D) and (B, D) -> scalar."""
+        ours, theirs = (embeddings @ self.texts.T / self.temperature for embeddings in (student, teacher))
+        return _divergence(ours, theirs)
+
+
+class RelationalLoss(nn.Module):
+    """How differently student and teacher liken the sounds of a batch to each other, about the teacher's mean.
+
+    KL(teacher || student) of softmax(similarities / t) to the batch's other clips: affinity mimicking (TinyCLIP,
+    arXiv 2309.12314) within one modality. A batch of one clip costs nothing.
+
+    Args:
+        mean: the teacher's mean embedding, (D,).
+        temperature: t.
+    """
+
+    mean: Tensor
+
+    def __init__(self, mean: Tensor, temperature: float) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.temperature = temperature
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Unit-norm (B, D) and (B, D) -> scalar."""
+        if len(student) == 1:
+            return student.sum() * 0.0
+        ours, theirs = (self._to_others(embeddings) for embeddings in (student, teacher))
+        return _divergence(ours, theirs)
+
+    def _to_others(self, embeddings: Tensor) -> Tensor:
+        """Similarities of every clip to the others: (B, B - 1)."""
+        centred = F.normalize(embeddings - self.mean, dim=-1)
+        others = ~torch.eye(len(centred), dtype=torch.bool, device=centred.device)
+        return (centred @ centred.T)[others].view(len(centred), -1) / self.temperature
+
+
+class WeightedSum(nn.Module):
+    """Several losses, each times its weight."""
+
+    def __init__(self, terms: Sequence[tuple[float, nn.Module]]) -> None:
+        super().__init__()
+        self.weights = [weight for weight, _ in terms]
+        self.losses = nn.ModuleList(loss for _, loss in terms)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Unit-norm (B, D) and (B, D) -> scalar."""
+        total = student.new_zeros(())
+        for weight, loss in zip(self.weights, self.losses, strict=True):
+            total = total + weight * loss(student, teacher)
+        return total
+
+
+def distillation_loss(options: DistillOptions, mean: Tensor, texts: Tensor | None = None) -> nn.Module:
+    """The loss that the options name, of (student, teacher), unit-norm (B, D) each.
+
+    Args:
+        options: which terms, with which weights.
+        mean: the teacher's mean embedding, (D,).
+        texts: the teacher's embeddings of the anchor texts, (N, D), where `text_weight` is not 0.
+    """
+    base = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(mean, options.plain_weight)
+    more: list[tuple[float, nn.Module]] = []
+    if options.text_weight:
+        if texts is None:
+            raise TinyclapError("training.text_weight needs the teacher's embeddings of the texts")
+        more.append((options.text_weight, TextAnchorLoss(texts, options.temperature)))
+    if options.relational_weight:
+        more.append((options.relational_weight, RelationalLoss(mean, options.temperature)))
+    return WeightedSum([(1.0, base), *more]) if more else base
+
+
+def _divergence(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """KL(softmax(teacher) || softmax(student)), mean over rows."""
+    ours, theirs = F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1)
+    return F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
 
 
 def soft_info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, matches: Tensor, hardness: float = 0.0) -> Tensor:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from tinyclap.common.settings import Conflicts, Settings
 
 Epochs = Annotated[int, Ge(1), Le(100_000)]
 Rate = Annotated[float, Gt(0), Le(1)]
 Share = Annotated[float, Ge(0), Le(1)]
+Weight = Annotated[float, Ge(0), Le(10)]
+Text = Annotated[str, MinLen(1)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
 
 
@@ -53,6 +55,12 @@ class DistillOptions(TrainingOptions):
     Args:
         loss: `cosine` (the paper's) or `centred_cosine`.
         plain_weight: share of the plain cosine inside `centred_cosine`.
+        text_weight: of a further loss, the difference in similarities to `texts`; 0 for none.
+        texts: `audioset`, the names of its 527 classes, or a file with a text a line.
+        relational_weight: of a further loss, the difference in similarities within a batch; 0 for none.
+        temperature: of the similarities in these two.
+        balance_clusters: kinds of sound, found by k-means on the teacher's embeddings, that are trained on equally
+            often; 0 for every clip once an epoch.
         micro_batches: parts of a batch whose gradients are accumulated.
         keep_logmels: store the student's spectrogram of every view; turn it off where they do not fit on the disk.
         head_epochs: epochs of a second stage that trains the head alone.
@@ -60,7 +68,12 @@ class DistillOptions(TrainingOptions):
     """
 
     loss: Literal["cosine", "centred_cosine"] = "centred_cosine"
-    plain_weight: Annotated[float, Ge(0), Le(10)] = 0.2
+    plain_weight: Weight = 0.2
+    text_weight: Weight = 0.0
+    texts: Text = "audioset"
+    relational_weight: Weight = 0.0
+    temperature: Annotated[float, Gt(0), Le(10)] = 0.1
+    balance_clusters: Annotated[int, Ge(0), Le(100_000)] = 0
     micro_batches: Annotated[int, Ge(1)] = 1
     keep_logmels: bool = True
     head_epochs: Annotated[int, Ge(0), Le(100_000)] = 0
@@ -94,7 +107,7 @@ class PretrainOptions(TrainingOptions):
     text_lr: Rate = 0.0005
     logit_scale_init: Annotated[float, Gt(0), Le(1000)] = 14.2857
     logit_scale_max: Annotated[float, Gt(0), Le(1000)] = 100.0
-    hard_negatives: Annotated[float, Ge(0), Le(10)] = 0.0
+    hard_negatives: Weight = 0.0
     text_epochs: Annotated[int, Ge(0), Le(100_000)] = 0
     lock_text: bool = False
 

@@ -22,10 +22,11 @@ from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics, load_trained_state, trained_state
-from tinyclap.training.loop import NOT_FINITE, Trainee, epoch_batches, seed_step
+from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
 from tinyclap.training.losses import soft_info_nce
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import PretrainOptions
+from tinyclap.training.sampling import epoch_batches
 
 STUCK_SHARE = 0.03
 COLLAPSED_COSINE = 0.98

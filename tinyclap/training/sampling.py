@@ -1,0 +1,73 @@
+"""The order of clips in an epoch, and how often each comes: by its data set's weight, or all kinds of sound alike."""
+
+import warnings
+
+import numpy as np
+from scipy.cluster.vq import kmeans2
+
+from tinyclap.data.dataset import Dataset
+from tinyclap.data.decoded import Decoded
+
+ROUNDS = 30  # of k-means
+
+
+def epoch_batches(
+    n: int, batch_size: int, seed: int, epoch: int, weights: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Full batches of a fresh order of range(n); fewer clips than a batch are repeated to fill one.
+
+    With weights (n,), an epoch is as long, and clip i is in it n * weights[i] / sum(weights) times: rounded up or down
+    at random, so that the mean over epochs is exact (systematic sampling).
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(n if weights is None else _drawn(weights, rng))
+    if n < batch_size:
+        order = np.resize(order, batch_size)
+    return [order[first : first + batch_size] for first in range(0, len(order) - batch_size + 1, batch_size)]
+
+
+def _drawn(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As many indices as there are weights, sorted, some of them several times."""
+    ends = np.cumsum(weights, dtype=np.float64)
+    places = (np.arange(len(weights)) + rng.random()) * (ends[-1] / len(weights))
+    return np.minimum(np.searchsorted(ends, places, side="right"), len(weights) - 1)
+
+
+def occurrences(indices: np.ndarray) -> np.ndarray:
+    """How often each entry has come before in the sequence: [3, 5, 3, 3] gives [0, 0, 1, 2]."""
+    order = np.argsort(indices, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(indices[order]) != 0])
+    counts = np.empty(len(indices), np.int64)
+    counts[order] = np.arange(len(indices)) - np.repeat(starts, np.diff(np.r_[starts, len(indices)]))
+    return counts
+
+
+def clip_weights(dataset: Dataset, decoded: Decoded) -> np.ndarray | None:
+    """Weights of a data set's decoded windows, float64 (windows,); None where all are alike."""
+    weights = np.array([dataset.clips[window.clip].weight for window in decoded.windows])
+    return None if (weights == weights[0]).all() else weights
+
+
+def balanced(targets: np.ndarray, clusters: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
+    """Weights with which every cluster of the teacher's embeddings is trained on equally often (S-SONDO, 2604.24933).
+
+    Rare kinds of sound are used as often as common ones, which keeps a student that starts from scratch from learning
+    the common ones alone.
+
+    Args:
+        targets: teacher embeddings of every view, (clips, views, D); a clip's mean over its views is what is clustered.
+        clusters: how many, at most one a clip (k-means++).
+        seed: of the clustering.
+        weights: of clips inside a cluster, (clips,); None for equal ones.
+
+    Returns:
+        float64 (clips,), its sum the number of clips.
+    """
+    means = np.stack([views.astype(np.float64).mean(0) for views in targets])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")  # there are fewer kinds than were asked for
+        _, label = kmeans2(means, min(clusters, len(means)), iter=ROUNDS, minit="++", rng=seed)
+    own = np.ones(len(means)) if weights is None else weights
+    total = np.bincount(label, own, minlength=clusters)
+    balanced = own / total[label]
+    return balanced * (len(balanced) / balanced.sum())
