@@ -1,7 +1,9 @@
 """Ready-made bundles: weights read and put into graphs without torch, and refusals that say what to do."""
 
+import dataclasses
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,15 +16,16 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
+from safetensors.numpy import save_file
 
 from tests.support.commands import failure, run
 from tests.support.http_server import Server
 from tests.teachers.test_tagger import sentences
 from tinyclap.errors import TinyclapError
-from tinyclap.pipelines.words import add_words
 from tinyclap.runtime import bundle_contents, graph_weights, ready_made
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.ready_made import EVERYDAY
+from tinyclap.runtime.safetensors_file import read_safetensors
 from tinyclap.runtime.selftest import selftest
 from tinyclap.runtime.torch_file import read_tensors
 
@@ -72,6 +75,34 @@ class TestTensorsOfTorchSave:
             read_tensors(tmp_path / "a.pt")
 
 
+class TestTensorsOfSafetensors:
+    def test_they_are_what_was_saved(self, tmp_path: Path) -> None:
+        saved = {
+            "matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
+            "half": np.ones(3, np.float16),
+            "ids": np.arange(4)[None],
+            "none": np.zeros((0, 2), np.float32),
+        }
+        save_file(saved, tmp_path / "a.safetensors", metadata={"format": "pt"})
+        read = read_safetensors(tmp_path / "a.safetensors")
+        assert read.keys() == saved.keys()
+        for name, array in saved.items():
+            np.testing.assert_array_equal(read[name], array)
+
+    @pytest.mark.parametrize("content", [b"", b"no such format", b"\x02" + bytes(7) + b"[]"])
+    def test_other_files_are_refused(self, content: bytes, tmp_path: Path) -> None:
+        (tmp_path / "a.safetensors").write_bytes(content)
+        with pytest.raises(TinyclapError, match="is no safetensors file of plain tensors"):
+            read_safetensors(tmp_path / "a.safetensors")
+
+    def test_a_file_that_was_cut_off_is_refused(self, tmp_path: Path) -> None:
+        save_file({"a": np.ones(8, np.float32)}, tmp_path / "a.safetensors")
+        whole = (tmp_path / "a.safetensors").read_bytes()
+        (tmp_path / "a.safetensors").write_bytes(whole[:-4])
+        with pytest.raises(TinyclapError, match="is no safetensors file of plain tensors"):
+            read_safetensors(tmp_path / "a.safetensors")
+
+
 class TestWeightsOfAGraph:
     def test_appended_they_are_part_of_the_graph(self) -> None:
         graph = helper.make_graph(
@@ -111,6 +142,11 @@ class TestWeightsOfAGraph:
         assert (np.abs(made["a.int8"] * step - weights["a"]) <= 0.5001 * step).all()
 
 
+def published_at(url: str) -> ready_made.ReadyMade:
+    """The bundle, with its weights at another address."""
+    return dataclasses.replace(EVERYDAY, weights=dataclasses.replace(EVERYDAY.weights, url=url))
+
+
 class TestEveryday:
     @pytest.fixture(scope="class")
     @classmethod
@@ -148,9 +184,14 @@ class TestEveryday:
         message, code = failure("classify", "a.wav")
         assert (message.startswith("no bundle is named and none is there; `tinyclap get everyday`"), code) == (True, 2)
         assert "tinyclap get everyday" in run("models")
+        assert (
+            "there is no bundle everyday yet; `tinyclap get everyday` makes it"
+            in failure("classify", "a.wav", "--bundle", "everyday")[0]
+        )
         assert "next     tinyclap classify YOUR_SOUNDS\n" in run("get", "everyday", "--weights", str(mn04))
         assert str(ready_made.place("everyday")) in run("models")
         assert "next     tinyclap classify YOUR_SOUNDS\n" in run("get", "everyday")  # there already
+        assert "audio.onnx: passed" in run("selftest", "everyday")
         np.save(tmp_path / "a.npy", np.zeros(3))
         message, _ = failure("classify", "a.wav")
         assert "a.wav" in message
@@ -159,11 +200,10 @@ class TestEveryday:
         (tmp_path / "other.pt").write_bytes(b"other")
         message, _ = failure("get", "everyday", "--weights", str(tmp_path / "other.pt"))
         assert "is not the published file: sha256" in message
-        assert EVERYDAY.url in message
+        assert EVERYDAY.weights.url in message
         message, _ = failure("get", "everyday", "--weights", str(tmp_path / "nowhere.pt"))
-        assert f"there is no file {tmp_path / 'nowhere.pt'}; it is {EVERYDAY.url}" in message
+        assert f"there is no file {tmp_path / 'nowhere.pt'}; it is {EVERYDAY.weights.url}" in message
 
-    @pytest.mark.slow
     def test_with_its_words_any_label_will_do(
         self, mn04: Path, minilm_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -177,27 +217,41 @@ class TestEveryday:
         own = bundle.label_table(["siren", "cat purring"]).embeddings
         assert ((table.embeddings @ own.T).argmax(1) == [0, 1]).all()
 
-    def test_other_words_than_its_own_are_refused(self, everyday: Path, mn04: Path, tmp_path: Path) -> None:
+    def test_its_words_need_neither_torch_nor_onnx(self, everyday: Path, minilm_root: Path, tmp_path: Path) -> None:
+        shutil.copytree(everyday, tmp_path / "bundle")
+        code = (
+            "import sys; sys.modules.update(dict.fromkeys(('torch', 'onnx', 'transformers', 'safetensors')))\n"
+            "from pathlib import Path; from tinyclap.runtime import ready_made; from tinyclap import Bundle\n"
+            f"folder = Path({str(tmp_path / 'bundle')!r})\n"
+            f"ready_made.add_words('everyday', folder, Path({str(minilm_root)!r}))\n"
+            "print(Bundle.load(folder).embed_text(['a cat that sleeps']).shape)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert (done.stdout.strip(), done.returncode) == ("(1, 527)", 0), done.stderr
+
+    def test_other_words_than_its_own_are_refused(self, everyday: Path, tmp_path: Path) -> None:
         made = sentences()
         made.encoder.save_pretrained(tmp_path / "words")
         made.tokenizer.save_pretrained(tmp_path / "words")
         before = sorted(path.name for path in everyday.iterdir())
-        with pytest.raises(TinyclapError, match="is not the sentence encoder of this bundle, which is EfficientAT"):
-            add_words(everyday, mn04, str(tmp_path / "words"))
+        with pytest.raises(TinyclapError, match=r"model\.safetensors is not the published file: sha256"):
+            ready_made.add_words("everyday", everyday, tmp_path / "words")
+        with pytest.raises(TinyclapError, match=r"--text: there is no file .*model\.safetensors; it is https://hugg"):
+            ready_made.add_words("everyday", everyday, tmp_path / "nowhere")
         assert sorted(path.name for path in everyday.iterdir()) == before
 
     def test_without_a_network_the_message_names_the_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        away = ready_made.ReadyMade(**vars(EVERYDAY) | {"url": "http://127.0.0.1:9/mn04_as_mAP_432.pt"})
+        away = published_at("http://127.0.0.1:9/mn04_as_mAP_432.pt")
         monkeypatch.setattr(ready_made, "READY_MADE", {"everyday": away})
         message, _ = failure("get", "everyday")
-        for part in (away.url, "4,066,513 bytes", EVERYDAY.sha256, "--weights FILE"):
+        for part in (away.weights.url, "4,066,513 bytes", EVERYDAY.weights.sha256, "--weights FILE"):
             assert part in message
 
     def test_it_is_fetched_from_its_publisher(
         self, mn04: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         server.files["mn04_as_mAP_432.pt"] = mn04.read_bytes()
-        there = ready_made.ReadyMade(**vars(EVERYDAY) | {"url": server.url_of("mn04_as_mAP_432.pt")})
+        there = published_at(server.url_of("mn04_as_mAP_432.pt"))
         monkeypatch.setattr(ready_made, "READY_MADE", {"everyday": there})
         run("get", "everyday", "--out", str(tmp_path / "mine"))
         assert Bundle.load(tmp_path / "mine").embed_dim == 527

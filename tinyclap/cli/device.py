@@ -17,9 +17,11 @@ device = typer.Typer()
 
 Sounds = Annotated[list[Path], typer.Argument(metavar="FILES", help="Sound files, or folders of them.")]
 BundleOption = Annotated[
-    Path | None, typer.Option("--bundle", help="Bundle; by default the newest run's, else a ready-made one.")
+    Path | None, typer.Option("--bundle", help="Folder, or a ready-made one's name; by default the newest run's.")
 ]
-BundleArgument = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder with a bundle.json.")]
+BundleArgument = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="Folder with a bundle.json, or a ready-made bundle's name.")
+]
 Labels = Annotated[str | None, typer.Option("--labels", help='"dog, rain", or a file with one label per line.')]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the graph; 1 by default.")]
 Provider = Annotated[str | None, typer.Option("--provider", help="Execution provider, e.g. cuda; the CPU by default.")]
@@ -139,7 +141,9 @@ def info(
 ) -> None:
     """Say what a bundle or a run is."""
     from tinyclap.runtime.bundle_contents import MANIFEST
+    from tinyclap.runtime.ready_made import named
 
+    folder = named(folder)
     if (folder / MANIFEST).exists():
         from tinyclap.reports.console.bundle import bundle_table
         from tinyclap.runtime.bundle import Bundle
@@ -168,8 +172,10 @@ def selftest_command(
     """Check that this machine computes what was exported."""
     from dataclasses import asdict
 
+    from tinyclap.runtime.ready_made import named
     from tinyclap.runtime.selftest import refuse_failed, selftest
 
+    bundle = named(bundle)
     tests = selftest(bundle, providers=provider, threads=threads)
     if as_json:
         typer.echo(json.dumps({"bundle": str(bundle), "graphs": [asdict(test) for test in tests]}))
@@ -193,28 +199,24 @@ def get(
         Path | None, typer.Option("--weights", help="The publisher's file, if it is there already; else it is fetched.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; by default in the cache.")] = None,
-    words: Annotated[
-        bool, typer.Option("--words", help="Any words as labels, not only its own; needs tinyclap[train] here.")
-    ] = False,
+    words: Annotated[bool, typer.Option("--words", help="Any words as labels, not only its own: 91 MB more.")] = False,
     text: Annotated[
-        str | None, typer.Option("--text", help="Folder of its sentence encoder, if it is there already.")
+        Path | None, typer.Option("--text", help="Folder of its sentence encoder, if it is there already.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
 ) -> None:
     """Get a ready-made bundle; without --out, the commands that use a bundle find it by themselves.
 
-    Its weights come from their publisher; no training and, without --words, no torch is needed.
+    Its weights come from their publisher; neither training nor torch is needed.
     """
     if text and not words:
         raise typer.BadParameter("--text is the sentence encoder of --words; give both")
-    from tinyclap.runtime.ready_made import READY_MADE, has_words, made_before, make, weights_of
+    from tinyclap.runtime.ready_made import add_words, has_words, made_before, make
 
-    if words:
-        from tinyclap.pipelines.words import add_words  # what is missing is said before anything is fetched
     there = None if overwrite else made_before(name, out)
     folder = there or make(name, out, weights=weights, overwrite=overwrite)
     if words and not has_words(folder):
-        add_words(folder, weights_of(READY_MADE[name], weights), *([text] if text else []))
+        add_words(name, folder, text)
     elif there:
         typer.echo(f"{name} is there already; --overwrite makes it again", err=True)
     option = f" --bundle {folder}" if out else ""
@@ -234,7 +236,7 @@ def models(as_json: AsJson = False) -> None:
     for name, entry in READY_MADE.items():
         there = place(name) if place(name).exists() else f"tinyclap get {name}"
         typer.echo(
-            f"{name}: {entry.purpose}\n  made of   {entry.made_of}\n  download  {file_size(entry.size)}\n"
+            f"{name}: {entry.purpose}\n  made of   {entry.made_of}\n  download  {file_size(entry.weights.size)}\n"
             f"  licence   {entry.licence}\n  measured  {entry.accuracy}\n  get it    {there}"
         )
 
@@ -244,9 +246,10 @@ def _load(
 ) -> "Bundle":
     from tinyclap.reports.console.bundle import cost_of
     from tinyclap.runtime.bundle import Bundle
+    from tinyclap.runtime.ready_made import named
 
     loaded = Bundle.load(
-        bundle or _newest_bundle(),
+        named(bundle) if bundle else _newest_bundle(),
         graph=None if int8 is None else "int8" if int8 else "float",
         providers=provider,
         threads=threads,
@@ -269,7 +272,7 @@ def _newest_bundle() -> Path:
         if there is None:
             raise TinyclapError(
                 f"no bundle is named and none is there; `tinyclap get {ready_made.EVERYDAY.name}` fetches one "
-                f"({file_size(ready_made.EVERYDAY.size)}, once), or give your own with --bundle DIR"
+                f"({file_size(ready_made.EVERYDAY.weights.size)}, once), or give your own with --bundle DIR"
             )
         typer.echo(f"bundle: {there}", err=True)
         return there

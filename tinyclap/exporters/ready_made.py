@@ -3,12 +3,15 @@
     python -m tinyclap.exporters.ready_made mn04_as_mAP_432.pt all-MiniLM-L6-v2
 
 The tagger with its sentence encoder becomes a bundle of the usual form, once with its weights as they are and once as
-int8. The trained weights are then left out of both graphs: `runtime.ready_made` adds them again from the publisher's
-file, and the manifest's checksums are those of the whole graphs.
+int8; the folder `words` in it adds the text side. The trained weights are then left out of all graphs:
+`runtime.ready_made` adds them again from the publishers' files, and the manifests' checksums are those of the whole
+graphs.
 """
 
 import argparse
+import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,9 +22,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from tinyclap.common.files import whole_folder, write_array, write_bytes, write_json, write_text
+from tinyclap.embeddings.zero_shot import prompts_for
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import shipped_sounds
 from tinyclap.exporters.onnx.graph import OPSET
+from tinyclap.exporters.onnx.text import write_text_side
 from tinyclap.exporters.onnx.tower import tower_graph
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import (
@@ -29,14 +34,18 @@ from tinyclap.runtime.bundle_contents import (
     INT8_GRAPH,
     LABEL_EMBEDDINGS,
     LABELS,
+    MANIFEST,
     METADATA_KEY,
     README,
     TEST_VECTORS,
+    TEXT_GRAPH,
+    TOKENIZER,
     Manifest,
     write_manifest,
 )
 from tinyclap.runtime.graph_weights import becomes_int8, folded, int8_weights, with_weights
-from tinyclap.runtime.ready_made import ASSETS, EVERYDAY
+from tinyclap.runtime.ready_made import ASSETS, EVERYDAY, TENSORS, TRANSPOSED, WORDS, tensor_of
+from tinyclap.runtime.safetensors_file import read_safetensors
 from tinyclap.runtime.torch_file import read_tensors
 from tinyclap.teachers import load_tagger_teacher
 from tinyclap.teachers.cache import class_vectors
@@ -44,6 +53,8 @@ from tinyclap.teachers.options import TaggerOptions
 from tinyclap.teachers.tagger import TaggerTeacher
 
 NETWORK = "network."  # before the names of the checkpoint, in the exported graph
+COMPARED = 8  # labels in the test vectors
+LEAST_TRAINED = 100  # numbers in a tensor that is taken out
 CREATED = "2026-11-27T00:00:00+00:00"
 
 
@@ -51,18 +62,26 @@ def main() -> None:
     """Write the assets anew, with the labels that they have."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("audio", type=Path, help="the published tagger, a .pt file")
-    parser.add_argument("text", help="the sentence encoder, hub id or folder")
+    parser.add_argument("text", help="folder of the sentence encoder")
     given = parser.parse_args()
     teacher = load_tagger_teacher(TaggerOptions(str(given.audio), given.text))
     assert isinstance(teacher, TaggerTeacher)
     folder = ASSETS / EVERYDAY.name
     labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))["labels"]
-    write_assets(teacher, given.audio, folder, labels)
+    write_assets(teacher, given.audio, Path(given.text), folder, labels)
     sys.stdout.write(f"{folder}: {len(labels)} labels\n")
 
 
-def write_assets(teacher: TaggerTeacher, weights: Path, folder: Path, labels: list[str]) -> None:
-    """Write the assets of a ready-made bundle into a folder, whole or not at all."""
+def write_assets(teacher: TaggerTeacher, weights: Path, words: Path, folder: Path, labels: list[str]) -> None:
+    """Write the assets of a ready-made bundle into a folder, whole or not at all.
+
+    Args:
+        teacher: made of both.
+        weights: the published tagger.
+        words: folder of the sentence encoder.
+        folder: to write into.
+        labels: of the bundle's table.
+    """
     exact = folded(read_tensors(weights))
     rounded = int8_weights(exact)
     bare = without_weights(tower_graph(teacher.audio_graph()), exact)
@@ -71,7 +90,7 @@ def write_assets(teacher: TaggerTeacher, weights: Path, folder: Path, labels: li
         write_json(new / LABELS, {"labels": labels, "prompts": list(teacher.prompts)})
         write_array(new / LABEL_EMBEDDINGS, class_vectors(teacher, labels, teacher.prompts).astype(np.float32))
         manifest = _manifest(teacher)
-        stripped, vectors = {}, _test_vectors(teacher)
+        stripped, vectors = {}, _test_vectors(teacher, labels)
         for name, (graph, values) in graphs.items():
             helper.set_model_props(graph, {METADATA_KEY: manifest.graph_metadata()})
             stripped[name] = graph.SerializeToString(deterministic=True)
@@ -85,8 +104,54 @@ def write_assets(teacher: TaggerTeacher, weights: Path, folder: Path, labels: li
         quantised = Bundle.load(new, graph="int8").embed(sounds, sample_rate=teacher.sample_rate)
         np.savez_compressed(new / TEST_VECTORS, **vectors, embedding_int8=quantised)  # type: ignore[arg-type]
         write_manifest(new, manifest)
+        _write_words(teacher, words, new, manifest, labels)
         for name, graph_bytes in stripped.items():
             write_bytes(new / name, graph_bytes)
+
+
+def _write_words(teacher: TaggerTeacher, words: Path, bundle: Path, manifest: Manifest, labels: list[str]) -> None:
+    """Write `words` into a whole bundle: what its text side changes and adds, the graph without its weights."""
+    tensors = read_safetensors(words / "model.safetensors")
+    whole = bundle / "whole"
+    shutil.copytree(bundle, whole)
+    side = write_text_side(teacher, whole, labels[:COMPARED])
+    shutil.copyfile(words / TOKENIZER, whole / TOKENIZER)
+    licences = dict.fromkeys((manifest.licence, teacher.text.licence))
+    manifest = dataclasses.replace(manifest, text=side.entry, licence=", ".join(licences))
+    helper.set_model_props(side.graph, {METADATA_KEY: manifest.graph_metadata()})
+    names = without_tensors(side.graph, tensors)
+    bare = side.graph.SerializeToString(deterministic=True)
+    write_bytes(whole / TEXT_GRAPH, with_weights(bare, {name: tensor_of(tensors, name) for name in names}))
+    write_text(whole / README, readme(manifest, labels))
+    write_manifest(whole, manifest)
+    (bundle / WORDS).mkdir()
+    for name in (MANIFEST, README):
+        shutil.copyfile(whole / name, bundle / WORDS / name)
+    write_bytes(bundle / WORDS / TEXT_GRAPH, bare)
+    write_json(bundle / WORDS / TENSORS, names)
+    shutil.rmtree(whole)
+
+
+def without_tensors(graph: onnx.ModelProto, tensors: dict[str, np.ndarray]) -> list[str]:
+    """Take a checkpoint's tensors, found by their values, out of a graph; returns their names for `tensor_of`."""
+    known: dict[tuple[tuple[int, ...], bytes], str] = {}
+    for name, array in tensors.items():
+        known.setdefault((array.shape, array.tobytes()), name)
+        if array.ndim == 2:
+            known.setdefault((array.T.shape, np.ascontiguousarray(array.T).tobytes()), f"{name}{TRANSPOSED}")
+    renamed, kept = {}, []
+    for tensor in graph.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        found = known.get((array.shape, array.tobytes())) if array.size >= LEAST_TRAINED else None
+        if found is None:
+            kept.append(tensor)
+        else:
+            renamed[tensor.name] = found
+    for node in graph.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    del graph.graph.initializer[:]
+    graph.graph.initializer.extend(kept)
+    return sorted(set(renamed.values()))
 
 
 def without_weights(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
@@ -162,11 +227,16 @@ def _manifest(teacher: TaggerTeacher) -> Manifest:
 
 
 @torch.no_grad()
-def _test_vectors(teacher: TaggerTeacher) -> dict[str, np.ndarray]:
-    """Generated sounds and what the teacher makes of them in torch."""
+def _test_vectors(teacher: TaggerTeacher, labels: list[str]) -> dict[str, np.ndarray]:
+    """Generated sounds, prompts of some labels, and what the teacher makes of them in torch."""
+    texts = [entry for pair in prompts_for(labels[:COMPARED], teacher.prompts) for entry in pair]
     sounds = shipped_sounds(teacher.window_s, teacher.sample_rate)
     embedded = [teacher.embed_audio(torch.from_numpy(sound)[None])[0].numpy() for sound in sounds]
-    return {f"waveform_{row}": sound for row, sound in enumerate(sounds)} | {"embedding": np.stack(embedded)}
+    return {f"waveform_{row}": sound for row, sound in enumerate(sounds)} | {
+        "embedding": np.stack(embedded),
+        "texts": np.array(texts),
+        "text_embedding": teacher.embed_text(texts).numpy(),
+    }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
-"""Weights that their publishers offer for download: which files there are, and how one is fetched.
+"""Weights that their publishers offer for download: which files there are, and how one is fetched."""
 
-The files are those of EfficientAT's taggers.
-"""
-
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +12,34 @@ RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1"
 
 
 @dataclass(frozen=True)
+class PublishedFile:
+    """A file at its publisher's; `folder` parts those of one name where it is kept."""
+
+    url: str
+    size: int
+    sha256: str
+    folder: str = ""
+
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+_MINILM_FILES = f"https://huggingface.co/{MINILM}/resolve/main"
+MINILM_WEIGHTS = PublishedFile(
+    f"{_MINILM_FILES}/model.safetensors",
+    90_868_376,
+    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "all-MiniLM-L6-v2",
+)
+MINILM_TOKENIZER = PublishedFile(
+    f"{_MINILM_FILES}/tokenizer.json",
+    466_247,
+    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "all-MiniLM-L6-v2",
+)
+
+
+@dataclass(frozen=True)
 class Published:
-    """A file of the release; size in bytes and sha256 where they are known."""
+    """A tagger of EfficientAT's release; size in bytes and sha256 where they are known."""
 
     file: str
     size: int | None = None
@@ -51,24 +75,50 @@ PUBLISHED = {
 }
 
 
-def place_of(url: str) -> Path:
+def place_of(url: str, folder: str = "") -> Path:
     """Where a fetched file is kept."""
-    return cache_root() / "weights" / url.rpartition("/")[2]
+    return cache_root() / "weights" / folder / url.rpartition("/")[2]
 
 
-def fetched(url: str, size: int | None, sha256: str | None, remedy: str) -> Path:
+def given_or_fetched(file: PublishedFile, given: Path | None, option: str, remedy: str) -> Path:
+    """A published file: the given one if it is that, or from the cache, or fetched.
+
+    Args:
+        file: which.
+        given: where it is there already.
+        option: which named `given`, for messages.
+        remedy: what to do with a file that was fetched elsewhere, for messages.
+
+    Raises:
+        TinyclapError: no such file, another one, or no network.
+    """
+    if given is None:
+        return fetched(file.url, file.size, file.sha256, remedy, file.folder)
+    if not given.is_file():
+        raise TinyclapError(f"{option}: there is no file {given}; it is {file.url}")
+    with given.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != file.sha256:
+        raise TinyclapError(
+            f"{given} is not the published file: sha256 {found}, expected {file.sha256}; fetch {file.url} again"
+        )
+    return given
+
+
+def fetched(url: str, size: int | None, sha256: str | None, remedy: str, folder: str = "") -> Path:
     """A published file, from the cache or fetched, and checked.
 
     Args:
         url: of the file.
         size, sha256: bytes and hexadecimal hash, where they are known.
         remedy: what to do with a file that was fetched elsewhere, for the message.
+        folder: it is kept in.
 
     Raises:
         TinyclapError: no network, or another file than the published one.
     """
     try:
-        return download(url, place_of(url), size=size, sha256=sha256)
+        return download(url, place_of(url, folder), size=size, sha256=sha256)
     except TinyclapError as error:
         known = f" ({size:,} bytes, sha256 {sha256})" if size else ""
         raise TinyclapError(f"{error}\nfetch {url}{known} elsewhere and {remedy}") from error

@@ -1,18 +1,29 @@
 """Bundles that can be had without training: their files ship with tinyclap, their weights come from the publisher."""
 
-import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tinyclap.common.files import cache_root, whole_folder, write_bytes
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, MANIFEST, read_manifest
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, MANIFEST, TEXT_GRAPH, TOKENIZER, read_manifest
 from tinyclap.runtime.graph_weights import folded, int8_weights, with_weights
-from tinyclap.runtime.published_weights import PUBLISHED, fetched
+from tinyclap.runtime.published_weights import (
+    MINILM_TOKENIZER,
+    MINILM_WEIGHTS,
+    PUBLISHED,
+    PublishedFile,
+    given_or_fetched,
+)
+from tinyclap.runtime.safetensors_file import read_safetensors
 from tinyclap.runtime.torch_file import read_tensors
 
+WORDS, TENSORS = "words", "tensors.json"
+TRANSPOSED = ".T"
 ASSETS = Path(__file__).parents[1] / "assets" / "bundles"
 
 
@@ -25,7 +36,8 @@ class ReadyMade:
         purpose: what it is good for, in one sentence.
         made_of: the published models in it.
         licence: of the weights.
-        url, size, sha256: of the publisher's file of weights, bytes and hexadecimal.
+        weights: the publisher's file of the tagger's weights.
+        word_weights, tokenizer: the publisher's files of the sentence encoder, for any words.
         accuracy: zero-shot, and on what, as benchmarks/results/esc50_teacher.json has it.
     """
 
@@ -33,9 +45,9 @@ class ReadyMade:
     purpose: str
     made_of: str
     licence: str
-    url: str
-    size: int
-    sha256: str
+    weights: PublishedFile
+    word_weights: PublishedFile
+    tokenizer: PublishedFile
     accuracy: str
 
 
@@ -48,9 +60,9 @@ EVERYDAY = ReadyMade(
     "Sounds of the world around: animals, weather, people, home, street, tools, music.",
     "EfficientAT mn04_as + all-MiniLM-L6-v2",
     "mit",
-    _MN04.url,
-    _MN04.size,
-    _MN04.sha256,
+    PublishedFile(_MN04.url, _MN04.size, _MN04.sha256),
+    MINILM_WEIGHTS,
+    MINILM_TOKENIZER,
     "79.3 % zero-shot on 1,600 clips of ESC-50, 95 % interval 77.0 to 81.5",
 )
 READY_MADE: Mapping[str, ReadyMade] = {EVERYDAY.name: EVERYDAY}
@@ -64,6 +76,20 @@ def place(name: str) -> Path:
 def existing() -> Path | None:
     """The first ready-made bundle that is there."""
     return next((place(name) for name in READY_MADE if (place(name) / MANIFEST).is_file()), None)
+
+
+def named(bundle: Path) -> Path:
+    """A folder as it is or, where there is none, the ready-made bundle of that name.
+
+    Raises:
+        TinyclapError: that one has not been made yet.
+    """
+    if bundle.exists() or str(bundle) not in READY_MADE:
+        return bundle
+    there = place(str(bundle))
+    if not (there / MANIFEST).is_file():
+        raise TinyclapError(f"there is no bundle {bundle} yet; `tinyclap get {bundle}` makes it")
+    return there
 
 
 def made_before(name: str, folder: Path | None = None) -> Path | None:
@@ -98,27 +124,53 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
         raise TinyclapError(f"{folder} exists already; replace it with --overwrite, or name another folder with --out")
     if folder.exists() and not (folder / MANIFEST).is_file():
         raise TinyclapError(f"{folder} is no bundle, so it is left alone; name another folder with --out")
-    tensors = folded(read_tensors(weights_of(made, weights)))
+    file = given_or_fetched(made.weights, weights, "--weights", "give it with --weights FILE")
+    tensors = folded(read_tensors(file))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as new:
-        for asset in sorted((ASSETS / name).iterdir()):
-            shutil.copyfile(asset, new / asset.name)
+        _copy_files(ASSETS / name, new)
         for graph, values in ((FLOAT_GRAPH, tensors), (INT8_GRAPH, int8_weights(tensors))):
             write_bytes(new / graph, with_weights((ASSETS / name / graph).read_bytes(), values))
         read_manifest(new)  # its checksums are those of the whole graphs
     return folder
 
 
-def weights_of(made: ReadyMade, given: Path | None = None) -> Path:
-    """The publisher's file, given or fetched, and checked; raises as `make` does."""
-    if given is None:
-        return fetched(made.url, made.size, made.sha256, "give it with --weights FILE")
-    if not given.is_file():
-        raise TinyclapError(f"--weights: there is no file {given}; it is {made.url}")
-    with given.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != made.sha256:
-        raise TinyclapError(
-            f"{given} is not the published file: sha256 {found}, expected {made.sha256}; fetch {made.url} again"
-        )
-    return given
+def add_words(name: str, folder: Path | None = None, source: Path | None = None) -> None:
+    """Give a ready-made bundle its text side, so that any words will do as labels.
+
+    Args:
+        name: one of READY_MADE.
+        folder: of the bundle; None for `place`.
+        source: a folder with the publisher's model.safetensors and tokenizer.json; None fetches them.
+
+    Raises:
+        TinyclapError: no network, or files that are not the publisher's.
+    """
+    made, folder, assets = READY_MADE[name], folder or place(name), ASSETS / name / WORDS
+    remedy = "put it into a folder, which --text names, with the sentence encoder's other files"
+    given = (None, None) if source is None else (source / "model.safetensors", source / TOKENIZER)
+    weights = given_or_fetched(made.word_weights, given[0], "--text", remedy)
+    tokenizer = given_or_fetched(made.tokenizer, given[1], "--text", remedy)
+    tensors = read_safetensors(weights)
+    names = json.loads((assets / TENSORS).read_text(encoding="utf-8"))
+    with whole_folder(folder) as new:
+        shutil.copytree(folder, new, dirs_exist_ok=True)
+        _copy_files(assets, new)
+        (new / TENSORS).unlink()
+        shutil.copyfile(tokenizer, new / TOKENIZER)
+        graph = with_weights((assets / TEXT_GRAPH).read_bytes(), {name: tensor_of(tensors, name) for name in names})
+        write_bytes(new / TEXT_GRAPH, graph)
+        read_manifest(new)
+
+
+def tensor_of(tensors: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """A tensor by name, or by NAME.T transposed."""
+    if name.endswith(TRANSPOSED):
+        return np.ascontiguousarray(tensors[name.removesuffix(TRANSPOSED)].T)
+    return tensors[name]
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    for asset in sorted(source.iterdir()):
+        if asset.is_file():
+            shutil.copyfile(asset, target / asset.name)
