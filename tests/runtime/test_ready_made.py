@@ -77,7 +77,7 @@ class TestTensorsOfTorchSave:
 
 class TestTensorsOfSafetensors:
     def test_they_are_what_was_saved(self, tmp_path: Path) -> None:
-        saved = {
+        saved: dict[str, np.ndarray] = {
             "matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
             "half": np.ones(3, np.float16),
             "ids": np.arange(4)[None],

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,6 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         raise TinyclapError(f"{path} is no safetensors file of plain tensors ({error})") from error
 
 
-def _tensor(content: bytes, begin: int, entry: dict[str, object]) -> np.ndarray:
-    dtype, shape, (first, last) = DTYPES[str(entry["dtype"])], entry["shape"], entry["data_offsets"]  # type: ignore[misc]
-    return np.frombuffer(content[begin + first : begin + last], dtype).reshape(shape)  # type: ignore[call-overload, no-any-return]
+def _tensor(content: bytes, begin: int, entry: dict[str, Any]) -> np.ndarray:
+    first, last = entry["data_offsets"]
+    return np.frombuffer(content[begin + first : begin + last], DTYPES[entry["dtype"]]).reshape(entry["shape"])
