@@ -9,7 +9,12 @@ import numpy as np
 from tinyclap.errors import TinyclapError
 
 HEADER_SIZE = 8  # bytes that say how long the header is
-DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "F64": np.dtype("<f8"), "I64": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+}
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
