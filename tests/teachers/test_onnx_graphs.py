@@ -15,6 +15,7 @@ from tests.support.teacher_contract import CAPTIONS, FrozenTeacherContract
 from tests.support.tiny import tiny_clap
 from tests.teachers.test_tagger import sentences
 from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.onnx.text import write_text_side
 from tinyclap.exporters.onnx.tower import export_tower
@@ -87,6 +88,47 @@ def test_it_computes_what_the_torch_teacher_does(torch_teacher: HFTeacher, files
     sounds = torch.from_numpy(noise.astype(np.float32))
     torch.testing.assert_close(teacher.embed_audio(sounds), torch_teacher.embed_audio(sounds), atol=1e-4, rtol=0)
     torch.testing.assert_close(teacher.embed_text(CAPTIONS), torch_teacher.embed_text(CAPTIONS), atol=1e-5, rtol=0)
+
+
+def test_its_text_side_is_exported(files: OnnxOptions, tmp_path: Path) -> None:
+    teacher = load_onnx_teacher(files)
+    side = write_text_side(teacher, tmp_path, CAPTIONS)
+    assert side.difference < 1e-6
+    assert {value.name for value in side.graph.graph.input} == {"input_ids", "attention_mask"}
+    mapping = LatentMap(
+        np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))[0][:4].astype(np.float32), "random"
+    )
+    assert write_text_side(teacher, tmp_path, CAPTIONS, mapping).difference < 1e-6
+
+
+def test_a_text_graph_may_take_kinds_of_tokens_or_no_mask(files: OnnxOptions, tmp_path: Path) -> None:
+    """Token ids to means of their values, beside outputs that are no embedding."""
+    number, node = TensorProto.INT64, helper.make_node
+    shape, ids = ["texts", "tokens"], ["input_ids", "token_type_ids"]
+    made = helper.make_graph(
+        [
+            node("Add", ids, ["kinds"]),
+            node("Cast", ["kinds"], ["numbers"], to=TensorProto.FLOAT),
+            node("ReduceMean", ["numbers", "last"], ["mean"], keepdims=1),
+            node("Concat", ["mean", "mean"], ["pooled"], axis=1),
+            node("Sub", ["pooled", "ramp"], ["text_embeds"]),
+        ],
+        "words",
+        [helper.make_tensor_value_info(name, number, shape) for name in ids],
+        [
+            helper.make_tensor_value_info("text_embeds", TensorProto.FLOAT, ["texts", 2]),
+            helper.make_tensor_value_info("numbers", TensorProto.FLOAT, shape),
+        ],
+        [
+            numpy_helper.from_array(np.array([1]), "last"),
+            numpy_helper.from_array(np.array([[3.0, 9.0]], np.float32), "ramp"),
+        ],
+    )
+    onnx.save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "t.onnx")
+    graph(tmp_path / "a.onnx", ("batch", RATE), width=2)
+    options = OnnxOptions(str(tmp_path / "a.onnx"), str(tmp_path / "t.onnx"), files.tokenizer, sample_rate=RATE)
+    (tmp_path / "bundle").mkdir()
+    assert write_text_side(load_onnx_teacher(options), tmp_path / "bundle", CAPTIONS).difference < 1e-6
 
 
 def test_the_fingerprint_follows_the_files_and_the_settings(files: OnnxOptions, tmp_path: Path) -> None:

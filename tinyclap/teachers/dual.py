@@ -157,7 +157,9 @@ class DualTeacher(TrainableTeacher):
         return self.text(texts)
 
     def text_graph(self) -> TextGraph:
-        return TextGraph(_TextEncoder(self.text), self.text.tokenizer, self.text.max_tokens)
+        return TextGraph(
+            _TextEncoder(self.text), self.text.tokenizer, int(self.text.tokenizer.pad_token_id), self.text.max_tokens
+        )
 
     def pad(self, waveform: Tensor) -> Tensor:
         return repeat_pad(waveform, self.window)

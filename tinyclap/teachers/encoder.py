@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -117,16 +118,19 @@ class AudioGraph:
 
 @dataclass(frozen=True)
 class TextGraph:
-    """A text side in a form that can be traced.
+    """A text side in a form that can be exported.
 
     Attributes:
-        encoder: token ids and mask (N, L) -> unit-norm (N, D).
-        tokenizer: of `transformers`.
+        encoder: token ids and mask (N, L) -> unit-norm (N, D), to be traced; or a graph of `input_ids` and whatever of
+            `attention_mask` and `token_type_ids` it takes, to one output (N, D) of any length.
+        tokenizer: of `transformers`, or with a graph of `tokenizers`.
+        pad_id: token that fills up shorter texts.
         max_tokens: to which texts are cut.
         ending: added to every text.
     """
 
-    encoder: nn.Module
+    encoder: nn.Module | onnx.ModelProto
     tokenizer: Any
+    pad_id: int
     max_tokens: int
     ending: str = ""

@@ -112,7 +112,7 @@ class HFTeacher(TrainableTeacher):
         return stretching(self.model.audio_model.audio_encoder)
 
     def text_graph(self) -> TextGraph:
-        return TextGraph(_TextEncoder(self.model), self.tokenizer, self.max_tokens)
+        return TextGraph(_TextEncoder(self.model), self.tokenizer, int(self.tokenizer.pad_token_id), self.max_tokens)
 
     def pad(self, waveform: Tensor) -> Tensor:
         if self.extractor.padding == "repeat":

@@ -148,7 +148,9 @@ class MSClap(TrainableTeacher):
         return stretching(self.audio)
 
     def text_graph(self) -> TextGraph:
-        return TextGraph(self.text_encoder, self.tokenizer, self.max_tokens, self.settings.ending)
+        return TextGraph(
+            self.text_encoder, self.tokenizer, int(self.tokenizer.pad_token_id), self.max_tokens, self.settings.ending
+        )
 
     def pad(self, waveform: Tensor) -> Tensor:
         return repeat_pad(waveform, self.window)

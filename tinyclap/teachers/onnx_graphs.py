@@ -162,6 +162,13 @@ class OnnxText:
         self.tokenizer.enable_truncation(max_tokens)
         self._output = _embedding_output(self.session, f"teacher.text {path}")
 
+    def graph(self) -> TextGraph:
+        """As it is, but for outputs that are no embedding."""
+        model = onnx.load(self.path)
+        for value in [value for value in model.graph.output if value.name != self._output]:
+            model.graph.output.remove(value)
+        return TextGraph(model, self.tokenizer, self.pad_id, self.max_tokens)
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """N texts to the graph's vectors, (N, D), as they are."""
         batches = [self._embed(texts[at : at + TEXT_BATCH]) for at in range(0, len(texts), TEXT_BATCH)]
@@ -240,11 +247,8 @@ class OnnxTeacher:
         raise TinyclapError(f"teacher {self.name}: its audio side is a graph already, {self.audio.path}")
 
     def text_graph(self) -> TextGraph:
-        """There is none to trace."""
-        raise TinyclapError(
-            f"teacher {self.name}: its text side is a graph already; leave out --text and copy {self.text.path} and "
-            f"{self.text.tokenizer_path} to the device"
-        )
+        """The graph as it is, with its one output that is an embedding."""
+        return self.text.graph()
 
 
 def open_graph(path: Path, key: str) -> Any:

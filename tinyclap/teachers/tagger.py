@@ -230,7 +230,9 @@ class TaggerTeacher(nn.Module):
     def text_graph(self) -> TextGraph:
         """The text side in a form that can be traced."""
         self.cpu()
-        return TextGraph(_PlacedText(self), self.text.tokenizer, self.text.max_tokens)
+        return TextGraph(
+            _PlacedText(self), self.text.tokenizer, int(self.text.tokenizer.pad_token_id), self.text.max_tokens
+        )
 
     @property
     def _device(self) -> torch.device:

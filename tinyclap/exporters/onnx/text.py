@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from tinyclap.common.files import write_text
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import GateError, TinyclapError
-from tinyclap.exporters.onnx.graph import OPSET, save, to_onnx
+from tinyclap.exporters.onnx.graph import save, to_onnx
 from tinyclap.runtime.bundle_contents import TEXT_GRAPH, TOKENIZER
 from tinyclap.runtime.text_encoder import TextEncoder
 from tinyclap.teachers.encoder import Teacher
 
+OUTPUT, UNFINISHED = "text_embeds", "unfinished_text_embeds"
 TOLERANCE = 1e-5  # of unit vectors
 AXES = {0: "batch", 1: "tokens"}
 
@@ -64,7 +65,7 @@ def write_text_side(
     """
     text = teacher.text_graph()
     tower, tokenizer = text.encoder, text.tokenizer
-    fast = getattr(tokenizer, "backend_tokenizer", None)
+    fast = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
     if fast is None:
         raise TinyclapError(f"teacher {teacher.name}: its tokenizer cannot be saved as {TOKENIZER}; leave out --text")
     own = Tokenizer.from_str(fast.to_str())
@@ -73,13 +74,14 @@ def write_text_side(
     if text.ending:
         _end_with(own, text.ending)
     write_text(folder / TOKENIZER, own.to_str())
-    example = {"input_ids": torch.full((2, 7), tokenizer.pad_token_id), "attention_mask": torch.ones(2, 7).long()}
-    axes = dict.fromkeys(example, AXES)
-    if latent_map is not None:
-        tower = _Mapped(tower, latent_map)
-    graph = to_onnx(tower, example, "text_embeds", axes)
+    if isinstance(tower, onnx.ModelProto):
+        graph = finished(tower, latent_map)
+    else:
+        example = {"input_ids": torch.full((2, 7), text.pad_id), "attention_mask": torch.ones(2, 7).long()}
+        mapped = tower if latent_map is None else _Mapped(tower, latent_map)
+        graph = to_onnx(mapped, example, OUTPUT, dict.fromkeys(example, AXES))
     save(graph, folder / TEXT_GRAPH)
-    limits = {"max_tokens": text.max_tokens, "pad_id": int(tokenizer.pad_token_id)}
+    limits = {"max_tokens": text.max_tokens, "pad_id": text.pad_id}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
     computed = TextEncoder(folder, **limits).embed(checked)
     wanted = teacher.embed_text(checked).float().cpu().numpy()
@@ -90,7 +92,41 @@ def write_text_side(
             f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "
             "so nothing was written; export without --text"
         )
-    return TextSide(graph, {**limits, "opset": OPSET}, difference)
+    return TextSide(graph, {**limits, "opset": graph.opset_import[0].version}, difference)
+
+
+def finished(tower: onnx.ModelProto, latent_map: LatentMap | None = None) -> onnx.ModelProto:
+    """A text tower's graph as a bundle has it: of token ids and mask, to unit vectors in the student's space.
+
+    Args:
+        tower: of `input_ids` and whatever of `attention_mask` and `token_type_ids` it takes, to one output (N, D).
+        latent_map: into the space of a pruned student.
+    """
+    made = onnx.ModelProto()
+    made.CopyFrom(tower)
+    graph, node = made.graph, onnx.helper.make_node
+    inputs = {value.name: value for value in graph.input}
+    ids = inputs["input_ids"]
+    if "attention_mask" not in inputs:
+        mask = graph.input.add()
+        mask.CopyFrom(ids)
+        mask.name = "attention_mask"
+    if "token_type_ids" in inputs:  # all of the first kind
+        graph.input.remove(inputs["token_type_ids"])
+        graph.node.insert(0, node("Sub", ["input_ids", "input_ids"], ["token_type_ids"]))
+    (last,) = graph.output
+    for producer in graph.node:
+        producer.output[:] = [UNFINISHED if name == last.name else name for name in producer.output]
+        producer.input[:] = [UNFINISHED if name == last.name else name for name in producer.input]
+    ending = []
+    if latent_map is not None:
+        matrix = onnx.numpy_helper.from_array(np.ascontiguousarray(latent_map.matrix.T, np.float32), "latent_map")
+        graph.initializer.append(matrix)
+        ending.append(node("MatMul", [UNFINISHED, "latent_map"], ["mapped"]))
+        last.type.tensor_type.shape.dim[1].dim_value = latent_map.dim
+    graph.node.extend([*ending, node("LpNormalization", ["mapped" if ending else UNFINISHED], [OUTPUT], axis=-1, p=2)])
+    last.name = OUTPUT
+    return made
 
 
 def _end_with(own: Tokenizer, ending: str) -> None:
