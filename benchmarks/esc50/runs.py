@@ -93,7 +93,7 @@ def distilled(
         f"data.train=[{', '.join(train)}]",
         f"data.test={{kind: esc50, root: {arguments.root}, folds: [{fold}]}}",
     ]
-    made(load_recipe("esc50_tagger", [*given, *overrides], task="distill"), run)
+    made(load_recipe("esc50", [*given, *overrides], task="distill"), run)
     found = read_run(run)
     evaluation, student, epochs = found.evaluations[0], found.summary["student"], found.epochs
     return {

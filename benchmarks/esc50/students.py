@@ -1,8 +1,8 @@
 """How small a student of a tagger teacher can be, on real ESC-50; writes benchmarks/results/esc50_students.json.
 
-    python -m benchmarks.esc50.students --root ESC-50 [--sizes 0.3M] [--folds 1 2] [--epochs 250]
+    python -m benchmarks.esc50.students --root ESC-50 [--sizes 0.3M] [--folds 1 2] [--epochs 250] [--set KEY=VALUE]
 
-Every student learns from the other folds without their labels. The recipe is esc50_tagger; `--set` changes its
+Every student learns from the other folds without their labels. The recipe is esc50; `--set` changes its
 settings. `history` is the student's centred cosine in training every tenth of the epochs, which shows whether it has
 flattened.
 """

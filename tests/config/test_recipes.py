@@ -30,10 +30,11 @@ def test_a_shipped_recipe_is_valid_and_opens_with_the_command_that_runs_it(name:
     assert load_recipe(f"{name}.yaml") == recipe
 
 
-def test_esc50_tests_on_a_fold_it_does_not_train_on() -> None:
-    data = load_recipe("esc50").data
+@pytest.mark.parametrize(("name", "folds"), [("esc50", (1, 2, 3)), ("esc50_clap", (1, 2, 3, 4))])
+def test_esc50_tests_on_a_fold_it_does_not_train_on(name: str, folds: tuple[int, ...]) -> None:
+    data = load_recipe(name).data
     assert data.train.kind == "esc50"  # type: ignore[union-attr]
-    assert data.train.folds == (1, 2, 3, 4)  # type: ignore[union-attr]
+    assert data.train.folds == folds  # type: ignore[union-attr]
     assert data.test.folds == (5,)  # type: ignore[union-attr]
 
 

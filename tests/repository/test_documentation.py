@@ -190,7 +190,7 @@ def test_other_programs_that_pages_start_are_there() -> None:
     modules = set(re.findall(r"python -m ([\w.]+)", everything)) - {"venv"}
     assert {"tinyclap.config.reference", "pytest"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)
-    shared = text_of("benchmarks/esc10/runs.py")
+    shared = text_of("benchmarks/esc10/runs.py") + text_of("benchmarks/esc50/runs.py")
     for module, arguments in re.findall(r"python -m (benchmarks[\w.]+)([^`\n]*)", everything):
         known = set(re.findall(r'"(--[\w-]+)"', text_of(f"{module.replace('.', '/')}.py") + shared))
         assert set(re.findall(r"--[\w-]+", arguments)) <= known, module
@@ -250,7 +250,8 @@ def test_every_benchmark_is_in_the_list() -> None:
     """Those that write a result file; without a command in their docstring they would be missing."""
     folder = REPOSITORY / "benchmarks"
     listed = {folder / f"{name}.py" for name in re.findall(r"^\| \[([\w/]+)\]", overview.scripts(), re.MULTILINE)}
-    writing = {path for path in folder.rglob("*.py") if "write_json(" in path.read_text(encoding="utf-8")}
+    written = {path: path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
+    writing = {path for path, text in written.items() if re.search(r"write_json\(|Rows\(", text) and "__main__" in text}
     assert len(writing) > 10
     assert writing <= listed
 
