@@ -11,11 +11,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.esc10.runs import made
+from benchmarks.esc10.train_baselines import outcomes, supervised
 from tinyclap.common.files import read_json, write_json
+from tinyclap.common.statistics import accuracy_interval, recording_ids
 from tinyclap.config.load_recipe import load_recipe
+from tinyclap.config.schema import DistillRecipe
+from tinyclap.data import build_dataset
+from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.decoded import decode
 from tinyclap.data.folder import folder
 from tinyclap.data.published.esc50 import esc50
+from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.runs.provenance import environment
 from tinyclap.runs.results import read_run
 from tinyclap.teachers.options import TaggerOptions
@@ -88,12 +97,7 @@ def distilled(
     arguments: argparse.Namespace, train: Sequence[str], fold: int, overrides: Sequence[str], run: Path
 ) -> dict[str, Any]:
     """What a student does on a fold of ESC-50 beside its teacher; `train` are data sections as YAML."""
-    given = [
-        f"teacher={{kind: tagger, audio: {arguments.audio}, text: {arguments.text}}}",
-        f"data.train=[{', '.join(train)}]",
-        f"data.test={{kind: esc50, root: {arguments.root}, folds: [{fold}]}}",
-    ]
-    made(load_recipe("esc50", [*given, *overrides], task="distill"), run)
+    made(recipe_of(arguments, train, fold, overrides), run)
     found = read_run(run)
     evaluation, student, epochs = found.evaluations[0], found.summary["student"], found.epochs
     return {
@@ -109,12 +113,44 @@ def distilled(
     }
 
 
+def trained_on_labels(
+    arguments: argparse.Namespace, train: Sequence[str], fold: int, overrides: Sequence[str], run: Path
+) -> dict[str, Any]:
+    """What the student's network does on a fold when it is trained from scratch on the labels, in the same views."""
+    recipe = recipe_of(arguments, train, fold, overrides)
+    assert recipe.data.test is not None
+    test = build_dataset(recipe.data.test)
+    network = supervised(recipe, run)
+    embeddings = clip_embeddings(network.embed_audio, decode(test, network.sample_rate), progress="student embeds")
+    right = np.array(outcomes(embeddings, test, np.eye(len(test.labels))))
+    recordings = recording_ids([clip.source for clip in test.clips], len(right))
+    return {
+        "training_clips": len(build_dataset(recipe.data.train)),
+        "student_accuracy": float(right.mean()),
+        "student_ci95": accuracy_interval(right, recordings, recipe.evaluate.bootstrap, 0),
+        "n_clips": len(right),
+        "parameters": n_parameters(network),
+    }
+
+
+def recipe_of(
+    arguments: argparse.Namespace, train: Sequence[str], fold: int, overrides: Sequence[str]
+) -> DistillRecipe:
+    """Recipe esc50 with this teacher, these training sets and this test fold."""
+    given = [
+        f"teacher={{kind: tagger, audio: {arguments.audio}, text: {arguments.text}}}",
+        f"data.train=[{', '.join(train)}]",
+        f"data.test={{kind: esc50, root: {arguments.root}, folds: [{fold}]}}",
+    ]
+    return load_recipe("esc50", [*given, *overrides], task="distill")
+
+
 def esc50_clips(arguments: argparse.Namespace, fold: int) -> Path:
     """A manifest of the other folds' clips, without those whose recording the test fold holds too."""
     clips = esc50(arguments.root).clips
     met = {clip.source for clip in clips if clip.fold == fold}
     kept = [
-        (clip.path, clip.source)
+        (clip.path, clip.source, clip.label)
         for clip in clips
         if clip.fold in arguments.all_folds and clip.fold != fold and clip.source not in met
     ]
@@ -124,16 +160,16 @@ def esc50_clips(arguments: argparse.Namespace, fold: int) -> Path:
 def pool_clips(arguments: argparse.Namespace, share: float) -> Path:
     """A manifest of a share of the pool, chosen by the hash of its files' names: a half holds the quarter."""
     clips = sorted(folder(arguments.pool).clips, key=lambda clip: hashlib.sha256(clip.name.encode()).digest())
-    kept = sorted((clip.path, clip.name) for clip in clips[: round(share * len(clips))])
+    kept = sorted((clip.path, clip.name, None) for clip in clips[: round(share * len(clips))])
     return _manifest(Path(arguments.work) / f"pool-{share:g}.csv", kept)
 
 
-def _manifest(path: Path, clips: Sequence[tuple[Path | None, str | None]]) -> Path:
+def _manifest(path: Path, clips: Sequence[tuple[Path | None, str | None, str | None]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream, lineterminator="\n")
-        table.writerow(["path", "source"])
-        for file, source in clips:
+        table.writerow(["path", "source", "label"])
+        for file, source, label in clips:
             assert file is not None
-            table.writerow([file.resolve(), source])
+            table.writerow([file.resolve(), source, label])
     return path
