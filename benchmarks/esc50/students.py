@@ -4,8 +4,8 @@
 
 Every student learns from the other folds without their labels, by recipe esc50, whose settings `--set` changes.
 `--arms` adds the paper's recipe (esc10/train_baselines says which settings these are) and the same network trained from
-scratch on the labels, in as many epochs. `history` is the student's centred cosine in training every tenth of the epochs, which
-shows whether it has flattened.
+scratch on the labels, in as many epochs. `history` is the student's centred cosine in training every tenth of the
+epochs, which shows whether it has flattened.
 """
 
 import itertools

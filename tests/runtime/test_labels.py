@@ -75,6 +75,9 @@ def test_select_finds_labels_as_prompts_read_them() -> None:
     assert chosen.embeddings.tolist() == [[0, 1], [1, 0]]
     assert table.select(["rain", "cat"]) is None
     assert table.missing(["rain", "cat"]) == "no embedding of cat; there are dog_bark, rain"
+    many = LabelTable((*(f"sound {row}" for row in range(28)), "dog_bark", "rain"), np.eye(30, dtype=np.float32))
+    assert many.missing(["dogs bark"]) == "no embedding of dogs bark; it has 30 labels, among them dog_bark"
+    assert many.missing(["zeppelin"]) == "no embedding of zeppelin; it has 30 labels"
 
 
 def test_rank_is_stable_for_large_scales() -> None:

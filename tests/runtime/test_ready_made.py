@@ -192,6 +192,7 @@ class TestEveryday:
         assert str(ready_made.place("everyday")) in run("models")
         assert "next     tinyclap classify YOUR_SOUNDS\n" in run("get", "everyday")  # there already
         assert "audio.onnx: passed" in run("selftest", "everyday")
+        assert "did you mean the ready-made bundle everyday?" in failure("info", "everday")[0]
         np.save(tmp_path / "a.npy", np.zeros(3))
         message, _ = failure("classify", "a.wav")
         assert "a.wav" in message

@@ -173,7 +173,7 @@ class Bundle:
             there = self._table.missing(labels) if self._table else "no label table"
             raise TinyclapError(
                 f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --onnx --text` or "
-                "with --labels that name yours (a ready-made one: `tinyclap get NAME --words --overwrite`)"
+                "with --labels that name yours (a ready-made one: `tinyclap get NAME --words`)"
             )
         matrix = class_matrix(self.embed_text, labels, self.manifest.prompts)
         return LabelTable(tuple(labels), matrix.astype(np.float32))

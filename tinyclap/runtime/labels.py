@@ -1,5 +1,6 @@
 """Labels on a device: which ones, their unit vectors, and how well a sound fits them."""
 
+import difflib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tinyclap.errors import MAX_NAMES, TinyclapError, listed
 from tinyclap.runtime.bundle_contents import LABEL_EMBEDDINGS, LABELS
 
 NOT_LINES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
+FEW = 20  # labels that a message lists
 FILE_NAMES = (*NOT_LINES, ".txt", ".lst", ".labels")
 
 
@@ -40,10 +42,17 @@ class LabelTable:
         return LabelTable(tuple(wanted), self.embeddings[chosen]) if len(chosen) == len(wanted) else None
 
     def missing(self, wanted: Sequence[str]) -> str:
-        """The wanted labels that have no row and those that have one, for a message."""
-        known = {clean_label(label) for label in self.labels}
-        absent = [label for label in wanted if clean_label(label) not in known]
-        return f"no embedding of {listed(absent, MAX_NAMES)}; there are {listed(self.labels, MAX_NAMES)}"
+        """The wanted labels that have no row and those that have one, or of many the similar ones, for a message."""
+        known = {clean_label(label): label for label in self.labels}
+        absent = [clean_label(label) for label in wanted if clean_label(label) not in known]
+        if len(known) <= FEW:
+            there = f"there are {listed(self.labels, MAX_NAMES)}"
+        else:
+            words = {word for label in absent for word in label.split()}
+            near = {name for label in absent for name in difflib.get_close_matches(label, known)}
+            similar = [label for name, label in known.items() if name in near or words & set(name.split())]
+            there = f"it has {len(known)} labels" + (f", among them {listed(similar)}" if similar else "")
+        return f"no embedding of {listed(absent, MAX_NAMES)}; {there}"
 
     def rank(self, embedding: np.ndarray, logit_scale: float, top_k: int) -> list[Prediction]:
         """The `top_k` labels nearest to a unit vector (D,), nearest first."""

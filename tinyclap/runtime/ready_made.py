@@ -1,5 +1,6 @@
 """Bundles that can be had without training: their files ship with tinyclap, their weights come from the publisher."""
 
+import difflib
 import json
 import shutil
 from collections.abc import Mapping
@@ -82,9 +83,12 @@ def named(bundle: Path) -> Path:
     """A folder as it is or, where there is none, the ready-made bundle of that name.
 
     Raises:
-        TinyclapError: that one has not been made yet.
+        TinyclapError: that one has not been made yet, or the name is misspelt.
     """
     if bundle.exists() or str(bundle) not in READY_MADE:
+        meant = [] if bundle.exists() else difflib.get_close_matches(str(bundle), READY_MADE)
+        if meant:
+            raise TinyclapError(f"there is no folder {bundle}; did you mean the ready-made bundle {meant[0]}?")
         return bundle
     there = place(str(bundle))
     if not (there / MANIFEST).is_file():
