@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.dataset_contract import RATE, DatasetContract, write_tone
 from tests.support.datasets import CSV_ROWS, write_esc50, write_folder, write_manifest
-from tinyclap.audio.files import AudioError, AudioInfo
+from tinyclap.audio.checks import AudioError
+from tinyclap.audio.files import AudioInfo
 from tinyclap.config.data import Esc50Data, FolderData, ManifestData, ProceduralData
 from tinyclap.data import Clip, Concat, Dataset, build_dataset
 from tinyclap.data.folder import folder

@@ -75,7 +75,7 @@ def test_every_unusable_clip_is_named_with_its_reason_and_skipped(bad: Path) -> 
     assert set(reasons) == {"corrupt.flac", "text.mp3", "empty.wav", "nan.wav", "silent.wav", "single.wav"}
     assert "cannot be decoded" in reasons["corrupt.flac"]
     assert "cannot be decoded" in reasons["text.mp3"]
-    assert reasons["nan.wav"] == "NaN or infinite samples"
+    assert reasons["nan.wav"] == "NaN or infinite samples, the first at 0.01 s"
     assert reasons["silent.wav"] == "silent"
     assert reasons["single.wav"] == "shorter than 10 ms"
     assert all(reasons.values())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soxr
 
-from tinyclap.audio import files
+from tinyclap.audio import checks, files
 from tinyclap.data.procedural.classes import SOUNDS
 from tinyclap.data.procedural.dataset import PROCEDURAL_LABELS, Procedural
 from tinyclap.data.procedural.synthesis import INTERNAL_RATE, Rng, Span, Wave, sine, sound
@@ -69,7 +69,7 @@ class TestEveryClass:
         for label, waveform in zip(PROCEDURAL_LABELS, one_of_each, strict=True):
             assert waveform.shape == (80_000,), label
             assert waveform.dtype == np.float32, label
-            assert files.fault(waveform, 16_000) is None, label
+            assert checks.fault(waveform, 16_000) is None, label
             assert 0.01 < np.abs(waveform).max() <= 0.99, label
 
     @pytest.mark.parametrize(("duration_s", "sample_rate"), [(0.1, 16_000), (0.7, 22_050), (1.0001, 44_100)])
@@ -78,7 +78,7 @@ class TestEveryClass:
         for index, clip in enumerate(clips.clips):
             waveform = clips.load(index, sample_rate)
             assert len(waveform) == round(duration_s * sample_rate), clip.name
-            assert files.fault(waveform, sample_rate) is None, clip.name
+            assert checks.fault(waveform, sample_rate) is None, clip.name
             assert np.abs(waveform).max() <= 0.99, clip.name
 
     def test_is_the_same_sound_at_every_rate(self, one_of_each: list[Wave]) -> None:

@@ -10,7 +10,7 @@ import soundfile
 from tests.support.sounds import PARITY, RATE, noise, write
 from tests.support.tiny_bundles import tiny_embed
 from tinyclap.audio import files, windows
-from tinyclap.audio.files import AudioError
+from tinyclap.audio.checks import AudioError
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
 

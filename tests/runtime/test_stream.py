@@ -63,7 +63,10 @@ class TestStream:
         [
             (np.full(900, np.nan), "a block with NaN or infinite samples"),
             (np.full(900, 1e39), "a block with NaN or infinite samples"),  # in float32
-            (np.full(900, 12_000.0), r"a block with a peak of 12000: divide int16 by 32768"),
+            (
+                np.full(900, 12_000.0),
+                r"a block with a peak of 12000, where floats in .* are expected: divide int16 by 32768",
+            ),
             (np.ones(900, np.int16), "a block of int16; .* divide int16 by 32768"),
             (np.zeros((2, 2, 2)), r"a block of shape \(2, 2, 2\)"),
             (np.zeros((5, 0)), r"a block of shape \(5, 0\)"),

@@ -1,11 +1,14 @@
 """Audio files in, mono float32 waveforms out: read, resample, check and cut to length.
 
-libsndfile decodes (wav, flac, ogg, mp3, opus, ...), channels are mixed down by their mean, soxr ("HQ") resamples.
+libsndfile decodes (wav, flac, ogg, mp3, opus, ...), with help for what it does not read to the end (`rewritten`);
+channels are mixed down by their mean, soxr ("HQ") resamples.
 A piece of a file and the same span of the whole file are the same samples (to 1e-6).
 """
 
+import functools
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,32 +18,22 @@ import numpy as np
 import soundfile
 import soxr
 
+from tinyclap.audio.checks import AudioError, WrongSamplesError, wrong_rate, wrong_samples
+from tinyclap.audio.rewritten import Forward, readable
 from tinyclap.errors import TinyclapError
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".opus", ".aiff", ".aif", ".au", ".caf", ".w64")
-SHORTEST_MS = 10
-SILENT_PEAK = 3e-5  # just below one step of 16-bit audio, 2**-15
 CHUNK_FRAMES = 2**16  # decoded at a time
+JUDGED_S = 10.0  # of a file, whether its channels cancel
+OPPOSITE = 1e-3  # power of the mean over that of the channels, where they do
 MARGIN_S = 0.05  # decoded around a piece, longer than soxr's filter from 8 kHz upwards
 # Decoded and dropped before a piece. After a seek libsndfile's mp3 is wrong for some frames (bit reservoir), and its
 # Vorbis for the last Ogg page (<= 255 packets of 1024) is off by as much as the encoder trimmed from the end.
 LEAD_IN_FRAMES = {"MP3": 2**14, "OGG": 2**18}
-UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a stream whose header names none
+LONGEST_H = 24 * 7
+MP3_SPARE_FRAMES = 2 * 1152  # which a stream that begins inside a frame lacks at its end
 UNKNOWN_BYTES = 2**31 - 2**16  # from here up, a wav's size field is a recorder's placeholder
 OGG_PAGE_BYTES = 2**16  # the longest page, 65,307 bytes, rounded up
 OGG_LAST_PAGE = 4  # flag in a page's header (RFC 3533)
-
-
-class AudioError(TinyclapError):
-    """A file that cannot be used; `name` says which, `reason` why."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)  # both, so that it can be pickled by a worker process
-        self.name = name
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -61,8 +54,8 @@ def info(path: Path | str) -> AudioInfo:
 def read(path: Path | str, sample_rate: int, start_s: float = 0.0, duration_s: float | None = None) -> np.ndarray:
     """The file, or `duration_s` of it from `start_s` on: float32 (T,), mono, at `sample_rate` Hz.
 
-    Shorter than `duration_s` where the file ends before. Samples are as stored: NaN, silence and the like are left to
-    `fault`. Raises AudioError when the file is missing, empty, truncated, no audio or ends before `start_s`, and
+    Shorter than `duration_s` where the file ends before. Silence is left to `checks.fault`. Raises AudioError when the
+    file is missing, empty, truncated, no audio, ends before `start_s`, or holds NaN, infinite or huge samples, and
     TinyclapError for a sample rate or a span that is not positive.
     """
     _check_positive(sample_rate=sample_rate, duration_s=duration_s)
@@ -79,7 +72,12 @@ def read(path: Path | str, sample_rate: int, start_s: float = 0.0, duration_s: f
         if duration_s is not None:
             length = max(1, round(duration_s * sample_rate))
             last = min(last, math.ceil((start_s + duration_s + MARGIN_S) * file.samplerate))
-        waveform = np.concatenate([_mono(chunk) for chunk in _decoded(file, first, last)])
+        channel = _one_channel(Path(path), file.channels)
+        chunks = [_mono(chunk, channel) for chunk in _decoded(file, first, last)]
+        waveform = np.concatenate(chunks or [np.empty(0, np.float32)])
+        wrong = wrong_samples(waveform, file.samplerate, first / file.samplerate)
+        if wrong:
+            raise WrongSamplesError(str(path), wrong)
         if file.samplerate != sample_rate:
             waveform = soxr.resample(waveform, file.samplerate, sample_rate, quality="HQ")
         offset = wanted - first * sample_rate // file.samplerate
@@ -92,39 +90,11 @@ def read_channels(path: Path | str) -> tuple[np.ndarray, int]:
         return np.concatenate(list(_decoded(file, 0, file.frames))), file.samplerate
 
 
-def fault(waveform: np.ndarray, sample_rate: int) -> str | None:
-    """Why a waveform (T,) carries no sound: empty, shorter than 10 ms, NaN or infinite samples, silent; else None.
-
-    A constant offset counts as silent, since the peak is taken about the mean.
-    """
-    reason = unusable(waveform, sample_rate)
-    if reason:
-        return reason
-    peak = np.abs(waveform - waveform.mean(dtype=np.float64)).max()
-    return "silent" if peak < SILENT_PEAK else None
-
-
-def unusable(waveform: np.ndarray, sample_rate: int) -> str | None:
-    """Why nothing can be computed from a waveform (T,): as `fault`, except that silence is a sound like any other."""
-    if waveform.size == 0:
-        return "empty"
-    if waveform.size * 1000 < SHORTEST_MS * sample_rate:
-        return f"shorter than {SHORTEST_MS} ms"
-    return None if np.isfinite(waveform).all() else "NaN or infinite samples"
-
-
 def repeat_pad(waveform: np.ndarray, length: int) -> np.ndarray:
     """The waveform (T,) repeated as a whole, then cut to exactly `length` samples."""
     if waveform.size == 0 or length <= 0:
         raise TinyclapError(f"cannot repeat a waveform of {waveform.size} samples to a length of {length}")
     return np.tile(waveform, -(-length // len(waveform)))[:length]
-
-
-class _Forward(soundfile.SoundFile):
-    """A file without soundfile's seek after every read, which upsets mp3 decoding."""
-
-    def seekable(self) -> bool:
-        return False
 
 
 @contextmanager
@@ -136,8 +106,9 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     if not Path(path).stat().st_size:
         raise AudioError(name, "empty")
     try:
-        with _Forward(name) as file:
-            reason = _damage(file)
+        source = readable(Path(path))
+        with Forward(str(source)) as file:
+            reason = wrong_rate(file.samplerate) or _damage(file, source)
             if reason:
                 raise AudioError(name, reason)
             yield file
@@ -148,20 +119,24 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
         # libsndfile says so of an mp3 without any frame, though the file lies there.
         reason = "libsndfile finds no audio in it" if message.startswith("File does not exist") else message
         raise AudioError(name, f"cannot be decoded: {reason}") from error
+    except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:  # whatever else a decoder raises
+        raise AudioError(name, f"cannot be decoded: {error or type(error).__name__}") from error
 
 
-def _damage(file: soundfile.SoundFile) -> str | None:
+def _damage(file: soundfile.SoundFile, path: Path) -> str | None:
     """What is wrong with an opened file: libsndfile shortens truncated wav and Ogg files without an error."""
     if file.frames == 0:
         return "empty"
-    if file.frames == UNKNOWN_FRAMES:
-        return "its header does not say how long it is; re-encode it, e.g. with ffmpeg"
+    if file.frames > LONGEST_H * 3600 * file.samplerate:
+        return (
+            f"its header says that it lasts {file.frames / file.samplerate / 3600:.0f} h; cut it, {LONGEST_H} h at most"
+        )
     sizes = re.search(r"^\s*(?:data|SSND|Data Size|riff) *: (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
     if sizes and int(sizes[2]) < int(sizes[1]) < UNKNOWN_BYTES:
         return f"truncated: holds {sizes[2]} of {sizes[1]} bytes"
     if file.format == "OGG":
-        with Path(file.name).open("rb") as raw:
-            raw.seek(max(0, Path(file.name).stat().st_size - OGG_PAGE_BYTES))
+        with path.open("rb") as raw:
+            raw.seek(max(0, path.stat().st_size - OGG_PAGE_BYTES))
             tail = raw.read()
         page = tail.rfind(b"OggS")
         if 0 <= page < len(tail) - 5 and not tail[page + 5] & OGG_LAST_PAGE:
@@ -182,13 +157,43 @@ def _decoded(file: soundfile.SoundFile, first: int, last: int) -> Iterator[np.nd
         chunk = file.read(wanted, dtype="float32", always_2d=True)
         if len(chunk) < wanted:
             found = start + len(chunk)
+            if file.format == "MP3" and last == file.frames and file.frames - found <= MP3_SPARE_FRAMES:
+                yield chunk[max(0, first - start) :]
+                return
             raise AudioError(str(file.name), f"truncated or damaged: {found} of {file.frames} frames can be decoded")
         yield chunk[max(0, first - start) :]
 
 
-def _mono(chunk: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", over="ignore"):  # infinite samples are reported by `fault`
-        return chunk.mean(axis=1)
+def _mono(chunk: np.ndarray, channel: int | None) -> np.ndarray:
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite samples are reported afterwards
+        return chunk.mean(axis=1) if channel is None else chunk[:, channel]
+
+
+def _one_channel(path: Path, channels: int) -> int | None:
+    """The channel that stands for a file whose channels would cancel one another; None where their mean does.
+
+    A microphone wired the wrong way round makes one channel the other's negative. Judged by the file's beginning.
+    """
+    if channels == 1:
+        return None
+    status = path.stat()
+    return _loudest_of_opposite(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1000)
+def _loudest_of_opposite(path: Path, *_: int) -> int | None:
+    with _opened(path) as file:
+        last = min(file.frames, round(JUDGED_S * file.samplerate))
+        beginning = np.concatenate(list(_decoded(file, 0, last)) or [np.zeros((1, 2))]).astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        power, mixed = np.square(beginning).mean(axis=0), float(np.square(beginning.mean(axis=1)).mean())
+    if not (np.isfinite(power).all() and power.mean() > 0 and mixed < OPPOSITE * power.mean()):
+        return None
+    loudest = int(power.argmax())
+    warnings.warn(
+        f"{path}: its channels are opposite in polarity and would cancel; channel {loudest + 1} is taken", stacklevel=2
+    )
+    return loudest
 
 
 def _check_positive(**settings: float | None) -> None:

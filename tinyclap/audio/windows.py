@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from tinyclap.audio import files
+from tinyclap.audio import checks, files
 from tinyclap.audio.files import repeat_pad
 from tinyclap.common.checks import is_number
 from tinyclap.errors import TinyclapError
 
 STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
-LOUDEST = 8.0  # a peak above it is no sample in [-1, 1], however badly scaled: integers, most often
 
 
 def of_array(waveform: np.ndarray, window: int) -> Iterator[np.ndarray]:
@@ -59,7 +58,7 @@ def mono(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     _check_rate(rate)
     if np.ndim(samples) != 1:
         raise TinyclapError(f"an array of shape {np.shape(samples)}; expected mono samples, shape (samples,)")
-    waveform = _usable(_floats(samples, "an array"), rate, f"an array of shape {samples.shape} at {rate} Hz")
+    waveform = _usable(_floats(samples, rate, "an array"), rate, f"an array of shape {samples.shape} at {rate} Hz")
     return waveform if rate == sample_rate else soxr.resample(waveform, rate, sample_rate, quality="HQ")
 
 
@@ -95,7 +94,7 @@ def at_rate(blocks: Iterable[np.ndarray], block_rate: int, sample_rate: int) -> 
         if np.ndim(block) not in (1, 2) or np.shape(block)[1:] == (0,):
             shape = np.shape(block)
             raise TinyclapError(f"stream: a block of shape {shape}; expected samples in [-1, 1], (n,) or (n, channels)")
-        floats = _floats(block, "stream: a block")
+        floats = _floats(block, block_rate, "stream: a block")
         samples = floats.mean(axis=1) if floats.ndim == 2 else floats
         yield samples if block_rate == sample_rate else resampler.resample_chunk(samples)
     if block_rate != sample_rate:
@@ -107,25 +106,24 @@ def _check_rate(rate: object) -> None:
         raise TinyclapError(f"sample_rate is {rate}: it must be above 0, in Hz")
 
 
-def _floats(samples: np.ndarray, what: str) -> np.ndarray:
+def _floats(samples: np.ndarray, rate: float, what: str) -> np.ndarray:
     """Samples as float32, if they can be samples in [-1, 1]."""
     kind = samples.dtype if isinstance(samples, np.ndarray) else type(samples).__name__
     if not isinstance(samples, np.ndarray) or not np.issubdtype(samples.dtype, np.floating):
         raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]: divide int16 by 32768")
     with np.errstate(over="ignore"):
         floats = samples.astype(np.float32, copy=False)
-    peak = float(np.abs(floats).max(initial=0.0))
-    if not peak <= LOUDEST:  # also NaN
-        fault = f"a peak of {peak:g}: divide int16 by 32768" if np.isfinite(peak) else "NaN or infinite samples"
-        raise TinyclapError(f"{what} with {fault}; expected floats in [-1, 1]")
+    wrong = checks.wrong_samples(floats, rate)
+    if wrong:
+        raise TinyclapError(f"{what} with {wrong}")
     return floats
 
 
 def _usable(waveform: np.ndarray, sample_rate: int, name: str) -> np.ndarray:
     """The waveform, if something can be computed from it."""
-    reason = files.unusable(waveform, sample_rate)
+    reason = checks.unusable(waveform, sample_rate)
     if reason:
-        raise files.AudioError(name, reason)
+        raise checks.AudioError(name, reason)
     return waveform
 
 

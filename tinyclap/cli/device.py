@@ -54,6 +54,7 @@ def classify(
     wanted = None if labels is None else read_labels(labels)
     loaded = _load(bundle, threads, provider, int8, dim)
     sounds, table = find_sounds(files), loaded.label_table(wanted)
+    _name_left_out(files)
     if as_csv:
         typer.echo(room.CSV_COLUMNS)
     answers = []
@@ -86,6 +87,7 @@ def embed(
     from tinyclap.runtime.embed_files import embed_files
 
     sounds = find_sounds(files)
+    _name_left_out(files)
     loaded = _load(bundle, None, provider, int8, dim)
     made = embed_files(loaded, sounds, out, dtype=dtype, workers=threads, overwrite=overwrite)
     if made.bad:
@@ -239,6 +241,15 @@ def models(as_json: AsJson = False) -> None:
             f"{name}: {entry.purpose}\n  made of   {entry.made_of}\n  download  {file_size(entry.weights.size)}\n"
             f"  licence   {entry.licence}\n  measured  {entry.accuracy}\n  get it    {there}"
         )
+
+
+def _name_left_out(paths: list[Path]) -> None:
+    from tinyclap.data.folder import left_out
+
+    for path in paths:
+        told = left_out(path) if path.is_dir() else None
+        if told:
+            typer.echo(told, err=True)
 
 
 def _load(

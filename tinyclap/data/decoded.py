@@ -17,7 +17,7 @@ from typing import TypedDict
 import numpy as np
 import soxr
 
-from tinyclap.audio import files
+from tinyclap.audio import checks
 from tinyclap.common.files import cache_root, cached_folder, write_json
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Dataset
@@ -155,17 +155,20 @@ def _stretches(
         info = dataset.info(clip)
         is_long = info.duration_s > max_clip_s
         # A rest too short to be heard is no window, and nothing to complain of.
-        starts = np.arange(0.0, info.duration_s - files.SHORTEST_MS / 1000, max_clip_s) if is_long else [0.0]
+        starts = np.arange(0.0, info.duration_s - checks.SHORTEST_MS / 1000, max_clip_s) if is_long else [0.0]
         for start_s in starts:
             length_s = min(max_clip_s, info.duration_s - start_s)
             label = f"{name}[{start_s:g}-{start_s + length_s:g} s]" if is_long else name
-            samples = dataset.load(clip, info.sample_rate, float(start_s), float(length_s) if is_long else None)
-            reason = files.fault(samples, info.sample_rate)
+            try:
+                samples = dataset.load(clip, info.sample_rate, float(start_s), float(length_s) if is_long else None)
+                reason = checks.fault(samples, info.sample_rate)
+            except checks.WrongSamplesError as error:
+                reason = error.reason
             if reason:
                 bad.append(BadClip(label, reason))
             else:
                 yield label, samples, info.sample_rate
-    except files.AudioError as error:
+    except checks.AudioError as error:
         bad.append(BadClip(name, error.reason))
 
 

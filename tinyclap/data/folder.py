@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from tinyclap.audio.files import AUDIO_SUFFIXES
+from tinyclap.audio.formats import HOW_TO_DECODE, MEDIA_SUFFIXES, RAW_SUFFIXES, audio_suffixes
 from tinyclap.data.dataset import Clip, Dataset
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import TinyclapError, listed
+
+MAX_NAMED = 5
 
 
 def folder(root: Path | str) -> Dataset:
@@ -20,7 +22,7 @@ def folder(root: Path | str) -> Dataset:
     check_folder(root)
     paths = sorted(audio_files(root), key=lambda path: path.parts)
     if not paths:
-        raise TinyclapError(f"no audio files below {root.absolute()}: looked for {' '.join(AUDIO_SUFFIXES)}")
+        raise _no_audio(root.absolute())
     return Dataset(root.resolve().name, [_clip(path, root) for path in paths])
 
 
@@ -34,15 +36,39 @@ def check_folder(root: Path) -> None:
 
 
 def audio_files(root: Path) -> list[Path]:
-    """The files below `root` whose suffix, in any case, is one of AUDIO_SUFFIXES.
+    """The files below `root` whose suffix, in any case, is one of `formats.audio_suffixes`.
 
     Raises TinyclapError for a folder that cannot be listed.
     """
+    suffixes = audio_suffixes()
+    return [path for path in _files(root) if path.suffix.lower() in suffixes]
+
+
+def left_out(root: Path) -> str | None:
+    """Which files below `root` are no sound that can be decoded here, in a line; None where there are none."""
+    suffixes = audio_suffixes()
+    others = sorted(path for path in _files(root) if path.suffix.lower() not in suffixes)
+    if not others:
+        return None
+    names = listed([path.relative_to(root).as_posix() for path in others], MAX_NAMED)
+    return f"{root}: {len(others)} files left out: {names}{_remedy(others)}"
+
+
+def _files(root: Path) -> list[Path]:
+    """All files below `root` but hidden ones."""
     found = []
     for parent, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+    return found
+
+
+def _remedy(others: Iterable[Path]) -> str:
+    """What to do with files that are sound all the same."""
+    kinds = {path.suffix.lower() for path in others}
+    media, raw = sorted(kinds & {*MEDIA_SUFFIXES}), sorted(kinds & {*RAW_SUFFIXES})
+    told = f"; for {' '.join(media)}, {HOW_TO_DECODE}" if media else ""
+    return told + (f"; {' '.join(raw)} have no header, convert them" if raw else "")
 
 
 def empty_classes(root: Path) -> list[str]:
@@ -60,9 +86,14 @@ def find_sounds(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         inside = sorted(audio_files(path), key=lambda file: file.parts) if path.is_dir() else [path]
         if not inside:
-            raise TinyclapError(f"no audio files below {path}: looked for {' '.join(AUDIO_SUFFIXES)}")
+            raise _no_audio(path)
         found += inside
     return list(dict.fromkeys(found))
+
+
+def _no_audio(root: Path) -> TinyclapError:
+    looked = f"no audio files below {root}: looked for {' '.join(audio_suffixes())}"
+    return TinyclapError(looked + _remedy(_files(root)))
 
 
 def _refuse(error: OSError) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor, nn
 
 from tinyclap.common import files
@@ -115,7 +116,7 @@ def load_exact(
         names: the file's name of every weight -> the model's; None if they agree.
 
     Raises:
-        TinyclapError: listing what is missing, unknown or of another shape.
+        TinyclapError: listing what is missing, unknown, of another shape or not finite.
     """
     state = model.state_dict()
     names = names or {name: name for name in state}
@@ -132,6 +133,9 @@ def load_exact(
     problems = [f"{len(listed)} {what}: {_some(listed)}" for what, listed in found.items() if listed]
     if problems:
         raise TinyclapError(f"the weights in {place} do not fit this model ({'; '.join(problems)})")
+    damaged = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
+    if damaged:
+        raise TinyclapError(f"{len(damaged)} of the weights in {place} hold NaN or infinite numbers: {_some(damaged)}")
     model.load_state_dict({names[name]: tensor for name, tensor in weights.items()})
 
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyclap.audio import windows
+from tinyclap.audio.checks import LOUDEST, wrong_samples
 from tinyclap.errors import TinyclapError
 
 Encode = Callable[[Tensor], Tensor]
@@ -33,7 +34,7 @@ def embed_long(
         Unit-norm embeddings (B, D).
 
     Raises:
-        TinyclapError: wrong shapes, or an empty clip.
+        TinyclapError: wrong shapes, an empty clip, or samples that are no floats in [-1, 1].
     """
     if waveforms.ndim != 2 or (lengths is not None and lengths.shape != waveforms.shape[:1]):
         got = tuple(waveforms.shape), None if lengths is None else tuple(lengths.shape)
@@ -41,6 +42,7 @@ def embed_long(
     sizes = [waveforms.shape[1]] * len(waveforms) if lengths is None else [int(length) for length in lengths]
     if not sizes or min(sizes) < 1 or max(sizes) > waveforms.shape[1]:
         raise TinyclapError(f"clip lengths must lie in 1..{waveforms.shape[1]} samples, got {sizes}")
+    _refuse_wrong(waveforms, sizes)
     places = [(clip, start) for clip, size in enumerate(sizes) for start in windows.window_starts(size, window)]
     sums: Tensor | None = None
     for first in range(0, len(places), batch_size):
@@ -52,6 +54,18 @@ def embed_long(
         sums.index_add_(0, torch.tensor([clip for clip, _ in chunk], device=sums.device), embeddings)
     assert sums is not None
     return F.normalize(sums, dim=-1)
+
+
+def _refuse_wrong(waveforms: Tensor, sizes: list[int]) -> None:
+    """Raise a TinyclapError for integers, and for samples that are not finite or far outside [-1, 1]."""
+    if not waveforms.is_floating_point():
+        raise TinyclapError(f"waveforms of {waveforms.dtype}; expected floats in [-1, 1]: divide int16 by 32768")
+    if waveforms.numel() and waveforms.abs().amax() <= LOUDEST:  # not so for NaN
+        return
+    for clip, size in enumerate(sizes):
+        wrong = wrong_samples(waveforms[clip, :size].detach().cpu().float().numpy())
+        if wrong:
+            raise TinyclapError(f"waveform {clip}: {wrong}")
 
 
 def repeat_pad(waveform: Tensor, length: int) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinyclap.audio.files import AudioError
+from tinyclap.audio.checks import AudioError
 from tinyclap.errors import GateError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.labels import LabelTable, Prediction

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from tinyclap.audio.files import AudioError
+from tinyclap.audio.checks import AudioError
 from tinyclap.common.files import only_one, read_json, write_json, write_text
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress

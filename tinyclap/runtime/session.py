@@ -70,7 +70,7 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
 
 
 def run(session: Any, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The one output of a graph of `open_session`; MachineError where onnxruntime gives up."""
+    """The one output of a graph of `open_session`; MachineError where onnxruntime gives up or it is not finite."""
     return run_output(session, inputs, None)
 
 
@@ -84,6 +84,8 @@ def run_output(session: Any, inputs: Mapping[str, np.ndarray], output: str | Non
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         reason = str(error).strip().splitlines()[0]
         raise MachineError(f"onnxruntime cannot compute {shapes} ({reason}); is memory short?") from error
+    if not np.isfinite(computed).all():
+        raise MachineError("a graph computes NaN or infinite numbers from finite ones: it is damaged, export it again")
     return computed
 
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import soxr
 
-from tinyclap.audio.files import AudioError, AudioInfo
+from tinyclap.audio.checks import AudioError
+from tinyclap.audio.files import AudioInfo
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.procedural.classes import SOUNDS
 from tinyclap.data.procedural.synthesis import (

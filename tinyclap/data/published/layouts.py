@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from tinyclap.audio.files import AUDIO_SUFFIXES
+from tinyclap.audio.formats import audio_suffixes
 from tinyclap.common.download import download
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.folder import audio_files, check_folder
@@ -106,15 +106,16 @@ class AudioFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         files = audio_files(folder)
-        # Where one stem comes with several suffixes and none is the table's, the first in AUDIO_SUFFIXES wins.
-        files.sort(key=lambda path: (AUDIO_SUFFIXES.index(path.suffix.lower()), path), reverse=True)
+        # Where one stem comes with several suffixes and none is the table's, the first of audio_suffixes() wins.
+        suffixes = audio_suffixes()
+        files.sort(key=lambda path: (suffixes.index(path.suffix.lower()), path), reverse=True)
         self._by_name = {path.relative_to(folder).as_posix(): path for path in files}
         self._by_stem = {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 
     def find(self, name: str) -> Path | None:
         """The file of that name relative to the folder, else one with the same stem; `name` may have no suffix."""
         stem = PurePosixPath(name)
-        if stem.suffix.lower() in AUDIO_SUFFIXES:
+        if stem.suffix.lower() in audio_suffixes():
             stem = stem.with_suffix("")
         return self._by_name.get(name) or self._by_stem.get(str(stem))
 
@@ -129,7 +130,7 @@ def with_audio(clips: Sequence[Clip], folder: Path, table: Path, prefix: str = "
     missing = [clip.name for clip, path in zip(clips, files, strict=True) if path is None]
     if missing:
         raise TinyclapError(
-            f"{len(missing)} clips of {table} have no audio file in {folder}, in any of {' '.join(AUDIO_SUFFIXES)}: "
+            f"{len(missing)} clips of {table} have no audio file in {folder}, in any of {' '.join(audio_suffixes())}: "
             f"{listed(missing)}; copy them there, or remove the folder and get it again"
         )
     return [

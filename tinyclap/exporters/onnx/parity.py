@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tinyclap.audio import files, windows
+from tinyclap.audio import checks, windows
 from tinyclap.data.decoded import Decoded
 from tinyclap.embeddings.latent_map import enlargement
 from tinyclap.errors import GateError
@@ -34,7 +34,7 @@ def test_sounds(train: Decoded, window: int) -> dict[str, np.ndarray]:
         At least 64 waveforms, float32 (T,) in [-1, 1].
     """
     rng = np.random.default_rng(0)
-    lengths = [max(files.SHORTEST_MS * train.sample_rate // 1000, round(share * window)) for share in WINDOWS]
+    lengths = [max(checks.SHORTEST_MS * train.sample_rate // 1000, round(share * window)) for share in WINDOWS]
     sounds: dict[str, np.ndarray] = {}
 
     def add(name: str, waveform: np.ndarray) -> None:
