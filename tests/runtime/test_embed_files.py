@@ -137,6 +137,21 @@ def test_a_killed_process_leaves_nothing_half_written(folder: Path, tmp_path: Pa
     np.testing.assert_array_equal(np.load(tmp_path / "emb.npy"), Bundle.load(folder).embed(paths))
 
 
+def test_the_same_command_again_finds_it_complete(bundle: Bundle, sounds: list[Path], tmp_path: Path) -> None:
+    first = embed_files(bundle, sounds, tmp_path / "emb.npy")
+    written = (tmp_path / "emb.npy").stat().st_mtime_ns
+    again = embed_files(bundle, sounds, tmp_path / "emb.npy")
+    assert (first.was_there, again.was_there) == (False, True)
+    assert (again.n_rows, [entry.file for entry in again.bad]) == (first.n_rows, [entry.file for entry in first.bad])
+    assert (tmp_path / "emb.npy").stat().st_mtime_ns == written
+    for files, dtype in ((sounds[1:], "float32"), (sounds[::-1], "float32"), (sounds, "float16")):
+        with pytest.raises(TinyclapError, match="exist already"):
+            embed_files(bundle, files, tmp_path / "emb.npy", dtype=dtype)
+    os.utime(sounds[0])
+    with pytest.raises(TinyclapError, match="exist already"):
+        embed_files(bundle, sounds, tmp_path / "emb.npy")
+
+
 class TestRefusals:
     def test_what_is_there_stays(self, bundle: Bundle, sounds: list[Path], tmp_path: Path) -> None:
         (tmp_path / "emb.json").write_text("mine")

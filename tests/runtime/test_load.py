@@ -55,7 +55,7 @@ class TestLoad:
         real = onnxruntime.InferenceSession
         there = ["CUDAExecutionProvider", "CPUExecutionProvider"]
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
-        monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, options, providers: real(path, options))
+        monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, options, providers, **_: real(path, options))
         with pytest.raises(
             TinyclapError, match="CUDAExecutionProvider was asked for and CPUExecutionProvider is active"
         ):

@@ -90,6 +90,8 @@ def embed(
     _name_left_out(files)
     loaded = _load(bundle, None, provider, int8, dim)
     made = embed_files(loaded, sounds, out, dtype=dtype, workers=threads, overwrite=overwrite)
+    if made.was_there:
+        typer.echo(f"{out} is complete already, of these files and settings; --overwrite makes it again", err=True)
     if made.bad:
         named = "".join(f"\n  {entry.file}: {entry.reason}" for entry in made.bad[:10])
         count = f"{len(made.bad)} file" + ("s" if len(made.bad) > 1 else "")

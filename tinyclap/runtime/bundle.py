@@ -88,6 +88,7 @@ class Bundle:
         session = open_session(
             folder / name, inputs=[manifest.input], output="embedding", providers=providers, threads=threads
         )
+        _refuse_other_width(folder / name, session, manifest.embed_dim)
         return cls(folder, manifest, name, session, threads or 1, _kept(folder, manifest, dim))
 
     @property
@@ -281,6 +282,15 @@ class Bundle:
             embedding = self.encode(window[None])[0].astype(np.float64)
             smooth = embedding if smooth is None else smoothing * smooth + (1 - smoothing) * embedding
             yield end / self.sample_rate, _unit(smooth)
+
+
+def _refuse_other_width(path: Path, session: Any, embed_dim: int) -> None:
+    """Raise a TinyclapError for a graph whose output is no row of `embed_dim` numbers for each input."""
+    shape = session.get_outputs()[0].shape
+    if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != embed_dim):
+        raise TinyclapError(
+            f"{path} makes {tuple(shape)}, bundle.json says (batch, {embed_dim}); export the bundle again"
+        )
 
 
 def _kept(folder: Path, manifest: Manifest, dim: int | None) -> int:

@@ -25,6 +25,7 @@ TEXT_GRAPH, TOKENIZER = "text.onnx", "tokenizer.json"
 METADATA_KEY = "tinyclap"  # of what a graph says of itself
 TEST_VECTORS = "test_vectors.npz"
 INPUTS = ("waveform", "logmel")
+LARGEST_DIM, LONGEST_WINDOW_S = 65_536, 600.0
 MAP_KEYS = ("method", "full_dim", "nested", "fingerprint", "measured")  # the last: what fewer dimensions cost
 TEXT_KEYS = {"max_tokens": 1, "pad_id": 0, "opset": 1}  # and the least that each can be
 GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
@@ -84,12 +85,13 @@ class Manifest:
         for name in ("graphs", "parity", "files"):
             require(self, where, name, isinstance(getattr(self, name), Mapping), "an object")
         exact_keys(self.teacher, ("name", "fingerprint", "licence"), "bundle: teacher")
-        require(self, where, "embed_dim", is_count(self.embed_dim), "a whole number above 0")
+        sized = is_count(self.embed_dim) and self.embed_dim <= LARGEST_DIM
+        require(self, where, "embed_dim", sized, f"a whole number from 1 to {LARGEST_DIM}")
         same_rate = self.sample_rate == self.frontend.sample_rate
         require(self, where, "sample_rate", same_rate, f"the front end's, {self.frontend.sample_rate} Hz")
         shortest = self.frontend.shortest_s
-        lasting = is_number(self.window_s) and self.window_s >= shortest
-        require(self, where, "window_s", lasting, f"at least {shortest:g} seconds")
+        lasting = is_number(self.window_s) and shortest <= self.window_s <= LONGEST_WINDOW_S
+        require(self, where, "window_s", lasting, f"{shortest:g} to {LONGEST_WINDOW_S:g} seconds")
         require(self, where, "input", self.input in INPUTS, f"one of {', '.join(INPUTS)}")
         templates = isinstance(self.prompts, tuple) and all(isinstance(text, str) for text in self.prompts)
         require(self, where, "prompts", templates, "a list of texts")
@@ -131,7 +133,7 @@ class Manifest:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TinyclapError(f"damaged ({error})") from error
         if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
             raise TinyclapError(f"no manifest of a bundle: its format must be {FORMAT!r}")

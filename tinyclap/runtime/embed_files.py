@@ -34,12 +34,14 @@ class Embedded:
         neighbours_kept: share of the ten nearest clips of each clip that its stored form still finds, among up to
             20,000 clips of the array; None for float32, which loses none, and for fewer than 12 clips.
         bad: the files that were left out.
+        was_there: the array was complete already.
     """
 
     n_rows: int
     bytes_per_clip: int
     neighbours_kept: float | None
     bad: list["FileEntry"]
+    was_there: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def embed_files(
 
     Files that cannot be used have no row; the JSON file names them with the reason. What is finished is kept in a
     folder `<out>.part` until all is, so that the same command goes on after a kill; files that changed in the meantime
-    are embedded again.
+    are embedded again. An array that is complete, of the same files and settings, is left as it is.
 
     Args:
         bundle: that embeds.
@@ -88,6 +90,9 @@ def embed_files(
         raise TinyclapError(f"{out}: the name of the array must end in .npy")
     part = out.with_name(f"{out.name}.part")
     there = [str(path) for path in (out, names) if path.exists()]
+    finished = None if overwrite or part.exists() else _finished(bundle, files, out, dtype)
+    if finished is not None:
+        return finished
     if there and not overwrite and not (part / FINISHING).exists():
         raise TinyclapError(
             f"{' and '.join(there)} exist{'s' if len(there) == 1 else ''} already; choose another name, or replace it "
@@ -142,14 +147,41 @@ def _embed_into(
         for file, status, result in results:
             journal.add(file, status, result)
             counter.update()
+    return journal.finish([str(file) for file in files], out, dtype, _made_by(bundle))
+
+
+def _made_by(bundle: Bundle) -> dict[str, Any]:
     mapped = bundle.manifest.latent_map
-    made_by = {
+    return {
         "bundle": bundle.manifest.name,
         "graph": bundle.graph,
         "teacher": bundle.manifest.teacher["fingerprint"],  # arrays of one teacher and latent map share a space
         "latent_map": mapped and mapped["fingerprint"],
     }
-    return journal.finish([str(file) for file in files], out, dtype, made_by)
+
+
+def _finished(bundle: Bundle, files: Sequence[Path], out: Path, dtype: str) -> Embedded | None:
+    """An array that is complete: of these files, none of which is newer, and of this bundle and form; else None."""
+    try:
+        index = read_json(out.with_suffix(".json"), {})
+    except TinyclapError:  # another file of that name
+        return None
+    wanted = {**_made_by(bundle), "embed_dim": bundle.embed_dim, "dtype": dtype}
+    if not (out.is_file() and isinstance(index, dict) and all(index.get(key) == wanted[key] for key in wanted)):
+        return None
+    try:
+        bad = [FileEntry(entry["file"], None, None, None, entry["reason"]) for entry in index["bad"]]
+        left = {entry.file for entry in bad}
+        in_order = [str(file) for file in files if str(file) not in left]
+        n_rows, kept = len(np.load(out, mmap_mode="r")), index["neighbours_kept"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    written = out.stat().st_mtime_ns
+    known = {*in_order, *left} == {str(file) for file in files} and in_order == index["files"]
+    newer = any((status := _status(file)) is not None and status.st_mtime_ns > written for file in files)
+    if not known or newer or n_rows != len(in_order):
+        return None
+    return Embedded(n_rows, quantization.bytes_per_clip(dtype, bundle.embed_dim), kept, bad, was_there=True)
 
 
 class _Journal:

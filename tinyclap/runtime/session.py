@@ -11,7 +11,7 @@ from tinyclap.errors import MachineError, TinyclapError
 
 CPU = "CPUExecutionProvider"
 SUFFIX = "ExecutionProvider"
-ERRORS_ONLY = 3  # onnxruntime's log level; it prints warnings of no consequence for the result
+FATAL_ONLY = 4  # onnxruntime's log level; what it raises is said here, and its warnings are of no consequence
 
 
 def open_session(
@@ -46,9 +46,9 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = FATAL_ONLY
     try:
-        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=wanted)
+        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=wanted, enable_fallback=0)
     except (
         faults.EPFail,
         faults.Fail,

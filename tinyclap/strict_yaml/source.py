@@ -127,8 +127,10 @@ def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
         return [_plain(item, (*path, index), source) for index, item in enumerate(node.value)]
     try:
         return yaml.constructor.SafeConstructor().construct_object(node)
-    except ValueError as error:  # an explicit tag on text that is no such thing: !!int x
-        raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
+    except (ValueError, IndexError, KeyError) as error:  # an explicit tag on text that is no such thing: !!int x
+        kind = node.tag.removeprefix(_TAG)
+        problem = f"{node.value!r} is no {kind}; leave out the tag !!{kind}, or put text into quotes"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
 
 
 def _entries(node: yaml.MappingNode, path: KeyPath, source: Source) -> Iterator[tuple[str, Any]]:

@@ -7,11 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from tinyclap.audio.checks import RATES_HZ
 from tinyclap.common.checks import is_count, is_number, require
 from tinyclap.errors import TinyclapError
 
 MEL_SCALES = ("slaney", "htk")
 MEL_NORMS = ("slaney", None)
+LARGEST_FFT = 2**16  # its matrices fit into memory
 
 # Slaney's Auditory Toolbox: linear below 1 kHz, then 27 mels for every factor of 6.4.
 _HZ_PER_MEL = 200.0 / 3.0
@@ -64,6 +66,9 @@ class FrontendSpec:
         where = "front end"
         for name in ("sample_rate", "n_fft", "win_length", "hop_length", "n_mels"):
             require(self, where, name, is_count(getattr(self, name)), "a whole number above 0")
+        low, high = RATES_HZ
+        require(self, where, "sample_rate", low <= self.sample_rate <= high, f"{low} to {high} Hz")
+        require(self, where, "n_fft", self.n_fft <= LARGEST_FFT, f"at most {LARGEST_FFT}")
         for name in ("f_min", "f_max", "power", "amin"):
             require(self, where, name, is_number(getattr(self, name)), "a finite number")
         require(self, where, "n_fft", self.n_fft % 2 == 0, "even")
