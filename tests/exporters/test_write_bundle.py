@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import pytest
 import torch
+from onnxruntime import InferenceSession
+from onnxruntime.quantization import quantize_dynamic
 
 from tests.support.tiny_exports import PROMPTS
 from tinyclap.embeddings.zero_shot import class_matrix
@@ -39,6 +42,19 @@ def test_a_bundle_holds_what_it_says(bundle: Path) -> None:
         assert inside == {key: told[key] for key in told if key not in ("files", "parity")}
     assert manifest.input == "waveform"
     assert manifest.recommended in ("audio.onnx", "audio_int8.onnx")
+
+
+def test_other_tools_take_the_graphs(bundle: Path, tmp_path: Path) -> None:
+    for name in ("audio.onnx", "audio_int8.onnx", "audio_static.onnx", "text.onnx"):
+        domains = [entry.domain for entry in onnx.load(bundle / name).opset_import]
+        assert len(set(domains)) == len(domains), name
+    quantize_dynamic(bundle / "audio.onnx", tmp_path / "dynamic.onnx")
+    waveform = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 8000)).astype(np.float32)
+    expected = InferenceSession(bundle / "audio.onnx").run(None, {"waveform": waveform})[0]
+    for version in (18, 22):
+        converted = onnx.version_converter.convert_version(onnx.load(bundle / "audio.onnx"), version)
+        computed = InferenceSession(converted.SerializeToString()).run(None, {"waveform": waveform})[0]
+        np.testing.assert_allclose(computed, expected, atol=1e-6)
 
 
 def test_parity_is_measured(bundle: Path) -> None:

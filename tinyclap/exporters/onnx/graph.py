@@ -88,7 +88,10 @@ def _name_axes(model: onnx.ModelProto, axes: Axes) -> None:
 
 
 def _cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Without stack traces, module names and intermediate shapes, and with tinyclap as the producer."""
+    """Without stack traces, module names and intermediate shapes, one entry a domain, and tinyclap as the producer."""
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    del model.opset_import[:]
+    model.opset_import.extend(onnx.helper.make_opsetid(domain, version) for domain, version in versions.items())
     del model.graph.value_info[:]
     del model.metadata_props[:]
     graph = model.graph
