@@ -89,7 +89,7 @@ class TestEmbed:
         ("samples", "message"),
         [
             (np.zeros(RATE, np.int16), r"an array of int16; expected floats in \[-1, 1\]"),
-            (np.zeros((1, 2, RATE)), r"shape \(2, 16000\); expected mono samples"),
+            (np.zeros((1, 40, RATE)), r"shape \(40, 16000\): neither axis is clearly that of channels"),
             (np.zeros(0), r"an array of shape \(0,\) at 16000 Hz: empty"),
             (np.ones(100), "shorter than 10 ms"),
             (np.full(RATE, np.nan), "NaN or infinite samples"),

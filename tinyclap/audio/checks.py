@@ -27,7 +27,7 @@ class WrongSamplesError(AudioError):
     """A stretch of a file with samples that are no numbers or far outside [-1, 1]; others of it may be usable."""
 
 
-def fault(waveform: np.ndarray, sample_rate: int) -> str | None:
+def fault(waveform: np.ndarray, sample_rate: float) -> str | None:
     """Why a waveform (T,) carries no sound: as `unusable` says, or silent; else None.
 
     A constant offset counts as silent, since the peak is taken about the mean.
@@ -39,7 +39,7 @@ def fault(waveform: np.ndarray, sample_rate: int) -> str | None:
     return "silent" if peak < SILENT_PEAK else None
 
 
-def unusable(waveform: np.ndarray, sample_rate: int) -> str | None:
+def unusable(waveform: np.ndarray, sample_rate: float) -> str | None:
     """Why nothing can be computed from a waveform (T,): empty, shorter than 10 ms, or `wrong_samples`; else None."""
     if waveform.size == 0:
         return "empty"

@@ -49,7 +49,7 @@ def read_chunks(path: Path | str, sample_rate: int, window: int) -> Iterator[np.
     yield _usable(files.read(path, sample_rate, start / sample_rate), sample_rate, str(path))
 
 
-def mono(samples: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
+def mono(samples: np.ndarray, rate: float, sample_rate: int) -> np.ndarray:
     """An array (T,) of samples in [-1, 1] as float32 at another sample rate.
 
     Raises:
@@ -82,7 +82,7 @@ def of_stream(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[t
         yield position, fit(recent, window)
 
 
-def at_rate(blocks: Iterable[np.ndarray], block_rate: int, sample_rate: int) -> Iterator[np.ndarray]:
+def at_rate(blocks: Iterable[np.ndarray], block_rate: float, sample_rate: int) -> Iterator[np.ndarray]:
     """A stream of blocks, (n,) or (n, channels) in [-1, 1], as mono float32 blocks at another sample rate.
 
     Raises:
@@ -95,6 +95,8 @@ def at_rate(blocks: Iterable[np.ndarray], block_rate: int, sample_rate: int) -> 
             shape = np.shape(block)
             raise TinyclapError(f"stream: a block of shape {shape}; expected samples in [-1, 1], (n,) or (n, channels)")
         floats = _floats(block, block_rate, "stream: a block")
+        if len(np.atleast_2d(floats)) == 1:  # a single row is of samples, not of channels
+            floats = floats.reshape(-1)
         samples = floats.mean(axis=1) if floats.ndim == 2 else floats
         yield samples if block_rate == sample_rate else resampler.resample_chunk(samples)
     if block_rate != sample_rate:
@@ -102,6 +104,8 @@ def at_rate(blocks: Iterable[np.ndarray], block_rate: int, sample_rate: int) -> 
 
 
 def _check_rate(rate: object) -> None:
+    if isinstance(rate, np.generic):
+        rate = rate.item()
     if not is_number(rate) or rate <= 0:  # type: ignore[operator]
         raise TinyclapError(f"sample_rate is {rate}: it must be above 0, in Hz")
 
@@ -119,7 +123,7 @@ def _floats(samples: np.ndarray, rate: float, what: str) -> np.ndarray:
     return floats
 
 
-def _usable(waveform: np.ndarray, sample_rate: int, name: str) -> np.ndarray:
+def _usable(waveform: np.ndarray, sample_rate: float, name: str) -> np.ndarray:
     """The waveform, if something can be computed from it."""
     reason = checks.unusable(waveform, sample_rate)
     if reason:

@@ -25,13 +25,10 @@ from tinyclap.runtime.bundle_contents import (
 )
 from tinyclap.runtime.labels import LabelTable, Prediction, read_table
 from tinyclap.runtime.session import open_session, run
+from tinyclap.runtime.sounds import Sound, as_file, one_or_many, samples_of
 from tinyclap.runtime.text_encoder import TextEncoder
 
 GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
-
-Sound = str | os.PathLike[str] | np.ndarray
-"""A file of any length, rate and number of channels, or mono samples in [-1, 1], float (T,)."""
-
 
 TEXT_FILES = (TEXT_GRAPH, TOKENIZER)  # large, and not needed where a label table is
 
@@ -91,6 +88,10 @@ class Bundle:
         _refuse_other_width(folder / name, session, manifest.embed_dim)
         return cls(folder, manifest, name, session, threads or 1, _kept(folder, manifest, dim))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `pickle`: a worker process loads the bundle anew, from where it lies."""
+        return _load_again, (self.folder, self.graph, self._session.get_providers(), self.threads, self.embed_dim)
+
     @property
     def provider(self) -> str:
         """The execution provider that is active."""
@@ -107,14 +108,14 @@ class Bundle:
         """The labels of the bundle's table; empty without one."""
         return self._table.labels if self._table else ()
 
-    def embed(self, sounds: Sound | Iterable[Sound], *, sample_rate: int | None = None) -> np.ndarray:
+    def embed(self, sounds: Sound | Iterable[Sound], *, sample_rate: float | None = None) -> np.ndarray:
         """Embed sounds of any length.
 
         Long ones are cut into windows whose embeddings are averaged, short ones are repeated; every window is encoded
         on its own, so a sound always gets the same embedding. Long files are read piece by piece.
 
         Args:
-            sounds: one or several files or arrays (see `Sound`); an array (N, T) holds N sounds.
+            sounds: one or several files or arrays (see `sounds.Sound`); an array (N, T) holds N mono sounds.
             sample_rate: of the arrays, Hz.
 
         Returns:
@@ -124,7 +125,7 @@ class Bundle:
             AudioError: a file that cannot be used.
             TinyclapError: an array that cannot be used, or one without a sample rate.
         """
-        embeddings = [self._embed(self._windows(sound, sample_rate)) for sound in _listed(sounds)]
+        embeddings = [self._embed_sound(sound, sample_rate) for sound in one_or_many(sounds)]
         return np.stack(embeddings) if embeddings else np.empty((0, self.embed_dim), np.float32)
 
     def classify(
@@ -162,6 +163,7 @@ class Bundle:
         """
         if isinstance(labels, str):
             raise TinyclapError(f"labels is the text {labels!r}; give a list of labels")
+        labels = None if labels is None else [str(label) for label in labels]
         if labels is None:
             if self._table is None:
                 raise TinyclapError(f"bundle {self.folder} has no label table; give labels, or export it with --labels")
@@ -179,8 +181,8 @@ class Bundle:
         matrix = class_matrix(self.embed_text, labels, self.manifest.prompts)
         return LabelTable(tuple(labels), matrix.astype(np.float32))
 
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Embed N texts: unit-norm float32 (N, embed_dim).
+    def embed_text(self, texts: str | Sequence[str]) -> np.ndarray:
+        """Embed N texts, or a single one: unit-norm float32 (N, embed_dim).
 
         Raises:
             TinyclapError: the bundle has no text side.
@@ -189,6 +191,7 @@ class Bundle:
             raise TinyclapError(
                 f"bundle {self.folder} has no text side; export it with `tinyclap export --onnx --text`"
             )
+        texts = [texts] if isinstance(texts, str) else [str(text) for text in texts]
         return self._first(self._text.embed(texts)) if len(texts) else np.empty((0, self.embed_dim), np.float32)
 
     def encode(self, windows: np.ndarray) -> np.ndarray:
@@ -222,6 +225,7 @@ class Bundle:
         Raises:
             TinyclapError: settings out of range, or a block that cannot be used.
         """
+        hop_s = hop_s.item() if isinstance(hop_s, np.generic) else hop_s
         hop = round(hop_s * self.sample_rate) if is_number(hop_s) else 0
         if hop < 1:
             raise TinyclapError(f"hop_s is {hop_s}: it must be at least one sample, {1 / self.sample_rate:.1g} s")
@@ -253,13 +257,13 @@ class Bundle:
             )
         return encoder
 
-    def _windows(self, sound: Sound, sample_rate: int | None) -> Iterator[np.ndarray]:
+    def _embed_sound(self, sound: Sound, sample_rate: float | None) -> np.ndarray:
         window = self.manifest.window_samples
-        if not isinstance(sound, np.ndarray):
-            return of_file(os.fspath(sound), self.sample_rate, window)
-        if sample_rate is None:
-            raise TinyclapError("an array needs its sample rate: give sample_rate=..., in Hz")
-        return of_array(mono(sound, sample_rate, self.sample_rate), window)
+        array = samples_of(sound, sample_rate)
+        if array is not None:
+            return self._embed(of_array(mono(*array, self.sample_rate), window))
+        with as_file(sound) as path:
+            return self._embed(of_file(path, self.sample_rate, window))
 
     def _embed(self, windows: Iterable[np.ndarray]) -> np.ndarray:
         total = np.zeros(self.embed_dim)
@@ -284,6 +288,11 @@ class Bundle:
             yield end / self.sample_rate, _unit(smooth)
 
 
+def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int) -> Bundle:
+    name: Any = {file: key for key, file in GRAPHS.items()}[graph]
+    return Bundle.load(folder, graph=name, providers=providers, threads=threads, dim=dim)
+
+
 def _refuse_other_width(path: Path, session: Any, embed_dim: int) -> None:
     """Raise a TinyclapError for a graph whose output is no row of `embed_dim` numbers for each input."""
     shape = session.get_outputs()[0].shape
@@ -306,11 +315,6 @@ def _kept(folder: Path, manifest: Manifest, dim: int | None) -> int:
             "pruned by rotation (`tinyclap prune --dim`)"
         )
     return dim
-
-
-def _listed(sounds: Sound | Iterable[Sound]) -> Iterable[Sound]:
-    single = isinstance(sounds, str | os.PathLike) or (isinstance(sounds, np.ndarray) and sounds.ndim < 2)
-    return [sounds] if single else sounds  # type: ignore[list-item, return-value]
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -1,0 +1,124 @@
+"""What a user may hand over as sound: files, open files, bytes, and arrays of many kinds."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+import numpy as np
+
+from tinyclap.audio.checks import AudioError
+from tinyclap.errors import TinyclapError
+
+MOST_CHANNELS = 32  # an axis as short as this may be of channels
+LEAST_SAMPLES = 64  # and one of samples is longer
+
+
+class ArrayLike(Protocol):
+    """A numpy array, a torch tensor, or anything else that numpy takes for an array."""
+
+    def __array__(self, dtype: Any = ..., /) -> np.ndarray: ...
+
+
+Sound = str | os.PathLike[str] | bytes | BinaryIO | ArrayLike | Mapping[str, Any]
+"""A file of any length, rate and number of channels: its path, its content, or open for reading; samples in [-1, 1],
+float (T,), (T, channels) or (channels, T); or a mapping with `array` and `sampling_rate`, as `datasets` has."""
+
+
+def one_or_many(sounds: Sound | Iterable[Sound]) -> Iterable[Sound]:
+    """Several sounds as they are, a single one as a list of one; an array (N, T) holds N sounds."""
+    if isinstance(sounds, str | bytes | bytearray | os.PathLike | Mapping) or _is_file(sounds):
+        return [cast(Sound, sounds)]
+    if not hasattr(sounds, "__array__"):
+        return sounds
+    array = np.asarray(_on_cpu(sounds))
+    if array.ndim < 2:
+        return [array]
+    return [array] if array.ndim == 2 and _is_frames_by_channels(array.shape) else list(array)
+
+
+def samples_of(sound: Sound, sample_rate: float | None) -> tuple[np.ndarray, float] | None:
+    """Mono samples (T,) of a sound that is an array, and their rate in Hz; None for a file.
+
+    Raises:
+        TinyclapError: no rate, two of them, or axes of which neither is clearly that of channels.
+    """
+    if isinstance(sound, Mapping):
+        try:
+            array, own = sound["array"], sound["sampling_rate"]
+        except KeyError as error:
+            raise TinyclapError(
+                f"a sound with the keys {', '.join(map(str, sound))}; expected array and sampling_rate"
+            ) from error
+        if sample_rate is not None and sample_rate != own:
+            raise TinyclapError(
+                f"sample_rate is {sample_rate}, and the sound says sampling_rate = {own}; leave one out"
+            )
+        return samples_of(array, own)
+    if isinstance(sound, list | tuple):
+        raise TinyclapError("a sound is a list of numbers; give a numpy array of floats in [-1, 1]")
+    if not hasattr(sound, "__array__"):
+        return None
+    if sample_rate is None:
+        raise TinyclapError("an array needs its sample rate: give sample_rate=..., in Hz")
+    return _mono(np.asarray(_on_cpu(sound))), sample_rate
+
+
+@contextmanager
+def as_file(sound: Sound) -> Iterator[Path]:
+    """The path of a sound that is a file; an open file or its content is written to a temporary one.
+
+    Raises:
+        TinyclapError: it is none of these.
+        AudioError: an open file without content.
+    """
+    if isinstance(sound, str | os.PathLike):
+        yield Path(sound)
+        return
+    if _is_file(sound):
+        content = sound.read()  # type: ignore[union-attr]
+        if isinstance(content, str):
+            raise TinyclapError("a sound is a file opened as text; open it with mode 'rb'")
+    elif isinstance(sound, bytes | bytearray):
+        content = sound
+    else:
+        raise TinyclapError(f"a sound is {type(sound).__name__}; expected a path, an array, bytes or an open file")
+    name = str(getattr(sound, "name", "bytes"))
+    if not content:
+        raise AudioError(name, "empty; was it read before?" if _is_file(sound) else "empty")
+    with tempfile.TemporaryDirectory(prefix="tinyclap-") as folder:
+        path = Path(folder) / (Path(name).name if _is_file(sound) and Path(name).suffix else "bytes")
+        path.write_bytes(content)
+        yield path
+
+
+def _is_file(sound: object) -> bool:
+    return callable(getattr(sound, "read", None))
+
+
+def _on_cpu(sound: Any) -> Any:
+    """A torch tensor in memory and without gradients; anything else as it is."""
+    return sound.detach().cpu() if hasattr(sound, "detach") else sound
+
+
+def _is_frames_by_channels(shape: tuple[int, ...]) -> bool:
+    """Whether (T, channels) is meant rather than so many sounds: each of these would have a few samples only."""
+    return 1 <= shape[1] <= MOST_CHANNELS and shape[0] > max(LEAST_SAMPLES, shape[1])
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """Samples (T,), (T, channels) or (channels, T) as mono (T,), by the mean of the channels."""
+    if samples.ndim == 2 and min(samples.shape) == 1:
+        return samples.reshape(-1)
+    if samples.ndim != 2 or not np.issubdtype(samples.dtype, np.floating):
+        return samples  # what is wrong with it is said where it is used
+    short, long = sorted(samples.shape)
+    if short > MOST_CHANNELS or long < LEAST_SAMPLES:
+        raise TinyclapError(
+            f"a sound of shape {samples.shape}: neither axis is clearly that of channels; give mono samples (T,)"
+        )
+    with np.errstate(invalid="ignore", over="ignore"):
+        mixed: np.ndarray = samples.mean(axis=int(np.argmin(samples.shape)))
+    return mixed
