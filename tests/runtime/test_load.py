@@ -1,9 +1,11 @@
 """Loading a bundle and testing it where it runs."""
 
 import dataclasses
+import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +28,33 @@ class TestLoad:
         assert 1e-5 < difference < 0.2
         with pytest.raises(TinyclapError, match="has no int8 graph, it has: float; export it with --int8"):
             Bundle.load(folders["logmel"], graph="int8")
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"embed_dim": 17}, r"audio\.onnx makes \('?.*16\), bundle\.json says \(batch, 17\)"),
+            ({"window_s": 1e6}, r"window_s = 1000000\.0 is not allowed; it must be .* to 600 seconds"),
+            ({"embed_dim": 10**9}, "embed_dim = 1000000000 is not allowed; it must be a whole number from 1 to 65536"),
+            ({"frontend": {"n_fft": 2**33}}, "n_fft = 8589934592 is not allowed; it must be at most 65536"),
+            ({"frontend": {"sample_rate": 2**40}}, "sample_rate = .* is not allowed; it must be 1000 to 1000000 Hz"),
+        ],
+    )
+    def test_numbers_without_bound_are_refused_before_anything_is_computed(
+        self, folders: dict[str, Path], tmp_path: Path, changes: dict[str, Any], message: str
+    ) -> None:
+        folder = shutil.copytree(folders["logmel"], tmp_path / "bundle")
+        manifest = json.loads((folder / "bundle.json").read_text())
+        for key, value in changes.items():
+            manifest[key] = manifest[key] | value if isinstance(value, dict) else value
+        (folder / "bundle.json").write_text(json.dumps(manifest))
+        with pytest.raises(TinyclapError, match=message):
+            Bundle.load(folder)
+
+    def test_a_manifest_of_nested_lists_is_damaged(self, folders: dict[str, Path], tmp_path: Path) -> None:
+        folder = shutil.copytree(folders["logmel"], tmp_path / "bundle")
+        (folder / "bundle.json").write_text("[" * 100_000)
+        with pytest.raises(TinyclapError, match=r"bundle\.json: damaged"):
+            Bundle.load(folder)
 
     def test_the_recommended_graph_is_the_default(self, folders: dict[str, Path], tmp_path: Path) -> None:
         folder = shutil.copytree(folders["full"], tmp_path / "bundle")

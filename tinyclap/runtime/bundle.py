@@ -83,9 +83,13 @@ class Bundle:
             there = ", ".join(key for key, file in GRAPHS.items() if file in manifest.graphs)
             raise TinyclapError(f"bundle {folder} has no {graph} graph, it has: {there}; export it with --int8")
         session = open_session(
-            folder / name, inputs=[manifest.input], output="embedding", providers=providers, threads=threads
+            folder / name,
+            inputs=[manifest.input],
+            output="embedding",
+            providers=providers,
+            threads=threads,
+            width=manifest.embed_dim,
         )
-        _refuse_other_width(folder / name, session, manifest.embed_dim)
         return cls(folder, manifest, name, session, threads or 1, _kept(folder, manifest, dim))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -291,15 +295,6 @@ class Bundle:
 def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int) -> Bundle:
     name: Any = {file: key for key, file in GRAPHS.items()}[graph]
     return Bundle.load(folder, graph=name, providers=providers, threads=threads, dim=dim)
-
-
-def _refuse_other_width(path: Path, session: Any, embed_dim: int) -> None:
-    """Raise a TinyclapError for a graph whose output is no row of `embed_dim` numbers for each input."""
-    shape = session.get_outputs()[0].shape
-    if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != embed_dim):
-        raise TinyclapError(
-            f"{path} makes {tuple(shape)}, bundle.json says (batch, {embed_dim}); export the bundle again"
-        )
 
 
 def _kept(folder: Path, manifest: Manifest, dim: int | None) -> int:

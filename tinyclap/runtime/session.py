@@ -15,7 +15,13 @@ FATAL_ONLY = 4  # onnxruntime's log level; what it raises is said here, and its 
 
 
 def open_session(
-    path: Path, *, inputs: Sequence[str], output: str, providers: str | Sequence[str] | None, threads: int | None
+    path: Path,
+    *,
+    inputs: Sequence[str],
+    output: str,
+    providers: str | Sequence[str] | None,
+    threads: int | None,
+    width: int | None = None,
 ) -> Any:
     """An `onnxruntime.InferenceSession` of a graph with exactly these inputs and this output.
 
@@ -25,6 +31,7 @@ def open_session(
         output: name of its output.
         providers: execution providers, first choice first, in full or without the suffix: "cuda"; None for the CPU.
         threads: working on one graph; None for one, which is best for small graphs.
+        width: D of its output (batch, D); None for any.
 
     Raises:
         TinyclapError: a provider that is not there or does not become active, a bad number of threads, or a graph
@@ -32,6 +39,9 @@ def open_session(
     """
     session = open_any(path, providers=providers, threads=threads)
     _check_interface(path, session, inputs, output)
+    shape = session.get_outputs()[0].shape
+    if width is not None and (len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != width)):
+        raise TinyclapError(f"{path} makes {tuple(shape)}, bundle.json says (batch, {width}); export the bundle again")
     return session
 
 
