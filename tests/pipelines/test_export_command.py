@@ -90,8 +90,6 @@ def test_a_missed_gate_leaves_nothing(workplace: Path) -> None:
 def test_wrong_usage_is_said_before_anything_is_loaded(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Student, "from_pretrained", lambda *_: pytest.fail("the student was loaded"))
     run = CliRunner().invoke
-    result = run(app.app, ["export"])
-    assert (result.exit_code, "--onnx" in result.stderr) == (2, True)
     result = run(app.app, ["export", "--onnx", "--int8-min-cosine", "0.9"])
     assert (result.exit_code, "belong to --int8" in result.stderr) == (2, True)
     result = run(app.app, ["export", "--onnx", "--input", "mp3"])

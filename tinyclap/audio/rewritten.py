@@ -27,6 +27,7 @@ import soxr
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.formats import RAW_SUFFIXES
 from tinyclap.audio.media import TARGET, decode_media
+from tinyclap.common.files import LFS_POINTER, NOT_FETCHED
 
 UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a stream whose header names none
 KEPT = 8
@@ -92,10 +93,12 @@ def _place() -> Path:
 def _rewriting(path: Path) -> Callable[[Path, Path], None] | None:
     """How a file has to be written anew; None if it has not."""
     with path.open("rb") as stream:
-        head = stream.read(12)
+        head = stream.read(len(LFS_POINTER))
+    if head == LFS_POINTER:
+        raise AudioError(str(path), NOT_FETCHED)
     if head[:4] == b"OggS":
         return _join_links if len(_ogg_links(path)) > 1 else None
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE" and _unfinished_wav(path):
+    if head[:4] == b"RIFF" and head[8:12] == b"WAVE" and _unfinished_wav(path):
         return _finish_wav
     if (head[:3] == b"ID3" or _is_frame(head, 0)) and len(_mp3_parts(path)) > 1:
         return _join_mp3

@@ -13,7 +13,7 @@ exporting = typer.Typer()
 @exporting.command("export")
 def export_command(
     run: RunArgument = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help="As a bundle of ONNX graphs (so far the only form).")] = False,
+    _: Annotated[bool, typer.Option("--onnx", help="As a bundle of ONNX graphs, so far the only form.")] = True,
     int8: Annotated[bool, typer.Option("--int8", help="Add an INT8 graph, calibrated on training clips.")] = False,
     input_kind: Annotated[
         Literal["waveform", "logmel"] | None,
@@ -39,8 +39,6 @@ def export_command(
     as_json: AsJson = False,
 ) -> None:
     """Export a run's student as a bundle that runs without torch."""
-    if not onnx:
-        raise typer.BadParameter("say what to export to: --onnx")
     if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     from tinyclap.reports.console.export import as_object, as_table

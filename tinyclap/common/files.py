@@ -22,6 +22,10 @@ except ModuleNotFoundError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # how a file begins that git-lfs has not fetched
+NOT_FETCHED = "a git-lfs pointer and not the file itself; fetch it with `git lfs pull`"
+
+
 def cache_root() -> Path:
     """Folder of everything that can be computed again: `$TINYCLAP_CACHE`, else `~/.cache/tinyclap`."""
     return Path(os.environ.get("TINYCLAP_CACHE") or Path.home() / ".cache" / "tinyclap")
@@ -149,3 +153,10 @@ def write_array(path: Path, array: "np.ndarray") -> None:
     content = io.BytesIO()  # written to a file of its own, np.save may not notice a full disk
     np.save(content, array)
     write_bytes(path, content.getbuffer())
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise a TinyclapError for a file that git-lfs has not fetched: a few lines that say where its content lies."""
+    with path.open("rb") as stream:
+        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise TinyclapError(f"{path}: {NOT_FETCHED}")

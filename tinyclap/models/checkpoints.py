@@ -13,6 +13,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
+from tinyclap.common.files import refuse_pointer
 from tinyclap.errors import TinyclapError
 
 Suffixes = tuple[str, ...]
@@ -26,6 +27,7 @@ def read(path: Path) -> Any:
     Raises:
         TinyclapError: a file that is damaged, or would run code when it is read.
     """
+    refuse_pointer(path)
     scalar = np.float64(0).__reduce__()[0]
     old = (scalar, "numpy.core.multiarray.scalar")  # as it was called when the published files were written
     scalars: list[Any] = [np.dtype, scalar, old, *(type(np.dtype(kind)) for kind in "fdil")]

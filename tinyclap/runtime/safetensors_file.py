@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyclap.common.files import refuse_pointer
 from tinyclap.errors import TinyclapError
 
 HEADER_SIZE = 8  # bytes that say how long the header is
@@ -25,6 +26,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         raise TinyclapError(f"there is no file {path}")
+    refuse_pointer(path)
     content = path.read_bytes()
     begin = HEADER_SIZE + int.from_bytes(content[:HEADER_SIZE], "little")
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyclap.common.files import refuse_pointer
 from tinyclap.errors import TinyclapError
 
 DTYPES = {
@@ -27,6 +28,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         raise TinyclapError(f"there is no file {path}")
+    refuse_pointer(path)
     try:
         with zipfile.ZipFile(path) as archive:
             root = next(name for name in archive.namelist() if name.endswith("/data.pkl")).removesuffix("data.pkl")

@@ -72,10 +72,14 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, LookupError, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise TinyclapError(f"{self.path} is damaged ({reason}); start again with --overwrite") from error
+        whole = isinstance(state, dict) and {"epoch", "model", "optimizer"} <= set(state)
+        if not whole or type(state["epoch"]) is not int or state["epoch"] < 0:
+            raise TinyclapError(f"{self.path} is damaged (no checkpoint of a training); start again with --overwrite")
+        return dict(state)
 
     def keep_metrics(self, epochs: int) -> None:
         """Drop the metrics of epochs that are going to be run again."""
