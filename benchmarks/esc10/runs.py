@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from tinyclap.config.load_recipe import dump, load_recipe
+from tinyclap.config.load_recipe import dump_for, load_recipe
 from tinyclap.config.schema import Recipe
 from tinyclap.data.view_spec import FIXED
 from tinyclap.pipelines.run_recipe import run_recipe
@@ -41,7 +41,7 @@ def run_folder(arguments: argparse.Namespace, fold: int, name: str) -> Path:
 
 def made(recipe: Recipe, run: Path) -> Path:
     """The finished run of a recipe, made now unless it is there; one of another recipe in its place is an error."""
-    check_run(run, dump(recipe), resume=True)
+    check_run(run, dump_for(recipe, run), resume=True)
     if not (run / "summary.json").is_file():
         run_recipe(recipe, run, resume=True)
     return run

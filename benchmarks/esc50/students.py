@@ -8,6 +8,7 @@ scratch on the labels, in as many epochs. `history` is the student's centred cos
 epochs, which shows whether it has flattened.
 """
 
+import hashlib
 import itertools
 import statistics
 import sys
@@ -36,6 +37,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=250)
     parser.add_argument("--set", nargs="+", default=[], dest="settings", help="overrides of the recipe")
     arguments = parser.parse_args()
+    text = " ".join(arguments.settings)
+    digest = f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if text else ""
     rows = Rows(RESULT, "python -m benchmarks.esc50.students --root ESC-50", KEYS)
     for arm, size, fold, seed in itertools.product(arguments.arms, arguments.sizes, arguments.folds, arguments.seeds):
         key = dict(zip(KEYS, (arm, size, " ".join(arguments.settings), arguments.epochs, fold, seed), strict=True))
@@ -43,7 +46,7 @@ def main() -> None:
             continue
         sets = [f"{{kind: manifest, path: {esc50_clips(arguments, fold)}}}"]
         overrides = [f"seed={seed}", f"training.epochs={arguments.epochs}", *SIZES[size], *arguments.settings]
-        name = f"{arm}-{size}-fold{fold}-seed{seed}-{arguments.epochs}epochs{len(arguments.settings) or ''}"
+        name = f"{arm}-{size}-fold{fold}-seed{seed}-{arguments.epochs}epochs{digest}"
         train = trained_on_labels if arm == "supervised" else distilled
         more = PAPER if arm == "paper" else []
         row = key | train(arguments, sets, fold, [*overrides, *more], arguments.work / name)

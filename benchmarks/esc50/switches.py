@@ -1,10 +1,10 @@
 """What makes a student know sounds that it has not met: one switch of a recipe at a time, on real ESC-50.
 
-    python -m benchmarks.esc50.switches --root ESC-50 --pool FOLDER [--rows recipe relations] [--folds 1 2 3]
+    python -m benchmarks.esc50.switches --root ESC-50 --pool FOLDER [--rows recipe "texts 0.3"] [--folds 1 2 3]
 
 Writes benchmarks/results/esc50_switches.json. A student of 0.13 M parameters learns from the other folds, from a folder
-of other sounds, or both, without labels, always in the same number of steps; it is tested on a fold that is there for
-choosing (1 to 3).
+of other sounds, or both, without labels, always in about the same number of steps; it is tested on a fold that is there
+for choosing (1 to 3).
 """
 
 import itertools

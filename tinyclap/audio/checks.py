@@ -59,7 +59,9 @@ def wrong_samples(samples: np.ndarray, sample_rate: float | None = None, start_s
     largest = np.abs(samples).max(initial=0.0)
     if largest <= LOUDEST:  # not so for NaN
         return None
-    loudness = np.abs(samples if samples.ndim == 1 else samples.max(axis=1, initial=0.0, where=np.isfinite(samples)))
+    loudness = np.abs(samples)
+    if samples.ndim == 2:
+        loudness = loudness.max(axis=1, initial=0.0, where=np.isfinite(samples))
     finite = np.isfinite(samples if samples.ndim == 1 else samples.sum(axis=1))
     if not finite.all():
         place = int(np.argmin(finite))

@@ -12,6 +12,7 @@ They are written once in a process, as WAV in a temporary folder; the newest few
 import atexit
 import io
 import mmap
+import os
 import shutil
 import struct
 import tempfile
@@ -31,9 +32,12 @@ from tinyclap.common.files import LFS_POINTER, NOT_FETCHED
 
 UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a stream whose header names none
 KEPT = 8
+LEAST_BYTES = 1000  # of samples that a header forgot
+TAGS = (b"ID3", b"TAG")
+MOST_KNOWN = 1000
 CHUNK_FRAMES = 2**16
 OGG_FIRST_PAGE = 2  # flag in a page's header (RFC 3533)
-ID3V1_BYTES, APE_FOOTER = 128, b"APETAGEX"
+ID3V1_BYTES = 128
 HEADERLESS = (
     "has no header; convert it, e.g. `ffmpeg -f s16le -ar RATE -ac 1 -i FILE sound.wav`, or give its samples as an "
     "array with their sample rate"
@@ -74,11 +78,8 @@ def readable(path: Path) -> Path:
             while sum(place is not None for place in _known.values()) > KEPT:
                 oldest = next(name for name, place in _known.items() if place is not None)
                 _known.pop(oldest).unlink(missing_ok=True)  # type: ignore[union-attr]
-            while len(_known) > 1000:
-                first = next(iter(_known))
-                if _known[first] is not None:
-                    break
-                del _known[first]
+            for name in [name for name, place in _known.items() if place is None][:-MOST_KNOWN]:
+                del _known[name]
         return _known[key] or path
 
 
@@ -87,7 +88,9 @@ def _place() -> Path:
     if _folder is None:
         _folder = Path(tempfile.mkdtemp(prefix="tinyclap-"))
         atexit.register(shutil.rmtree, _folder, ignore_errors=True)
-    return Path(tempfile.mkstemp(suffix=".wav", dir=_folder)[1])
+    descriptor, name = tempfile.mkstemp(suffix=".wav", dir=_folder)
+    os.close(descriptor)
+    return Path(name)
 
 
 def _rewriting(path: Path) -> Callable[[Path, Path], None] | None:
@@ -153,8 +156,8 @@ def _joined_at(content: mmap.mmap) -> list[int]:
     starts, place = [0], _after_id3(content, 0)
     while (length := _xing_bytes(content, place)) is not None:
         place += length
-        if len(content) - place <= ID3V1_BYTES or content[place : place + 8].startswith((b"TAG", APE_FOOTER)):
-            break
+        if content[place : place + 3] == b"TAG":
+            place += ID3V1_BYTES
         audio = _after_id3(content, place)
         if not _is_frame(content, audio):
             break
@@ -217,11 +220,21 @@ def _unfinished_wav(path: Path) -> bool:
         chunks = _chunks(stream, size)
         for name, start, length in chunks:
             if name == b"data":
-                if length == 0:
-                    return size > start
-                following = next(chunks, None)
-                return following is not None and not all(32 <= byte < 127 for byte in following[0])
+                stream.seek(4)
+                stated = int.from_bytes(stream.read(4), "little") + 8
+                # A finished file's header counts all of it, whatever stands behind the samples.
+                return (
+                    size - start > max(length, LEAST_BYTES) and stated < size and not _is_chunk(stream, start + length)
+                )
     return False
+
+
+def _is_chunk(stream: io.BufferedIOBase, place: int) -> bool:
+    """Whether a chunk or a tag begins here or, padded, a byte further, or nothing but zeros follows."""
+    stream.seek(place)
+    rest = stream.read(CHUNK_FRAMES)
+    names = [name for name in (rest[:4], rest[1:5]) if len(name) == 4]
+    return not any(rest) or any(all(32 <= byte < 127 for byte in name) or name[:3] in TAGS for name in names)
 
 
 def _finish_wav(path: Path, target: Path) -> None:

@@ -157,6 +157,8 @@ def write_array(path: Path, array: "np.ndarray") -> None:
 
 def refuse_pointer(path: Path) -> None:
     """Raise a TinyclapError for a file that git-lfs has not fetched: a few lines that say where its content lies."""
+    if not path.is_file():
+        return
     with path.open("rb") as stream:
         if stream.read(len(LFS_POINTER)) == LFS_POINTER:
             raise TinyclapError(f"{path}: {NOT_FETCHED}")

@@ -18,6 +18,7 @@ import numpy as np
 import soxr
 
 from tinyclap.audio import checks
+from tinyclap.audio.formats import HOW_TO_DECODE, media_decoder
 from tinyclap.common.files import cache_root, cached_folder, write_json
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Dataset
@@ -114,6 +115,8 @@ def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_
     folder = cache_root() / "audio" / key
     try:
         decoded = Decoded(folder)
+        if media_decoder() and any(HOW_TO_DECODE in clip.reason for clip in decoded.bad):
+            raise ValueError("what these clips lacked has been installed")
     except (OSError, ValueError, KeyError, TypeError):
         shutil.rmtree(folder, ignore_errors=True)  # not there, or damaged: a cache can be made again
         with cached_folder(folder) as temporary:

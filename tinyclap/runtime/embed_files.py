@@ -154,14 +154,20 @@ def _made_by(bundle: Bundle) -> dict[str, Any]:
     mapped = bundle.manifest.latent_map
     return {
         "bundle": bundle.manifest.name,
+        "made_by": _hash_of(bundle),
         "graph": bundle.graph,
         "teacher": bundle.manifest.teacher["fingerprint"],  # arrays of one teacher and latent map share a space
         "latent_map": mapped and mapped["fingerprint"],
     }
 
 
+def _hash_of(bundle: Bundle) -> str:
+    """Of all that decides an embedding: the manifest holds its files' checksums."""
+    return hashlib.sha256(f"{bundle.graph} {bundle.embed_dim} {bundle.manifest.to_json()}".encode()).hexdigest()
+
+
 def _finished(bundle: Bundle, files: Sequence[Path], out: Path, dtype: str) -> Embedded | None:
-    """An array that is complete: of these files, none of which is newer, and of this bundle and form; else None."""
+    """An array that is complete: of these files as they are now, of this bundle and form; else None."""
     try:
         index = read_json(out.with_suffix(".json"), {})
     except TinyclapError:  # another file of that name
@@ -174,12 +180,13 @@ def _finished(bundle: Bundle, files: Sequence[Path], out: Path, dtype: str) -> E
         left = {entry.file for entry in bad}
         in_order = [str(file) for file in files if str(file) not in left]
         n_rows, kept = len(np.load(out, mmap_mode="r")), index["neighbours_kept"]
+        then = list(zip(index["sizes"], index["mtimes_ns"], strict=True))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    written = out.stat().st_mtime_ns
     known = {*in_order, *left} == {str(file) for file in files} and in_order == index["files"]
-    newer = any((status := _status(file)) is not None and status.st_mtime_ns > written for file in files)
-    if not known or newer or n_rows != len(in_order):
+    statuses = [_status(Path(file)) for file in in_order]
+    now = [(status.st_size, status.st_mtime_ns) if status else None for status in statuses]
+    if not known or now != then or n_rows != len(in_order):
         return None
     return Embedded(n_rows, quantization.bytes_per_clip(dtype, bundle.embed_dim), kept, bad, was_there=True)
 
@@ -255,6 +262,8 @@ class _Journal:
             "neighbours_kept": kept,
             "files": [entry.file for entry in good],
             "bad": skipped,
+            "sizes": [entry.size_bytes for entry in good],
+            "mtimes_ns": [entry.mtime_ns for entry in good],
         }
         (self.folder / FINISHING).touch()  # killed from here on, the same command finishes again
         os.replace(whole, out)
@@ -265,9 +274,7 @@ class _Journal:
 
 def _make_part_folder(folder: Path, out: Path, bundle: Bundle, overwrite: bool) -> None:
     """The folder of unfinished work, made if need be."""
-    made_by = {
-        "bundle": hashlib.sha256(f"{bundle.graph} {bundle.embed_dim} {bundle.manifest.to_json()}".encode()).hexdigest()
-    }
+    made_by = {"bundle": _hash_of(bundle)}
     try:
         if folder.is_dir() and read_json(folder / "job.json", {}) != made_by:
             if not overwrite:

@@ -11,7 +11,15 @@ import numpy as np
 
 from tinyclap.common.files import cache_root, whole_folder, write_bytes
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, MANIFEST, TEXT_GRAPH, TOKENIZER, read_manifest
+from tinyclap.runtime.bundle_contents import (
+    FLOAT_GRAPH,
+    INT8_GRAPH,
+    MANIFEST,
+    TEXT_GRAPH,
+    TOKENIZER,
+    Manifest,
+    read_manifest,
+)
 from tinyclap.runtime.graph_weights import folded, int8_weights, with_weights
 from tinyclap.runtime.published_weights import (
     MINILM_TOKENIZER,
@@ -150,7 +158,12 @@ def add_words(name: str, folder: Path | None = None, source: Path | None = None)
     Raises:
         TinyclapError: no network, or files that are not the publisher's.
     """
+    if name not in READY_MADE:
+        raise TinyclapError(f"there is no ready-made bundle {name!r}; there are {', '.join(READY_MADE)}")
     made, folder, assets = READY_MADE[name], folder or place(name), ASSETS / name / WORDS
+    there, wanted = read_manifest(folder), Manifest.from_json((assets / MANIFEST).read_text(encoding="utf-8"))
+    if there.files.get(FLOAT_GRAPH) != wanted.files[FLOAT_GRAPH]:
+        raise TinyclapError(f"{folder} was made by another tinyclap; make it again: tinyclap get {name} --overwrite")
     remedy = "put it into a folder, which --text names, with the sentence encoder's other files"
     given = (None, None) if source is None else (source / "model.safetensors", source / TOKENIZER)
     weights = given_or_fetched(made.word_weights, given[0], "--text", remedy)

@@ -33,7 +33,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         header = json.loads(content[HEADER_SIZE:begin].decode("utf-8"))
         header.pop("__metadata__", None)
         return {name: _tensor(content, begin, entry) for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TinyclapError(f"{path} is no safetensors file of plain tensors ({error})") from error
 
 

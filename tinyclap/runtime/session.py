@@ -51,8 +51,7 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
-    if path.is_file():
-        refuse_pointer(path)
+    refuse_pointer(path)
     wanted = _providers(providers, onnxruntime.get_available_providers())
     if threads is not None and threads < 1:
         raise TinyclapError(f"threads is {threads}: it must be 1 or more")

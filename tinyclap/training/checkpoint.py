@@ -76,7 +76,7 @@ class Checkpoint:
         except (RuntimeError, EOFError, OSError, ValueError, LookupError, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise TinyclapError(f"{self.path} is damaged ({reason}); start again with --overwrite") from error
-        whole = isinstance(state, dict) and {"epoch", "model", "optimizer"} <= set(state)
+        whole = isinstance(state, dict) and {"epoch", "model"} <= set(state)
         if not whole or type(state["epoch"]) is not int or state["epoch"] < 0:
             raise TinyclapError(f"{self.path} is damaged (no checkpoint of a training); start again with --overwrite")
         return dict(state)

@@ -173,7 +173,7 @@ def _run_epoch(
     epoch: int,
     counter: Progress,
 ) -> dict[str, float]:
-    """One view of every clip but a rest smaller than a batch, which other epochs hear; returns the epoch's means."""
+    """One view of every clip but a rest smaller than a batch, or as weights have it; returns the epoch's means."""
     model, optimizer = trainee.model, trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
     batches = learned.of_epoch(epoch)

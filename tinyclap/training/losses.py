@@ -1,4 +1,4 @@
-"""What the student is asked for. Every loss is a mean over clips, so micro-batches may be averaged."""
+"""What the student is asked for. Losses are means over clips (the relational one over those of a micro-batch)."""
 
 from collections.abc import Sequence
 

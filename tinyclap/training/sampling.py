@@ -64,9 +64,10 @@ def balanced(targets: np.ndarray, clusters: int, seed: int, weights: np.ndarray 
         float64 (clips,), its sum the number of clips.
     """
     means = np.stack([views.astype(np.float64).mean(0) for views in targets])
+    kinds = min(clusters, len(np.unique(means, axis=0)))
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "One of the clusters is empty")  # there are fewer kinds than were asked for
-        _, label = kmeans2(means, min(clusters, len(means)), iter=ROUNDS, minit="++", rng=seed)
+        warnings.filterwarnings("ignore", "One of the clusters is empty")
+        _, label = kmeans2(means, kinds, iter=ROUNDS, minit="++", rng=seed)
     own = np.ones(len(means)) if weights is None else weights
     total = np.bincount(label, own, minlength=clusters)
     balanced = own / total[label]
