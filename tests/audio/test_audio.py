@@ -294,6 +294,14 @@ class TestFault:
     def test_reasons(self, waveform: np.ndarray, reason: str | None) -> None:
         assert checks.fault(waveform.astype(np.float32), 16_000) == reason
 
+    def test_places_in_several_channels(self) -> None:
+        samples = np.full((1000, 2), 0.1, np.float32)
+        samples[500, 0] = -100
+        told = checks.wrong_samples(samples, 1000.0)
+        assert told is not None
+        assert told.endswith("the first sample beyond is 100 at 0.50 s")
+        assert "divide int16" in str(checks.wrong_samples(np.full((1000, 2), -2000.0), 1000.0))
+
 
 class TestLengths:
     def test_repeat_pad_tiles_the_whole_waveform(self) -> None:

@@ -1,6 +1,7 @@
 """Files that libsndfile does not read to their end, or not at all, and files whose samples are no sound."""
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,13 @@ class TestJoined:
         path.write_bytes(encoded(tone(400), **MP3) + b"TAG" + bytes(125))
         assert rewritten.readable(path) == path
 
+    @pytest.mark.parametrize("last", [b"", b"TAG" + bytes(125)])
+    def test_tags_between_parts_are_passed_over(self, tmp_path: Path, last: bytes) -> None:
+        path = tmp_path / "a.mp3"
+        path.write_bytes(encoded(tone(400), **MP3) + b"TAG" + bytes(125) + encoded(tone(900), **MP3) + last)
+        assert files.info(path).duration_s == pytest.approx(4.0, abs=0.2)
+        assert pitch(files.read(path, 16_000, 2.5, 1.0)) == pytest.approx(900, abs=3)
+
     def test_a_part_that_cannot_be_decoded_is_counted(self, tmp_path: Path) -> None:
         second = bytearray(encoded(tone(900), **OGG))
         second[28:58] = bytes(30)  # its identification header
@@ -105,10 +113,28 @@ class TestUnfinishedWav:
             heard = files.read(path, RATE)
         np.testing.assert_allclose(heard, tone(400), atol=2**-15)
 
-    def test_chunks_behind_the_samples_are_none(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        "behind",
+        [
+            b"LIST" + (4).to_bytes(4, "little") + b"INFO",
+            b"\0LIST" + (4).to_bytes(4, "little") + b"INFO",
+            b"ID3\x04" + bytes(range(200)),
+            b"TAG" + bytes(125),
+            bytes(8000),
+        ],
+        ids=["chunk", "padded chunk", "ID3", "ID3v1", "zeros"],
+    )
+    def test_what_stands_behind_finished_samples_is_none(self, tmp_path: Path, behind: bytes) -> None:
         content = encoded(tone(400), format="WAV", subtype="PCM_16")
-        (tmp_path / "a.wav").write_bytes(content + b"LIST" + (4).to_bytes(4, "little") + b"INFO")
+        (tmp_path / "a.wav").write_bytes(content + behind)
         assert len(files.read(tmp_path / "a.wav", RATE)) == 2 * RATE
+
+    def test_an_empty_recording_with_a_chunk_behind_it_is_empty(self, tmp_path: Path) -> None:
+        content = bytearray(encoded(np.zeros(0, np.float32), format="WAV", subtype="PCM_16"))
+        content += b"LIST" + (2000).to_bytes(4, "little") + b"INFO" + bytes(range(250)) * 8
+        (tmp_path / "a.wav").write_bytes(content[: 44 + 8 + 2000])
+        with pytest.raises(AudioError, match=r"a\.wav: empty"):
+            files.read(tmp_path / "a.wav", RATE)
 
 
 class TestMedia:
@@ -262,6 +288,8 @@ def test_temporary_files_are_few_and_end_with_the_process(tmp_path: Path) -> Non
         path.write_bytes(encoded(tone(400 + number, 0.5), **OGG) + encoded(tone(900, 0.5), **OGG))
         assert len(files.read(path, 16_000)) == 16_000
         assert rewritten.readable(path) != path
+    opened = [Path(os.readlink(link)) for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    assert not any(path.name.startswith("tmp") and path.suffix == ".wav" for path in opened)
     place = rewritten.readable(path).parent
     assert len(list(place.iterdir())) <= rewritten.KEPT
     code = (
