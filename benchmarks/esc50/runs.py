@@ -7,7 +7,7 @@ result file holds already are not measured again, and a run that was stopped goe
 import argparse
 import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,32 +65,31 @@ class Rows:
         path: of the file.
         command: that makes it.
         keys: which tell rows apart.
+        summarise: makes the summary of all rows.
     """
 
-    def __init__(self, path: Path, command: str, keys: Sequence[str]) -> None:
-        self.path, self.command, self.keys = path, command, keys
+    def __init__(
+        self,
+        path: Path,
+        command: str,
+        keys: Sequence[str],
+        summarise: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    ) -> None:
+        self.path, self.command, self.keys, self.summarise = path, command, keys, summarise
         self.rows: list[dict[str, Any]] = read_json(path, {}).get("rows", [])
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self.rows)
 
     def has(self, **wanted: Any) -> bool:
         """Whether this row is there."""
         return any(all(row[key] == wanted[key] for key in self.keys) for row in self.rows)
 
-    def add(self, row: dict[str, Any], **summary: Any) -> None:
+    def add(self, row: dict[str, Any]) -> None:
         """Write the file with one row more; rows that other processes wrote meanwhile stay."""
         there = read_json(self.path, {}).get("rows", [])
         own = [row[key] for key in self.keys]
         self.rows = [other for other in there if [other[key] for key in self.keys] != own] + [row]
         self.rows.sort(key=lambda each: [each[key] for key in self.keys])
-        self.write(**summary)
-
-    def write(self, **summary: Any) -> None:
-        write_json(
-            self.path,
-            {"command": self.command, "environment": environment(seed=0), "rows": self.rows, **summary},
-        )
+        result = {"command": self.command, "environment": environment(seed=0), "rows": self.rows}
+        write_json(self.path, result | {"summary": self.summarise(self.rows)})
 
 
 def distilled(

@@ -39,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     text = " ".join(arguments.settings)
     digest = f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if text else ""
-    rows = Rows(RESULT, "python -m benchmarks.esc50.students --root ESC-50", KEYS)
+    rows = Rows(RESULT, "python -m benchmarks.esc50.students --root ESC-50", KEYS, means)
     for arm, size, fold, seed in itertools.product(arguments.arms, arguments.sizes, arguments.folds, arguments.seeds):
         key = dict(zip(KEYS, (arm, size, " ".join(arguments.settings), arguments.epochs, fold, seed), strict=True))
         if rows.has(**key):
@@ -51,7 +51,6 @@ def main() -> None:
         more = PAPER if arm == "paper" else []
         row = key | train(arguments, sets, fold, [*overrides, *more], arguments.work / name)
         rows.add(row)
-        rows.write(summary=means(list(rows)))
         sys.stdout.write(f"{name}: {100 * row['student_accuracy']:.1f} %\n")
 
 

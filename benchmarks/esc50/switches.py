@@ -65,7 +65,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.pool and any(ROWS[name].pool for name in arguments.rows):
         parser.error("--pool is needed for rows with a pool")
-    rows = Rows(RESULT, "python -m benchmarks.esc50.switches --root ESC-50 --pool FOLDER", KEYS)
+    rows = Rows(RESULT, "python -m benchmarks.esc50.switches --root ESC-50 --pool FOLDER", KEYS, means)
     for fold, seed, name in itertools.product(arguments.folds, arguments.seeds, arguments.rows):
         key = dict(zip(KEYS, (name, arguments.steps, fold, seed), strict=True))
         if rows.has(**key):
@@ -85,7 +85,6 @@ def main() -> None:
         run = arguments.work / f"{name.replace(' ', '_')}-fold{fold}-seed{seed}-{arguments.steps}steps"
         measured = key | {"epochs": epochs} | distilled(arguments, sets, fold, overrides, run)
         rows.add(measured)
-        rows.write(summary=means(list(rows)))
         sys.stdout.write(
             f"{name} fold {fold}: {100 * measured['student_accuracy']:.1f} % of "
             f"{100 * measured['teacher_accuracy']:.1f} %, centred cosine {measured['centred_cosine']:.3f}\n"

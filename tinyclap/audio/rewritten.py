@@ -10,6 +10,7 @@ They are written once in a process, as WAV in a temporary folder; the newest few
 """
 
 import atexit
+import functools
 import io
 import mmap
 import os
@@ -42,6 +43,9 @@ HEADERLESS = (
     "has no header; convert it, e.g. `ffmpeg -f s16le -ar RATE -ac 1 -i FILE sound.wav`, or give its samples as an "
     "array with their sample rate"
 )
+
+Rewrite = Callable[[Path, Path], None]
+"""Writes the sound of a file into another one."""
 
 _lock = threading.Lock()
 _known: dict[tuple[str, int, int], Path | None] = {}
@@ -93,18 +97,19 @@ def _place() -> Path:
     return Path(name)
 
 
-def _rewriting(path: Path) -> Callable[[Path, Path], None] | None:
+def _rewriting(path: Path) -> Rewrite | None:
     """How a file has to be written anew; None if it has not."""
     with path.open("rb") as stream:
         head = stream.read(len(LFS_POINTER))
     if head == LFS_POINTER:
         raise AudioError(str(path), NOT_FETCHED)
     if head[:4] == b"OggS":
-        return _join_links if len(_ogg_links(path)) > 1 else None
+        return _joining(_ogg_links(path))
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE" and _unfinished_wav(path):
         return _finish_wav
-    if (head[:3] == b"ID3" or _is_frame(head, 0)) and len(_mp3_parts(path)) > 1:
-        return _join_mp3
+    joining = _joining(_mp3_parts(path)) if head[:3] == b"ID3" or _is_frame(head, 0) else None
+    if joining is not None:
+        return joining
     try:
         with soundfile.SoundFile(str(path)) as file:
             return _copy if file.frames == UNKNOWN_FRAMES else None
@@ -135,12 +140,6 @@ def _ogg_links(path: Path) -> list[int]:
             place += 27 + len(sizes) + sum(sizes)
             stream.seek(place)
     return starts
-
-
-def _join_links(path: Path, target: Path) -> None:
-    content = path.read_bytes()
-    starts = _ogg_links(path)
-    _join([content[first:last] for first, last in zip(starts, [*starts[1:], len(content)], strict=True)], path, target)
 
 
 # ---- MP3
@@ -192,12 +191,6 @@ def _xing_bytes(content: mmap.mmap, place: int) -> int | None:
             at = 12 if flags & 1 else 8
             return int.from_bytes(tag[at : at + 4], "big") or None
     return None
-
-
-def _join_mp3(path: Path, target: Path) -> None:
-    content = path.read_bytes()
-    starts = _mp3_parts(path)
-    _join([content[first:last] for first, last in zip(starts, [*starts[1:], len(content)], strict=True)], path, target)
 
 
 # ---- WAV
@@ -254,13 +247,20 @@ def _finish_wav(path: Path, target: Path) -> None:
 # ---- writing
 
 
+def _joining(starts: list[int]) -> Rewrite | None:
+    """How parts that begin at these bytes become one; None for a single one."""
+    return functools.partial(_join, starts) if len(starts) > 1 else None
+
+
 def _copy(path: Path, target: Path) -> None:
     with Forward(str(path)) as file:
         _write(_blocks(file), file.samplerate, file.channels, target)
 
 
-def _join(parts: list[bytes], path: Path, target: Path) -> None:
+def _join(starts: list[int], path: Path, target: Path) -> None:
     """The sounds of parts, each a file of its own, one after the other: at the rate and channels of the first."""
+    content = path.read_bytes()
+    parts = [content[first:last] for first, last in zip(starts, [*starts[1:], len(content)], strict=True)]
 
     def sounds() -> Iterator[np.ndarray]:
         for number, part in enumerate(parts, start=1):

@@ -53,8 +53,7 @@ def classify(
 
     wanted = None if labels is None else read_labels(labels)
     loaded = _load(bundle, threads, provider, int8, dim)
-    sounds, table = find_sounds(files), loaded.label_table(wanted)
-    _name_left_out(files)
+    sounds, table = find_sounds(files, _tell), loaded.label_table(wanted)
     if as_csv:
         typer.echo(room.CSV_COLUMNS)
     answers = []
@@ -86,8 +85,7 @@ def embed(
     from tinyclap.data.folder import find_sounds
     from tinyclap.runtime.embed_files import embed_files
 
-    sounds = find_sounds(files)
-    _name_left_out(files)
+    sounds = find_sounds(files, _tell)
     loaded = _load(bundle, None, provider, int8, dim)
     made = embed_files(loaded, sounds, out, dtype=dtype, workers=threads, overwrite=overwrite)
     if made.was_there:
@@ -240,18 +238,13 @@ def models(as_json: AsJson = False) -> None:
     for name, entry in READY_MADE.items():
         there = place(name) if place(name).exists() else f"tinyclap get {name}"
         typer.echo(
-            f"{name}: {entry.purpose}\n  made of   {entry.made_of}\n  download  {file_size(entry.weights.size)}\n"
+            f"{name}: {entry.purpose}\n  made of   {entry.made_of}\n  download  {file_size(entry.size)}\n"
             f"  licence   {entry.licence}\n  measured  {entry.accuracy}\n  get it    {there}"
         )
 
 
-def _name_left_out(paths: list[Path]) -> None:
-    from tinyclap.data.folder import left_out
-
-    for path in paths:
-        told = left_out(path) if path.is_dir() else None
-        if told:
-            typer.echo(told, err=True)
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _load(
@@ -285,7 +278,7 @@ def _newest_bundle() -> Path:
         if there is None:
             raise TinyclapError(
                 f"no bundle is named and none is there; `tinyclap get {ready_made.EVERYDAY.name}` fetches one "
-                f"({file_size(ready_made.EVERYDAY.weights.size)}, once), or give your own with --bundle DIR"
+                f"({file_size(ready_made.EVERYDAY.size)}, once), or give your own with --bundle DIR"
             )
         typer.echo(f"bundle: {there}", err=True)
         return there

@@ -1,5 +1,6 @@
 """Files that are never seen half written, and where cached work is kept."""
 
+import hashlib
 import io
 import json
 import os
@@ -153,6 +154,12 @@ def write_array(path: Path, array: "np.ndarray") -> None:
     content = io.BytesIO()  # written to a file of its own, np.save may not notice a full disk
     np.save(content, array)
     write_bytes(path, content.getbuffer())
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal hash of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def refuse_pointer(path: Path) -> None:

@@ -16,6 +16,9 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from tinyclap.common.checks import NotAllowedError
 
+Text = Annotated[str, MinLen(1)]
+"""Text that is not empty."""
+
 Conflicts = Iterator[tuple[str, str]]
 """Fields whose values are fine alone but not together: (name, what is allowed)."""
 

@@ -146,6 +146,7 @@ class Data(Section):
         return {"max_clip_s": self.max_clip_s, "max_bad_share": self.max_bad_share}
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Test sets that cannot be scored on, weights that nothing would heed, and sounds that are in both sets."""
         unlabelled = [part.kind for part in one_or_more(self.test) if part.kind in CAPTIONED]
         if unlabelled:
             yield "test", f"got {unlabelled[0]}, whose clips have captions and no labels; allowed: data with labels"

@@ -1,7 +1,7 @@
 """A folder of audio files: the sub-folder's name is the label."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tinyclap.audio.formats import HOW_TO_DECODE, MEDIA_SUFFIXES, RAW_SUFFIXES, audio_suffixes
@@ -20,9 +20,10 @@ def folder(root: Path | str) -> Dataset:
     """
     root = Path(root)
     check_folder(root)
-    paths = sorted(audio_files(root), key=lambda path: path.parts)
-    if not paths:
-        raise _no_audio(root.absolute())
+    sounds, others = _files(root)
+    if not sounds:
+        raise _no_audio(root.absolute(), others)
+    paths = sorted(sounds, key=lambda path: path.parts)
     return Dataset(root.resolve().name, [_clip(path, root) for path in paths])
 
 
@@ -40,27 +41,19 @@ def audio_files(root: Path) -> list[Path]:
 
     Raises TinyclapError for a folder that cannot be listed.
     """
+    return _files(root)[0]
+
+
+def _files(root: Path) -> tuple[list[Path], list[Path]]:
+    """All files below `root` but hidden ones: those that can be decoded here, and the others."""
     suffixes = audio_suffixes()
-    return [path for path in _files(root) if path.suffix.lower() in suffixes]
-
-
-def left_out(root: Path) -> str | None:
-    """Which files below `root` are no sound that can be decoded here, in a line; None where there are none."""
-    suffixes = audio_suffixes()
-    others = sorted(path for path in _files(root) if path.suffix.lower() not in suffixes)
-    if not others:
-        return None
-    names = listed([path.relative_to(root).as_posix() for path in others], MAX_NAMED)
-    return f"{root}: {len(others)} files left out: {names}{_remedy(others)}"
-
-
-def _files(root: Path) -> list[Path]:
-    """All files below `root` but hidden ones."""
-    found = []
+    sounds: list[Path] = []
+    others: list[Path] = []
     for parent, folders, names in os.walk(root, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return found
+        for path in (Path(parent, name) for name in names if not name.startswith(".")):
+            (sounds if path.suffix.lower() in suffixes else others).append(path)
+    return sounds, others
 
 
 def _remedy(others: Iterable[Path]) -> str:
@@ -77,23 +70,29 @@ def empty_classes(root: Path) -> list[str]:
     return sorted(path.name for path in inside if not audio_files(path))
 
 
-def find_sounds(paths: Iterable[Path]) -> list[Path]:
+def find_sounds(paths: Iterable[Path], tell: Callable[[str], None] | None = None) -> list[Path]:
     """Files as given, and the audio files below folders in the order of their paths, each once.
 
-    Raises TinyclapError for a folder without any.
+    `tell` is called with a line for every folder of which files are left out. Raises TinyclapError for a folder without
+    any audio file.
     """
     found: list[Path] = []
     for path in paths:
-        inside = sorted(audio_files(path), key=lambda file: file.parts) if path.is_dir() else [path]
-        if not inside:
-            raise _no_audio(path)
-        found += inside
+        if not path.is_dir():
+            found.append(path)
+            continue
+        sounds, others = _files(path)
+        if not sounds:
+            raise _no_audio(path, others)
+        if others and tell:
+            names = listed([other.relative_to(path).as_posix() for other in sorted(others)], MAX_NAMED)
+            tell(f"{path}: {len(others)} files left out: {names}{_remedy(others)}")
+        found += sorted(sounds, key=lambda file: file.parts)
     return list(dict.fromkeys(found))
 
 
-def _no_audio(root: Path) -> TinyclapError:
-    looked = f"no audio files below {root}: looked for {' '.join(audio_suffixes())}"
-    return TinyclapError(looked + _remedy(_files(root)))
+def _no_audio(root: Path, others: Iterable[Path]) -> TinyclapError:
+    return TinyclapError(f"no audio files below {root}: looked for {' '.join(audio_suffixes())}{_remedy(others)}")
 
 
 def _refuse(error: OSError) -> None:

@@ -147,10 +147,7 @@ def without_tensors(graph: onnx.ModelProto, tensors: dict[str, np.ndarray]) -> l
             kept.append(tensor)
         else:
             renamed[tensor.name] = found
-    for node in graph.graph.node:
-        node.input[:] = [renamed.get(name, name) for name in node.input]
-    del graph.graph.initializer[:]
-    graph.graph.initializer.extend(kept)
+    _take_out(graph, renamed, kept)
     return sorted(set(renamed.values()))
 
 
@@ -165,8 +162,6 @@ def without_weights(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> o
             renamed[node.input[1]] = name
             if len(node.input) > 2:
                 renamed[node.input[2]] = f"{name.removesuffix('.weight')}.bias"
-    for node in made.graph.node:
-        node.input[:] = [renamed.get(name, name) for name in node.input]
     kept = []
     for tensor in made.graph.initializer:
         name = renamed.get(tensor.name, tensor.name)
@@ -174,9 +169,16 @@ def without_weights(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> o
             kept.append(tensor)
         elif not np.allclose(numpy_helper.to_array(tensor), weights[name], atol=1e-4, rtol=1e-4):
             raise ValueError(f"{tensor.name} of the graph is not {name} of the checkpoint")
-    del made.graph.initializer[:]
-    made.graph.initializer.extend(kept)
+    _take_out(made, renamed, kept)
     return made
+
+
+def _take_out(model: onnx.ModelProto, renamed: dict[str, str], kept: list[onnx.TensorProto]) -> None:
+    """Leave a graph these initializers alone, and have its nodes call the others by other names."""
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
 
 
 def dequantising(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx.ModelProto:

@@ -1,6 +1,5 @@
 """Files that others' trainings wrote: plain weights, read without running code."""
 
-import hashlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from torch import Tensor, nn
 from transformers import AutoTokenizer
 
-from tinyclap.common.files import refuse_pointer
+from tinyclap.common.files import refuse_pointer, sha256_of
 from tinyclap.errors import TinyclapError
 
 Suffixes = tuple[str, ...]
@@ -85,8 +84,7 @@ def _refuse_other(path: Path, size: int | None, sha256: str) -> None:
     got = path.stat().st_size
     fault = f"{got:,} bytes instead of {size:,}" if size is not None and got != size else ""
     if not fault and sha256:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256_of(path)
         fault = "" if digest.startswith(sha256) else f"sha256 {digest[:16]}... instead of {sha256}..."
     if fault:
         raise TinyclapError(f"{path} is not the published file ({fault}); remove it and download again")

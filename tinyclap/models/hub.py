@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap.common import files
-from tinyclap.common.files import refuse_pointer
 from tinyclap.embeddings.latent_map import FILE, LatentMap
 from tinyclap.errors import TinyclapError
 
@@ -96,7 +95,7 @@ def load(source: str | Path) -> Saved:
         raise TinyclapError(f"{folder / CONFIG} is damaged ({error}); save or download the model again") from error
     if not isinstance(config, dict):
         raise TinyclapError(f"{folder / CONFIG} is damaged (no JSON object); save or download the model again")
-    refuse_pointer(folder / WEIGHTS)
+    files.refuse_pointer(folder / WEIGHTS)
     try:
         weights = safetensors.torch.load_file(folder / WEIGHTS)
     except (safetensors.SafetensorError, OSError) as error:

@@ -1,7 +1,6 @@
 """What an exported bundle is: its files, its manifest (bundle.json) and their checksums."""
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Collection, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.checks import arguments, exact_keys, is_count, is_number, require
-from tinyclap.common.files import write_text
+from tinyclap.common.files import sha256_of, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.version import __version__
 
@@ -155,7 +154,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     `files` is filled with the checksum and size of every file in the folder but bundle.json.
     """
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
-    listed = {name: {"sha256": _sha256(folder / name), "size_bytes": os.stat(folder / name).st_size} for name in names}
+    listed = {
+        name: {"sha256": sha256_of(folder / name), "size_bytes": os.stat(folder / name).st_size} for name in names
+    }
     complete = dataclasses.replace(manifest, files=listed)
     write_text(folder / MANIFEST, complete.to_json())
     return complete
@@ -209,11 +210,6 @@ def _fault(folder: Path, name: str, facts: object, *, checksum: bool) -> str | N
     size_bytes = path.stat().st_size
     if size_bytes != recorded["size_bytes"]:
         return f"{name} holds {size_bytes} of {recorded['size_bytes']} bytes"
-    if not checksum or _sha256(path) == recorded["sha256"]:
+    if not checksum or sha256_of(path) == recorded["sha256"]:
         return None
     return f"{name} is not what was exported (its checksum differs)"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,11 +1,10 @@
 """Weights that their publishers offer for download: which files there are, and how one is fetched."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyclap.common.download import download
-from tinyclap.common.files import cache_root
+from tinyclap.common.files import cache_root, sha256_of
 from tinyclap.errors import TinyclapError
 
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1"
@@ -13,12 +12,20 @@ RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1"
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file at its publisher's; `folder` parts those of one name where it is kept."""
+    """A file at its publisher's; size in bytes and sha256 where they are known.
+
+    `folder` parts files of one name where they are kept.
+    """
 
     url: str
-    size: int
-    sha256: str
+    size: int | None
+    sha256: str | None
     folder: str = ""
+
+    @property
+    def place(self) -> Path:
+        """Where it is kept once it has been fetched."""
+        return cache_root() / "weights" / self.folder / self.url.rpartition("/")[2]
 
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -48,9 +55,9 @@ class Published:
     n_mels: int = 128
 
     @property
-    def url(self) -> str:
-        """Where it is fetched from."""
-        return f"{RELEASE}/{self.file}"
+    def weights(self) -> PublishedFile:
+        """The file itself."""
+        return PublishedFile(f"{RELEASE}/{self.file}", self.size, self.sha256)
 
 
 PUBLISHED = {
@@ -75,11 +82,6 @@ PUBLISHED = {
 }
 
 
-def place_of(url: str, folder: str = "") -> Path:
-    """Where a fetched file is kept."""
-    return cache_root() / "weights" / folder / url.rpartition("/")[2]
-
-
 def given_or_fetched(file: PublishedFile, given: Path | None, option: str, remedy: str) -> Path:
     """A published file: the given one if it is that, or from the cache, or fetched.
 
@@ -93,11 +95,10 @@ def given_or_fetched(file: PublishedFile, given: Path | None, option: str, remed
         TinyclapError: no such file, another one, or no network.
     """
     if given is None:
-        return fetched(file.url, file.size, file.sha256, remedy, file.folder)
+        return fetched(file, remedy)
     if not given.is_file():
         raise TinyclapError(f"{option}: there is no file {given}; it is {file.url}")
-    with given.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    found = sha256_of(given)
     if found != file.sha256:
         raise TinyclapError(
             f"{given} is not the published file: sha256 {found}, expected {file.sha256}; fetch {file.url} again"
@@ -105,20 +106,18 @@ def given_or_fetched(file: PublishedFile, given: Path | None, option: str, remed
     return given
 
 
-def fetched(url: str, size: int | None, sha256: str | None, remedy: str, folder: str = "") -> Path:
+def fetched(file: PublishedFile, remedy: str) -> Path:
     """A published file, from the cache or fetched, and checked.
 
     Args:
-        url: of the file.
-        size, sha256: bytes and hexadecimal hash, where they are known.
+        file: which.
         remedy: what to do with a file that was fetched elsewhere, for the message.
-        folder: it is kept in.
 
     Raises:
         TinyclapError: no network, or another file than the published one.
     """
     try:
-        return download(url, place_of(url, folder), size=size, sha256=sha256)
+        return download(file.url, file.place, size=file.size, sha256=file.sha256)
     except TinyclapError as error:
-        known = f" ({size:,} bytes, sha256 {sha256})" if size else ""
-        raise TinyclapError(f"{error}\nfetch {url}{known} elsewhere and {remedy}") from error
+        known = f" ({file.size:,} bytes, sha256 {file.sha256})" if file.size else ""
+        raise TinyclapError(f"{error}\nfetch {file.url}{known} elsewhere and {remedy}") from error

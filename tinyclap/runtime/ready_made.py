@@ -59,17 +59,19 @@ class ReadyMade:
     tokenizer: PublishedFile
     accuracy: str
 
+    @property
+    def size(self) -> int:
+        """Bytes to fetch, but for the words."""
+        assert self.weights.size is not None  # of what is ready-made it is known
+        return self.weights.size
 
-_MN04 = PUBLISHED["mn04_as"]
-assert _MN04.size is not None
-assert _MN04.sha256 is not None
 
 EVERYDAY = ReadyMade(
     "everyday",
     "Sounds of the world around: animals, weather, people, home, street, tools, music.",
     "EfficientAT mn04_as + all-MiniLM-L6-v2",
     "mit",
-    PublishedFile(_MN04.url, _MN04.size, _MN04.sha256),
+    PUBLISHED["mn04_as"].weights,
     MINILM_WEIGHTS,
     MINILM_TOKENIZER,
     "79.3 % zero-shot on 1,600 clips of ESC-50, 95 % interval 77.0 to 81.5",
@@ -129,9 +131,7 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
     Raises:
         TinyclapError: no such name, a folder that is taken, no network, or a file that is not the publisher's.
     """
-    if name not in READY_MADE:
-        raise TinyclapError(f"there is no ready-made bundle {name!r}; there are {', '.join(READY_MADE)}")
-    made, folder = READY_MADE[name], folder or place(name)
+    made, folder = _of_name(name), folder or place(name)
     if folder.exists() and not overwrite:
         raise TinyclapError(f"{folder} exists already; replace it with --overwrite, or name another folder with --out")
     if folder.exists() and not (folder / MANIFEST).is_file():
@@ -158,9 +158,7 @@ def add_words(name: str, folder: Path | None = None, source: Path | None = None)
     Raises:
         TinyclapError: no network, or files that are not the publisher's.
     """
-    if name not in READY_MADE:
-        raise TinyclapError(f"there is no ready-made bundle {name!r}; there are {', '.join(READY_MADE)}")
-    made, folder, assets = READY_MADE[name], folder or place(name), ASSETS / name / WORDS
+    made, folder, assets = _of_name(name), folder or place(name), ASSETS / name / WORDS
     there, wanted = read_manifest(folder), Manifest.from_json((assets / MANIFEST).read_text(encoding="utf-8"))
     if there.files.get(FLOAT_GRAPH) != wanted.files[FLOAT_GRAPH]:
         raise TinyclapError(f"{folder} was made by another tinyclap; make it again: tinyclap get {name} --overwrite")
@@ -178,6 +176,12 @@ def add_words(name: str, folder: Path | None = None, source: Path | None = None)
         graph = with_weights((assets / TEXT_GRAPH).read_bytes(), {name: tensor_of(tensors, name) for name in names})
         write_bytes(new / TEXT_GRAPH, graph)
         read_manifest(new)
+
+
+def _of_name(name: str) -> ReadyMade:
+    if name not in READY_MADE:
+        raise TinyclapError(f"there is no ready-made bundle {name!r}; there are {', '.join(READY_MADE)}")
+    return READY_MADE[name]
 
 
 def tensor_of(tensors: Mapping[str, np.ndarray], name: str) -> np.ndarray:

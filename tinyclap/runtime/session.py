@@ -39,10 +39,7 @@ def open_session(
             that this onnxruntime cannot run or that is another one.
     """
     session = open_any(path, providers=providers, threads=threads)
-    _check_interface(path, session, inputs, output)
-    shape = session.get_outputs()[0].shape
-    if width is not None and (len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != width)):
-        raise TinyclapError(f"{path} makes {tuple(shape)}, bundle.json says (batch, {width}); export the bundle again")
+    _check_interface(path, session, inputs, output, width)
     return session
 
 
@@ -101,13 +98,16 @@ def run_output(session: Any, inputs: Mapping[str, np.ndarray], output: str | Non
     return computed
 
 
-def _check_interface(path: Path, session: Any, inputs: Sequence[str], output: str) -> None:
+def _check_interface(path: Path, session: Any, inputs: Sequence[str], output: str, width: int | None) -> None:
     found = [entry.name for entry in session.get_inputs()], [entry.name for entry in session.get_outputs()]
     if (sorted(found[0]), found[1]) != (sorted(inputs), [output]):
         raise TinyclapError(
             f"{path}: inputs {', '.join(found[0])} and outputs {', '.join(found[1])}, "
             f"expected {', '.join(inputs)} and {output}; export the bundle again"
         )
+    shape = session.get_outputs()[0].shape
+    if width is not None and (len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != width)):
+        raise TinyclapError(f"{path} makes {tuple(shape)}, bundle.json says (batch, {width}); export the bundle again")
 
 
 def _providers(asked: str | Sequence[str] | None, available: Sequence[str]) -> list[str]:

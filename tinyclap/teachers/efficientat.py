@@ -13,7 +13,7 @@ from tinyclap.errors import TinyclapError, listed
 from tinyclap.hardware.traced_costs import count_macs, n_parameters
 from tinyclap.models import checkpoints
 from tinyclap.models.mobilenet_tagger import LAST, MobileNetTagger
-from tinyclap.runtime.published_weights import PUBLISHED, Published, fetched, place_of
+from tinyclap.runtime.published_weights import PUBLISHED, Published, fetched
 from tinyclap.teachers.class_names import AUDIOSET_CLASSES
 
 LICENCE = "mit"
@@ -93,5 +93,5 @@ def located(source: str) -> tuple[Path, Published]:
     if source not in PUBLISHED:
         raise TinyclapError(f"teacher.audio: got {source!r}, allowed: a .pt file, a .onnx file, {', '.join(PUBLISHED)}")
     published = PUBLISHED[source]
-    remedy = f"put it at {place_of(published.url)}, or give the file's path"
-    return fetched(published.url, published.size, published.sha256, remedy), published
+    remedy = f"put it at {published.weights.place}, or give the file's path"
+    return fetched(published.weights, remedy), published

@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.common.settings import Conflicts, Settings
+from tinyclap.common.settings import Conflicts, Settings, Text
 from tinyclap.runtime.published_weights import PUBLISHED
 
-Text = Annotated[str, MinLen(1)]
 Rate = Annotated[int, Ge(1)]
 Seconds = Annotated[float, Gt(0), Le(3600)]
 Space = Literal["tags", "names"]

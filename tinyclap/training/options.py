@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt
 
-from tinyclap.common.settings import Conflicts, Settings
+from tinyclap.common.settings import Conflicts, Settings, Text
 
 Epochs = Annotated[int, Ge(1), Le(100_000)]
 Rate = Annotated[float, Gt(0), Le(1)]
 Share = Annotated[float, Ge(0), Le(1)]
 Weight = Annotated[float, Ge(0), Le(10)]
-Text = Annotated[str, MinLen(1)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
 
 

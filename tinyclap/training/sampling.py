@@ -70,5 +70,5 @@ def balanced(targets: np.ndarray, clusters: int, seed: int, weights: np.ndarray 
         _, label = kmeans2(means, kinds, iter=ROUNDS, minit="++", rng=seed)
     own = np.ones(len(means)) if weights is None else weights
     total = np.bincount(label, own, minlength=clusters)
-    balanced = own / total[label]
-    return balanced * (len(balanced) / balanced.sum())
+    shares = own / total[label]
+    return shares * (len(shares) / shares.sum())
