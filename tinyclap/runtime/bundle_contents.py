@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -154,9 +153,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     `files` is filled with the checksum and size of every file in the folder but bundle.json.
     """
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != MANIFEST)
-    listed = {
-        name: {"sha256": sha256_of(folder / name), "size_bytes": os.stat(folder / name).st_size} for name in names
-    }
+    paths = {name: folder / name for name in names}
+    listed = {name: {"sha256": sha256_of(path), "size_bytes": path.stat().st_size} for name, path in paths.items()}
     complete = dataclasses.replace(manifest, files=listed)
     write_text(folder / MANIFEST, complete.to_json())
     return complete
