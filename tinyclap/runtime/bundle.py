@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
-from tinyclap.audio.windows import at_rate, mono, of_array, of_file, of_stream
+from tinyclap.audio.windows import at_rate, level, mono, of_array, of_file, of_stream
 from tinyclap.common.checks import is_count, is_number
 from tinyclap.embeddings.zero_shot import class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
@@ -112,24 +112,35 @@ class Bundle:
         """The labels of the bundle's table; empty without one."""
         return self._table.labels if self._table else ()
 
-    def embed(self, sounds: Sound | Iterable[Sound], *, sample_rate: float | None = None) -> np.ndarray:
+    def embed(
+        self,
+        sounds: Sound | Iterable[Sound],
+        *,
+        sample_rate: float | None = None,
+        hop_s: float | None = None,
+        channel: int | None = None,
+    ) -> np.ndarray:
         """Embed sounds of any length.
 
-        Long ones are cut into windows whose embeddings are averaged, short ones are repeated; every window is encoded
-        on its own, so a sound always gets the same embedding. Long files are read piece by piece.
+        Long ones are cut into windows whose embeddings are averaged, each weighing as its level (root of the mean
+        square), so that silence weighs nothing; short ones are repeated. Every window is encoded on its own, so a sound
+        always gets the same embedding. Long files are read piece by piece.
 
         Args:
             sounds: one or several files or arrays (see `sounds.Sound`); an array (N, T) holds N mono sounds.
             sample_rate: of the arrays, Hz.
+            hop_s: from one window to the next, seconds, at most a window; None for a window.
+            channel: to take, counted from 1; None for the mean, or the louder of two that would cancel each other.
 
         Returns:
             Unit-norm float32 (N, embed_dim), also for a single sound.
 
         Raises:
             AudioError: a file that cannot be used.
-            TinyclapError: an array that cannot be used, or one without a sample rate.
+            TinyclapError: an array that cannot be used, or one without a sample rate; a hop out of range.
         """
-        embeddings = [self._embed_sound(sound, sample_rate) for sound in one_or_many(sounds)]
+        hop = self._hop(hop_s)
+        embeddings = [self._embed_sound(sound, sample_rate, hop, channel) for sound in one_or_many(sounds)]
         return np.stack(embeddings) if embeddings else np.empty((0, self.embed_dim), np.float32)
 
     def classify(
@@ -139,6 +150,8 @@ class Bundle:
         top_k: int = 5,
         *,
         sample_rate: int | None = None,
+        hop_s: float | None = None,
+        channel: int | None = None,
     ) -> list[list[Prediction]]:
         """The labels that fit each sound best, best first.
 
@@ -146,7 +159,7 @@ class Bundle:
             sounds: as for `embed`.
             labels: None for the bundle's own table.
             top_k: labels per sound, at most.
-            sample_rate: of the arrays, Hz.
+            sample_rate, hop_s, channel: as for `embed`.
 
         Raises:
             TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side.
@@ -156,7 +169,7 @@ class Bundle:
         table = self.label_table(labels)
         return [
             table.rank(embedding, self.manifest.logit_scale, top_k)
-            for embedding in self.embed(sounds, sample_rate=sample_rate)
+            for embedding in self.embed(sounds, sample_rate=sample_rate, hop_s=hop_s, channel=channel)
         ]
 
     def label_table(self, labels: Sequence[str] | None = None) -> LabelTable:
@@ -213,6 +226,7 @@ class Bundle:
         hop_s: float = 1.0,
         smoothing: float = 0.0,
         sample_rate: int | None = None,
+        channel: int | None = None,
     ) -> Iterator[tuple[float, np.ndarray]]:
         """Embed live sound: after every hop, the last window (repeated until a window is full).
 
@@ -222,6 +236,7 @@ class Bundle:
             smoothing: weight of the past, 0 (none) to below 1: each embedding is smoothing times the one before plus
                 (1 - smoothing) times the new one, made unit norm again.
             sample_rate: of the blocks, Hz; None for the bundle's.
+            channel: to take, counted from 1; None as for `embed`.
 
         Yields:
             Seconds of sound so far, and a unit-norm float32 (embed_dim,).
@@ -235,7 +250,7 @@ class Bundle:
             raise TinyclapError(f"hop_s is {hop_s}: it must be at least one sample, {1 / self.sample_rate:.1g} s")
         if not 0 <= smoothing < 1:
             raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
-        own = at_rate(blocks, self.sample_rate if sample_rate is None else sample_rate, self.sample_rate)
+        own = at_rate(blocks, self.sample_rate if sample_rate is None else sample_rate, self.sample_rate, channel)
         windows = of_stream(own, self.manifest.window_samples, hop)
         return self._smoothed(windows, smoothing)
 
@@ -261,18 +276,28 @@ class Bundle:
             )
         return encoder
 
-    def _embed_sound(self, sound: Sound, sample_rate: float | None) -> np.ndarray:
+    def _hop(self, hop_s: float | None) -> int | None:
+        """Samples from one window to the next."""
+        hop_s = hop_s.item() if isinstance(hop_s, np.generic) else hop_s
+        if hop_s is None:
+            return None
+        window_s = self.manifest.window_s
+        if not (is_number(hop_s) and 1 <= round(hop_s * self.sample_rate) <= self.manifest.window_samples):
+            raise TinyclapError(f"hop_s is {hop_s}: it must be above 0 and at most a window, {window_s:g} s")
+        return round(hop_s * self.sample_rate)
+
+    def _embed_sound(self, sound: Sound, sample_rate: float | None, hop: int | None, channel: int | None) -> np.ndarray:
         window = self.manifest.window_samples
-        array = samples_of(sound, sample_rate)
+        array = samples_of(sound, sample_rate, channel)
         if array is not None:
-            return self._embed(of_array(mono(*array, self.sample_rate), window))
+            return self._embed(of_array(mono(*array, self.sample_rate), window, hop))
         with as_file(sound) as path:
-            return self._embed(of_file(path, self.sample_rate, window))
+            return self._embed(of_file(path, self.sample_rate, window, hop, channel))
 
     def _embed(self, windows: Iterable[np.ndarray]) -> np.ndarray:
         total = np.zeros(self.embed_dim)
         for window in windows:
-            total += self.encode(window[None])[0]
+            total += level(window) * self.encode(window[None])[0]
         return _unit(total)
 
     def _first(self, embeddings: np.ndarray) -> np.ndarray:

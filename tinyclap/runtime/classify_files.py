@@ -25,12 +25,20 @@ class Answer:
     reason: str | None = None
 
 
-def classify_files(bundle: Bundle, files: Iterable[Path], table: LabelTable, top_k: int) -> Iterator[Answer]:
-    """One answer per file, as soon as it is known."""
+def classify_files(
+    bundle: Bundle,
+    files: Iterable[Path],
+    table: LabelTable,
+    top_k: int,
+    *,
+    hop_s: float | None = None,
+    channel: int | None = None,
+) -> Iterator[Answer]:
+    """One answer per file, as soon as it is known; `hop_s` and `channel` as for `Bundle.embed`."""
     for file in files:
         name = os.fsencode(file).decode("utf-8", "replace")  # a file name need not be UTF-8
         try:
-            embedding = bundle.embed(file)[0]
+            embedding = bundle.embed(file, hop_s=hop_s, channel=channel)[0]
         except AudioError as error:
             yield Answer(name, reason=error.reason)
         else:
