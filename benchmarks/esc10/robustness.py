@@ -1,12 +1,12 @@
 """Is a student as robust as its teacher? ESC-10, degraded as devices do it; writes benchmarks/results/robustness.json.
 
-    python -m benchmarks.esc10.robustness --root ESC-50 [--audio mn04_as] [--text MiniLM] [--folds 1 2 3 5] [--seeds 0 1 2]
+    python -m benchmarks.esc10.robustness --root ESC-50 [--audio mn04_as] [--text MiniLM] [--folds 1 2] [--seeds 0 1]
 
-A tagger with its sentence encoder teaches small students the other folds' clips, without labels, in three ways. `plain`:
-student and teacher hear the same views. `raised`: the student's front end raises quiet windows to -40 dB of full scale.
-`robust`: that, and the student alone hears its views degraded (`views.student`). All are tested on the fold that they
-have not met, clean and under the conditions of `tinyclap evaluate --degrade standard`; a clip's noise and room are the
-same for all. Accuracies are means over seeds, and intervals draw whole recordings.
+A tagger with its sentence encoder teaches small students the other folds' clips, without labels, in three ways.
+`plain`: student and teacher hear the same views. `raised`: the student's front end raises quiet windows to -40 dB of
+full scale. `robust`: that, and the student alone hears its views degraded (`views.student`). All are tested on the fold
+that they have not met, clean and under the conditions of `tinyclap evaluate --degrade standard`; a clip's noise and
+room are the same for all. Accuracies are means over seeds, and intervals draw whole recordings.
 """
 
 import itertools
@@ -83,6 +83,7 @@ def one_fold(given: Any, fold: int) -> tuple[dict[str, dict[str, np.ndarray]], l
         (arm, seed): Student.from_pretrained(trained(given, fold, arm, seed) / "student")
         for arm, seed in itertools.product(given.arms, given.seeds)
     }
+    assert recipe.data.test is not None
     teacher, test = build_teacher(recipe.teacher), build_dataset(recipe.data.test)
     decoded = {rate: decode(test, rate) for rate in (teacher.sample_rate, 16_000)}
     classes = class_vectors(teacher, test.labels, teacher.prompts)

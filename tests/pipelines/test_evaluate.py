@@ -30,3 +30,28 @@ def test_evaluate_on_other_data(recipe: Path, tmp_path: Path) -> None:
     assert "clips" in message
     message, _ = failure("evaluate", "--data", "procedural", "--set", "seed")
     assert "expected KEY=VALUE" in message
+
+
+def test_evaluate_under_degradations(recipe: Path) -> None:
+    run("distill", str(recipe))
+    told = json.loads(run("evaluate", "--degrade", "level=-90", "--degrade", "snr=20,reverb=0.3", "--json"))
+    rows = told["conditions"]
+    assert [row["condition"] for row in rows] == ["clean", "level=-90", "snr=20,reverb=0.3"]
+    evaluations = json.loads(Path("runs/small/evaluation.json").read_text())
+    clean = evaluations[0]
+    assert [clean["teacher"]["accuracy"], clean["student"]["accuracy"]] == [
+        rows[0]["teacher"]["accuracy"],
+        rows[0]["student"]["accuracy"],
+    ]
+    for model in ("teacher", "student"):
+        means = [row[model]["accuracy"] for row in rows[1:]]
+        assert told[model]["accuracy"] == sum(means) / 2
+    table = run("evaluate", "--degrade", "level=-90")
+    assert "Mean over the degradations" in table
+    assert len(json.loads(Path("runs/small/evaluation.json").read_text())) == 2, "replaces the one before"
+    page = Path("runs/small/report/report.html").read_text()
+    assert 'id="robustness"' in page
+    assert "level_db=-90" in page
+    message, code = failure("evaluate", "--degrade", "louder")
+    assert code == 2
+    assert "no setting called louder" in message

@@ -21,8 +21,8 @@ from annotated_types import Ge, Gt, Le
 from tinyclap.audio.windows import fit
 from tinyclap.common.settings import Conflicts, Settings
 from tinyclap.data.degradation_spec import Codec, DegradationSpec
-from tinyclap.data.view_spec import NOISE_RATE
 
+NOISE_RATE = 16_000  # Hz: of noise and rooms, whose band every common rate holds
 VERSION = 1  # raised when a degraded sound would sound different
 WORST = 0.95  # libsndfile's compression_level, 0 to 1
 FILES = {"mp3": ("MP3", "MPEG_LAYER_III"), "opus": ("OGG", "OPUS"), "vorbis": ("OGG", "VORBIS")}

@@ -11,6 +11,7 @@ from tinyclap.reports import costs, pareto, run_charts, tables
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.export import graph_rows, sentences
 from tinyclap.reports.pages import display_path, write_pages
+from tinyclap.reports.robustness import robustness_tables
 from tinyclap.runs.results import Run, as_mapping, as_mappings, read_run
 
 LISTED_CLIPS = 50  # bad clips named in the Markdown; the HTML names all of them
@@ -49,6 +50,7 @@ def _context(run: Run) -> dict[str, Any]:
         "verdict": tables.verdict(first, run.summary),
         "tiles": tables.tiles(first, run.summary),
         "evaluations": [evaluation_tables(entry, number) for number, entry in enumerate(run.evaluations, 1)],
+        "robustness": [robustness_tables(entry) for entry in run.robustness],
         **_costs(run),
         "bench_command": bench if run.bundle else f"{export} && {bench}",
         "export_command": export,

@@ -8,7 +8,8 @@ from typing import Any
 from tinyclap.common.files import read_json
 from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled, whole
 from tinyclap.reports import tables
-from tinyclap.runs.results import SWEEP, evaluations_of, read_evaluations
+from tinyclap.reports.robustness import robustness_lines
+from tinyclap.runs.results import ROBUSTNESS, SWEEP, evaluations_of, read_evaluations, task_of
 
 
 def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:
@@ -23,6 +24,14 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     """The run's numbers as text; with `evaluated`, the answer to `tinyclap evaluate`."""
     summary = read_json(run / "summary.json", {})
     evaluation = _own_evaluation(run) if evaluated is None else evaluated
+    if task_of(evaluation) == ROBUSTNESS:
+        ends = [
+            "",
+            f"data     {evaluation.get('data')}",
+            f"run      {run}",
+            f"report   {run / 'report' / 'report.html'}",
+        ]
+        return "\n".join([*robustness_lines(evaluation), *ends])
     models = [name for name in ("teacher", "student") if name in summary]
     rows = [("", *models), *_cost_rows(summary, models), *_accuracy_rows(evaluation, models)]
     lines = aligned(rows)
