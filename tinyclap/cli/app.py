@@ -16,6 +16,7 @@ from tinyclap.cli.groups import CommandGroup
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
+from tinyclap.common.threads import yield_while_waiting
 from tinyclap.version import __version__
 
 INTERRUPTED = "interrupted; what was finished is kept. Run the same command again (a training goes on with --resume)"
@@ -46,6 +47,7 @@ app.add_typer(scaling)
 def main() -> None:
     """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
     warnings.showwarning = _warn  # without the place in our code
+    yield_while_waiting()
     if not sys.stderr.isatty():  # other libraries' progress bars would fill a log file
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:

@@ -114,7 +114,8 @@ def write_evaluation(run: Path, evaluation: dict[str, Any], own: str | None) -> 
         return task_of(entry), entry.get("data")
 
     others = [entry for entry in read_evaluations(run) if place(entry) != place(evaluation)]
-    write_json(run / "evaluation.json", sorted([evaluation, *others], key=lambda entry: entry.get("data") != own))
+    ordered = sorted([evaluation, *others], key=lambda entry: (entry.get("data") != own, task_of(entry) != ZERO_SHOT))
+    write_json(run / "evaluation.json", ordered)
 
 
 def as_mappings(value: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,115 @@
+"""What another process on the machine costs a training; writes benchmarks/results/neighbour.json.
+
+    python -m benchmarks.training.neighbour [--rounds 3] [--seconds 10]
+
+A step of the quickstart's student and a batch of its teacher's embeddings, each in a process of its own, alone and
+beside a process that keeps one core busy: with one thread, and with as many as there are cores whose waiting threads
+spin (`ACTIVE`, GNU OpenMP's default) or yield (`PASSIVE`, what `tinyclap` sets). Medians of steps, the ways in turn in
+every round; `share` is the speed beside the neighbour over the speed alone, of which a fair one is half or more on two
+cores.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tinyclap.common.files import write_json
+from tinyclap.common.threads import WAIT_POLICY
+from tinyclap.runs.provenance import environment
+
+RESULT = Path(__file__).parents[1] / "results" / "neighbour.json"
+CORES = os.cpu_count() or 1
+WAYS = {"one thread": (1, "PASSIVE"), "spinning": (CORES, "ACTIVE"), "yielding": (CORES, "PASSIVE")}
+WORK = ("train", "embed")
+BUSY = "while True: pass"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--measure", nargs=2, metavar=("WORK", "THREADS"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        json.dump(steps(given.measure[0], int(given.measure[1]), given.seconds), sys.stdout)
+        return
+    taken: dict[tuple[str, str, str], list[float]] = {}
+    for _ in range(given.rounds):
+        for work in WORK:
+            for way, (threads, policy) in WAYS.items():
+                for which in ("alone", "beside"):
+                    found = measured(work, threads, policy, given.seconds, busy=which == "beside")
+                    taken.setdefault((work, way, which), []).append(found)
+    rows: list[dict[str, Any]] = []
+    for work in WORK:
+        for way, (threads, policy) in WAYS.items():
+            alone, beside = (statistics.median(taken[work, way, which]) for which in ("alone", "beside"))
+            row: dict[str, Any] = {"work": work, "way": way, "threads": threads, "policy": policy}
+            rows.append(row | {"alone_s": alone, "beside_s": beside, "share": alone / beside})
+            sys.stdout.write(f"{work:6} {way:11} {alone:.3f} s alone, {beside:.3f} s beside a neighbour\n")
+    command = "python -m benchmarks.training.neighbour"
+    write_json(RESULT, {"command": command, "environment": environment(seed=0), "rounds": given.rounds, "rows": rows})
+
+
+def measured(work: str, threads: int, policy: str, seconds: float, *, busy: bool) -> float:
+    """Median seconds of a step in a process of its own."""
+    neighbour = subprocess.Popen([sys.executable, "-c", BUSY]) if busy else None
+    try:
+        own = {**os.environ, WAIT_POLICY: policy, "OMP_NUM_THREADS": str(threads)}
+        command = [sys.executable, "-m", "benchmarks.training.neighbour", "--measure", work, str(threads)]
+        told = subprocess.run(
+            [*command, "--seconds", str(seconds)], env=own, capture_output=True, check=True, text=True
+        )
+    finally:
+        if neighbour:
+            neighbour.kill()
+            neighbour.wait()
+    return statistics.median(json.loads(told.stdout))
+
+
+def steps(work: str, threads: int, seconds: float) -> list[float]:
+    """Seconds of each step after the first two; at least one."""
+    import torch
+
+    from tinyclap.common.allocator import keep_freed_memory
+    from tinyclap.config.load_recipe import load_recipe
+    from tinyclap.models.student import Student
+    from tinyclap.pipelines.build import build_teacher
+
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    recipe = load_recipe("quickstart", task="distill")
+    teacher = build_teacher(recipe.teacher)
+    student = Student(recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s)).train()
+    frontend = student.config.frontend
+    size = recipe.training.batch_size
+    logmel = torch.randn(size, 1, frontend.n_frames(student.config.window_samples), frontend.n_mels)
+    target = torch.nn.functional.normalize(torch.randn(size, teacher.embed_dim), dim=-1)
+    sound = 0.1 * torch.randn(8, round(recipe.views.longest_s * teacher.sample_rate))
+    optimizer = torch.optim.AdamW(student.parameters())
+
+    def step() -> None:
+        if work == "embed":
+            teacher.embed_audio(sound)
+            return
+        optimizer.zero_grad()
+        (-(student.encode(logmel) * target).sum(-1).mean()).backward()
+        optimizer.step()
+
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(taken) < 3 or time.perf_counter() < end:
+        began = time.perf_counter()
+        step()
+        taken.append(time.perf_counter() - began)
+    return taken[2:]
+
+
+if __name__ == "__main__":
+    main()
