@@ -101,7 +101,7 @@ def test_every_other_setting_changes_the_fingerprint() -> None:
         "time_mask_s": 0.1,
         "band_mask_octaves": 0.5,
     }
-    assert {*changes, "seed", "per_clip"} == {field.name for field in dataclasses.fields(ViewSpec)}
+    assert {*changes, "seed", "per_clip", "student"} == {field.name for field in dataclasses.fields(ViewSpec)}
     base = ViewSpec()
     specs = [dataclasses.replace(base, **{name: value}) for name, value in changes.items()]  # type: ignore[arg-type]
     assert len({base.fingerprint, *(spec.fingerprint for spec in specs)}) == len(changes) + 1

@@ -28,7 +28,7 @@ def test_settings_as_typed() -> None:
         ("snr=loud", "snr_db is loud, expected a number"),
         ("codec=aac", "codec"),
         ("band=4000-300", "below high_hz = 300"),
-        ("", "no setting called"),
+        ("", "no setting"),
     ],
 )
 def test_what_is_wrong_is_said(typed: str, reason: str) -> None:

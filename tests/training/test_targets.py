@@ -263,7 +263,8 @@ def test_a_long_clip_is_the_mean_of_its_windows_and_an_unusable_one_is_zeros(mix
     teacher = FakeTeacher()
     embeddings = clip_embeddings(teacher.embed_audio, mixed, progress="test")
     windows = [teacher.embed_audio(torch.from_numpy(mixed.waveform(index))[None])[0].numpy() for index in range(5)]
-    mean = windows[1] + windows[2] + 0.5 * windows[3]  # the rest of half a second counts half
+    levels = [window.rms + 1e-6 for window in mixed.windows]
+    mean = levels[1] * windows[1] + levels[2] * windows[2] + 0.5 * levels[3] * windows[3]  # the rest is half a second
     expected = np.stack([windows[0], np.zeros(DIM), mean / np.linalg.norm(mean), windows[4]])
     np.testing.assert_allclose(embeddings, expected, atol=1e-6)
     assert embeddings.dtype == np.float32

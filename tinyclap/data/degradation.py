@@ -79,12 +79,12 @@ class Degradation(Settings):
 
     def in_words(self) -> str:
         """What is done, for tables: "level_db=-30, snr_db=10"."""
-        changed = [
-            f"{entry.name}={getattr(self, entry.name)}"
-            for entry in dataclasses.fields(self)
-            if getattr(self, entry.name) != entry.default
+        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        changed = {name: value for name, value in values.items() if value != getattr(Degradation, name)}
+        words = [
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in changed.items()
         ]
-        return ", ".join(changed) or "none"
+        return ", ".join(words) or "none"
 
 
 def draw(spec: DegradationSpec, seed: int, index: int, k: int) -> Degradation:

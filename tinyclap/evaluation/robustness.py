@@ -1,8 +1,8 @@
 """Is a student as robust as its teacher? Zero-shot accuracy of both on the same clips, degraded in the same ways."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, get_type_hints
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.encoder import Teacher
 
 CLEAN = "clean"
+NAMES = [entry.name for entry in fields(Degradation)]
 SHORT = {"snr": "snr_db", "level": "level_db", "reverb": "reverb_s", "clip": "clip_db"}
 STANDARD = {
     "6 dB louder": Degradation(level_db=6.0),
@@ -140,13 +141,11 @@ def _parsed(text: str) -> Degradation:
             settings["low_hz"], _, settings["high_hz"] = value.partition("-")
         else:
             settings[name] = value
-    kinds = get_type_hints(Degradation)
+    unknown = [name for name in settings if name not in NAMES]
     try:
-        values: dict[str, Any] = {
-            name: value.strip() if name == "codec" else _number(name, value) for name, value in settings.items()
-        }
-        if not values or set(values) - set(kinds):
-            raise ValueError(f"no setting called {', '.join(set(values) - set(kinds))}")
+        if unknown or not settings:
+            raise ValueError(f"no setting called {', '.join(unknown)}" if unknown else "no setting")
+        values: dict[str, Any] = {name: _value(name, text) for name, text in settings.items()}
         return Degradation(**values)
     except ValueError as error:
         known = ", ".join([*SHORT, "band=LOW-HIGH", "dc", "rate", "codec", "noise_slope", "seed"])
@@ -155,8 +154,10 @@ def _parsed(text: str) -> Degradation:
         ) from error
 
 
-def _number(name: str, value: str) -> int | float:
+def _value(name: str, text: str) -> str | int | float:
+    if name == "codec":
+        return text.strip()
     try:
-        return int(value) if name in ("rate", "seed") else float(value)
+        return int(text) if name in ("rate", "seed") else float(text)
     except ValueError as error:
-        raise ValueError(f"{name} is {value.strip() or 'not given'}, expected a number") from error
+        raise ValueError(f"{name} is {text.strip() or 'not given'}, expected a number") from error
