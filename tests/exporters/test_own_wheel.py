@@ -19,6 +19,7 @@ from tinyclap.exporters import own_wheel
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.own_wheel import WHEEL, write_wheel
 from tinyclap.exporters.write_bundle import Exporter
+from tinyclap.reports.console.export import as_table
 from tinyclap.runtime.bundle_contents import read_manifest
 from tinyclap.version import __version__
 
@@ -90,7 +91,8 @@ def test_an_installation_without_its_files_is_named(tmp_path: Path, monkeypatch:
 
 
 def test_a_bundle_brings_it_and_its_readme_installs_it(quick: Exporter, tmp_path: Path) -> None:
-    replace(quick, options=ExportOptions(wheel=True)).write(tmp_path / "with")
+    manifest = replace(quick, options=ExportOptions(wheel=True)).write(tmp_path / "with")
+    assert f"wheel    {WHEEL}\n" in as_table(tmp_path / "with", manifest)
     assert (tmp_path / "with" / WHEEL).stat().st_size == read_manifest(tmp_path / "with").files[WHEEL]["size_bytes"]
     assert f'\npip install "./{WHEEL}"\n' in (tmp_path / "with" / "README.md").read_text()
     (tmp_path / "with" / WHEEL).unlink()

@@ -26,7 +26,11 @@ def export_command(
     text: Annotated[bool, typer.Option("--text", help="Add the text tower, for labels chosen on the device.")] = False,
     static_s: Annotated[
         float | None,
-        typer.Option("--static", metavar="SECONDS", help="Add a graph of fixed shape for microcontroller tool chains."),
+        typer.Option(
+            "--static",
+            metavar="SECONDS",
+            help="Add a graph of fixed shape for microcontroller tool chains; with --int8 its INT8 too.",
+        ),
     ] = None,
     opset: Annotated[
         int | None, typer.Option(metavar="N", help="Of ONNX, for all graphs: 15 and above; 20 by default.")

@@ -6,7 +6,15 @@ from typing import Any
 
 from tinyclap.common.numbers import file_size, percent, scaled
 from tinyclap.errors import listed
-from tinyclap.runtime.bundle_contents import INT8_GRAPH, LABELS, STATIC_GRAPH, STATIC_INT8_GRAPH, TEXT_GRAPH, Manifest
+from tinyclap.runtime.bundle_contents import (
+    INT8_GRAPH,
+    LABELS,
+    STATIC_GRAPH,
+    STATIC_INT8_GRAPH,
+    TEXT_GRAPH,
+    WHEEL_SUFFIX,
+    Manifest,
+)
 from tinyclap.runtime.labels import read_table
 
 MAX_LABELS = 12
@@ -38,6 +46,7 @@ def as_table(folder: Path, manifest: Manifest) -> str:
         entries += [("", f"INT8: {_int8(manifest.graphs[STATIC_INT8_GRAPH])}")]
     if LABELS in manifest.files:
         entries += [("labels", _some(read_table(folder, manifest.embed_dim).labels))]
+    entries += [("wheel", name) for name in manifest.files if name.endswith(WHEEL_SUFFIX)]
     entries += [("bundle", str(folder)), ("next", _next_command(folder, manifest))]
     return "\n".join([*lines, "", *(f"{what:<8} {value}" for what, value in entries)])
 
