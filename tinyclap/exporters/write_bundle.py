@@ -91,6 +91,7 @@ class Exporter:
         if options.int8_min_agreement is not None and not (options.labels or self.calibration_set.labels):
             raise TinyclapError("--int8-min-agreement needs classes; give --labels, or a recipe with data.test")
         with whole_folder(folder) as new:
+            wheel = write_wheel(new).name if options.wheel else None
             text = self._write_words(new)
             graphs = self._graphs()
             facts = self._facts(graphs)
@@ -99,7 +100,6 @@ class Exporter:
             manifest = _stamp(new, graphs, self._manifest(facts, text.entry if text else None))
             if text is not None:
                 save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
-            wheel = write_wheel(new).name if options.wheel else None
             write_text(new / README, readme(manifest, options.labels, wheel))
             self._write_test_vectors(new, manifest)
             sounds = parity.test_sounds(self.calibration_set.train, student.config.window_samples)

@@ -5,19 +5,21 @@ of 18 as they are; so what changed is rewritten here, in forms that ONNX Runtime
 """
 
 import math
+import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, defs, helper, numpy_helper, version_converter
-from onnxruntime.capi import onnxruntime_pybind11_state as faults
 from onnxscript import optimizer
 
 from tinyclap.errors import TinyclapError
-from tinyclap.exporters.onnx.graph import cleaned
+from tinyclap.exporters.onnx.graph import cleaned, save
+from tinyclap.runtime.session import open_any
 
 OLDEST = 15
 """HardSwish came in 14, Shape's start and end in 15: an older graph would be another one."""
@@ -33,16 +35,17 @@ def newest() -> int:
     ONNX Runtime does not say which that is, and takes graphs of opsets whose operators it has not: so it is asked for
     a graph that quantises.
     """
-    for version in range(defs.onnx_opset_version(), OLDEST, -1):
-        model = helper.make_model(_PROBE, opset_imports=[helper.make_opsetid("", version)])
-        model.ir_version = helper.find_min_ir_version_for(model.opset_import)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # it is meant to fail
-        try:
-            onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        except (faults.Fail, faults.InvalidGraph, faults.InvalidArgument, faults.NotImplemented):
-            continue
-        return version
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "probe.onnx"
+        for version in range(defs.onnx_opset_version(), OLDEST, -1):
+            model = helper.make_model(_PROBE, opset_imports=[helper.make_opsetid("", version)])
+            model.ir_version = helper.find_min_ir_version_for(model.opset_import)
+            save(model, path)
+            try:
+                open_any(path, providers=None, threads=1)
+            except TinyclapError:
+                continue
+            return version
     return OLDEST
 
 
