@@ -71,8 +71,8 @@ INT8 makes the log-mel graph {int8["sizes"]["logmel"]["ratio"]:.2f} times as lar
 ({file_size(int8["sizes"]["logmel"]["int8_bytes"])}) and changes ESC-10's accuracy by
 {points(int8["int8_minus_float"], None)} [{low:+.1f}, {high:+.1f}] ({int8["n_runs"]} runs); it is {shape:.2f} times as \
 fast as float for the published shape and {own:.2f} times for our
-student, so measure before you choose. `pip install tinyclap` takes {base["installed_bytes"] / 1e6:.0f} MB; the first \
-`tinyclap classify` answers after {base["first_classify_s"]:.2f} s.
+student, so measure before you choose. The install without torch takes {base["installed_bytes"] / 1e6:.0f} MB; \
+the first `tinyclap classify` answers after {base["first_classify_s"]:.2f} s.
 """
 
 

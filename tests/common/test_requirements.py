@@ -51,11 +51,13 @@ def test_a_module_that_nothing_brings_is_a_fault_of_the_program() -> None:
 
 
 def test_without_metadata_the_package_alone_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> list[str]:
+    def absent(name: str) -> metadata.Distribution:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(metadata, "requires", absent)
-    with pytest.raises(TinyclapError, match="not installed here, only found on the path; run: pip install -e"):
+    monkeypatch.setattr(metadata, "distribution", absent)
+    with pytest.raises(
+        TinyclapError, match="not installed here, only found on the path; run in its folder: pip install"
+    ):
         required()
     assert explain(ModuleNotFoundError(name="torch")) == (
         "the package torch is not installed; run: pip install torch",

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.tiny_exports import tiny_exporter, tracing_once
-from tinyclap.exporters.write_bundle import Exporter, ExportOptions
+from tinyclap.exporters.options import ExportOptions
+from tinyclap.exporters.write_bundle import Exporter
 
 EVERYTHING = ExportOptions(int8=True, labels=("dog", "rain"), text=True, static_s=0.5, int8_min_cosine=0.5)
 

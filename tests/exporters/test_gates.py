@@ -15,7 +15,8 @@ from tinyclap.data.decoded import Decoded
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters import write_bundle as exporting
 from tinyclap.exporters.onnx import parity
-from tinyclap.exporters.write_bundle import Exporter, ExportOptions
+from tinyclap.exporters.options import ExportOptions
+from tinyclap.exporters.write_bundle import Exporter
 from tinyclap.models.student import Student
 from tinyclap.reports.console.export import as_table
 from tinyclap.runtime.bundle_contents import Manifest, read_manifest, write_manifest
@@ -72,8 +73,14 @@ def read_unchecked(folder: Path) -> Manifest:
 @pytest.mark.parametrize(
     ("threshold", "message"),
     [
-        ({"int8_min_cosine": 1.0}, r"INT8: mean cosine to float 0\.99\d+ \(needed: 1\), so nothing was written"),
-        ({"int8_min_agreement": 1.01}, r"INT8: the same class as float on [\d.]+ % of the clips \(needed: 101 %\)"),
+        (
+            {"int8_min_cosine": 1.0},
+            r"audio_int8\.onnx: mean cosine to float 0\.99\d+ \(needed: 1\), so nothing was written",
+        ),
+        (
+            {"int8_min_agreement": 1.01},
+            r"audio_int8\.onnx: the same class as float on [\d.]+ % of the clips \(needed: 101 %\)",
+        ),
     ],
 )
 def test_int8_that_is_too_far_away_is_not_written(

@@ -1,6 +1,7 @@
 """Bundles of a tiny student: complete, equal to torch, and replaced only if asked."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import onnx
 import onnx.version_converter
 import pytest
 import torch
+import torchaudio
 from onnxruntime import InferenceSession
 from onnxruntime.quantization import quantize_dynamic
 
@@ -18,7 +20,8 @@ from tinyclap.errors import TinyclapError
 from tinyclap.exporters import write_bundle as exporting
 from tinyclap.exporters.onnx import quantize_int8
 from tinyclap.exporters.onnx.student import PLAIN_OPERATORS
-from tinyclap.exporters.write_bundle import Exporter, ExportOptions
+from tinyclap.exporters.options import ExportOptions
+from tinyclap.exporters.write_bundle import Exporter
 from tinyclap.reports.console.export import as_object, as_table
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import read_manifest
@@ -28,8 +31,8 @@ from tinyclap.runtime.selftest import selftest
 def test_a_bundle_holds_what_it_says(bundle: Path) -> None:
     manifest = read_manifest(bundle)
     assert set(manifest.files) == {
-        *("README.md", "audio.onnx", "audio_int8.onnx", "audio_static.onnx", "labels.json", "labels.npy"),
-        *("test_vectors.npz", "text.onnx", "tokenizer.json"),
+        *("README.md", "audio.onnx", "audio_int8.onnx", "audio_static.onnx", "audio_static_int8.onnx"),
+        *("labels.json", "labels.npy", "test_vectors.npz", "text.onnx", "tokenizer.json"),
     }
     assert {path.name for path in bundle.iterdir()} == {*manifest.files, "bundle.json"}
     assert manifest.text is not None
@@ -45,9 +48,6 @@ def test_a_bundle_holds_what_it_says(bundle: Path) -> None:
 
 
 def test_other_tools_take_the_graphs(bundle: Path, tmp_path: Path) -> None:
-    for name in ("audio.onnx", "audio_int8.onnx", "audio_static.onnx", "text.onnx"):
-        domains = [entry.domain for entry in onnx.load(bundle / name).opset_import]
-        assert len(set(domains)) == len(domains), name
     quantize_dynamic(bundle / "audio.onnx", tmp_path / "dynamic.onnx")
     waveform = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 8000)).astype(np.float32)
     expected = InferenceSession(bundle / "audio.onnx").run(None, {"waveform": waveform})[0]
@@ -76,6 +76,7 @@ def test_a_bundle_computes_what_torch_does(bundle: Path, exporter: Exporter) -> 
         "audio.onnx": True,
         "audio_int8.onnx": True,
         "audio_static.onnx": True,
+        "audio_static_int8.onnx": True,
         "text.onnx": True,
     }
     with np.load(bundle / "test_vectors.npz") as vectors:
@@ -121,6 +122,66 @@ def test_int8_rounds_the_encoder_and_leaves_its_ends(bundle: Path) -> None:
     assert facts["latency_ratio"] > 0
 
 
+def test_the_static_graph_is_rounded_as_well(bundle: Path, exporter: Exporter) -> None:
+    """Its activations have ranges of its own, from sounds of its length, and its ends stay float."""
+    facts = read_manifest(bundle).graphs["audio_static_int8.onnx"]
+    assert (facts["precision"], facts["frames"], facts["duration_s"]) == ("int8", 26, 0.5)
+    assert {"QuantizeLinear", "DequantizeLinear"} <= set(facts["operators"]) - PLAIN_OPERATORS
+    assert 0.5 < facts["cosine_to_float"] < 1
+    assert 0.5 <= facts["agreement"] <= 1
+    assert facts["measured_clips"] == read_manifest(bundle).graphs["audio_int8.onnx"]["measured_clips"]
+    graph = onnx.load(bundle / "audio_static_int8.onnx").graph
+    kinds = [node.op_type for node in graph.node if node.op_type not in ("QuantizeLinear", "DequantizeLinear")]
+    assert kinds == [node.op_type for node in onnx.load(bundle / "audio_static.onnx").graph.node]
+    assert [dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim] == [1, 1, 26, 24]
+    with np.load(bundle / "test_vectors.npz") as vectors:
+        cosine = float((vectors["static_embedding"] * vectors["static_embedding_int8"]).sum())
+        assert 0.9 < cosine < 1
+    other = replace(exporter.options, text=False, static_s=0.75)
+    again = replace(exporter, options=other)._graphs()["audio_static_int8.onnx"].graph
+    ranges = [
+        {t.name: t.float_data[:] or t.raw_data for t in g.initializer if "_scale" in t.name} for g in (graph, again)
+    ]
+    assert ranges[0] != ranges[1]
+
+
+def test_the_readme_says_how_to_compute_what_the_static_graphs_take(bundle: Path, exporter: Exporter) -> None:
+    """Step by step in plain numpy, with the numbers that the page names."""
+    page = (bundle / "README.md").read_text()
+    flat = " ".join(page.split())
+    assert "The input of `audio.onnx` and `audio_int8.onnx` is `waveform` (batch, samples), float32 in [-1, 1];" in flat
+    assert "`audio_static.onnx` and `audio_static_int8.onnx` is `logmel` (1, 1, 26, 24), float32" in flat
+    assert "of exactly 0.5 s, 4000 samples" in flat
+    steps = re.findall(r"^\d\. (.*)$", page, re.MULTILINE)
+    pad, (length, hop), width, (last_bin, power), (bands, low, high), floor = (
+        int(re.findall(r"\d+", steps[0])[0]),
+        map(int, re.findall(r"\d+", steps[1])),
+        int(re.findall(r"\d+", steps[2])[0]),
+        map(int, re.findall(r"\d+", steps[3])[1:]),
+        map(int, re.findall(r"\d+", steps[4])),
+        float(re.findall(r"max\(x, (.+)\)\)", steps[5])[0]),
+    )
+    assert "slaney scale" in steps[4]
+    with np.load(bundle / "test_vectors.npz") as vectors:
+        samples, expected = vectors["static_waveform"].astype(np.float64), vectors["static_logmel"]
+    padded = np.pad(samples, pad, mode="reflect")
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)
+    frames = np.stack([padded[at : at + length] * hann for at in range(0, len(padded) - length + 1, hop)])
+    spectrum = np.abs(np.fft.rfft(frames))[:, : last_bin + 1] ** power
+    filters = torchaudio.functional.melscale_fbanks(
+        last_bin + 1, float(low), float(high), bands, 8000, norm="slaney", mel_scale="slaney"
+    )
+    decibels = 10 * np.log10(np.maximum(spectrum @ filters.numpy(), floor))
+    assert decibels.shape == expected.shape[2:]
+    assert np.abs(decibels - expected[0, 0]).max() < 1e-2
+
+
+def test_a_static_graph_is_not_what_a_bundle_runs(bundle: Path) -> None:
+    for graph in ("static", "audio_static.onnx", "audio_static_int8.onnx"):
+        with pytest.raises(TinyclapError, match=r"takes log-mel spectrograms of one length.*README\.md says how"):
+            Bundle.load(bundle, graph=graph)  # type: ignore[arg-type]
+
+
 def test_the_static_graph_is_plain(bundle: Path) -> None:
     facts = read_manifest(bundle).graphs["audio_static.onnx"]
     assert facts["frames"] == 26
@@ -132,7 +193,7 @@ def test_the_static_graph_is_plain(bundle: Path) -> None:
 
 def test_the_readme_and_the_summary_say_how_to_go_on(bundle: Path) -> None:
     card = (bundle / "README.md").read_text()
-    for told in ("tinyclap selftest", "tinyclap classify", "tinyclap embed", "Licence", 'pip install "tinyclap[text]"'):
+    for told in ("tinyclap selftest", "tinyclap classify", "tinyclap embed", "Licence", "[text]", "opset 20"):
         assert told in card
     manifest = read_manifest(bundle)
     table = as_table(bundle, manifest)

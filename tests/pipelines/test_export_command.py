@@ -18,6 +18,7 @@ from tests.support.tiny_exports import tracing_once
 from tinyclap.audio import files
 from tinyclap.cli import app
 from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.exporters.own_wheel import WHEEL
 from tinyclap.models.student import Student
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import read_manifest
@@ -71,13 +72,15 @@ def test_from_a_run_to_a_bundle_that_classifies(workplace: Path) -> None:
 def test_options_reach_the_bundle(workplace: Path) -> None:
     Path("labels.txt").write_text("Dog\nsea waves\n")
     asked = ("--input", "logmel", "--labels", "labels.txt", "--static", "0.5", "--out", "elsewhere/bundle")
-    told = json.loads(invoke("export", "runs/small", "--onnx", *asked, "--json")[0])
+    told = json.loads(invoke("export", "runs/small", "--onnx", *asked, "--opset", "17", "--wheel", "--json")[0])
     assert told["bundle"] == "elsewhere/bundle"
     assert (told["input"], told["recommended"]) == ("logmel", "audio.onnx")
     assert Bundle.load("elsewhere/bundle").labels == ("Dog", "sea waves")
     assert set(told["graphs"]) == {"audio.onnx", "audio_static.onnx"}
-    names = [value.name for value in onnx.load("elsewhere/bundle/audio.onnx").graph.input]
-    assert names == ["logmel"]
+    graph = onnx.load("elsewhere/bundle/audio.onnx")
+    assert [value.name for value in graph.graph.input] == ["logmel"]
+    assert {facts["opset"] for facts in told["graphs"].values()} == {17, graph.opset_import[0].version}
+    assert WHEEL in told["files"]
 
 
 def test_a_missed_gate_leaves_nothing(workplace: Path) -> None:
@@ -94,6 +97,8 @@ def test_wrong_usage_is_said_before_anything_is_loaded(workplace: Path, monkeypa
     assert (result.exit_code, "belong to --int8" in result.stderr) == (2, True)
     result = run(app.app, ["export", "--onnx", "--input", "mp3"])
     assert (result.exit_code, "waveform" in result.stderr) == (2, True)
+    message = failure("export", "--onnx", "--opset", "14")[0]
+    assert "opset = 14 is not allowed; it must be a whole number from 15 to" in message
     assert "no file nowhere.txt" in failure("export", "--onnx", "--labels", "nowhere.txt")[0]
     assert "is not a run folder" in failure("export", "clap", "--onnx")[0]
     Path("occupied").mkdir(exist_ok=True)

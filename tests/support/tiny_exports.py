@@ -16,7 +16,8 @@ from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.exporters import write_bundle
 from tinyclap.exporters.calibration import CalibrationSet
-from tinyclap.exporters.write_bundle import Exporter, ExportOptions
+from tinyclap.exporters.options import ExportOptions
+from tinyclap.exporters.write_bundle import Exporter
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig

@@ -128,7 +128,11 @@ def test_a_text_graph_may_take_kinds_of_tokens_or_no_mask(files: OnnxOptions, tm
     graph(tmp_path / "a.onnx", ("batch", RATE), width=2)
     options = OnnxOptions(str(tmp_path / "a.onnx"), str(tmp_path / "t.onnx"), files.tokenizer, sample_rate=RATE)
     (tmp_path / "bundle").mkdir()
-    assert write_text_side(load_onnx_teacher(options), tmp_path / "bundle", CAPTIONS).difference < 1e-6
+    teacher = load_onnx_teacher(options)
+    for opset, written in ((None, 18), (15, 15), (22, 22)):
+        side = write_text_side(teacher, tmp_path / "bundle", CAPTIONS, opset=opset)
+        assert side.difference < 1e-6
+        assert side.entry["opset"] == onnx.load(tmp_path / "bundle" / "text.onnx").opset_import[0].version == written
 
 
 def test_the_fingerprint_follows_the_files_and_the_settings(files: OnnxOptions, tmp_path: Path) -> None:

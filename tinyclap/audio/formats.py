@@ -4,6 +4,8 @@ import functools
 import importlib.util
 import shutil
 
+from tinyclap.common.install import extra_line
+
 SNDFILE_SUFFIXES = (
     *(".wav", ".flac", ".ogg", ".oga", ".mp3", ".opus", ".aiff", ".aif", ".au", ".caf", ".w64"),
     *(".wave", ".aifc", ".rf64", ".bwf", ".snd", ".mp2", ".mp1", ".sph", ".nist", ".voc", ".sf", ".ircam", ".avr"),
@@ -14,7 +16,7 @@ MEDIA_SUFFIXES = (
     *(".ape", ".wv", ".tta", ".dsf", ".spx", ".ra", ".mpc", ".weba", ".ts", ".avi", ".flv"),
 )
 RAW_SUFFIXES = (".raw", ".pcm", ".s16", ".s16le", ".f32", ".f32le", ".u8", ".ul", ".al")  # without a header
-HOW_TO_DECODE = 'install one of the two that can: pip install "tinyclap[formats]" (PyAV), or ffmpeg'
+HOW_TO_DECODE = f"install one of the two that can: {extra_line('formats')} (PyAV), or ffmpeg"
 
 
 @functools.cache

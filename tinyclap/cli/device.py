@@ -174,6 +174,7 @@ def selftest_command(
     """Check that this machine computes what was exported."""
     from dataclasses import asdict
 
+    from tinyclap.common.install import extra_line
     from tinyclap.runtime.ready_made import named
     from tinyclap.runtime.selftest import refuse_failed, selftest
 
@@ -183,7 +184,7 @@ def selftest_command(
         typer.echo(json.dumps({"bundle": str(bundle), "graphs": [asdict(test) for test in tests]}))
     else:
         for test in tests:
-            text_side = 'not tested; it needs: pip install "tinyclap[text]"'
+            text_side = f"not tested; it needs: {extra_line('text')}"
             if test.passed is not None:
                 inputs = f"{test.n_inputs} input{'' if test.n_inputs == 1 else 's'}"
                 text_side = (

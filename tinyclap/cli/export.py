@@ -26,8 +26,18 @@ def export_command(
     text: Annotated[bool, typer.Option("--text", help="Add the text tower, for labels chosen on the device.")] = False,
     static_s: Annotated[
         float | None,
-        typer.Option("--static", metavar="SECONDS", help="Add a graph of fixed shape for microcontroller tool chains."),
+        typer.Option(
+            "--static",
+            metavar="SECONDS",
+            help="Add a graph of fixed shape for microcontroller tool chains; with --int8 its INT8 too.",
+        ),
     ] = None,
+    opset: Annotated[
+        int | None, typer.Option(metavar="N", help="Of ONNX, for all graphs: 15 and above; 20 by default.")
+    ] = None,
+    wheel: Annotated[
+        bool, typer.Option("--wheel", help="Add tinyclap itself, to install on the device from the bundle.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the bundle; by default bundle in the run.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
     int8_min_cosine: Annotated[
@@ -49,6 +59,7 @@ def export_command(
     asked: dict[str, Any] = {
         "input": input_kind,
         "static_s": static_s,
+        "opset": opset,
         "int8_min_cosine": int8_min_cosine,
         "int8_min_agreement": int8_min_agreement,
     }
@@ -60,6 +71,7 @@ def export_command(
         labels=named,
         int8=int8,
         text=text,
+        wheel=wheel,
         overwrite=overwrite,
         progress=lambda what: typer.echo(f"{what} ...", err=True),
         **{name: value for name, value in asked.items() if value is not None},

@@ -44,16 +44,15 @@ def explain(error: BaseException) -> tuple[str, int] | None:
 
 
 def _missing_package(error: ModuleNotFoundError) -> tuple[str, int] | None:
-    from tinyclap.common.requirements import extra_of  # of no use until something is missing
+    from tinyclap.common.install import extra_line  # of no use until something is missing
+    from tinyclap.common.requirements import extra_of
 
     package = (error.name or "").partition(".")[0]
     try:
         extra = extra_of(package)
     except (TinyclapError, ModuleNotFoundError):  # no metadata, or not even what reads it: what is missing can be named
         return f"the package {package} is not installed; run: pip install {package}", 2
-    return (
-        None if extra is None else (f'the package {package} is not installed; run: pip install "tinyclap[{extra}]"', 2)
-    )
+    return None if extra is None else (f"the package {package} is not installed; run: {extra_line(extra)}", 2)
 
 
 def _refused_file(error: OSError) -> tuple[str, int] | None:

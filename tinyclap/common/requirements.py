@@ -11,16 +11,27 @@ EXTRAS = ("text", "mic", "train", "bench")  # for a package in several, the smal
 _IMPORTED_AS = {"pyyaml": "yaml"}  # where it is not the distribution's own name
 
 
+def installed() -> metadata.Distribution:
+    """What the installation says of tinyclap.
+
+    Raises:
+        TinyclapError: there is none: tinyclap is only found on the path, and has no metadata.
+    """
+    try:
+        return metadata.distribution("tinyclap")
+    except metadata.PackageNotFoundError as error:
+        raise TinyclapError(
+            "tinyclap is not installed here, only found on the path; run in its folder: pip install -e ."
+        ) from error
+
+
 def required(extra: str = "") -> list[Requirement]:
     """The requirements of an extra, by default those of the base install.
 
     Raises:
-        TinyclapError: tinyclap is not installed, only found on the path, and has no metadata.
+        TinyclapError: as `installed`.
     """
-    try:
-        lines = metadata.requires("tinyclap") or []
-    except metadata.PackageNotFoundError as error:
-        raise TinyclapError("tinyclap is not installed here, only found on the path; run: pip install -e .") from error
+    lines = installed().requires or []
     asked = {"extra": extra}
     found = map(Requirement, lines)
     return [one for one in found if (one.marker.evaluate(asked) if one.marker else not extra)]

@@ -50,16 +50,29 @@ def spread(n: int, wanted: int) -> list[int]:
     return sorted({int(index) for index in np.linspace(0, n - 1, min(n, wanted)).round()})
 
 
-def windows(student: Student, decoded: Decoded, indices: Sequence[int]) -> Iterator[np.ndarray]:
-    """The first window of each clip, repeated if it is shorter: float32 (B, window_samples) at a time."""
-    for first in range(0, len(indices), AT_ONCE):
-        rows = indices[first : first + AT_ONCE]
-        yield np.stack([fit(decoded.waveform(index), student.config.window_samples) for index in rows])
+def windows(
+    student: Student, decoded: Decoded, indices: Sequence[int], duration_s: float | None = None
+) -> Iterator[np.ndarray]:
+    """The first window of each clip, repeated if it is shorter: float32 (B, samples) at a time.
+
+    Args:
+        student: whose windows they are.
+        decoded: at its sample rate.
+        indices: of the clips.
+        duration_s: of the one sound that a graph of fixed shape takes at a time; None for whole windows, in batches.
+    """
+    samples = student.config.window_samples if duration_s is None else round(duration_s * student.sample_rate)
+    at_once = AT_ONCE if duration_s is None else 1
+    for first in range(0, len(indices), at_once):
+        rows = indices[first : first + at_once]
+        yield np.stack([fit(decoded.waveform(index), samples) for index in rows])
 
 
-def logmels(student: Student, decoded: Decoded, indices: Sequence[int]) -> Iterator[np.ndarray]:
+def logmels(
+    student: Student, decoded: Decoded, indices: Sequence[int], duration_s: float | None = None
+) -> Iterator[np.ndarray]:
     """The same as decibels: float32 (B, 1, frames, n_mels) at a time."""
-    for waveforms in windows(student, decoded, indices):
+    for waveforms in windows(student, decoded, indices, duration_s):
         with torch.no_grad():
             yield student.frontend(torch.from_numpy(waveforms)).numpy()
 

@@ -1,7 +1,7 @@
 """From a student and its teacher to a bundle: graphs, labels, text side, each compared with torch."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,20 @@ import numpy as np
 import onnx
 import torch
 
-from tinyclap.common.checks import is_number, require
 from tinyclap.common.files import whole_folder, write_array, write_json, write_text
 from tinyclap.common.progress import silent
+from tinyclap.data.decoded import Decoded
 from tinyclap.embeddings import zero_shot
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows
 from tinyclap.exporters.onnx import parity, quantize_int8
-from tinyclap.exporters.onnx.graph import OPSET, join, operators, save
-from tinyclap.exporters.onnx.student import Input, encoder_graph, frontend_graph, static_graph
+from tinyclap.exporters.onnx.graph import join, operators, save
+from tinyclap.exporters.onnx.opset import at_opset, opset_of
+from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph, static_graph
 from tinyclap.exporters.onnx.text import TextSide, write_text_side
+from tinyclap.exporters.options import ExportOptions
+from tinyclap.exporters.own_wheel import write_wheel
 from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
 from tinyclap.runtime.bundle import Bundle
@@ -32,55 +35,24 @@ from tinyclap.runtime.bundle_contents import (
     MANIFEST,
     README,
     STATIC_GRAPH,
+    STATIC_INT8_GRAPH,
     TEST_VECTORS,
     TEXT_GRAPH,
     Manifest,
     write_manifest,
 )
 from tinyclap.runtime.selftest import refuse_failed, selftest
-from tinyclap.runtime.session import open_session
+from tinyclap.runtime.session import open_session, run
 from tinyclap.teachers.cache import class_vectors, teacher_texts
 from tinyclap.teachers.encoder import Teacher
-
-INPUT: Input = "waveform"
-"""The default. From waveform to embedding it is at least as fast as numpy's FFT in front of the graph
-(benchmarks/device/onnx_frontend.py), and nobody has to write it again in another language."""
 
 SHIPPED_LABELS = ("dog", "rain")  # whose prompts are the text side's test inputs
 FASTER_BELOW = 0.9  # of float's time: INT8 is recommended only where it gains something
 
+FLOAT_OF = {INT8_GRAPH: FLOAT_GRAPH, STATIC_INT8_GRAPH: STATIC_GRAPH}
+STATIC_GRAPHS = (STATIC_GRAPH, STATIC_INT8_GRAPH)
+
 Graphs = Mapping[str, onnx.ModelProto]
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What goes into a bundle.
-
-    Attributes:
-        input: of the audio graphs, "waveform" or "logmel".
-        int8: add an INT8 graph.
-        labels: of the label table; none leave it out.
-        text: add the teacher's text tower.
-        static_s: add a graph of fixed shape for sounds of this length, seconds.
-        int8_min_cosine: mean cosine to float that the INT8 graph must reach.
-        int8_min_agreement: share of clips to which it must give the same class as float; None for
-            quantize_int8.MIN_AGREEMENT where there are classes.
-
-    Raises:
-        TinyclapError: a length that is no length.
-    """
-
-    input: Input = INPUT
-    int8: bool = False
-    labels: tuple[str, ...] = ()
-    text: bool = False
-    static_s: float | None = None
-    int8_min_cosine: float = quantize_int8.MIN_COSINE
-    int8_min_agreement: float | None = None
-
-    def __post_init__(self) -> None:
-        lasting = self.static_s is None or (is_number(self.static_s) and self.static_s > 0)
-        require(self, "export", "static_s", lasting, "a number of seconds above 0")
 
 
 @dataclass(frozen=True)
@@ -119,15 +91,16 @@ class Exporter:
         if options.int8_min_agreement is not None and not (options.labels or self.calibration_set.labels):
             raise TinyclapError("--int8-min-agreement needs classes; give --labels, or a recipe with data.test")
         with whole_folder(folder) as new:
+            wheel = write_wheel(new).name if options.wheel else None
             text = self._write_words(new)
             graphs = self._graphs()
             facts = self._facts(graphs)
-            if options.int8:
-                facts[INT8_GRAPH] |= self._measure_int8(new, graphs)
+            for name in [name for name in FLOAT_OF if name in graphs]:
+                facts[name] |= self._measure_int8(name, new, graphs)
             manifest = _stamp(new, graphs, self._manifest(facts, text.entry if text else None))
             if text is not None:
                 save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
-            write_text(new / README, readme(manifest, options.labels))
+            write_text(new / README, readme(manifest, options.labels, wheel))
             self._write_test_vectors(new, manifest)
             sounds = parity.test_sounds(self.calibration_set.train, student.config.window_samples)
             self.progress(f"comparing with torch on {len(sounds)} sounds")
@@ -160,65 +133,76 @@ class Exporter:
             waveforms = [vectors[f"waveform_{row}"] for row in range(len(vectors["embedding"]))]
             rounded = Bundle.load(folder, graph="int8")
             vectors["embedding_int8"] = rounded.embed(waveforms, sample_rate=self.student.sample_rate)
+            if STATIC_INT8_GRAPH in manifest.graphs:
+                session = self._opened(folder / STATIC_INT8_GRAPH)
+                vectors["static_embedding_int8"] = run(session, {"logmel": vectors["static_logmel"]})
             write()
 
     def _graphs(self) -> dict[str, onnx.ModelProto]:
         """The audio graphs by file name."""
-        student, calibration_set = self.student, self.calibration_set
+        student, calibration_set, options = self.student, self.calibration_set, self.options
         self.progress("tracing the student")
-        static_s = self.options.static_s
-        static = {} if static_s is None else {STATIC_GRAPH: static_graph(student, static_s)}
-        encoder = encoder_graph(student)
-        graphs = {FLOAT_GRAPH: encoder}
-        if self.options.int8:
+        graphs = {FLOAT_GRAPH: encoder_graph(student)}
+        if options.static_s is not None:
+            graphs[STATIC_GRAPH] = static_graph(student, options.static_s)
+        if options.int8:
             self.progress(f"calibrating INT8 on {len(calibration_set.calibration)} training clips")
-            sounds = logmels(student, calibration_set.train, calibration_set.calibration)
-            graphs[INT8_GRAPH] = quantize_int8.quantize(encoder, sounds)
-        if self.options.input == "waveform":
+            for name, exact in FLOAT_OF.items():
+                if exact in graphs:
+                    sounds = self._logmels(name, calibration_set.train, calibration_set.calibration)
+                    graphs[name] = quantize_int8.quantize(graphs[exact], sounds)
+        if options.input == "waveform":
             frontend = frontend_graph(student.frontend, student.config.window_samples)
-            graphs = {name: join(frontend, graph) for name, graph in graphs.items()}
-        return graphs | static
+            graphs |= {name: join(frontend, graphs[name]) for name in graphs if name not in STATIC_GRAPHS}
+        if options.opset is not None:
+            graphs = {name: at_opset(graph, options.opset) for name, graph in graphs.items()}
+        return dict(sorted(graphs.items()))
+
+    def _logmels(self, name: str, decoded: Decoded, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        """Clips as decibels, as long as a graph takes them."""
+        return logmels(self.student, decoded, indices, self.options.static_s if name in STATIC_GRAPHS else None)
+
+    def _opened(self, path: Path) -> Any:
+        """A session of an audio graph, on one thread."""
+        kind = "logmel" if path.name in STATIC_GRAPHS else self.options.input
+        return open_session(path, inputs=[kind], output="embedding", providers=None, threads=1)
 
     def _facts(self, graphs: Graphs) -> dict[str, dict[str, Any]]:
         """What the manifest says of each graph; MACs as in `traced_costs`, for one window and without the front end."""
-        student, facts = self.student, {}
+        student, static_s, facts = self.student, self.options.static_s, {}
         spec = student.config.frontend
         for name, graph in graphs.items():
-            static = name == STATIC_GRAPH
+            static = name in STATIC_GRAPHS
             frames = spec.n_frames(student.config.window_samples)
             if static:
                 frames = graph.graph.input[0].type.tensor_type.shape.dim[2].dim_value
             facts[name] = {
-                "precision": "int8" if name == INT8_GRAPH else "float32",
-                "opset": OPSET,
+                "precision": "int8" if name in FLOAT_OF else "float32",
+                "opset": opset_of(graph),
                 "parameters": traced_costs.n_parameters(student),
                 "macs": traced_costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, spec.n_mels)),
                 "size_bytes": 0,
-                **({"frames": frames, "operators": operators(graph)} if static else {}),
+                **({"duration_s": static_s, "frames": frames, "operators": operators(graph)} if static else {}),
             }
         return facts
 
-    def _measure_int8(self, folder: Path, graphs: Graphs) -> dict[str, Any]:
-        """The INT8 graph beside the float graph, for the manifest; raises GateError if it is too far away."""
-        kind, calibration_set = self.options.input, self.calibration_set
+    def _measure_int8(self, name: str, folder: Path, graphs: Graphs) -> dict[str, Any]:
+        """An INT8 graph beside its float graph, for the manifest; raises GateError if it is too far away."""
+        calibration_set, asked = self.calibration_set, self.options.int8_min_agreement
         decoded, indices = calibration_set.measured
         self.progress(
-            f"measuring INT8 on {len(indices)} {'test' if calibration_set.test else 'held-back training'} clips"
+            f"measuring {name} on {len(indices)} {'test' if calibration_set.test else 'held-back training'} clips"
         )
-
-        def opened(name: str) -> Any:
-            save(graphs[name], folder / name)
-            return open_session(folder / name, inputs=[kind], output="embedding", providers=None, threads=1)
-
-        inputs = windows if kind == "waveform" else logmels
+        for graph in (FLOAT_OF[name], name):
+            save(graphs[graph], folder / graph)
+        whole = self.options.input == "waveform" and name not in STATIC_GRAPHS
+        batches = windows(self.student, decoded, indices) if whole else self._logmels(name, decoded, indices)
         labels = self.options.labels or calibration_set.labels
         classes = self._classes(labels) if labels else None
-        batches = inputs(self.student, decoded, indices)
-        measured = quantize_int8.measure(opened(FLOAT_GRAPH), opened(INT8_GRAPH), batches, classes)
-        asked = self.options.int8_min_agreement
-        quantize_int8.gate(
-            measured, self.options.int8_min_cosine, quantize_int8.MIN_AGREEMENT if asked is None else asked
-        )
+        exact, rounded = (self._opened(folder / graph) for graph in (FLOAT_OF[name], name))
+        measured = quantize_int8.measure(exact, rounded, batches, classes)
+        min_agreement = quantize_int8.MIN_AGREEMENT if asked is None else asked
+        quantize_int8.gate(name, measured, self.options.int8_min_cosine, min_agreement)
         return {**dataclasses.asdict(measured), "measured_clips": len(indices)}
 
     def _write_words(self, folder: Path) -> TextSide | None:
@@ -231,7 +215,7 @@ class Exporter:
             return None
         self.progress("tracing the text tower")
         checked = [text for texts in zero_shot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
-        return write_text_side(self.teacher, folder, checked, self.student.latent_map)
+        return write_text_side(self.teacher, folder, checked, self.student.latent_map, self.options.opset)
 
     def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
         """Their unit vectors in the student's space."""

@@ -10,7 +10,8 @@ from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
 from tinyclap.exporters.calibration import CalibrationSet
-from tinyclap.exporters.write_bundle import Exporter, ExportOptions, refuse_taken
+from tinyclap.exporters.options import ExportOptions
+from tinyclap.exporters.write_bundle import Exporter, refuse_taken
 from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.runs.results import SWEEP
 from tinyclap.runtime.bundle_contents import Manifest

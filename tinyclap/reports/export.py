@@ -6,12 +6,13 @@ from typing import Any
 
 from tinyclap.common.numbers import DASH, file_size, known, percent, power_of_ten, three_digits
 from tinyclap.runs.results import as_mapping
-from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, TEXT_GRAPH
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH, STATIC_INT8_GRAPH, TEXT_GRAPH
 
 MEANINGS = {
     FLOAT_GRAPH: "float32: sound to embedding",
     INT8_GRAPH: "the same with whole numbers of 8 bits",
     STATIC_GRAPH: "of a fixed shape, for microcontrollers",
+    STATIC_INT8_GRAPH: "the same with whole numbers of 8 bits",
     TEXT_GRAPH: "words to embedding",
 }
 

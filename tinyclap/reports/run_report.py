@@ -3,10 +3,12 @@
 Numbers come only from the run folder's result files. What is missing is named with the command that makes it.
 """
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
 
+from tinyclap.common.install import install_line
 from tinyclap.reports import costs, pareto, run_charts, tables
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.export import graph_rows, sentences
@@ -44,7 +46,7 @@ def _context(run: Run) -> dict[str, Any]:
         "where": where,
         "train_command": _again(run, task, recipe),
         "resume_command": resume,
-        "install_command": _install_command(run.environment.get("tinyclap")),
+        "install_command": install_line("train", version=_version(run)),
         "evaluate_command": f"tinyclap evaluate {where}{own_data}" if run.summary else resume,
         "report_command": f"tinyclap report {where}",
         "verdict": tables.verdict(first, run.summary),
@@ -99,5 +101,7 @@ def _again(run: Run, task: str, recipe: str) -> str:
     return f"tinyclap prune {shlex.quote(str(pruned.get('from')))} --dim {pruned.get('dim')} {given} --out {folder}"
 
 
-def _install_command(version: Any) -> str:
-    return shlex.join(["pip", "install", f"tinyclap[train]=={version}" if version else "tinyclap[train]"])
+def _version(run: Run) -> str:
+    """Of the tinyclap that made the run, if its files say one."""
+    said = str(run.environment.get("tinyclap", ""))
+    return said if re.fullmatch(r"[\w.+]+", said) else ""

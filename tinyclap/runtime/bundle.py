@@ -14,12 +14,12 @@ from tinyclap.common.checks import is_count, is_number
 from tinyclap.embeddings.zero_shot import class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle_contents import (
-    FLOAT_GRAPH,
-    INT8_GRAPH,
+    GRAPHS,
     LABELS,
     TEXT_GRAPH,
     TOKENIZER,
     Manifest,
+    graph_to_run,
     read_manifest,
     verify,
 )
@@ -27,8 +27,6 @@ from tinyclap.runtime.labels import LabelTable, Prediction, read_table
 from tinyclap.runtime.session import open_session, run
 from tinyclap.runtime.sounds import Sound, as_file, one_or_many, samples_of
 from tinyclap.runtime.text_encoder import TextEncoder
-
-GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
 
 TEXT_FILES = (TEXT_GRAPH, TOKENIZER)  # large, and not needed where a label table is
 
@@ -78,10 +76,7 @@ class Bundle:
         """
         folder = Path(path)
         manifest = read_manifest(folder, later=TEXT_FILES)
-        name = manifest.recommended if graph is None else GRAPHS.get(graph, graph)
-        if name not in manifest.graphs:
-            there = ", ".join(key for key, file in GRAPHS.items() if file in manifest.graphs)
-            raise TinyclapError(f"bundle {folder} has no {graph} graph, it has: {there}; export it with --int8")
+        name = graph_to_run(folder, manifest, graph)
         session = open_session(
             folder / name,
             inputs=[manifest.input],

@@ -17,11 +17,14 @@ from tinyclap.version import __version__
 
 FORMAT, SCHEMA_VERSION = "tinyclap-bundle", 1
 MANIFEST, README = "bundle.json", "README.md"
-FLOAT_GRAPH, INT8_GRAPH, STATIC_GRAPH = "audio.onnx", "audio_int8.onnx", "audio_static.onnx"
+FLOAT_GRAPH, INT8_GRAPH = "audio.onnx", "audio_int8.onnx"
+STATIC_GRAPH, STATIC_INT8_GRAPH = "audio_static.onnx", "audio_static_int8.onnx"  # of a fixed shape
+GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}  # that a bundle runs, by what one calls them
 LABELS, LABEL_EMBEDDINGS = "labels.json", "labels.npy"
 TEXT_GRAPH, TOKENIZER = "text.onnx", "tokenizer.json"
 METADATA_KEY = "tinyclap"  # of what a graph says of itself
 TEST_VECTORS = "test_vectors.npz"
+WHEEL_SUFFIX = ".whl"  # of tinyclap itself, where it comes with a bundle
 INPUTS = ("waveform", "logmel")
 LARGEST_DIM, LONGEST_WINDOW_S = 65_536, 600.0
 MAP_KEYS = ("method", "full_dim", "nested", "fingerprint", "measured")  # the last: what fewer dimensions cost
@@ -161,7 +164,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def read_manifest(folder: Path, *, later: Collection[str] = ()) -> Manifest:
-    """Read bundle.json and verify every file that it lists.
+    """Read bundle.json and verify every file that it lists, but for the wheel of tinyclap.
 
     Args:
         folder: of the bundle.
@@ -182,8 +185,27 @@ def read_manifest(folder: Path, *, later: Collection[str] = ()) -> Manifest:
     except (TinyclapError, UnicodeDecodeError) as error:
         raise TinyclapError(f"{path}: {error}") from error
     for name in manifest.files:
-        verify(folder, manifest, name, checksum=name not in later)
+        if not name.endswith(WHEEL_SUFFIX):  # pip's to check, and of no use once it is installed
+            verify(folder, manifest, name, checksum=name not in later)
     return manifest
+
+
+def graph_to_run(folder: Path, manifest: Manifest, asked: str | None) -> str:
+    """The file of the graph that is asked for, one of GRAPHS; None for the one that the export recommends.
+
+    Raises:
+        TinyclapError: the bundle has none such, or one of a fixed shape is named.
+    """
+    name = manifest.recommended if asked is None else GRAPHS.get(asked, asked)
+    if name in ("static", STATIC_GRAPH, STATIC_INT8_GRAPH):
+        raise TinyclapError(
+            f"{name} takes log-mel spectrograms of one length, for the tool chains of microcontrollers, and "
+            f"{folder / README} says how to compute them; a bundle runs its graphs float and int8"
+        )
+    if name not in manifest.graphs:
+        there = ", ".join(key for key, file in GRAPHS.items() if file in manifest.graphs)
+        raise TinyclapError(f"bundle {folder} has no {asked} graph, it has: {there}; export it with --int8")
+    return name
 
 
 def verify(folder: Path, manifest: Manifest, name: str, *, checksum: bool = True) -> None:

@@ -2,8 +2,8 @@
 
 A bundle's test_vectors.npz holds sounds of different lengths, `waveform_0`, ..., their `embedding` by the student in
 torch and `embedding_int8` by the INT8 graph where it was exported; with a static graph `static_waveform`,
-`static_logmel` and `static_embedding`, so that a microcontroller's own front end can be checked too; with a text side
-`texts` and `text_embedding`.
+`static_logmel` and `static_embedding` (and `static_embedding_int8`), so that a microcontroller's own front end can be
+checked too; with a text side `texts` and `text_embedding`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,14 @@ import numpy as np
 from tinyclap.embeddings.latent_map import enlargement
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.bundle_contents import INT8_GRAPH, STATIC_GRAPH, TEST_VECTORS, TEXT_GRAPH
+from tinyclap.runtime.bundle_contents import INT8_GRAPH, STATIC_GRAPH, STATIC_INT8_GRAPH, TEST_VECTORS, TEXT_GRAPH
 from tinyclap.runtime.session import CPU, open_session, run
 
 LARGEST_DIFFERENCE = 1e-4  # of unit vectors, float graphs; more in a pruned space, as in `parity`
-LOWEST_COSINE = 0.999  # INT8 graph, mean: other processors round otherwise, but saturating arithmetic costs more
+LOWEST_COSINE = 0.999  # INT8 graphs, mean: other processors round otherwise, but saturating arithmetic costs more
+
+ROUNDED = (INT8_GRAPH, STATIC_INT8_GRAPH)
+STATIC_VECTORS = {STATIC_GRAPH: "static_embedding", STATIC_INT8_GRAPH: "static_embedding_int8"}
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,13 @@ def selftest(folder: Path, *, providers: str | None = None, threads: int | None 
     if INT8_GRAPH in bundle.manifest.graphs:
         rounded = Bundle.load(folder, graph="int8", providers=providers, threads=threads)
         tests.append(_of_sounds(rounded, vectors, "embedding_int8"))
-    if STATIC_GRAPH in bundle.manifest.graphs:
-        session = open_session(
-            bundle.folder / STATIC_GRAPH, inputs=["logmel"], output="embedding", providers=providers, threads=threads
-        )
-        computed = run(session, {"logmel": vectors["static_logmel"]})
-        tests.append(_test(bundle, STATIC_GRAPH, session.get_providers()[0], computed, vectors["static_embedding"]))
+    for graph, name in STATIC_VECTORS.items():
+        if graph in bundle.manifest.graphs:
+            session = open_session(
+                bundle.folder / graph, inputs=["logmel"], output="embedding", providers=providers, threads=threads
+            )
+            computed = run(session, {"logmel": vectors["static_logmel"]})
+            tests.append(_test(bundle, graph, session.get_providers()[0], computed, vectors[name]))
     if bundle.manifest.text is not None:
         tests.append(_of_texts(bundle, vectors))
     return tests
@@ -111,5 +115,5 @@ def _test(bundle: Bundle, graph: str, provider: str, computed: np.ndarray, expec
     allowed = LARGEST_DIFFERENCE * (enlargement(mapped["full_dim"], bundle.manifest.embed_dim) if mapped else 1.0)
     difference = float(np.abs(computed - expected).max())
     cosine = float(np.sum(computed * expected, axis=1).mean())
-    passed = cosine >= LOWEST_COSINE if graph == INT8_GRAPH else difference <= allowed
+    passed = cosine >= LOWEST_COSINE if graph in ROUNDED else difference <= allowed
     return GraphTest(graph, provider, len(expected), difference, cosine, passed)

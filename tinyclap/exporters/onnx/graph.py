@@ -53,14 +53,14 @@ def to_onnx(module: nn.Module, example: Mapping[str, Tensor], output: str, axes:
     assert model.opset_import[0].version == OPSET
     _name_axes(model, axes)
     onnx.checker.check_model(model, full_check=True)
-    return _cleaned(model)
+    return cleaned(model)
 
 
 def join(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
     """One graph that feeds the output of `first` to the input of `second`."""
     inner = onnx.compose.add_prefix(first, "frontend/", rename_inputs=False, rename_outputs=False)
     link = (first.graph.output[0].name, second.graph.input[0].name)
-    return _cleaned(onnx.compose.merge_models(inner, second, io_map=[link]))
+    return cleaned(onnx.compose.merge_models(inner, second, io_map=[link]))
 
 
 def save(model: onnx.ModelProto, path: Path, metadata: str | None = None) -> None:
@@ -87,7 +87,7 @@ def _name_axes(model: onnx.ModelProto, axes: Axes) -> None:
                 dim.dim_param = names.get(dim.dim_param, dim.dim_param)
 
 
-def _cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
+def cleaned(model: onnx.ModelProto) -> onnx.ModelProto:
     """Without stack traces, module names and intermediate shapes, one entry a domain, and tinyclap as the producer."""
     versions = {entry.domain: entry.version for entry in model.opset_import}
     del model.opset_import[:]

@@ -101,8 +101,8 @@ def measure(
     return Measured(similarity.mean_cosine(ints, floats), agreement, median_ratio(taken["int8"], taken["float"]))
 
 
-def gate(measured: Measured, min_cosine: float, min_agreement: float) -> None:
-    """Raise GateError unless an INT8 graph is close enough to float."""
+def gate(graph: str, measured: Measured, min_cosine: float, min_agreement: float) -> None:
+    """Raise GateError unless an INT8 graph is close enough to float; `graph` is its name."""
     missed = []
     if not measured.cosine_to_float >= min_cosine:
         missed.append(f"mean cosine to float {measured.cosine_to_float:.6f} (needed: {min_cosine:g})")
@@ -111,6 +111,6 @@ def gate(measured: Measured, min_cosine: float, min_agreement: float) -> None:
         missed.append(f"the same class as float on {shares}")
     if missed:
         raise GateError(
-            f"INT8: {'; '.join(missed)}, so nothing was written; export without --int8, or accept less with "
+            f"{graph}: {'; '.join(missed)}, so nothing was written; export without --int8, or accept less with "
             "--int8-min-cosine and --int8-min-agreement"
         )

@@ -16,6 +16,7 @@ from tinyclap.common.files import write_text
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters.onnx.graph import save, to_onnx
+from tinyclap.exporters.onnx.opset import at_opset, opset_of
 from tinyclap.runtime.bundle_contents import TEXT_GRAPH, TOKENIZER
 from tinyclap.runtime.text_encoder import TextEncoder
 from tinyclap.teachers.encoder import Teacher
@@ -49,7 +50,11 @@ class TextSide:
 
 
 def write_text_side(
-    teacher: Teacher, folder: Path, texts: Sequence[str], latent_map: LatentMap | None = None
+    teacher: Teacher,
+    folder: Path,
+    texts: Sequence[str],
+    latent_map: LatentMap | None = None,
+    opset: int | None = None,
 ) -> TextSide:
     """Write text.onnx and tokenizer.json, and compare them with the teacher.
 
@@ -58,9 +63,10 @@ def write_text_side(
         folder: of the bundle.
         texts: to compare on, beside some of other lengths.
         latent_map: into the space of a pruned student; the graph ends with it.
+        opset: to write the graph in; None as it is traced, or a graph already.
 
     Raises:
-        TinyclapError: a tokenizer that has no tokenizer.json.
+        TinyclapError: a tokenizer that has no tokenizer.json, or a graph that cannot be written in this opset.
         GateError: a difference above TOLERANCE.
     """
     text = teacher.text_graph()
@@ -80,6 +86,8 @@ def write_text_side(
         example = {"input_ids": torch.full((2, 7), text.pad_id), "attention_mask": torch.ones(2, 7).long()}
         mapped = tower if latent_map is None else _Mapped(tower, latent_map)
         graph = to_onnx(mapped, example, OUTPUT, dict.fromkeys(example, AXES))
+    if opset is not None:
+        graph = at_opset(graph, opset)
     save(graph, folder / TEXT_GRAPH)
     limits = {"max_tokens": text.max_tokens, "pad_id": text.pad_id}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
@@ -92,7 +100,7 @@ def write_text_side(
             f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "
             "so nothing was written; export without --text"
         )
-    return TextSide(graph, {**limits, "opset": graph.opset_import[0].version}, difference)
+    return TextSide(graph, {**limits, "opset": opset_of(graph)}, difference)
 
 
 def finished(tower: onnx.ModelProto, latent_map: LatentMap | None = None) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
         ("embedding", _dimensions(manifest)),
         *[(name, _graph_line(manifest, name)) for name in manifest.graphs],
         ("labels", _listed(labels) if LABELS in manifest.files else "no table"),
-        ("text side", "yes" if manifest.text else "no"),
+        ("text side", f"yes, opset {manifest.text['opset']}" if manifest.text else "no"),
         ("size", file_size(sum(facts["size_bytes"] for facts in manifest.files.values()))),
     ]
     width = max(len(name) for name, _ in rows)
@@ -39,6 +39,8 @@ def _graph_line(manifest: Manifest, name: str) -> str:
     facts = manifest.graphs[name]
     parts = [str(facts["precision"]), file_size(facts["size_bytes"]), f"{scaled(facts['parameters'])} parameters"]
     parts += [f"{scaled(facts['macs'])} MACs per window", f"opset {facts['opset']}"]
+    if "frames" in facts:
+        parts.append(f"takes logmel (1, 1, {facts['frames']}, {manifest.frontend.n_mels})")
     if name == manifest.recommended:
         parts.append("recommended")
     return ", ".join(parts)

@@ -6,7 +6,15 @@ from typing import Any
 
 from tinyclap.common.numbers import file_size, percent, scaled
 from tinyclap.errors import listed
-from tinyclap.runtime.bundle_contents import INT8_GRAPH, LABELS, STATIC_GRAPH, TEXT_GRAPH, Manifest
+from tinyclap.runtime.bundle_contents import (
+    INT8_GRAPH,
+    LABELS,
+    STATIC_GRAPH,
+    STATIC_INT8_GRAPH,
+    TEXT_GRAPH,
+    WHEEL_SUFFIX,
+    Manifest,
+)
 from tinyclap.runtime.labels import read_table
 
 MAX_LABELS = 12
@@ -25,7 +33,8 @@ def as_table(folder: Path, manifest: Manifest) -> str:
         note = "recommended" if name == manifest.recommended and INT8_GRAPH in manifest.graphs else ""
         rows.append((name, file_size(facts["size_bytes"]), scaled(facts["macs"]), str(facts["opset"]), note))
     if TEXT_GRAPH in manifest.files:
-        rows.append((TEXT_GRAPH, file_size(manifest.files[TEXT_GRAPH]["size_bytes"]), "", "", ""))
+        opset = str(manifest.text["opset"]) if manifest.text else ""
+        rows.append((TEXT_GRAPH, file_size(manifest.files[TEXT_GRAPH]["size_bytes"]), "", opset, ""))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     entries = [("input", manifest.input), ("parity", _parity(parity))]
@@ -33,8 +42,11 @@ def as_table(folder: Path, manifest: Manifest) -> str:
         entries += [("int8", _int8(manifest.graphs[INT8_GRAPH]))]
     if STATIC_GRAPH in manifest.graphs:
         entries += [("static", _static(manifest))]
+    if STATIC_INT8_GRAPH in manifest.graphs:
+        entries += [("", f"INT8: {_int8(manifest.graphs[STATIC_INT8_GRAPH])}")]
     if LABELS in manifest.files:
         entries += [("labels", _some(read_table(folder, manifest.embed_dim).labels))]
+    entries += [("wheel", name) for name in manifest.files if name.endswith(WHEEL_SUFFIX)]
     entries += [("bundle", str(folder)), ("next", _next_command(folder, manifest))]
     return "\n".join([*lines, "", *(f"{what:<8} {value}" for what, value in entries)])
 
