@@ -98,6 +98,13 @@ def test_labels_and_text_are_the_teachers(bundle: Path, exporter: Exporter) -> N
         assert np.abs(loaded.embed_text([text]) - teacher.embed_text([text]).numpy()).max() < 1e-5
 
 
+def test_labels_of_the_test_set_are_words_and_others_are_as_typed(quick: Exporter) -> None:
+    assert quick.calibration_set.labels == ("church_bell", "dog_bark", "rain", "siren")
+    assert [quick._words_of(label) for label in ("dog_bark", "Dog_bark", "iPhone ringing")] == [
+        *("dog bark", "Dog_bark", "iPhone ringing"),
+    ]
+
+
 def test_int8_rounds_the_encoder_and_leaves_its_ends(bundle: Path) -> None:
     graph = onnx.load(bundle / "audio_int8.onnx").graph
     kinds = [node.op_type for node in graph.node]

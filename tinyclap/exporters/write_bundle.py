@@ -230,12 +230,17 @@ class Exporter:
         if not self.options.text:
             return None
         self.progress("tracing the text tower")
-        checked = [text for texts in zero_shot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
+        prompts = zero_shot.prompts_for(labels or ("sound",), self.prompts, self._words_of)
+        checked = [text for texts in prompts for text in texts]
         return write_text_side(self.teacher, folder, checked, self.student.latent_map)
 
     def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
         """Their unit vectors in the student's space."""
-        return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map)
+        return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map, self._words_of)
+
+    def _words_of(self, label: str) -> str:
+        """The test set's own names are cleaned, other labels were typed."""
+        return (zero_shot.clean_label if label in self.calibration_set.labels else zero_shot.as_typed)(label)
 
     def _costs(self, method: str) -> list[dict[str, Any]]:
         """The sweep's rows of the student's own method and of no more dimensions than it has."""

@@ -11,7 +11,7 @@ import numpy as np
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
 from tinyclap.audio.windows import at_rate, mono, of_array, of_file, of_stream
 from tinyclap.common.checks import is_count, is_number
-from tinyclap.embeddings.zero_shot import class_matrix, prompts_for
+from tinyclap.embeddings.zero_shot import as_typed, class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
@@ -182,7 +182,7 @@ class Bundle:
                 f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --onnx --text` or "
                 "with --labels that name yours (a ready-made one: `tinyclap get NAME --words`)"
             )
-        matrix = class_matrix(self.embed_text, labels, self.manifest.prompts)
+        matrix = class_matrix(self.embed_text, labels, self.manifest.prompts, as_typed)
         return LabelTable(tuple(labels), matrix.astype(np.float32))
 
     def embed_text(self, texts: str | Sequence[str]) -> np.ndarray:

@@ -44,12 +44,12 @@ class LabelTable:
     def missing(self, wanted: Sequence[str]) -> str:
         """The wanted labels that have no row and those that have one, or of many the similar ones, for a message."""
         known = {clean_label(label): label for label in self.labels}
-        absent = [clean_label(label) for label in wanted if clean_label(label) not in known]
+        absent = [label for label in wanted if clean_label(label) not in known]
         if len(known) <= FEW:
             there = f"there are {listed(self.labels, MAX_NAMES)}"
         else:
-            words = {word for label in absent for word in label.split()}
-            near = {name for label in absent for name in difflib.get_close_matches(label, known)}
+            words = {word for label in absent for word in clean_label(label).split()}
+            near = {name for label in absent for name in difflib.get_close_matches(clean_label(label), known)}
             similar = [label for name, label in known.items() if name in near or words & set(name.split())]
             there = f"it has {len(known)} labels" + (f", among them {listed(similar)}" if similar else "")
         return f"no embedding of {listed(absent, MAX_NAMES)}; {there}"

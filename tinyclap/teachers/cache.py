@@ -12,7 +12,7 @@ from tinyclap.common.row_store import VERSION
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import Decoded
 from tinyclap.embeddings.latent_map import LatentMap
-from tinyclap.embeddings.zero_shot import SameClassesError, class_matrix
+from tinyclap.embeddings.zero_shot import SameClassesError, class_matrix, clean_label
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.encoder import Encoder, Teacher
 
@@ -40,13 +40,17 @@ def teacher_texts(teacher: Teacher, texts: list[str], latent_map: LatentMap | No
 
 
 def class_vectors(
-    teacher: Teacher, labels: Sequence[str], prompts: Sequence[str], latent_map: LatentMap | None = None
+    teacher: Teacher,
+    labels: Sequence[str],
+    prompts: Sequence[str],
+    latent_map: LatentMap | None = None,
+    words_of: Callable[[str], str] = clean_label,
 ) -> np.ndarray:
     """`class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
     if latent_map is None:
-        return class_matrix(lambda texts: teacher_texts(teacher, texts), labels, prompts)
+        return class_matrix(lambda texts: teacher_texts(teacher, texts), labels, prompts, words_of)
     try:
-        return class_matrix(lambda texts: teacher_texts(teacher, texts, latent_map), labels, prompts)
+        return class_matrix(lambda texts: teacher_texts(teacher, texts, latent_map), labels, prompts, words_of)
     except SameClassesError as error:
         raise SameClassesError(
             f"{latent_map.dim} dimensions ({latent_map.method}) cannot tell all {len(labels)} classes apart; keep more"
