@@ -63,8 +63,13 @@ class TestClassify:
         full = Bundle.load(folders["full"])
         typed = [" Siren ", "clock tick_Tock"]
         asked: list[str] = []
+
+        def embed_text(texts: list[str]) -> np.ndarray:
+            asked.extend(texts)
+            return tiny_text(texts)
+
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(full, "embed_text", lambda texts: asked.extend(texts) or tiny_text(texts))
+            patch.setattr(full, "embed_text", embed_text)
             full.label_table(typed)
         assert asked == ["the sound of Siren", "Siren", "the sound of clock tick_Tock", "clock tick_Tock"]
 

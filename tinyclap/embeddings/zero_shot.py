@@ -69,8 +69,8 @@ def class_matrix(
 ) -> np.ndarray:
     """One unit vector per label, (C, D) float64: the mean of its prompts' unit vectors, scaled to unit norm again.
 
-    `embed_text` maps P texts to (P, D) and is called once; `words_of` as for `prompts_for`. Prompt ensembles: Radford et
-    al. 2021, section 3.1.4. Classes that share one vector raise SameClassesError: no clip could be told apart by them.
+    `embed_text` maps P texts to (P, D) and is called once; `words_of` as for `prompts_for`. Prompt ensembles: Radford
+    et al. 2021, section 3.1.4. Classes that share one vector raise SameClassesError: nothing tells them apart.
     """
     prompts = prompts_for(labels, templates, words_of)
     texts = [text for texts in prompts for text in texts]

@@ -15,6 +15,7 @@ from tinyclap.common.files import whole_folder, write_array, write_json, write_t
 from tinyclap.common.progress import silent
 from tinyclap.embeddings import zero_shot
 from tinyclap.errors import TinyclapError
+from tinyclap.exporters.background import measured_background
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows
 from tinyclap.exporters.onnx import parity, quantize_int8
@@ -23,6 +24,7 @@ from tinyclap.exporters.onnx.student import Input, encoder_graph, frontend_graph
 from tinyclap.exporters.onnx.text import TextSide, write_text_side
 from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
+from tinyclap.runtime.background import write_background
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
@@ -129,6 +131,7 @@ class Exporter:
                 save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
             write_text(new / README, readme(manifest, options.labels))
             self._write_test_vectors(new, manifest)
+            self._write_background(new)
             sounds = parity.test_sounds(self.calibration_set.train, student.config.window_samples)
             self.progress(f"comparing with torch on {len(sounds)} sounds")
             measured = parity.check(new, student, sounds)
@@ -161,6 +164,12 @@ class Exporter:
             rounded = Bundle.load(folder, graph="int8")
             vectors["embedding_int8"] = rounded.embed(waveforms, sample_rate=self.student.sample_rate)
             write()
+
+    def _write_background(self, folder: Path) -> None:
+        """What unrelated sounds look like; the folder is a bundle then."""
+        self.progress("embedding generated sounds that are none of the labels")
+        bundle = Bundle.load(folder, graph="float")
+        write_background(folder, measured_background(bundle, self.teacher, self.prompts, self.student.latent_map))
 
     def _graphs(self) -> dict[str, onnx.ModelProto]:
         """The audio graphs by file name."""

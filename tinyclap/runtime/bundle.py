@@ -4,26 +4,32 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from tinyclap.audio.level import LOWEST_DBFS, SILENCE_BELOW_DBFS, level_dbfs
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
-from tinyclap.audio.windows import at_rate, mono, of_array, of_file, of_stream
-from tinyclap.common.checks import is_count, is_number
+from tinyclap.audio.windows import mono, of_array, of_file
+from tinyclap.embeddings.similarity import unit
 from tinyclap.embeddings.zero_shot import as_typed, class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
+from tinyclap.runtime import live
+from tinyclap.runtime.background import Background, read_background
 from tinyclap.runtime.bundle_contents import (
+    BACKGROUND,
     FLOAT_GRAPH,
     INT8_GRAPH,
     LABELS,
     TEXT_GRAPH,
     TOKENIZER,
     Manifest,
+    kept_dims,
     read_manifest,
     verify,
 )
-from tinyclap.runtime.labels import LabelTable, Prediction, read_table
+from tinyclap.runtime.judge import Answer, Judge
+from tinyclap.runtime.labels import LabelTable, read_table
 from tinyclap.runtime.session import open_session, run
 from tinyclap.runtime.sounds import Sound, as_file, one_or_many, samples_of
 from tinyclap.runtime.text_encoder import TextEncoder
@@ -31,6 +37,13 @@ from tinyclap.runtime.text_encoder import TextEncoder
 GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
 
 TEXT_FILES = (TEXT_GRAPH, TOKENIZER)  # large, and not needed where a label table is
+
+
+class Heard(NamedTuple):
+    """A sound's unit vector, float32 (embed_dim,), and the level of its loudest window (`audio.level`)."""
+
+    embedding: np.ndarray
+    level_dbfs: float
 
 
 class Bundle:
@@ -90,7 +103,7 @@ class Bundle:
             threads=threads,
             width=manifest.embed_dim,
         )
-        return cls(folder, manifest, name, session, threads or 1, _kept(folder, manifest, dim))
+        return cls(folder, manifest, name, session, threads or 1, kept_dims(folder, manifest, dim))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For `pickle`: a worker process loads the bundle anew, from where it lies."""
@@ -129,8 +142,16 @@ class Bundle:
             AudioError: a file that cannot be used.
             TinyclapError: an array that cannot be used, or one without a sample rate.
         """
-        embeddings = [self._embed_sound(sound, sample_rate) for sound in one_or_many(sounds)]
+        embeddings = [self.hear(sound, sample_rate=sample_rate).embedding for sound in one_or_many(sounds)]
         return np.stack(embeddings) if embeddings else np.empty((0, self.embed_dim), np.float32)
+
+    def hear(self, sound: Sound, *, sample_rate: float | None = None) -> Heard:
+        """Embed one sound, as `embed` does, and measure its level."""
+        total, loudest = np.zeros(self.embed_dim), LOWEST_DBFS
+        for window in self._windows(sound, sample_rate):
+            total += self.encode(window[None])[0]
+            loudest = max(loudest, level_dbfs(window))
+        return Heard(unit(total), loudest)
 
     def classify(
         self,
@@ -138,26 +159,33 @@ class Bundle:
         labels: Sequence[str] | None = None,
         top_k: int = 5,
         *,
-        sample_rate: int | None = None,
-    ) -> list[list[Prediction]]:
-        """The labels that fit each sound best, best first.
+        sample_rate: float | None = None,
+        threshold: float | None = None,
+        silence_dbfs: float = SILENCE_BELOW_DBFS,
+        multi_label: bool = False,
+    ) -> list[Answer]:
+        """The labels that fit each sound best, best first; `answer.outcome` is "label", "unknown" or "silence".
 
         Args:
             sounds: as for `embed`.
             labels: None for the bundle's own table.
             top_k: labels per sound, at most.
             sample_rate: of the arrays, Hz.
+            threshold: score that a label must reach, between 0 and 1: the share of other sounds that fit less well.
+                None for no such demand; a label alone must reach 0.95.
+            silence_dbfs: sounds of a lower level are silence.
+            multi_label: judge each label on its own, and give those alone that reach the threshold.
 
         Raises:
-            TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side.
+            TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side,
+                settings out of range, and a threshold for a bundle that was made without background sounds.
         """
-        if top_k < 1:
-            raise TinyclapError(f"top_k is {top_k}: it must be 1 or more")
-        table = self.label_table(labels)
-        return [
-            table.rank(embedding, self.manifest.logit_scale, top_k)
-            for embedding in self.embed(sounds, sample_rate=sample_rate)
-        ]
+        judge = self.judge(labels, top_k=top_k, threshold=threshold, silence_dbfs=silence_dbfs, multi_label=multi_label)
+        return [judge(*self.hear(sound, sample_rate=sample_rate)) for sound in one_or_many(sounds)]
+
+    def judge(self, labels: Sequence[str] | None = None, **settings: Any) -> Judge:
+        """What makes answers of embeddings; `settings` and errors as for `classify`."""
+        return Judge(self.label_table(labels), self.manifest.logit_scale, self.background, **settings)
 
     def label_table(self, labels: Sequence[str] | None = None) -> LabelTable:
         """Labels with their unit vectors: of the bundle's table where it has them all, else of its text side.
@@ -229,15 +257,14 @@ class Bundle:
         Raises:
             TinyclapError: settings out of range, or a block that cannot be used.
         """
-        hop_s = hop_s.item() if isinstance(hop_s, np.generic) else hop_s
-        hop = round(hop_s * self.sample_rate) if is_number(hop_s) else 0
-        if hop < 1:
-            raise TinyclapError(f"hop_s is {hop_s}: it must be at least one sample, {1 / self.sample_rate:.1g} s")
-        if not 0 <= smoothing < 1:
-            raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
-        own = at_rate(blocks, self.sample_rate if sample_rate is None else sample_rate, self.sample_rate)
-        windows = of_stream(own, self.manifest.window_samples, hop)
-        return self._smoothed(windows, smoothing)
+        return live.embeddings(self, blocks, hop_s=hop_s, smoothing=smoothing, sample_rate=sample_rate)
+
+    @cached_property
+    def background(self) -> Background | None:
+        """What sounds look like that are none of the labels; None for a bundle without it."""
+        if BACKGROUND not in self.manifest.files:
+            return None
+        return read_background(self.folder, self.manifest.embed_dim).mapped(self._first)
 
     @cached_property
     def _table(self) -> LabelTable | None:
@@ -261,19 +288,15 @@ class Bundle:
             )
         return encoder
 
-    def _embed_sound(self, sound: Sound, sample_rate: float | None) -> np.ndarray:
+    def _windows(self, sound: Sound, sample_rate: float | None) -> Iterator[np.ndarray]:
+        """Float32 (window,) at the bundle's rate."""
         window = self.manifest.window_samples
         array = samples_of(sound, sample_rate)
         if array is not None:
-            return self._embed(of_array(mono(*array, self.sample_rate), window))
+            yield from of_array(mono(*array, self.sample_rate), window)
+            return
         with as_file(sound) as path:
-            return self._embed(of_file(path, self.sample_rate, window))
-
-    def _embed(self, windows: Iterable[np.ndarray]) -> np.ndarray:
-        total = np.zeros(self.embed_dim)
-        for window in windows:
-            total += self.encode(window[None])[0]
-        return _unit(total)
+            yield from of_file(path, self.sample_rate, window)
 
     def _first(self, embeddings: np.ndarray) -> np.ndarray:
         """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""
@@ -282,35 +305,7 @@ class Bundle:
         kept = embeddings[:, : self.embed_dim]
         return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
 
-    def _smoothed(
-        self, windows: Iterable[tuple[int, np.ndarray]], smoothing: float
-    ) -> Iterator[tuple[float, np.ndarray]]:
-        smooth = None
-        for end, window in windows:
-            embedding = self.encode(window[None])[0].astype(np.float64)
-            smooth = embedding if smooth is None else smoothing * smooth + (1 - smoothing) * embedding
-            yield end / self.sample_rate, _unit(smooth)
-
 
 def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int) -> Bundle:
     name: Any = {file: key for key, file in GRAPHS.items()}[graph]
     return Bundle.load(folder, graph=name, providers=providers, threads=threads, dim=dim)
-
-
-def _kept(folder: Path, manifest: Manifest, dim: int | None) -> int:
-    """How many dimensions are kept of those asked for."""
-    full = manifest.embed_dim
-    if dim is None or dim == full:
-        return full
-    if not is_count(dim) or dim > full:
-        raise TinyclapError(f"dim is {dim}: bundle {folder} has {full} dimensions; allowed: 1 to {full}")
-    if not (manifest.latent_map and manifest.latent_map["nested"]):
-        raise TinyclapError(
-            f"dim is {dim}: the first dimensions of bundle {folder} are no better than others; export a run that was "
-            "pruned by rotation (`tinyclap prune --dim`)"
-        )
-    return dim
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)

@@ -20,7 +20,7 @@ FILE_NAMES = (*NOT_LINES, ".txt", ".lst", ".labels")
 
 
 class Prediction(NamedTuple):
-    """How well a label fits a sound; `probability` is the softmax over all labels of logit_scale times `cosine`."""
+    """How well a label fits a sound; `judge.Judge` says what its `probability` is."""
 
     label: str
     cosine: float
@@ -54,13 +54,9 @@ class LabelTable:
             there = f"it has {len(known)} labels" + (f", among them {listed(similar)}" if similar else "")
         return f"no embedding of {listed(absent, MAX_NAMES)}; {there}"
 
-    def rank(self, embedding: np.ndarray, logit_scale: float, top_k: int) -> list[Prediction]:
-        """The `top_k` labels nearest to a unit vector (D,), nearest first."""
-        cosines = self.embeddings.astype(np.float64) @ embedding
-        odds = np.exp(logit_scale * (cosines - cosines.max()))
-        probabilities = odds / odds.sum()
-        best = np.argsort(-cosines, kind="stable")[:top_k]
-        return [Prediction(self.labels[row], float(cosines[row]), float(probabilities[row])) for row in best]
+    def cosines(self, embedding: np.ndarray) -> np.ndarray:
+        """Of each label to a unit vector (D,): float64 (C,)."""
+        return self.embeddings.astype(np.float64) @ embedding
 
 
 def read_table(folder: Path, embed_dim: int) -> LabelTable:
