@@ -16,7 +16,7 @@ from tests.support.commands import RATE, Run
 from tinyclap.audio import microphone
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.judge import Answer
-from tinyclap.runtime.live import answers
+from tinyclap.runtime.live.answers import answers
 
 
 class TestListen:

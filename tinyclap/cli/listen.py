@@ -46,7 +46,7 @@ def listen(
     from tinyclap.audio import microphone as live
     from tinyclap.audio import windows
     from tinyclap.runtime.labels import read_labels
-    from tinyclap.runtime.live import answers
+    from tinyclap.runtime.live.answers import answers
 
     wanted = None if labels is None else read_labels(labels)
     loaded = load_bundle(bundle, threads, provider, int8)

@@ -4,17 +4,16 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from tinyclap.audio.level import LOWEST_DBFS, SILENCE_BELOW_DBFS, level_dbfs
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
-from tinyclap.audio.windows import mono, of_array, of_file
+from tinyclap.audio.windows import of_array
 from tinyclap.embeddings.similarity import unit
 from tinyclap.embeddings.zero_shot import as_typed, class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime import live
 from tinyclap.runtime.background import Background, read_background
 from tinyclap.runtime.bundle_contents import (
     BACKGROUND,
@@ -28,22 +27,17 @@ from tinyclap.runtime.bundle_contents import (
     read_manifest,
     verify,
 )
-from tinyclap.runtime.judge import Answer, Judge
+from tinyclap.runtime.judge import Answer, Heard, Judge
 from tinyclap.runtime.labels import LabelTable, read_table
+from tinyclap.runtime.live import answers
 from tinyclap.runtime.session import open_session, run
-from tinyclap.runtime.sounds import Sound, as_file, one_or_many, samples_of
+from tinyclap.runtime.sounds import Sound, one_or_many, stretches
 from tinyclap.runtime.text_encoder import TextEncoder
+from tinyclap.runtime.timed import timed_embeddings
 
 GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
 
 TEXT_FILES = (TEXT_GRAPH, TOKENIZER)  # large, and not needed where a label table is
-
-
-class Heard(NamedTuple):
-    """A sound's unit vector, float32 (embed_dim,), and the level of its loudest window (`audio.level`)."""
-
-    embedding: np.ndarray
-    level_dbfs: float
 
 
 class Bundle:
@@ -187,6 +181,22 @@ class Bundle:
         """What makes answers of embeddings; `settings` and errors as for `classify`."""
         return Judge(self.label_table(labels), self.manifest.logit_scale, self.background, **settings)
 
+    def embed_windows(
+        self, sound: Sound, hop_s: float | None = None, *, sample_rate: float | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Embed every window of a sound, which is read piece by piece.
+
+        Args:
+            sound: as for `embed`, one.
+            hop_s: time from one window to the next, seconds; None for a window. The last one is aligned to the end.
+            sample_rate: of an array, Hz.
+
+        Returns:
+            Start and end of each window in seconds, float64 (N, 2), and unit-norm float32 (N, embed_dim).
+        """
+        rows = list(timed_embeddings(self, sound, hop_s, sample_rate=sample_rate))
+        return np.array([row[:2] for row in rows]), np.stack([row[2] for row in rows])
+
     def label_table(self, labels: Sequence[str] | None = None) -> LabelTable:
         """Labels with their unit vectors: of the bundle's table where it has them all, else of its text side.
 
@@ -257,7 +267,7 @@ class Bundle:
         Raises:
             TinyclapError: settings out of range, or a block that cannot be used.
         """
-        return live.embeddings(self, blocks, hop_s=hop_s, smoothing=smoothing, sample_rate=sample_rate)
+        return answers.embeddings(self, blocks, hop_s=hop_s, smoothing=smoothing, sample_rate=sample_rate)
 
     @cached_property
     def background(self) -> Background | None:
@@ -290,13 +300,8 @@ class Bundle:
 
     def _windows(self, sound: Sound, sample_rate: float | None) -> Iterator[np.ndarray]:
         """Float32 (window,) at the bundle's rate."""
-        window = self.manifest.window_samples
-        array = samples_of(sound, sample_rate)
-        if array is not None:
-            yield from of_array(mono(*array, self.sample_rate), window)
-            return
-        with as_file(sound) as path:
-            yield from of_file(path, self.sample_rate, window)
+        for stretch in stretches(sound, sample_rate, self.sample_rate, self.manifest.window_samples):
+            yield from of_array(stretch, self.manifest.window_samples)
 
     def _first(self, embeddings: np.ndarray) -> np.ndarray:
         """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol, cast
 import numpy as np
 
 from tinyclap.audio.checks import AudioError
+from tinyclap.audio.windows import mono, read_chunks
 from tinyclap.errors import TinyclapError
 
 MOST_CHANNELS = 32  # an axis as short as this may be of channels
@@ -92,6 +93,20 @@ def as_file(sound: Sound) -> Iterator[Path]:
         path = Path(folder) / (Path(name).name if _is_file(sound) and Path(name).suffix else "bytes")
         path.write_bytes(content)
         yield path
+
+
+def stretches(sound: Sound, sample_rate: float | None, own_rate: int, window: int) -> Iterator[np.ndarray]:
+    """Consecutive pieces (n,) of a sound at `own_rate` Hz: all but the last of whole windows, the last of one or more.
+
+    Raises:
+        TinyclapError, AudioError: as `samples_of` and `as_file`, and of what cannot be used.
+    """
+    array = samples_of(sound, sample_rate)
+    if array is not None:
+        yield mono(*array, own_rate)
+        return
+    with as_file(sound) as path:
+        yield from read_chunks(path, own_rate, window)
 
 
 def _is_file(sound: object) -> bool:

@@ -7,10 +7,10 @@ import numpy as np
 
 from tinyclap.audio.level import level_dbfs
 from tinyclap.audio.windows import at_rate, of_stream
-from tinyclap.common.checks import is_number
 from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.judge import Answer, Judge
+from tinyclap.runtime.timed import samples_in
 
 if TYPE_CHECKING:
     from tinyclap.runtime.bundle import Bundle
@@ -91,10 +91,7 @@ def _windows(
     bundle: "Bundle", blocks: Iterable[np.ndarray], hop_s: float, smoothing: float, sample_rate: float | None
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds so far and the last window, for every hop; the settings are checked at once."""
-    hop_s = hop_s.item() if isinstance(hop_s, np.generic) else hop_s
-    hop = round(hop_s * bundle.sample_rate) if is_number(hop_s) else 0
-    if hop < 1:
-        raise TinyclapError(f"hop_s is {hop_s}: it must be at least one sample, {1 / bundle.sample_rate:.1g} s")
+    hop = samples_in(hop_s, bundle.sample_rate)
     if not 0 <= smoothing < 1:
         raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
     own = at_rate(blocks, bundle.sample_rate if sample_rate is None else sample_rate, bundle.sample_rate)
