@@ -15,7 +15,7 @@ from tinyclap.runtime.background import Background
 from tinyclap.runtime.labels import LabelTable, Prediction
 
 Outcome = Literal["label", "unknown", "silence"]
-ONE_LABEL_THRESHOLD = 0.95  # where nothing else is asked for: a label alone has no others to be compared with
+DEFAULT_THRESHOLD = 0.95  # where nothing else is asked for: a label alone has no others to be compared with
 
 
 class Heard(NamedTuple):
@@ -33,6 +33,7 @@ class Answer(list[Prediction]):
         level_dbfs: of the sound's loudest window, see `audio.level`.
         scores: of each prediction, its share of other sounds that fit less well; None where nothing tells.
         threshold: the score that a label had to reach; None for no such demand.
+        multi_label: each label was judged on its own.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Answer(list[Prediction]):
         level_dbfs: float,
         scores: tuple[float, ...] | None = None,
         threshold: float | None = None,
+        multi_label: bool = False,
     ) -> None:
         super().__init__(predictions)
         self.outcome: Outcome = outcome
         self.level_dbfs = level_dbfs
         self.scores = scores
         self.threshold = threshold
+        self.multi_label = multi_label
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Judge:
         logit_scale: the factor between cosine similarity and logits.
         background: what unrelated sounds look like; None where nobody measured it.
         top_k: labels in an answer, at most.
-        threshold: score that a label must reach; None for no such demand, or ONE_LABEL_THRESHOLD of a label alone.
+        threshold: score that a label must reach; None for no such demand, or DEFAULT_THRESHOLD of a label alone.
         silence_dbfs: sounds of a lower level are silence.
         multi_label: judge each label on its own, and give those alone that reach the threshold.
 
@@ -119,6 +122,7 @@ class Judge:
             level_dbfs=level_dbfs,
             scores=None if self.background is None else tuple(float(scores[row]) for row in chosen),
             threshold=self._least or None,
+            multi_label=self.multi_label,
         )
 
     def is_silence(self, level_dbfs: float) -> bool:
@@ -127,7 +131,12 @@ class Judge:
 
     def silence(self, level_dbfs: float) -> Answer:
         """The answer to a sound that `is_silence`."""
-        return Answer(outcome="silence", level_dbfs=level_dbfs, threshold=self._least or None)
+        return Answer(
+            outcome="silence",
+            level_dbfs=level_dbfs,
+            threshold=self._least or None,
+            multi_label=self.multi_label,
+        )
 
     @property
     def _alone(self) -> bool:
@@ -143,7 +152,7 @@ class Judge:
         """The score that a label must reach; 0 for none."""
         if self.threshold is not None:
             return self.threshold
-        return ONE_LABEL_THRESHOLD if self._alone and self.background is not None else 0.0
+        return DEFAULT_THRESHOLD if self._alone and self.background is not None else 0.0
 
     @cached_property
     def _usual(self) -> np.ndarray:
