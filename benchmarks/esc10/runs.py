@@ -12,7 +12,7 @@ from tinyclap.runs.folder import check_run
 
 # Every clip heard as it is, in a recipe's keys; its length stays the recipe's.
 FIXED_VIEWS = [
-    f"views.{key}={value}" for key, value in asdict(FIXED).items() if key not in ("duration_s", "noise_snr_db")
+    f"views.{key}={value}" for key, value in asdict(FIXED).items() if value is not None and key != "duration_s"
 ]
 
 

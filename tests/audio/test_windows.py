@@ -1,10 +1,12 @@
 """One embedding per clip: a brute-force reference, and independence of batch size and neighbours."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tinyclap.audio import windows
 from tinyclap.errors import TinyclapError
 from tinyclap.models.long_audio import embed_long, repeat_pad
 
@@ -31,7 +33,8 @@ def reference(waveform: Tensor) -> Tensor:
     if len(waveform) < WINDOW:
         return encode(torch.stack([waveform[i % len(waveform)] for i in range(WINDOW)])[None])[0]
     starts = [*range(0, len(waveform) - WINDOW, WINDOW), len(waveform) - WINDOW]
-    total = sum(encode(waveform[start : start + WINDOW][None])[0] for start in starts)
+    windows = [waveform[start : start + WINDOW] for start in starts]
+    total = sum((window.square().mean().sqrt() + 1e-6) * encode(window[None])[0] for window in windows)
     assert isinstance(total, Tensor)
     return total / total.norm()
 
@@ -93,3 +96,39 @@ def test_wrong_shapes_are_refused(shape: tuple[int, ...], lengths: Tensor | None
 def test_nothing_to_embed_is_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(TinyclapError, match="clip lengths must lie in"):
         embed(torch.zeros(shape))
+
+
+def test_silence_says_nothing() -> None:
+    sound = torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(2))
+    with_silence = F.pad(sound, (0, 5 * WINDOW))
+    torch.testing.assert_close(embed(with_silence), embed(sound), atol=1e-4, rtol=0)
+
+
+def test_a_sound_that_is_silent_throughout_has_an_embedding() -> None:
+    torch.testing.assert_close(embed(torch.zeros(1, 3 * WINDOW)), encode(torch.zeros(1, WINDOW)))
+
+
+@pytest.mark.parametrize(("length", "hop"), [(5, 3), (10, 3), (11, 3), (35, 3), (35, 10), (40, 7)])
+def test_windows_may_overlap(length: int, hop: int) -> None:
+    waveform = np.arange(length, dtype=np.float32)
+    found = [window.tolist() for window in windows.of_array(waveform, WINDOW, hop)]
+    starts = list(range(0, max(length - WINDOW, 0) + 1, hop))
+    if length > WINDOW and starts[-1] != length - WINDOW:
+        starts.append(length - WINDOW)
+    expected = [np.resize(waveform[start : start + WINDOW], WINDOW).tolist() for start in starts]
+    assert found == expected
+
+
+class TestStreams:
+    def test_opposite_channels_do_not_cancel(self) -> None:
+        tone = np.sin(np.arange(300, dtype=np.float32))
+        blocks = [np.zeros((7, 2)), *(np.stack([0.5 * part, -0.5 * part], axis=1) for part in np.split(tone, 3))]
+        heard = np.concatenate(list(windows.at_rate(blocks, 16_000, 16_000)))
+        np.testing.assert_allclose(heard[7:], 0.5 * tone, rtol=1e-6)
+
+    def test_one_channel(self) -> None:
+        blocks = [np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)]
+        [heard] = windows.at_rate(blocks, 16_000, 16_000, channel=2)
+        assert heard.tolist() == pytest.approx([0.2, 0.4])
+        with pytest.raises(TinyclapError, match="channel is 3; it has 2 channels, counted from 1"):
+            list(windows.at_rate(blocks, 16_000, 16_000, channel=3))

@@ -18,13 +18,13 @@ import numpy as np
 import soundfile
 import soxr
 
+from tinyclap.audio import channels as several
 from tinyclap.audio.checks import AudioError, WrongSamplesError, wrong_rate, wrong_samples
 from tinyclap.audio.rewritten import Forward, readable
 from tinyclap.errors import TinyclapError
 
 CHUNK_FRAMES = 2**16  # decoded at a time
 JUDGED_S = 10.0  # of a file, whether its channels cancel
-OPPOSITE = 1e-3  # power of the mean over that of the channels, where they do
 MARGIN_S = 0.05  # decoded around a piece, longer than soxr's filter from 8 kHz upwards
 # Decoded and dropped before a piece. After a seek libsndfile's mp3 is wrong for some frames (bit reservoir), and its
 # Vorbis for the last Ogg page (<= 255 packets of 1024) is off by as much as the encoder trimmed from the end.
@@ -51,12 +51,22 @@ def info(path: Path | str) -> AudioInfo:
         return AudioInfo(file.frames / file.samplerate, file.samplerate, file.channels)
 
 
-def read(path: Path | str, sample_rate: int, start_s: float = 0.0, duration_s: float | None = None) -> np.ndarray:
+def read(
+    path: Path | str,
+    sample_rate: int,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+    channel: int | None = None,
+) -> np.ndarray:
     """The file, or `duration_s` of it from `start_s` on: float32 (T,), mono, at `sample_rate` Hz.
 
-    Shorter than `duration_s` where the file ends before. Silence is left to `checks.fault`. Raises AudioError when the
-    file is missing, empty, truncated, no audio, ends before `start_s`, or holds NaN, infinite or huge samples, and
-    TinyclapError for a sample rate or a span that is not positive.
+    Shorter than `duration_s` where the file ends before. Of several channels it is the mean, the louder one of two that
+    would cancel each other, or the one that `channel` names, counted from 1. Silence is left to `checks.fault`.
+
+    Raises:
+        AudioError: the file is missing, empty, truncated, no audio, ends before `start_s`, lacks the channel, or holds
+            NaN, infinite or huge samples.
+        TinyclapError: a sample rate or a span that is not positive.
     """
     _check_positive(sample_rate=sample_rate, duration_s=duration_s)
     if not (start_s >= 0 and math.isfinite(start_s)):
@@ -72,8 +82,11 @@ def read(path: Path | str, sample_rate: int, start_s: float = 0.0, duration_s: f
         if duration_s is not None:
             length = max(1, round(duration_s * sample_rate))
             last = min(last, math.ceil((start_s + duration_s + MARGIN_S) * file.samplerate))
-        channel = _one_channel(Path(path), file.channels)
-        chunks = [_mono(chunk, channel) for chunk in _decoded(file, first, last)]
+        reason = None if channel is None else several.missing(channel, file.channels)
+        if reason:
+            raise AudioError(str(path), reason)
+        one = _one_channel(Path(path), file.channels) if channel is None else channel
+        chunks = [several.mixed(chunk, one) for chunk in _decoded(file, first, last)]
         waveform = np.concatenate(chunks or [np.empty(0, np.float32)])
         wrong = wrong_samples(waveform, file.samplerate, first / file.samplerate)
         if wrong:
@@ -164,16 +177,8 @@ def _decoded(file: soundfile.SoundFile, first: int, last: int) -> Iterator[np.nd
         yield chunk[max(0, first - start) :]
 
 
-def _mono(chunk: np.ndarray, channel: int | None) -> np.ndarray:
-    with np.errstate(invalid="ignore", over="ignore"):  # infinite samples are reported afterwards
-        return chunk.mean(axis=1) if channel is None else chunk[:, channel]
-
-
 def _one_channel(path: Path, channels: int) -> int | None:
-    """The channel that stands for a file whose channels would cancel one another; None where their mean does.
-
-    A microphone wired the wrong way round makes one channel the other's negative. Judged by the file's beginning.
-    """
+    """The channel that stands for a file whose channels would cancel one another, by its beginning; else None."""
     if channels == 1:
         return None
     status = path.stat()
@@ -184,16 +189,13 @@ def _one_channel(path: Path, channels: int) -> int | None:
 def _loudest_of_opposite(path: Path, *_: int) -> int | None:
     with _opened(path) as file:
         last = min(file.frames, round(JUDGED_S * file.samplerate))
-        beginning = np.concatenate(list(_decoded(file, 0, last)) or [np.zeros((1, 2))]).astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        power, mixed = np.square(beginning).mean(axis=0), float(np.square(beginning.mean(axis=1)).mean())
-    if not (np.isfinite(power).all() and power.mean() > 0 and mixed < OPPOSITE * power.mean()):
-        return None
-    loudest = int(power.argmax())
-    warnings.warn(
-        f"{path}: its channels are opposite in polarity and would cancel; channel {loudest + 1} is taken", stacklevel=2
-    )
-    return loudest
+        beginning = np.concatenate(list(_decoded(file, 0, last)) or [np.zeros((1, 2))])
+    louder = several.louder_of_opposite(beginning)
+    if louder is not None:
+        warnings.warn(
+            f"{path}: its channels are opposite in polarity and would cancel; channel {louder} is taken", stacklevel=2
+        )
+    return louder
 
 
 def _check_positive(**settings: float | None) -> None:

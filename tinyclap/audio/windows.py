@@ -1,7 +1,8 @@
 """Which stretches of a sound the encoder gets: of an array, of a file of any length, of a live stream.
 
-A sound longer than a window is cut into consecutive windows, the last one aligned to the end; a shorter one is repeated
-as a whole and cut. Every window is float32 (window,) at the encoder's rate; `window` and `hop` are in samples.
+A sound longer than a window is cut into windows, one after the other or every `hop` samples, the last one aligned to
+the end; a shorter one is repeated as a whole and cut. Every window is float32 (window,) at the encoder's rate; `window`
+and `hop` are in samples. In the mean of their embeddings windows weigh as their `level`: silence says nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,43 +11,69 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from tinyclap.audio import checks, files
+from tinyclap.audio import channels, checks, files
 from tinyclap.audio.files import repeat_pad
 from tinyclap.common.checks import is_number
 from tinyclap.errors import TinyclapError
 
 STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
+FAINTEST = 1e-6
 
 
-def of_array(waveform: np.ndarray, window: int) -> Iterator[np.ndarray]:
+def of_array(waveform: np.ndarray, window: int, hop: int | None = None) -> Iterator[np.ndarray]:
     """The windows of a waveform (T,) that is not empty."""
-    for start in window_starts(len(waveform), window):
+    for start in window_starts(len(waveform), window, hop):
         yield fit(waveform[start:], window)
 
 
-def of_file(path: Path | str, sample_rate: int, window: int) -> Iterator[np.ndarray]:
+def of_file(
+    path: Path | str, sample_rate: int, window: int, hop: int | None = None, channel: int | None = None
+) -> Iterator[np.ndarray]:
     """The windows of an audio file of any length, in bounded memory: those of the whole file (to 2e-6).
 
     Raises:
-        AudioError: the file cannot be decoded, is shorter than 10 ms, or holds NaN or infinite samples.
+        AudioError: the file cannot be decoded, is shorter than 10 ms, holds NaN or infinite samples, or lacks the
+            channel (see `channels.mixed`).
     """
-    for stretch in read_chunks(path, sample_rate, window):
-        yield from of_array(stretch, window)
+    hop = hop or window
+    for stretch in read_chunks(path, sample_rate, hop, window, channel):
+        yield from of_array(stretch, window, hop)
 
 
-def read_chunks(path: Path | str, sample_rate: int, window: int) -> Iterator[np.ndarray]:
-    """A file of any length in stretches of whole windows, except that the last holds a whole window and the rest.
+def read_chunks(
+    path: Path | str, sample_rate: int, hop: int, window: int | None = None, channel: int | None = None
+) -> Iterator[np.ndarray]:
+    """A file of any length in stretches of whole hops, each with the rest of its last window if windows overlap.
+
+    The last stretch holds a whole window and the rest.
 
     Raises:
         AudioError: as `of_file`.
     """
-    length = max(1, int(STRETCH_S * sample_rate) // window) * window
+    window = window or hop
+    length = max(1, int(STRETCH_S * sample_rate) // hop) * hop
+    overlap = max(0, window - hop)
     left = files.info(path).duration_s * sample_rate
     start = 0
+
+    def read(duration: int | None) -> np.ndarray:
+        duration_s = None if duration is None else duration / sample_rate
+        waveform = files.read(path, sample_rate, start / sample_rate, duration_s, channel=channel)
+        return _usable(waveform, sample_rate, str(path))
+
     while left > length + window:
-        yield _usable(files.read(path, sample_rate, start / sample_rate, length / sample_rate), sample_rate, str(path))
+        yield read(length + overlap)
         start, left = start + length, left - length
-    yield _usable(files.read(path, sample_rate, start / sample_rate), sample_rate, str(path))
+    yield read(None)
+
+
+def level(window: np.ndarray) -> float:
+    """What a window (n,) weighs in the mean of a sound's embeddings: the root of its mean square, and a little more.
+
+    Two seconds in a second of sound and a second of silence so get the embedding of the sound (the little, -120 dB of
+    full scale, is for sounds that are silent throughout).
+    """
+    return float(np.sqrt(np.mean(np.square(window, dtype=np.float64)))) + FAINTEST
 
 
 def mono(samples: np.ndarray, rate: float, sample_rate: int) -> np.ndarray:
@@ -82,11 +109,17 @@ def of_stream(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[t
         yield position, fit(recent, window)
 
 
-def at_rate(blocks: Iterable[np.ndarray], block_rate: float, sample_rate: int) -> Iterator[np.ndarray]:
+def at_rate(
+    blocks: Iterable[np.ndarray], block_rate: float, sample_rate: int, channel: int | None = None
+) -> Iterator[np.ndarray]:
     """A stream of blocks, (n,) or (n, channels) in [-1, 1], as mono float32 blocks at another sample rate.
 
+    Channels are averaged, or `channel`, from 1, is taken; from the first block on in which they would cancel each
+    other, the louder one of that is.
+
     Raises:
-        TinyclapError: no sample rate, or a block of integers, of another shape, or with NaN, infinite or huge samples.
+        TinyclapError: no sample rate, no such channel, or a block of integers, of another shape, or with NaN, infinite
+            or huge samples.
     """
     _check_rate(block_rate)
     resampler = soxr.ResampleStream(block_rate, sample_rate, 1, dtype="float32", quality="HQ")
@@ -97,7 +130,10 @@ def at_rate(blocks: Iterable[np.ndarray], block_rate: float, sample_rate: int) -
         floats = _floats(block, block_rate, "stream: a block")
         if len(np.atleast_2d(floats)) == 1:  # a single row is of samples, not of channels
             floats = floats.reshape(-1)
-        samples = floats.mean(axis=1) if floats.ndim == 2 else floats
+        frames = floats.reshape(len(floats), -1)
+        if channel is None:
+            channel = channels.louder_of_opposite(frames)
+        samples = channels.mixed(frames, channel)
         yield samples if block_rate == sample_rate else resampler.resample_chunk(samples)
     if block_rate != sample_rate:
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
@@ -136,10 +172,10 @@ def fit(waveform: np.ndarray, length: int) -> np.ndarray:
     return repeat_pad(waveform[:length], length)
 
 
-def window_starts(length: int, window: int) -> list[int]:
-    """Where the windows of a sound begin, in samples: consecutive, the last one aligned to the end.
+def window_starts(length: int, window: int, hop: int | None = None) -> list[int]:
+    """Where the windows of a sound begin, in samples: every `hop` (one after the other), the last aligned to the end.
 
     None holds padding, but for the only one of a sound shorter than a window.
     """
-    starts = list(range(0, max(1, length - window + 1), window))
+    starts = list(range(0, max(1, length - window + 1), hop or window))
     return starts if starts[-1] + window >= length else [*starts, length - window]

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.runtime.bundle import Bundle
@@ -77,7 +78,7 @@ class TimedGraph:
         values = json.loads(text)
         for name in ("source", "path"):
             values[name] = Path(values[name])
-        frontend = values["frontend"] and FrontendSpec(**values["frontend"])
+        frontend = values["frontend"] and spec_of(values["frontend"], "frontend")
         return cls(**values | {"frontend": frontend, "clip": tuple(values["clip"])})
 
     def open(self, provider: str | None, threads: int) -> tuple[Encode, str]:

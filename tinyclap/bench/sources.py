@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.bench.model import Kind, TimedGraph
-from tinyclap.common.checks import arguments, is_count, is_number
+from tinyclap.common.checks import is_count, is_number
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import find_run
 from tinyclap.runtime.bundle import TEXT_FILES
@@ -174,7 +175,7 @@ def _metadata(path: Path, text: str) -> dict[str, Any]:
         metadata = {"parameters": None, **metadata, **own}  # nothing is counted that a bundle should tell
     if metadata.get("frontend") is None:
         return metadata | {"frontend": None}
-    spec = FrontendSpec(**arguments(metadata["frontend"], FrontendSpec, f"{place}: frontend"))
+    spec = spec_of(metadata["frontend"], f"{place}: frontend")
     return metadata | {"frontend": spec, "sample_rate": spec.sample_rate}
 
 

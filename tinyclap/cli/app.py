@@ -164,13 +164,17 @@ def evaluate(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Another key, e.g. download=true or max_bad_share=0.2."),
     ] = None,
+    degrade: Annotated[
+        list[str] | None,
+        typer.Option("--degrade", metavar="HOW", help="Also degraded: standard, or e.g. snr=10,level=-30. Repeatable."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's student by zero-shot accuracy beside its teacher."""
     folder = chosen_run(run)
     from tinyclap.pipelines.evaluate import evaluate_run
 
-    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [])
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [], degrade=degrade or [])
     _conclude(folder, as_json, evaluation)
 
 

@@ -38,16 +38,25 @@ def is_count(value: object, at_least: int = 1) -> bool:
     return type(value) is int and value >= at_least
 
 
+LATER = {"later": True}
+"""Metadata of a dataclass field that files of earlier versions lack; its default is what they meant."""
+
+
 def arguments(values: object, kind: type, place: str) -> dict[str, Any]:
-    """The keyword arguments of a dataclass as read from JSON. Unknown and missing keys are a TinyclapError."""
-    return exact_keys(values, [entry.name for entry in dataclasses.fields(kind)], place)
+    """The keyword arguments of a dataclass as read from JSON.
+
+    Unknown keys are a TinyclapError, and missing ones but for those of `LATER`.
+    """
+    fields = dataclasses.fields(kind)
+    later = [entry.name for entry in fields if entry.metadata.get("later")]
+    return exact_keys(values, [entry.name for entry in fields], place, later)
 
 
-def exact_keys(values: object, known: Collection[str], place: str) -> dict[str, Any]:
-    """An object read from JSON, which must have exactly the known keys; anything else is a TinyclapError."""
+def exact_keys(values: object, known: Collection[str], place: str, optional: Collection[str] = ()) -> dict[str, Any]:
+    """An object read from JSON, which must have exactly the known keys but for optional ones, or TinyclapError."""
     if not isinstance(values, Mapping):
         raise TinyclapError(f"{place} is {values!r}, expected an object with the keys {', '.join(sorted(known))}")
-    found = {"unknown": sorted(set(values) - set(known)), "missing": sorted(set(known) - set(values))}
+    found = {"unknown": sorted(set(values) - set(known)), "missing": sorted(set(known) - set(optional) - set(values))}
     problems = [f"{what} {', '.join(names)}" for what, names in found.items() if names]
     if problems:
         raise TinyclapError(f"keys of {place}: {'; '.join(problems)}; another version of tinyclap wrote them")

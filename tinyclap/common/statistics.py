@@ -104,6 +104,17 @@ def paired_comparison(
     return result
 
 
+def paired_difference(
+    first: np.ndarray, second: np.ndarray, recordings: np.ndarray, n_bootstrap: int, seed: int
+) -> tuple[float, list[float]]:
+    """The mean of second minus first, both (N,) in [0, 1], with its paired cluster bootstrap interval."""
+    columns = np.stack([np.ones(len(first)), second.astype(float) - first], axis=1)
+    n_clips, sums = bootstrap_sums(columns, recordings, n_bootstrap, seed).T
+    difference = float(np.mean(columns[:, 1]))
+    margin = unseen_share(int(recordings.max()) + 1)
+    return difference, interval(difference, sums / n_clips, margin, (-1.0, 1.0))
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Exact two-sided p-value that two models are right equally often (McNemar 1947, binomial form).
 

@@ -82,6 +82,8 @@ class PretrainRecipe(Section):
                 "text.kind",
                 f'got "{self.text.kind}", allowed: "scratch" with audio.kind: htsat (they make one ClapModel)',
             )
+        if self.views.student is not None:
+            yield "views.student", "got degradations, allowed: null with task: pretrain"
         if len(self.views.durations_s) > 1:
             yield "views.duration_s", "got several, allowed: one with task: pretrain"
         elif self.audio.kind == "htsat" and self.views.longest_s != HTSAT_WINDOW_S:

@@ -1,20 +1,38 @@
 """One embedding for each clip of a decoded data set."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tinyclap.audio.windows import FAINTEST
 from tinyclap.common.progress import counted
 from tinyclap.common.row_store import (
     BLOCK_ROWS,
 )
-from tinyclap.data.decoded import Decoded
+from tinyclap.data.decoded import Window
 
 
-def clip_embeddings(embed: Callable[[Tensor, Tensor], Tensor], decoded: Decoded, *, progress: str) -> np.ndarray:
-    """Whole clips: the windows that a long one was decoded into are averaged, weighted by their length.
+class Clips(Protocol):
+    """Decoded clips, as they are or degraded; see `decoded.Decoded`."""
+
+    windows: list[Window]
+    n_clips: int
+    fingerprint: str
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        ...
+
+    def waveform(self, index: int) -> np.ndarray:
+        """Samples of a window, float32 (T,)."""
+        ...
+
+
+def clip_embeddings(embed: Callable[[Tensor, Tensor], Tensor], decoded: Clips, *, progress: str) -> np.ndarray:
+    """Whole clips: the windows that a long one was decoded into are averaged, weighted by their length and level.
 
     Args:
         embed: waveforms (B, T) and lengths (B,) -> unit-norm (B, D).
@@ -33,7 +51,7 @@ def clip_embeddings(embed: Callable[[Tensor, Tensor], Tensor], decoded: Decoded,
         rows = embed(torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), lengths).cpu().numpy()
         sums = np.zeros((decoded.n_clips, rows.shape[1]), np.float32) if sums is None else sums
         windows = [decoded.windows[index] for index in indices]
-        weights = np.array([[window.duration_s] for window in windows], np.float32)
+        weights = np.array([[window.duration_s * (window.rms + FAINTEST)] for window in windows], np.float32)
         np.add.at(sums, [window.clip for window in windows], weights * rows)
     assert sums is not None
     return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)

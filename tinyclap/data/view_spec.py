@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from annotated_types import Ge, Gt, Le, MinLen
 
 from tinyclap.common.settings import Conflicts, Settings
+from tinyclap.data.degradation_spec import DegradationSpec
 
 VERSION = 1  # of draw and render: raised when a view would sound different, so that stored ones are made again
 GRID_S = 0.01  # of times within clips: whole samples at every common rate, so that none gets another offset
@@ -36,6 +37,7 @@ class ViewSpec(Settings):
         noise_snr_db: lowest signal-to-noise ratio of added coloured noise (highest: 30 dB above); None adds none.
         time_mask_s: longest stretch that is silenced.
         band_mask_octaves: widest band that is removed.
+        student: how the student may hear a view degraded, which its teacher hears as it is; None: it hears the same.
 
     Raises:
         NotAllowedError: naming the first bad field, its value and what is allowed.
@@ -54,6 +56,7 @@ class ViewSpec(Settings):
     noise_snr_db: Annotated[float, Ge(-20), Le(30)] | None = None
     time_mask_s: Annotated[float, Ge(0)] = 0.0
     band_mask_octaves: Annotated[float, Ge(0), Le(10)] = 0.0
+    student: DegradationSpec | None = None
 
     def conflicts(self) -> Conflicts:
         """A silence as long as the shortest view."""
@@ -76,8 +79,8 @@ class ViewSpec(Settings):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything that decides how a view sounds (not of the seed, and not of how many there are)."""
-        settings = {key: value for key, value in asdict(self).items() if key not in ("seed", "per_clip")}
+        """Hash of all that decides how a view sounds to a teacher (not of the seed, nor of how many there are)."""
+        settings = {key: value for key, value in asdict(self).items() if key not in ("seed", "per_clip", "student")}
         constants = [VERSION, GRID_S, NOISE_RATE, SPEED_STEPS, MIX_SNR_DB, BAND_HZ]
         return hashlib.blake2b(json.dumps([settings, constants], sort_keys=True).encode(), digest_size=16).hexdigest()
 

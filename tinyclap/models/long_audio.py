@@ -19,8 +19,8 @@ def embed_long(
     """Embed clips of any length with an encoder of fixed windows.
 
     A clip longer than a window is cut into consecutive windows, the last one aligned to the clip's end so that none
-    holds padding; their embeddings are averaged and normalised. A shorter clip is padded by `pad`. Every window is
-    encoded on its own terms, so a result does not depend on the neighbours in the batch.
+    holds padding; their embeddings are averaged, each by its `windows.level`, and normalised. A shorter clip is padded
+    by `pad`. Every window is encoded on its own terms, so a result does not depend on the neighbours in the batch.
 
     Args:
         waveforms: float32 (B, T) in [-1, 1]; beyond `lengths` anything.
@@ -44,6 +44,7 @@ def embed_long(
         raise TinyclapError(f"clip lengths must lie in 1..{waveforms.shape[1]} samples, got {sizes}")
     _refuse_wrong(waveforms, sizes)
     places = [(clip, start) for clip, size in enumerate(sizes) for start in windows.window_starts(size, window)]
+    weights = _weights(waveforms, sizes, places, window)
     sums: Tensor | None = None
     for first in range(0, len(places), batch_size):
         chunk = places[first : first + batch_size]
@@ -51,9 +52,21 @@ def embed_long(
         embeddings = encode(torch.stack([piece if len(piece) == window else pad(piece) for piece in cut]))
         if sums is None:
             sums = embeddings.new_zeros(len(sizes), embeddings.shape[1])
-        sums.index_add_(0, torch.tensor([clip for clip, _ in chunk], device=sums.device), embeddings)
+        weighted = embeddings * weights[first : first + batch_size, None].to(embeddings)
+        sums.index_add_(0, torch.tensor([clip for clip, _ in chunk], device=sums.device), weighted)
     assert sums is not None
     return F.normalize(sums, dim=-1)
+
+
+def _weights(waveforms: Tensor, sizes: list[int], places: list[tuple[int, int]], window: int) -> Tensor:
+    """What each window weighs beside the loudest one of its clip: float32 (windows,)."""
+    powers = [
+        waveforms[clip, start : min(start + window, sizes[clip])].double().square().mean() for clip, start in places
+    ]
+    levels = torch.stack(powers).sqrt() + windows.FAINTEST
+    clips = torch.tensor([clip for clip, _ in places], device=levels.device)
+    loudest = levels.new_zeros(len(sizes)).scatter_reduce(0, clips, levels, "amax")
+    return (levels / loudest[clips]).float()
 
 
 def _refuse_wrong(waveforms: Tensor, sizes: list[int]) -> None:

@@ -1,7 +1,7 @@
 """All that is needed to build a student, and the published one's shape."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le, Lt
@@ -81,6 +81,10 @@ class StudentConfig(EncoderConfig):
         rows = map_size(self.phinet, 2, self.frontend.n_mels)[1]
         strided = self.phinet.compatibility and self.features > 0
         return width * ((rows + 1) // 2 if strided else rows)
+
+    def key(self) -> dict[str, Any]:
+        """What tells it from other students, JSON-ready."""
+        return asdict(self) | {"frontend": self.frontend.key()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "StudentConfig":

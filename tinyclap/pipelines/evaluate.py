@@ -13,6 +13,8 @@ from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.overlap import clips_in_training
 from tinyclap.errors import TinyclapError
+from tinyclap.evaluation.robustness import RobustnessTask, conditions_of
+from tinyclap.evaluation.task import Task
 from tinyclap.pipelines.build import teacher_kind
 from tinyclap.pipelines.distilled_run import student_and_teacher
 from tinyclap.pipelines.zero_shot import zero_shot_task
@@ -29,6 +31,7 @@ def evaluate_run(
     root: str | None = None,
     folds: str | None = None,
     settings: Sequence[str] = (),
+    degrade: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Evaluate a finished run on its recipe's test set or on other data, and rewrite `evaluation.json` and the report.
 
@@ -39,7 +42,9 @@ def evaluate_run(
         run: of `tinyclap distill` or `tinyclap pretrain`.
         kind, root, folds: other data, as in a recipe's data section.
         settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
+        degrade: conditions of `robustness.conditions_of`, under which the clips are heard too.
     """
+    conditions = conditions_of(degrade)
     recipe = load_recipe(run / "recipe.yaml")
     refuse_unfinished(run, recipe.task)
     other = other_data(kind, root, folds, settings)
@@ -53,14 +58,15 @@ def evaluate_run(
     recipe = recipe.model_copy(update={"data": data})
     if recipe.task == "pretrain":
         teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
-        task = zero_shot_task(spec, recipe, teacher)
-        evaluation = task.evaluate(teacher)
+        student, mean = None, None
+        clean = zero_shot_task(spec, recipe, teacher)
     else:
         student, teacher = student_and_teacher(run, recipe)
         mean = _teacher_mean(run)
-        task = zero_shot_task(spec, recipe, teacher, student.sample_rate)
-        evaluation = task.evaluate(teacher, student, mean=mean)
-    evaluation["heard_in_training"] = _clips_in_training(recipe.data, task.dataset)
+        clean = zero_shot_task(spec, recipe, teacher, student.sample_rate)
+    task: Task = RobustnessTask(clean, conditions) if conditions else clean
+    evaluation = task.evaluate(teacher, student, mean=mean)
+    evaluation["heard_in_training"] = _clips_in_training(recipe.data, clean.dataset)
     write_evaluation(run, evaluation, describe_data(recipe_test) if recipe_test else None)
     write_report(run)
     return evaluation

@@ -18,6 +18,7 @@ BENCH = "bench.json"  # kept by `tinyclap bench RUN`
 BUNDLE = "bundle/bundle.json"  # written by `tinyclap export --onnx RUN`
 TEACHER_MEAN = "teacher_mean.npy"  # of the embeddings that a student learned from
 MODELS = ("teacher", "student")
+ROBUSTNESS = "zero-shot classification under degradations"
 ZERO_SHOT = "zero-shot classification"
 """The task of an evaluation that names none: older versions knew no other."""
 
@@ -32,6 +33,7 @@ class Run:
     environment: dict[str, Any] = field(default_factory=dict)
     epochs: list[dict[str, Any]] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    robustness: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     student: dict[str, Any] = field(default_factory=dict)
     sweep: dict[str, Any] = field(default_factory=dict)
@@ -52,6 +54,8 @@ def read_run(folder: Path) -> Run:
     run.environment = _read(run, "env.json", lambda text: _object(json.loads(text))) or {}
     run.epochs = _read(run, "metrics.jsonl", _epochs) or []
     run.evaluations = _read(run, "evaluation.json", lambda text: evaluations_of(json.loads(text))) or []
+    if "evaluation.json" not in run.gaps:
+        run.robustness = _read(run, "evaluation.json", lambda text: evaluations_of(json.loads(text), ROBUSTNESS)) or []
     run.summary = _read(run, "summary.json", lambda text: _object(json.loads(text))) or {}
     run.student = _read(run, STUDENT, lambda text: _object(json.loads(text))) or {}
     run.bench = _read(run, BENCH, lambda text: _object(json.loads(text))) or {}

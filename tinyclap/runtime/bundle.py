@@ -4,14 +4,12 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from tinyclap.audio.level import LOWEST_DBFS, SILENCE_BELOW_DBFS, level_dbfs
+from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
-from tinyclap.audio.windows import of_array
-from tinyclap.embeddings.similarity import unit
 from tinyclap.embeddings.zero_shot import as_typed, class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.background import Background, read_background
@@ -27,13 +25,13 @@ from tinyclap.runtime.bundle_contents import (
     read_manifest,
     verify,
 )
-from tinyclap.runtime.judge import Answer, Heard, Judge
+from tinyclap.runtime.hearing import Heard, HowToHear, hear, refuse_hop, timed_embeddings
+from tinyclap.runtime.judge import Answer, Judge
 from tinyclap.runtime.labels import LabelTable, read_table
 from tinyclap.runtime.live import answers
 from tinyclap.runtime.session import open_session, run
-from tinyclap.runtime.sounds import Sound, one_or_many, stretches
+from tinyclap.runtime.sounds import Sound, one_or_many
 from tinyclap.runtime.text_encoder import TextEncoder
-from tinyclap.runtime.timed import timed_embeddings
 
 GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
 
@@ -106,8 +104,7 @@ class Bundle:
     @property
     def provider(self) -> str:
         """The execution provider that is active."""
-        active: str = self._session.get_providers()[0]
-        return active
+        return str(self._session.get_providers()[0])
 
     @property
     def sample_rate(self) -> int:
@@ -119,33 +116,41 @@ class Bundle:
         """The labels of the bundle's table; empty without one."""
         return self._table.labels if self._table else ()
 
-    def embed(self, sounds: Sound | Iterable[Sound], *, sample_rate: float | None = None) -> np.ndarray:
+    def embed(
+        self,
+        sounds: Sound | Iterable[Sound],
+        *,
+        sample_rate: float | None = None,
+        hop_s: float | None = None,
+        channel: int | None = None,
+    ) -> np.ndarray:
         """Embed sounds of any length.
 
-        Long ones are cut into windows whose embeddings are averaged, short ones are repeated; every window is encoded
-        on its own, so a sound always gets the same embedding. Long files are read piece by piece.
+        Long ones are cut into windows whose embeddings are averaged, each weighing as its level (root of the mean
+        square), so that silence weighs nothing; short ones are repeated. Every window is encoded on its own, so a sound
+        always gets the same embedding. Long files are read piece by piece.
 
         Args:
             sounds: one or several files or arrays (see `sounds.Sound`); an array (N, T) holds N mono sounds.
             sample_rate: of the arrays, Hz.
+            hop_s: from one window to the next, seconds, at most a window; None for a window.
+            channel: to take, counted from 1; None for the mean, or the louder of two that would cancel each other.
 
         Returns:
             Unit-norm float32 (N, embed_dim), also for a single sound.
 
         Raises:
             AudioError: a file that cannot be used.
-            TinyclapError: an array that cannot be used, or one without a sample rate.
+            TinyclapError: an array that cannot be used, or one without a sample rate; a hop out of range.
         """
-        embeddings = [self.hear(sound, sample_rate=sample_rate).embedding for sound in one_or_many(sounds)]
+        how: HowToHear = {"sample_rate": sample_rate, "hop_s": hop_s, "channel": channel}
+        refuse_hop(self, hop_s)
+        embeddings = [self.hear(sound, **how).embedding for sound in one_or_many(sounds)]
         return np.stack(embeddings) if embeddings else np.empty((0, self.embed_dim), np.float32)
 
-    def hear(self, sound: Sound, *, sample_rate: float | None = None) -> Heard:
+    def hear(self, sound: Sound, **how: Unpack[HowToHear]) -> Heard:
         """Embed one sound, as `embed` does, and measure its level."""
-        total, loudest = np.zeros(self.embed_dim), LOWEST_DBFS
-        for window in self._windows(sound, sample_rate):
-            total += self.encode(window[None])[0]
-            loudest = max(loudest, level_dbfs(window))
-        return Heard(unit(total), loudest)
+        return hear(self, sound, **how)
 
     def classify(
         self,
@@ -153,10 +158,10 @@ class Bundle:
         labels: Sequence[str] | None = None,
         top_k: int = 5,
         *,
-        sample_rate: float | None = None,
         threshold: float | None = None,
         silence_dbfs: float = SILENCE_BELOW_DBFS,
         multi_label: bool = False,
+        **how: Unpack[HowToHear],
     ) -> list[Answer]:
         """The labels that fit each sound best, best first; `answer.outcome` is "label", "unknown" or "silence".
 
@@ -164,37 +169,36 @@ class Bundle:
             sounds: as for `embed`.
             labels: None for the bundle's own table.
             top_k: labels per sound, at most.
-            sample_rate: of the arrays, Hz.
-            threshold: score that a label must reach, between 0 and 1: the share of other sounds that fit less well.
-                None for no such demand; a label alone must reach 0.95.
+            threshold: score that a label must reach, a share of other sounds that fit less well; a label alone 0.95.
             silence_dbfs: sounds of a lower level are silence.
             multi_label: judge each label on its own, and give those alone that reach the threshold.
+            **how: sample_rate, hop_s and channel, as for `embed`.
 
         Raises:
             TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side,
                 settings out of range, and a threshold for a bundle that was made without background sounds.
         """
         judge = self.judge(labels, top_k=top_k, threshold=threshold, silence_dbfs=silence_dbfs, multi_label=multi_label)
-        return [judge(*self.hear(sound, sample_rate=sample_rate)) for sound in one_or_many(sounds)]
+        return [judge(*self.hear(sound, **how)) for sound in one_or_many(sounds)]
 
     def judge(self, labels: Sequence[str] | None = None, **settings: Any) -> Judge:
         """What makes answers of embeddings; `settings` and errors as for `classify`."""
         return Judge(self.label_table(labels), self.manifest.logit_scale, self.background, **settings)
 
     def embed_windows(
-        self, sound: Sound, hop_s: float | None = None, *, sample_rate: float | None = None
+        self, sound: Sound, hop_s: float | None = None, *, sample_rate: float | None = None, channel: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Embed every window of a sound, which is read piece by piece.
 
         Args:
             sound: as for `embed`, one.
             hop_s: time from one window to the next, seconds; None for a window. The last one is aligned to the end.
-            sample_rate: of an array, Hz.
+            sample_rate, channel: as for `embed`.
 
         Returns:
             Start and end of each window in seconds, float64 (N, 2), and unit-norm float32 (N, embed_dim).
         """
-        rows = list(timed_embeddings(self, sound, hop_s, sample_rate=sample_rate))
+        rows = list(timed_embeddings(self, sound, hop_s=hop_s, sample_rate=sample_rate, channel=channel))
         return np.array([row[:2] for row in rows]), np.stack([row[2] for row in rows])
 
     def label_table(self, labels: Sequence[str] | None = None) -> LabelTable:
@@ -251,6 +255,7 @@ class Bundle:
         hop_s: float = 1.0,
         smoothing: float = 0.0,
         sample_rate: int | None = None,
+        channel: int | None = None,
     ) -> Iterator[tuple[float, np.ndarray]]:
         """Embed live sound: after every hop, the last window (repeated until a window is full).
 
@@ -260,6 +265,7 @@ class Bundle:
             smoothing: weight of the past, 0 (none) to below 1: each embedding is smoothing times the one before plus
                 (1 - smoothing) times the new one, made unit norm again.
             sample_rate: of the blocks, Hz; None for the bundle's.
+            channel: to take, counted from 1; None as for `embed`.
 
         Yields:
             Seconds of sound so far, and a unit-norm float32 (embed_dim,).
@@ -267,7 +273,9 @@ class Bundle:
         Raises:
             TinyclapError: settings out of range, or a block that cannot be used.
         """
-        return answers.embeddings(self, blocks, hop_s=hop_s, smoothing=smoothing, sample_rate=sample_rate)
+        return answers.embeddings(
+            self, blocks, hop_s=hop_s, smoothing=smoothing, sample_rate=sample_rate, channel=channel
+        )
 
     @cached_property
     def background(self) -> Background | None:
@@ -297,11 +305,6 @@ class Bundle:
                 "the run again with --text"
             )
         return encoder
-
-    def _windows(self, sound: Sound, sample_rate: float | None) -> Iterator[np.ndarray]:
-        """Float32 (window,) at the bundle's rate."""
-        for stretch in stretches(sound, sample_rate, self.sample_rate, self.manifest.window_samples):
-            yield from of_array(stretch, self.manifest.window_samples)
 
     def _first(self, embeddings: np.ndarray) -> np.ndarray:
         """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""

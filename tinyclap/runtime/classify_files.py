@@ -26,12 +26,19 @@ class FileAnswer:
     reason: str | None = None
 
 
-def classify_files(bundle: Bundle, files: Iterable[Path], judge: Judge) -> Iterator[FileAnswer]:
-    """One answer per file, as soon as it is known."""
+def classify_files(
+    bundle: Bundle,
+    files: Iterable[Path],
+    judge: Judge,
+    *,
+    hop_s: float | None = None,
+    channel: int | None = None,
+) -> Iterator[FileAnswer]:
+    """One answer per file, as soon as it is known; `hop_s` and `channel` as for `Bundle.embed`."""
     for file in files:
         name = os.fsencode(file).decode("utf-8", "replace")  # a file name need not be UTF-8
         try:
-            heard = bundle.hear(file)
+            heard = bundle.hear(file, hop_s=hop_s, channel=channel)
         except AudioError as error:
             yield FileAnswer(name, reason=error.reason)
         else:

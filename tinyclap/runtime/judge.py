@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -16,13 +16,6 @@ from tinyclap.runtime.labels import LabelTable, Prediction
 
 Outcome = Literal["label", "unknown", "silence"]
 DEFAULT_THRESHOLD = 0.95  # where nothing else is asked for: a label alone has no others to be compared with
-
-
-class Heard(NamedTuple):
-    """A sound's unit vector, float32 (embed_dim,), and the level of its loudest window (`audio.level`)."""
-
-    embedding: np.ndarray
-    level_dbfs: float
 
 
 class Answer(list[Prediction]):

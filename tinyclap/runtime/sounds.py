@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 
+from tinyclap.audio import channels as several
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.windows import mono, read_chunks
 from tinyclap.errors import TinyclapError
@@ -40,11 +41,13 @@ def one_or_many(sounds: Sound | Iterable[Sound]) -> Iterable[Sound]:
     return [array] if array.ndim == 2 and _is_frames_by_channels(array.shape) else list(array)
 
 
-def samples_of(sound: Sound, sample_rate: float | None) -> tuple[np.ndarray, float] | None:
+def samples_of(sound: Sound, sample_rate: float | None, channel: int | None = None) -> tuple[np.ndarray, float] | None:
     """Mono samples (T,) of a sound that is an array, and their rate in Hz; None for a file.
 
+    Of several channels they are the mean, the louder one of two that would cancel each other, or `channel`, from 1.
+
     Raises:
-        TinyclapError: no rate, two of them, or axes of which neither is clearly that of channels.
+        TinyclapError: no rate, two of them, axes of which neither is clearly that of channels, or no such channel.
     """
     if isinstance(sound, Mapping):
         try:
@@ -57,14 +60,14 @@ def samples_of(sound: Sound, sample_rate: float | None) -> tuple[np.ndarray, flo
             raise TinyclapError(
                 f"sample_rate is {sample_rate}, and the sound says sampling_rate = {own}; leave one out"
             )
-        return samples_of(array, own)
+        return samples_of(array, own, channel)
     if isinstance(sound, list | tuple):
         raise TinyclapError("a sound is a list of numbers; give a numpy array of floats in [-1, 1]")
     if not hasattr(sound, "__array__"):
         return None
     if sample_rate is None:
         raise TinyclapError("an array needs its sample rate: give sample_rate=..., in Hz")
-    return _mono(np.asarray(_on_cpu(sound))), sample_rate
+    return _mono(np.asarray(_on_cpu(sound)), channel), sample_rate
 
 
 @contextmanager
@@ -95,18 +98,20 @@ def as_file(sound: Sound) -> Iterator[Path]:
         yield path
 
 
-def stretches(sound: Sound, sample_rate: float | None, own_rate: int, window: int) -> Iterator[np.ndarray]:
-    """Consecutive pieces (n,) of a sound at `own_rate` Hz: all but the last of whole windows, the last of one or more.
+def stretches(
+    sound: Sound, sample_rate: float | None, own_rate: int, window: int, channel: int | None = None
+) -> Iterator[np.ndarray]:
+    """Consecutive pieces (n,) of a sound at `own_rate` Hz, of a window or more unless the sound is shorter.
 
     Raises:
         TinyclapError, AudioError: as `samples_of` and `as_file`, and of what cannot be used.
     """
-    array = samples_of(sound, sample_rate)
+    array = samples_of(sound, sample_rate, channel)
     if array is not None:
         yield mono(*array, own_rate)
         return
     with as_file(sound) as path:
-        yield from read_chunks(path, own_rate, window)
+        yield from read_chunks(path, own_rate, window, channel=channel)
 
 
 def _is_file(sound: object) -> bool:
@@ -123,10 +128,13 @@ def _is_frames_by_channels(shape: tuple[int, ...]) -> bool:
     return 1 <= shape[1] <= MOST_CHANNELS and shape[0] > max(LEAST_SAMPLES, shape[1])
 
 
-def _mono(samples: np.ndarray) -> np.ndarray:
-    """Samples (T,), (T, channels) or (channels, T) as mono (T,), by the mean of the channels."""
+def _mono(samples: np.ndarray, channel: int | None) -> np.ndarray:
+    """Samples (T,), (T, channels) or (channels, T) as mono (T,)."""
     if samples.ndim == 2 and min(samples.shape) == 1:
-        return samples.reshape(-1)
+        samples = samples.reshape(-1)
+    reason = several.missing(channel, 1) if samples.ndim == 1 and channel is not None else None
+    if reason:
+        raise TinyclapError(f"a sound of shape {samples.shape}: {reason}")
     if samples.ndim != 2 or not np.issubdtype(samples.dtype, np.floating):
         return samples  # what is wrong with it is said where it is used
     short, long = sorted(samples.shape)
@@ -134,6 +142,5 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         raise TinyclapError(
             f"a sound of shape {samples.shape}: neither axis is clearly that of channels; give mono samples (T,)"
         )
-    with np.errstate(invalid="ignore", over="ignore"):
-        mixed: np.ndarray = samples.mean(axis=int(np.argmin(samples.shape)))
-    return mixed
+    frames = samples if samples.shape[1] == short else samples.T
+    return several.mixed(frames, several.louder_of_opposite(frames) if channel is None else channel)

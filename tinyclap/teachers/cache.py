@@ -9,15 +9,14 @@ import numpy as np
 
 from tinyclap.common.files import cache_root, cached_folder, write_array
 from tinyclap.common.row_store import VERSION
-from tinyclap.data.clip_embeddings import clip_embeddings
-from tinyclap.data.decoded import Decoded
+from tinyclap.data.clip_embeddings import Clips, clip_embeddings
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.embeddings.zero_shot import SameClassesError, class_matrix, clean_label
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.encoder import Encoder, Teacher
 
 
-def teacher_clips(teacher: Encoder, decoded: Decoded) -> np.ndarray:
+def teacher_clips(teacher: Encoder, decoded: Clips) -> np.ndarray:
     """`clip_embeddings` of a teacher, kept in the cache. Raises TinyclapError for one that is not finite."""
     return remembered(
         ["clips", teacher.fingerprint, decoded.fingerprint],

@@ -6,7 +6,6 @@ tokenizer) and `shared.safetensors` (text projection and temperature).
 
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +164,7 @@ class DualTeacher(TrainableTeacher):
         return repeat_pad(waveform, self.window)
 
     def preprocessing(self) -> dict[str, Any]:
-        audio = asdict(self.audio.config) if isinstance(self.audio, Student) else self.audio.spec.__dict__
+        audio = self.audio.config.key() if isinstance(self.audio, Student) else self.audio.spec.key()
         text = {"config": config_values(self.text.encoder.config), "tokenizer": self.text.tokenizer_text}
         return {"window_s": self.window_s, "audio": audio, "text": text, "format": FORMAT}
 
@@ -185,7 +184,7 @@ class DualTeacher(TrainableTeacher):
         else:
             audio = {
                 "kind": "cnn14",
-                "frontend": self.audio.spec.__dict__,
+                "frontend": self.audio.spec.key(),
                 "width": self.audio.width,
                 "embed_dim": self.embed_dim,
             }

@@ -1,4 +1,4 @@
-"""The student's inputs: log-mel spectrograms of the views, rendered once and kept.
+"""The student's inputs: log-mel spectrograms of the views as it hears them, rendered once and kept.
 
 Views are reused over the epochs, so rendering them anew each time would cost more than the student itself. A
 spectrogram is kept as int16 hundredths of a decibel, an error of at most 0.005 dB.
@@ -7,7 +7,6 @@ spectrogram is kept as int16 hundredths of a decibel, an error of at most 0.005 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -16,6 +15,8 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.windows import fit
 from tinyclap.common.files import cache_root
 from tinyclap.common.row_store import BLOCK_ROWS, RowStore, fill_stores
+from tinyclap.data.degradation import VERSION as DEGRADED
+from tinyclap.data.degradation import degrade, draw
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
@@ -33,7 +34,7 @@ def logmel_store(views: Views, frontend: LogMel) -> RowStore:
     spec = frontend.spec
     if views.decoded.sample_rate != spec.sample_rate:
         raise TinyclapError(f"views at {views.decoded.sample_rate} Hz for a student that expects {spec.sample_rate} Hz")
-    parts = [
+    parts: list[object] = [
         VERSION,
         BLOCK_ROWS,
         views.decoded.fingerprint,
@@ -41,13 +42,15 @@ def logmel_store(views: Views, frontend: LogMel) -> RowStore:
         views.spec.seed,
         views.spec.per_clip,
     ]
-    key = hashlib.blake2b(json.dumps([*parts, asdict(spec)]).encode(), digest_size=16).hexdigest()
+    if views.spec.student:
+        parts.append([DEGRADED, views.spec.student.fingerprint])
+    key = hashlib.blake2b(json.dumps([*parts, spec.key()]).encode(), digest_size=16).hexdigest()
     frames = spec.n_frames(round(views.spec.longest_s * spec.sample_rate))
     return RowStore(
         cache_root() / "logmels" / key,
         (len(views) * views.spec.per_clip, frames, spec.n_mels),
         np.int16,
-        lambda rows, waveforms: frontend(_repeated(waveforms, views.lengths(rows))).squeeze(1).numpy(),
+        lambda rows, waveforms: _logmels(views, frontend, rows, waveforms).squeeze(1).numpy(),
         scale=DECIBELS_PER_UNIT,
     )
 
@@ -88,15 +91,19 @@ class LogMelViews:
     @torch.no_grad()
     def _render(self, rows: Sequence[tuple[int, int]]) -> torch.Tensor:
         numbers = [index * self.per_clip + k for index, k in rows]
-        return self.frontend(_repeated(self.views.batch(rows), self.views.lengths(numbers)))
+        return _logmels(self.views, self.frontend, numbers, self.views.batch(rows))
 
 
-def _repeated(waveforms: np.ndarray, lengths: np.ndarray) -> torch.Tensor:
-    """Views (B, T) with shorter ones repeated up to T, as a student repeats short sounds."""
-    whole = waveforms.shape[1]
-    short = np.flatnonzero(lengths < whole)
-    if len(short):
-        waveforms = waveforms.copy()
-        for row in short:
-            waveforms[row] = fit(waveforms[row, : lengths[row]], whole)
-    return torch.from_numpy(waveforms)
+def _logmels(views: Views, frontend: LogMel, rows: Sequence[int], waveforms: np.ndarray) -> torch.Tensor:
+    """Spectrograms (B, 1, frames, mels) of views (B, T) by row, as the student hears them.
+
+    Shorter ones are repeated up to T, as a student repeats short sounds.
+    """
+    whole, heard = waveforms.shape[1], []
+    for row, waveform, length in zip(rows, waveforms, views.lengths(rows), strict=True):
+        sound = waveform[:length]
+        if views.spec.student:
+            how = draw(views.spec.student, views.spec.seed, *divmod(row, views.spec.per_clip))
+            sound = degrade(sound, views.decoded.sample_rate, how)
+        heard.append(sound if length == whole else fit(sound, whole))
+    return frontend(torch.from_numpy(np.stack(heard)))

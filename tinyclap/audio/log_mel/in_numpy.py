@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
-from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import MOST_GAIN, FrontendSpec
 
 BLOCK_FRAMES = 64  # transformed at a time, which keeps the intermediate arrays in the processor's cache
 
@@ -27,7 +27,7 @@ class NumpyLogMel:
         spec = self.spec
         spec.check_waveforms(waveforms.shape)
         half = spec.n_fft // 2
-        waveforms = waveforms.astype(np.float32, copy=False)
+        waveforms = self._raised(waveforms.astype(np.float32, copy=False))
         if isinstance(spec, EmphasisedSpec):
             waveforms = waveforms[:, 1:] - np.float32(spec.preemphasis) * waveforms[:, :-1]
         padded = np.pad(waveforms, ((0, 0), (half, half)), mode="reflect")
@@ -44,6 +44,14 @@ class NumpyLogMel:
             np.log10(np.maximum(mels, np.float32(spec.amin), out=mels), out=mels)
             mels *= np.float32(10.0)
         return mels[:, None]
+
+    def _raised(self, waveforms: np.ndarray) -> np.ndarray:
+        """Quiet waveforms (B, T) at the level that the spec asks for."""
+        lowest = self.spec.lowest_rms
+        if lowest is None:
+            return waveforms
+        rms = np.sqrt(np.square(waveforms, dtype=np.float64).mean(axis=1, keepdims=True))
+        return waveforms * (lowest / rms.clip(lowest / MOST_GAIN, lowest)).astype(np.float32)
 
     def _power(self, frames: np.ndarray) -> np.ndarray:
         """|STFT|^power of frames (B, n, n_fft): float32 (B, n, n_fft // 2 + 1)."""

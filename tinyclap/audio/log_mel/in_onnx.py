@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
+from tinyclap.audio.log_mel.in_torch import raised
 from tinyclap.audio.log_mel.spec import FrontendSpec
 
 SPLITS = 2
@@ -66,6 +67,7 @@ class OnnxLogMel(nn.Module):
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Waveforms (B, T), T > n_fft / 2, to decibels (B, 1, frames, n_mels)."""
+        waveforms = raised(waveforms, self.spec)
         if isinstance(self.spec, EmphasisedSpec):
             waveforms = waveforms[:, 1:] - self.spec.preemphasis * waveforms[:, :-1]
         frames = self._frames(waveforms) * self.window

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
-from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import MOST_GAIN, FrontendSpec
 
 
 class LogMel(nn.Module):
@@ -36,6 +36,7 @@ class LogMel(nn.Module):
 
     def _log_mel(self, waveforms: Tensor) -> Tensor:
         spec = self.spec
+        waveforms = raised(waveforms, spec)
         if isinstance(spec, EmphasisedSpec):
             waveforms = waveforms[:, 1:] - spec.preemphasis * waveforms[:, :-1]
         spectrum = torch.stft(
@@ -56,3 +57,12 @@ class LogMel(nn.Module):
         if isinstance(spec, EmphasisedSpec):
             return ((mels + spec.offset).log() + spec.shift) / spec.scale
         return 10.0 * torch.log10(mels.clamp_min(spec.amin))
+
+
+def raised(waveforms: Tensor, spec: FrontendSpec) -> Tensor:
+    """Quiet waveforms (B, T) at the level that the spec asks for."""
+    lowest = spec.lowest_rms
+    if lowest is None:
+        return waveforms
+    rms = (waveforms * waveforms).mean(dim=1, keepdim=True).sqrt()
+    return waveforms * (lowest / rms.clamp(lowest / MOST_GAIN, lowest))

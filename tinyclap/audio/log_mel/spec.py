@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinyclap.audio.checks import RATES_HZ
-from tinyclap.common.checks import is_count, is_number, require
+from tinyclap.common.checks import LATER, is_count, is_number, require
 from tinyclap.errors import TinyclapError
 
 MEL_SCALES = ("slaney", "htk")
 MEL_NORMS = ("slaney", None)
 LARGEST_FFT = 2**16  # its matrices fit into memory
+MOST_GAIN = 1000.0  # 60 dB, by which a quiet waveform is raised at the most
 
 # Slaney's Auditory Toolbox: linear below 1 kHz, then 27 mels for every factor of 6.4.
 _HZ_PER_MEL = 200.0 / 3.0
@@ -29,7 +30,9 @@ class FrontendSpec:
     Waveforms in [-1, 1] are padded by `n_fft // 2` reflected samples at both ends, cut into frames of `n_fft` every
     `hop_length` samples, weighted by a periodic Hann window of `win_length` samples (centred in the frame) and
     Fourier-transformed; magnitudes are raised to `power`, summed by the mel filterbank and expressed in decibels as
-    10·log10(max(x, amin)). Rates and frequencies in Hz, lengths in samples.
+    10·log10(max(x, amin)). Rates and frequencies in Hz, lengths in samples. With `raise_to_dbfs`, a waveform that is
+    quieter is multiplied first, so that its level, 20·log10 of the root of its mean square, is that, by 60 dB at the
+    most.
 
     Attributes:
         sample_rate: of the sound, Hz; other rates are resampled.
@@ -43,6 +46,7 @@ class FrontendSpec:
         mel_norm: `slaney` divides each filter by half its width in Hz; None leaves them.
         power: of the magnitudes: 2 for power, 1 for magnitude.
         amin: floor below which all is equally silent, before decibels are taken.
+        raise_to_dbfs: level to which quieter waveforms are raised, -100 to 0 dB of full scale; None leaves them.
 
     Raises:
         TinyclapError: naming the first bad field, its value and what is allowed.
@@ -59,6 +63,7 @@ class FrontendSpec:
     mel_norm: str | None = "slaney"
     power: float = 2.0
     amin: float = 1e-10
+    raise_to_dbfs: float | None = field(default=None, metadata=LATER, kw_only=True)
 
     periodic_window: ClassVar[bool] = True  # else its last sample is zero, as its first is
 
@@ -82,6 +87,9 @@ class FrontendSpec:
         require(self, where, "mel_norm", self.mel_norm in MEL_NORMS, "slaney or null")
         require(self, where, "power", self.power > 0, "above 0 (2: power, 1: magnitude)")
         require(self, where, "amin", self.amin > 0, "above 0")
+        level = self.raise_to_dbfs
+        quiet = level is None or (is_number(level) and -100 <= level <= 0)
+        require(self, where, "raise_to_dbfs", quiet, "null, or -100 to 0 dB of full scale")
         empty = np.flatnonzero(~self.mel_filterbank().any(axis=0)).size
         require(self, where, "n_mels", empty == 0, f"lower, or n_fft higher: {empty} bands fall between two FFT bins")
 
@@ -93,6 +101,15 @@ class FrontendSpec:
     @property
     def _shortest(self) -> int:
         return self.n_fft // 2 + 1
+
+    @property
+    def lowest_rms(self) -> float | None:
+        """Root of the mean square to which quieter waveforms are raised; None leaves them."""
+        return None if self.raise_to_dbfs is None else float(10.0 ** (self.raise_to_dbfs / 20.0))
+
+    def key(self) -> dict[str, Any]:
+        """What tells it from other front ends, JSON-ready: its fields, but for those that came later and are None."""
+        return {name: value for name, value in asdict(self).items() if name != "raise_to_dbfs" or value is not None}
 
     def check_waveforms(self, shape: Sequence[int]) -> None:
         """Raise a TinyclapError unless waveforms of this shape, (batch, samples), can be transformed."""

@@ -9,8 +9,8 @@ from tinyclap.audio.level import level_dbfs
 from tinyclap.audio.windows import at_rate, of_stream
 from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
+from tinyclap.runtime.hearing import samples_in
 from tinyclap.runtime.judge import Answer, Judge
-from tinyclap.runtime.timed import samples_in
 
 if TYPE_CHECKING:
     from tinyclap.runtime.bundle import Bundle
@@ -23,10 +23,11 @@ def embeddings(
     hop_s: float = 1.0,
     smoothing: float = 0.0,
     sample_rate: float | None = None,
+    channel: int | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """What `Bundle.stream` gives."""
-    embed = _Smoothed(bundle, smoothing)
-    return ((time_s, embed(window)) for time_s, window in _windows(bundle, blocks, hop_s, smoothing, sample_rate))
+    windows, embed = _windows(bundle, blocks, hop_s, smoothing, sample_rate, channel), _Smoothed(bundle, smoothing)
+    return ((time_s, embed(window)) for time_s, window in windows)
 
 
 def answers(
@@ -37,6 +38,7 @@ def answers(
     hop_s: float = 1.0,
     smoothing: float = 0.0,
     sample_rate: float | None = None,
+    channel: int | None = None,
 ) -> Iterator[tuple[float, Answer]]:
     """Classify live sound: after every hop, the last window.
 
@@ -45,7 +47,7 @@ def answers(
     Args:
         bundle: that embeds.
         judge: `bundle.judge(...)`.
-        blocks, hop_s, smoothing, sample_rate: as for `Bundle.stream`.
+        blocks, hop_s, smoothing, sample_rate, channel: as for `Bundle.stream`.
 
     Yields:
         Seconds of sound so far, and the answer.
@@ -53,7 +55,7 @@ def answers(
     Raises:
         TinyclapError: as `Bundle.stream` does.
     """
-    windows = _windows(bundle, blocks, hop_s, smoothing, sample_rate)
+    windows = _windows(bundle, blocks, hop_s, smoothing, sample_rate, channel)
     return _answers(windows, judge, _Smoothed(bundle, smoothing))
 
 
@@ -88,12 +90,17 @@ class _Smoothed:
 
 
 def _windows(
-    bundle: "Bundle", blocks: Iterable[np.ndarray], hop_s: float, smoothing: float, sample_rate: float | None
+    bundle: "Bundle",
+    blocks: Iterable[np.ndarray],
+    hop_s: float,
+    smoothing: float,
+    sample_rate: float | None,
+    channel: int | None,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds so far and the last window, for every hop; the settings are checked at once."""
     hop = samples_in(hop_s, bundle.sample_rate)
     if not 0 <= smoothing < 1:
         raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
-    own = at_rate(blocks, bundle.sample_rate if sample_rate is None else sample_rate, bundle.sample_rate)
+    own = at_rate(blocks, bundle.sample_rate if sample_rate is None else sample_rate, bundle.sample_rate, channel)
     windows = of_stream(own, bundle.manifest.window_samples, hop)
     return ((end / bundle.sample_rate, window) for end, window in windows)

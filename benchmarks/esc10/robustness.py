@@ -1,0 +1,153 @@
+"""Is a student as robust as its teacher? ESC-10, degraded as devices do it; writes benchmarks/results/robustness.json.
+
+    python -m benchmarks.esc10.robustness --root ESC-50 [--audio mn04_as] [--text MiniLM] [--folds 1 2 3 5] [--seeds 0 1 2]
+
+A tagger with its sentence encoder teaches small students the other folds' clips, without labels, in three ways. `plain`:
+student and teacher hear the same views. `raised`: the student's front end raises quiet windows to -40 dB of full scale.
+`robust`: that, and the student alone hears its views degraded (`views.student`). All are tested on the fold that they
+have not met, clean and under the conditions of `tinyclap evaluate --degrade standard`; a clip's noise and room are the
+same for all. Accuracies are means over seeds, and intervals draw whole recordings.
+"""
+
+import itertools
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.esc10.runs import data_overrides, made, run_folder, runs_parser
+from tinyclap.common.files import write_json
+from tinyclap.common.statistics import accuracy_interval, paired_difference, recording_ids
+from tinyclap.config.load_recipe import load_recipe
+from tinyclap.data import build_dataset
+from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.decoded import Decoded, decode
+from tinyclap.data.degradation import Degradation
+from tinyclap.data.degraded import DegradedClips
+from tinyclap.embeddings.zero_shot import predict
+from tinyclap.evaluation.robustness import CLEAN, STANDARD
+from tinyclap.models.student import Student
+from tinyclap.pipelines.build import build_teacher
+from tinyclap.runs.provenance import environment
+from tinyclap.teachers.cache import class_vectors, teacher_clips
+from tinyclap.teachers.options import TaggerOptions
+
+RESULT = Path(__file__).parents[1] / "results" / "robustness.json"
+SMALL = ["student.phinet.time_strides=[0,3,5,7]", "student.phinet.mel_strides=[0,3,5,7]", "student.features=384"]
+RAISED = "student.frontend.raise_to_dbfs=-40"
+ARMS = {"plain": [], "raised": [RAISED], "robust": [RAISED, "views.student={share: 0.8}"]}
+RESAMPLES = 2000
+
+
+def main() -> None:
+    parser = runs_parser(__doc__)
+    parser.add_argument("--audio", default=TaggerOptions.audio, help="a tagger of EfficientAT, by name or file")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--epochs", type=int, default=250)
+    parser.set_defaults(work=Path("runs/esc10_robustness"))
+    given = parser.parse_args()
+    right: dict[str, dict[str, list[np.ndarray]]] = {}
+    sources: list[str | None] = []
+    for fold in given.folds:
+        found, recordings = one_fold(given, fold)
+        sources += recordings
+        for condition, models in found.items():
+            for model, rows in models.items():
+                right.setdefault(condition, {}).setdefault(model, []).append(rows)
+    joined = {
+        condition: {model: np.concatenate(rows) for model, rows in models.items()}
+        for condition, models in right.items()
+    }
+    result = {
+        "command": "python -m benchmarks.esc10.robustness --root ESC-50",
+        "environment": environment(seed=0),
+        "folds": given.folds,
+        "seeds": given.seeds,
+        "epochs": given.epochs,
+        "n_clips": len(sources),
+        "conditions": {name: how.in_words() for name, how in STANDARD.items()},
+        "rows": rows_of(joined, recording_ids(sources, len(sources))),
+    }
+    write_json(RESULT, result)
+    for row in result["rows"]:
+        figures = "   ".join(f"{model} {100 * row[model]['accuracy']:.1f}" for model in ("teacher", *given.arms))
+        sys.stdout.write(f"{row['condition']:28} {figures}\n")
+
+
+def one_fold(given: Any, fold: int) -> tuple[dict[str, dict[str, np.ndarray]], list[str | None]]:
+    """Which clips of a fold every model names rightly under each condition, mean over seeds; and their recordings."""
+    recipe = load_recipe("esc50", overrides(given, fold, "plain", given.seeds[0]), task="distill")
+    students = {
+        (arm, seed): Student.from_pretrained(trained(given, fold, arm, seed) / "student")
+        for arm, seed in itertools.product(given.arms, given.seeds)
+    }
+    teacher, test = build_teacher(recipe.teacher), build_dataset(recipe.data.test)
+    decoded = {rate: decode(test, rate) for rate in (teacher.sample_rate, 16_000)}
+    classes = class_vectors(teacher, test.labels, teacher.prompts)
+    truth = np.array([test.labels.index(str(clip.label)) for clip in test.clips])
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, how in {CLEAN: None, **STANDARD}.items():
+        clips = {rate: heard(decoded, how, rate, teacher.sample_rate) for rate in decoded}
+        right = {"teacher": predict(teacher_clips(teacher, clips[teacher.sample_rate]), classes) == truth}
+        for arm in given.arms:
+            rows = [
+                predict(clip_embeddings(students[arm, seed].embed_audio, clips[16_000], progress=arm), classes) == truth
+                for seed in given.seeds
+            ]
+            right[arm] = np.mean(rows, axis=0)
+        found[name] = right
+    return found, [clip.source for clip in test.clips]
+
+
+class Kept(DegradedClips):
+    """Degraded clips that are made once and kept in memory, for many students."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.kept = [DegradedClips.waveform(self, index) for index in range(len(self))]
+
+    def waveform(self, index: int) -> np.ndarray:
+        return self.kept[index]
+
+
+def heard(decoded: dict[int, Decoded], how: Degradation | None, rate: int, finest: int) -> Decoded | Kept:
+    """The clips at a rate, as they are or degraded at the finest one."""
+    return decoded[rate] if how is None else Kept(decoded[finest], how, rate)
+
+
+def trained(given: Any, fold: int, arm: str, seed: int) -> Path:
+    recipe = load_recipe("esc50", overrides(given, fold, arm, seed), task="distill")
+    return made(recipe, run_folder(given, fold, f"{arm}-seed{seed}"))
+
+
+def overrides(given: Any, fold: int, arm: str, seed: int) -> list[str]:
+    teacher = f"teacher={{kind: tagger, audio: {given.audio}, text: {given.text}}}"
+    data = [f"data.{part}={{kind: esc50, root: {given.root}, esc10: true}}" for part in ("train", "test")]
+    training = ["training.batch_size=32", f"training.epochs={given.epochs}"]
+    return [teacher, *data, *data_overrides(given, fold), f"seed={seed}", *training, *SMALL, *ARMS[arm]]
+
+
+def rows_of(right: dict[str, dict[str, np.ndarray]], recordings: np.ndarray) -> list[dict[str, Any]]:
+    """Accuracies under each condition, their mean over all degradations, and what students are above the teacher."""
+    degraded: Sequence[str] = [name for name in right if name != CLEAN]
+    mean = {model: np.mean([right[name][model] for name in degraded], axis=0) for model in right[CLEAN]}
+    rows = []
+    for name, models in {**right, "mean over the degradations": mean}.items():
+        row: dict[str, Any] = {"condition": name}
+        for model, hits in models.items():
+            interval = accuracy_interval(hits, recordings, RESAMPLES, 0)
+            row[model] = {"accuracy": float(hits.mean()), "ci95": interval}
+            if model != "teacher":
+                above, ci95 = paired_difference(models["teacher"], hits, recordings, RESAMPLES, 0)
+                row[model] |= {"minus_teacher": above, "minus_teacher_ci95": ci95}
+            if model != "plain" and "plain" in models and model != "teacher":
+                above, ci95 = paired_difference(models["plain"], hits, recordings, RESAMPLES, 0)
+                row[model] |= {"minus_plain": above, "minus_plain_ci95": ci95}
+        rows.append(row)
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Is a student as robust as its teacher? Zero-shot accuracy of both on the same clips, degraded in the same ways."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_type_hints
+
+import numpy as np
+
+from tinyclap.common import statistics
+from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.degradation import Degradation
+from tinyclap.data.degraded import DegradedClips
+from tinyclap.embeddings.zero_shot import predict
+from tinyclap.errors import TinyclapError
+from tinyclap.evaluation.zero_shot import ZeroShotTask
+from tinyclap.models.student import Student
+from tinyclap.runs.results import MODELS, ROBUSTNESS
+from tinyclap.teachers.cache import class_vectors, teacher_clips
+from tinyclap.teachers.encoder import Teacher
+
+CLEAN = "clean"
+SHORT = {"snr": "snr_db", "level": "level_db", "reverb": "reverb_s", "clip": "clip_db"}
+STANDARD = {
+    "6 dB louder": Degradation(level_db=6.0),
+    "20 dB quieter": Degradation(level_db=-20.0),
+    "40 dB quieter": Degradation(level_db=-40.0),
+    "noise, 20 dB SNR": Degradation(snr_db=20.0),
+    "noise, 10 dB SNR": Degradation(snr_db=10.0),
+    "noise, 0 dB SNR": Degradation(snr_db=0.0),
+    "telephone band": Degradation(low_hz=300.0, high_hz=3400.0),
+    "cheap microphone": Degradation(low_hz=150.0, high_hz=6000.0),
+    "room, 0.3 s": Degradation(reverb_s=0.3),
+    "room, 1 s": Degradation(reverb_s=1.0),
+    "clipped by 12 dB": Degradation(clip_db=12.0),
+    "offset of 0.05": Degradation(dc=0.05),
+    "8 kHz": Degradation(rate=8000),
+    "mu-law": Degradation(codec="mulaw"),
+    "MP3": Degradation(codec="mp3"),
+    "Opus": Degradation(codec="opus"),
+    "Vorbis": Degradation(codec="vorbis"),
+    "20 dB quieter, noise, room": Degradation(level_db=-20.0, snr_db=10.0, reverb_s=0.5),
+}
+"""What `--degrade standard` measures."""
+
+
+@dataclass(frozen=True)
+class RobustnessTask:
+    """A zero-shot task under degradations.
+
+    Attributes:
+        clean: the task on the clips as they are.
+        conditions: degradations by name.
+    """
+
+    name: ClassVar[str] = ROBUSTNESS
+
+    clean: ZeroShotTask
+    conditions: Mapping[str, Degradation]
+
+    @property
+    def data(self) -> str:
+        """The data section in one line."""
+        return self.clean.data
+
+    def evaluate(
+        self, teacher: Teacher, student: Student | None = None, *, mean: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        """Accuracy under each condition with paired intervals, and means over the degradations; `mean` is not used."""
+        heard = [None, *self.conditions.values()]
+        right = {"teacher": np.stack([self._right(teacher, how) for how in heard])}
+        if student is not None:
+            right["student"] = np.stack([self._right(teacher, how, student) for how in heard])
+        settings = ["", *(how.in_words() for how in self.conditions.values())]
+        return {
+            "task": self.name,
+            "data": self.data,
+            "n_clips": len(self.clean.usable),
+            "seed": self.clean.seed,
+            "n_bootstrap": self.clean.n_bootstrap,
+            **self._figures({model: rows[1:].mean(axis=0) for model, rows in right.items()}),
+            "conditions": [
+                {"condition": name, "settings": words, **self._figures({model: right[model][at] for model in right})}
+                for at, (name, words) in enumerate(zip([CLEAN, *self.conditions], settings, strict=True))
+            ],
+        }
+
+    def _right(self, teacher: Teacher, how: Degradation | None, student: Student | None = None) -> np.ndarray:
+        """Which clips a model names rightly, (n_clips,)."""
+        task, latent_map = self.clean, None if student is None else student.latent_map
+        classes = class_vectors(teacher, task.dataset.labels, task.prompts, latent_map)
+        decoded = [task.teacher_clips, *task.decoded.values()]
+        finest = max(decoded, key=lambda one: one.sample_rate)
+        if student is None:
+            clips = task.teacher_clips if how is None else DegradedClips(finest, how, teacher.sample_rate)
+            embeddings = teacher_clips(teacher, clips)
+        elif how is None:
+            return predict(task.student_clips(student), classes) == np.array(task.targets)
+        else:
+            heard = DegradedClips(finest, how, student.sample_rate)
+            embeddings = clip_embeddings(student.embed_audio, heard, progress="student embeds")
+        return predict(embeddings[task.usable], classes) == np.array(task.targets)
+
+    def _figures(self, right: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Accuracies (or shares of the conditions) with intervals, and what the student's is above its teacher's."""
+        task = self.clean
+        recordings = statistics.recording_ids(task.sources, len(task.usable))
+        figures: dict[str, Any] = {
+            model: {
+                "accuracy": float(np.mean(rows)),
+                "ci95": statistics.accuracy_interval(rows, recordings, task.n_bootstrap, task.seed),
+            }
+            for model, rows in right.items()
+        }
+        if len(right) == len(MODELS):
+            difference, ci95 = statistics.paired_difference(
+                right["teacher"], right["student"], recordings, task.n_bootstrap, task.seed
+            )
+            figures |= {"difference": difference, "difference_ci95": ci95}
+        return figures
+
+
+def conditions_of(given: Sequence[str]) -> dict[str, Degradation]:
+    """Degradations as typed: `standard`, or settings like `snr=10,level=-30`, which together are one condition.
+
+    Raises:
+        TinyclapError: naming the setting that is wrong, and those that there are.
+    """
+    found: dict[str, Degradation] = {}
+    for text in given:
+        found |= STANDARD if text.strip() == "standard" else {text.strip(): _parsed(text)}
+    return found
+
+
+def _parsed(text: str) -> Degradation:
+    settings: dict[str, Any] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        typed, _, value = part.partition("=")
+        name = SHORT.get(typed.strip(), typed.strip())
+        if name == "band":
+            settings["low_hz"], _, settings["high_hz"] = value.partition("-")
+        else:
+            settings[name] = value
+    kinds = get_type_hints(Degradation)
+    try:
+        values: dict[str, Any] = {
+            name: value.strip() if name == "codec" else _number(name, value) for name, value in settings.items()
+        }
+        if not values or set(values) - set(kinds):
+            raise ValueError(f"no setting called {', '.join(set(values) - set(kinds))}")
+        return Degradation(**values)
+    except ValueError as error:
+        known = ", ".join([*SHORT, "band=LOW-HIGH", "dc", "rate", "codec", "noise_slope", "seed"])
+        raise TinyclapError(
+            f"--degrade {text}: {error}; give `standard`, or settings such as snr=10,level=-30, of {known}"
+        ) from error
+
+
+def _number(name: str, value: str) -> int | float:
+    try:
+        return int(value) if name in ("rate", "seed") else float(value)
+    except ValueError as error:
+        raise ValueError(f"{name} is {value.strip() or 'not given'}, expected a number") from error
