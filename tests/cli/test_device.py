@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import os
 import shutil
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +62,30 @@ class TestClassify:
         assert "dog" in run("classify", path, "--bundle", made, "--silence-below", "-200")[1]
         code, _, err = run("classify", path, "--bundle", made, "--silence-below", "3")
         assert (code, err) == (2, "error: silence_dbfs is 3.0: it must be 0 or less, in dB of full scale\n")
+
+    @pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG"])
+    def test_standard_input(
+        self, run: Run, made: Path, sound: Path, form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        made_of_it = io.BytesIO()
+        soundfile.write(made_of_it, soundfile.read(sound)[0], RATE, format=form)
+        (tmp_path / "same").write_bytes(made_of_it.getvalue())
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(made_of_it.getvalue())))
+        code, out, err = run("classify", "-", "--bundle", made)
+        assert (code, err) == (0, "")
+        expected = run("classify", tmp_path / "same", "--bundle", made)[1]
+        assert out.splitlines() == ["-", *expected.splitlines()[1:]]
+        code, _, err = run("classify", "-", "--bundle", made)  # all of it was read
+        assert (code, err) == (2, "error: -: empty; was it read before?\n")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+    def test_a_pipe_with_a_name(self, run: Run, made: Path, sound: Path, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[sound.read_bytes()])
+        writer.start()
+        code, out, _ = run("classify", tmp_path / "pipe", "--bundle", made)
+        writer.join()
+        assert (code, out.splitlines()[1:]) == (0, run("classify", sound, "--bundle", made)[1].splitlines()[1:])
 
     def test_a_threshold(self, run: Run, judged: Path, sound: Path) -> None:
         arguments = ("classify", sound, "--bundle", judged, "--labels", "cow, dog")
@@ -166,6 +193,16 @@ class TestEmbed:
         code, told, err = run("embed", sound, "--bundle", made, "--out", out)
         assert (code, told) == (2, "")
         assert "exist already" in err
+
+    def test_windows(self, run: Run, made: Path, sound: Path, tmp_path: Path) -> None:
+        out = tmp_path / "emb.npy"
+        told = run("embed", sound, "--bundle", made, "--out", out, "--windows", "--hop", 0.5)
+        assert told == (0, f"{out}: 5 x 16, float32, 64 bytes a window\n", "")
+        assert json.loads((tmp_path / "emb.json").read_text())["start_s"] == [0.0, 0.5, 1.0, 1.5, 2.0]
+        code, _, err = run("embed", sound, "--bundle", made, "--out", tmp_path / "other.npy", "--hop", 0.5)
+        assert (code, "--hop belongs to --windows" in err) == (2, True)
+        code, _, err = run("embed", "-", "--bundle", made, "--out", tmp_path / "other.npy")
+        assert (code, "an array names its files" in err) == (2, True)
 
 
 class TestInfo:

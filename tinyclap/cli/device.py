@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 device = typer.Typer()
 
+STDIN = "-"
+
+SoundsOrInput = Annotated[
+    list[Path], typer.Argument(metavar="FILES", help="Sound files, folders of them, or - for standard input.")
+]
 Sounds = Annotated[list[Path], typer.Argument(metavar="FILES", help="Sound files, or folders of them.")]
 BundleOption = Annotated[
     Path | None, typer.Option("--bundle", help="Folder, or a ready-made one's name; by default the newest run's.")
@@ -43,7 +48,7 @@ MultiLabel = Annotated[
 
 @device.command()
 def classify(
-    files: Sounds,
+    files: SoundsOrInput,
     bundle: BundleOption = None,
     labels: Labels = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Labels per file.")] = 5,
@@ -86,6 +91,12 @@ def embed(
     out: Annotated[Path, typer.Option("--out", help="The array, a .npy file; a .json beside it names the files.")],
     bundle: BundleOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the array that is there.")] = False,
+    windows: Annotated[
+        bool, typer.Option("--windows", help="A row for every window; the .json says of which file, and its times.")
+    ] = False,
+    hop: Annotated[
+        float | None, typer.Option("--hop", help="Seconds from one window to the next; a window by default.")
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Files embedded at the same time.")] = 1,
     provider: Provider = None,
     int8: Int8 = None,
@@ -99,9 +110,14 @@ def embed(
     from tinyclap.data.folder import find_sounds
     from tinyclap.runtime.embed_files import embed_files
 
+    if hop is not None and not windows:
+        raise typer.BadParameter("--hop belongs to --windows; give both")
+    if STDIN in map(str, files):
+        raise typer.BadParameter("an array names its files; write what comes on standard input to one")
     sounds = find_sounds(files, _tell)
     loaded = load_bundle(bundle, None, provider, int8, dim)
-    made = embed_files(loaded, sounds, out, dtype=dtype, workers=threads, overwrite=overwrite)
+    settings: dict[str, Any] = {"dtype": dtype, "workers": threads, "overwrite": overwrite}
+    made = embed_files(loaded, sounds, out, windows=windows, hop_s=hop, **settings)
     if made.was_there:
         typer.echo(f"{out} is complete already, of these files and settings; --overwrite makes it again", err=True)
     if made.bad:
@@ -114,7 +130,8 @@ def embed(
 
         chance = knn_chance(made.n_rows)
         kept = f"; {made.neighbours_kept:.1%} of the 10 nearest clips are kept (chance {chance:.1%})"
-    typer.echo(f"{out}: {made.n_rows} x {loaded.embed_dim}, {dtype}, {made.bytes_per_clip} bytes a clip{kept}")
+    row = "window" if windows else "clip"
+    typer.echo(f"{out}: {made.n_rows} x {loaded.embed_dim}, {dtype}, {made.bytes_per_clip} bytes a {row}{kept}")
 
 
 @device.command()

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tinyclap.audio.checks import AudioError
 from tinyclap.errors import GateError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.judge import Answer, Judge
+from tinyclap.runtime.live.source import is_stream, opened
 
 CSV_COLUMNS = "file,rank,label,cosine,probability,score,outcome,level_dbfs"
 
@@ -34,11 +36,15 @@ def classify_files(
     hop_s: float | None = None,
     channel: int | None = None,
 ) -> Iterator[FileAnswer]:
-    """One answer per file, as soon as it is known; `hop_s` and `channel` as for `Bundle.embed`."""
+    """One answer per file, as soon as it is known; `hop_s` and `channel` as for `Bundle.embed`.
+
+    Of a pipe, or "-" for standard input, all that comes is one sound; it may be of any format.
+    """
     for file in files:
         name = os.fsencode(file).decode("utf-8", "replace")  # a file name need not be UTF-8
         try:
-            heard = bundle.hear(file, hop_s=hop_s, channel=channel)
+            with opened(file) if is_stream(file) else nullcontext(file) as sound:
+                heard = bundle.hear(sound, hop_s=hop_s, channel=channel)
         except AudioError as error:
             yield FileAnswer(name, reason=error.reason)
         else:

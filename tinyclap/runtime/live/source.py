@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,13 +33,26 @@ def sound_of(
     """
     if not is_stream(file) and raw is None:
         return sample_rate, read_chunks(file, sample_rate, window)
+    name = "standard input" if str(file) in STDIN_PATHS else str(file)
+    with ExitStack() as stack:
+        rate, blocks = blocks_of(stack.enter_context(opened(file)), name, raw)
+        return rate, _closed_behind(stack.pop_all(), blocks)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """A file of any kind, or standard input, for reading bytes.
+
+    Raises:
+        TinyclapError: nothing comes on standard input.
+    """
     if str(file) not in STDIN_PATHS:
-        stream = file.open("rb")
-        rate, blocks = blocks_of(stream, str(file), raw)
-        return rate, _closed_behind(stream, blocks)
+        with file.open("rb") as stream:
+            yield stream
+        return
     if sys.stdin.isatty():
         raise TinyclapError(f"nothing comes on standard input; {HOW_TO_SEND}")
-    return blocks_of(sys.stdin.buffer, "standard input", raw)
+    yield sys.stdin.buffer
 
 
 def is_stream(file: Path) -> bool:
@@ -47,6 +60,6 @@ def is_stream(file: Path) -> bool:
     return str(file) == STDIN or (file.exists() and not file.is_file() and not file.is_dir())
 
 
-def _closed_behind(stream: BinaryIO, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    with closing(stream):
+def _closed_behind(stack: ExitStack, blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    with stack:
         yield from blocks
