@@ -1,6 +1,6 @@
 """Sounds that are none of the labels, for a bundle to judge by; generated, since training clips may not be given away.
 
-On ESC-50 they serve as well as 2,000 real sounds of other kinds (benchmarks/esc50/unknown.py).
+How well they serve on real sounds: benchmarks/esc50/unknown.py.
 """
 
 from collections.abc import Sequence

@@ -52,8 +52,8 @@ class Judge:
     """Gives answers.
 
     A label's score is the share of background sounds to which no label of the table fits as well as this label fits
-    the sound; judged on its own, the share to which the label itself does not. At a threshold of 0.95, one in 20 sounds
-    that are none of the labels gets an answer all the same.
+    the sound; judged on its own, the share to which the label itself does not. At a threshold of 0.95, about one in 20
+    sounds that are none of the labels gets an answer all the same.
 
     A probability is the softmax over all labels of `logit_scale` times the cosine. A label that is judged on its own is
     set against a rival at the threshold, so that it has 50 % there.
@@ -156,7 +156,7 @@ class Judge:
     def _scores(self, cosines: np.ndarray) -> np.ndarray:
         if self.background is None:
             return np.zeros(len(cosines))
-        # As if the labels were independent: since they are not, fewer sounds get an answer than the score allows.
+        # As if the labels were independent of each other.
         share: np.ndarray = self.background.share_below(cosines - self._usual) ** self._compared
         return share
 
