@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tinyclap.models.student import Student
     from tinyclap.models.student_config import StudentConfig
     from tinyclap.runtime.bundle import Bundle
-    from tinyclap.runtime.embed_files import read_embeddings
+    from tinyclap.runtime.embed_files import read_embeddings, read_windows
 
 __all__ = [
     "Bundle",
@@ -30,6 +30,7 @@ __all__ = [
     "__version__",
     "load_recipe",
     "read_embeddings",
+    "read_windows",
 ]
 
 # Imported when first asked for: `import tinyclap` must stay quick and must work without torch.
@@ -43,6 +44,7 @@ _LAZY = {
     "StudentConfig": "tinyclap.models.student_config",
     "load_recipe": "tinyclap.config.load_recipe",
     "read_embeddings": "tinyclap.runtime.embed_files",
+    "read_windows": "tinyclap.runtime.embed_files",
 }
 
 

@@ -267,6 +267,18 @@ class TestSharedFiles:
         with pytest.raises(AudioError, match=f"{name}: .*{reason}"):
             files.read(shared("data/odd_audio") / name, 16_000)
 
+    def test_what_is_too_quiet_to_tell_is_said_with_its_level(
+        self, mn04: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        run("get", "everyday", "--weights", str(mn04))
+        sounds = shared("data/odd_audio")
+        told = run("classify", str(sounds / "digital_silence.wav"), str(sounds / "very_quiet_minus60dB.wav"))
+        assert told.splitlines()[1::2] == [
+            "  silence, or too quiet to tell: -180.0 dBFS",
+            "  silence, or too quiet to tell: -77.8 dBFS",
+        ]
+
     def test_one_bad_file_ends_no_batch(self, mn04: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         sounds = shared("data/odd_audio")
         monkeypatch.chdir(tmp_path)

@@ -8,13 +8,20 @@ import pytest
 import soundfile
 
 from tests.support.commands import RATE, Run
-from tests.support.tiny_bundles import tiny_bundle
+from tests.support.tiny_bundles import tiny_background, tiny_bundle
 from tinyclap.cli import app
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_bundle(tmp_path_factory.mktemp("made") / "bundle", int8=True)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with a text side and background sounds."""
+    folder = tmp_path_factory.mktemp("judged") / "bundle"
+    return tiny_bundle(folder, text=True, background=tiny_background())
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import os
 import shutil
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +29,11 @@ class TestClassify:
         code, out, err = run("classify", sound, sound.parent, "--bundle", made, "--labels", "rain, dog", "--json")
         assert (code, err) == (0, "")
         told = json.loads(out)
-        assert told["results"] == [{"file": str(sound), "predictions": [entry._asdict() for entry in expected]}]
+        predictions = [{**entry._asdict(), "score": None} for entry in expected]
+        level = round(expected.level_dbfs, 1)
+        assert told["results"] == [
+            {"file": str(sound), "outcome": "label", "level_dbfs": level, "predictions": predictions},
+        ]
         how = {"bundle": str(made), "graph": "audio.onnx", "provider": "CPUExecutionProvider", "threads": 1, "bad": []}
         assert {key: told[key] for key in how} == how
         _, out, _ = run("classify", sound, "--bundle", made, "--top", 1, "--csv")
@@ -38,8 +45,66 @@ class TestClassify:
             "label": best.label,
             "cosine": f"{best.cosine:.6f}",
             "probability": f"{best.probability:.6f}",
+            "score": "",
+            "outcome": "label",
+            "level_dbfs": f"{level}",
         }
         assert run("classify", sound, "--bundle", made, "--json", "--csv")[0] == 2
+
+    def test_silence(self, run: Run, made: Path, tmp_path: Path) -> None:
+        path = tmp_path / "silence.wav"
+        soundfile.write(path, np.zeros(RATE), RATE)
+        assert run("classify", path, "--bundle", made)[1] == f"{path}\n  silence, or too quiet to tell: -180.0 dBFS\n"
+        (told,) = json.loads(run("classify", path, "--bundle", made, "--json")[1])["results"]
+        assert told == {"file": str(path), "outcome": "silence", "level_dbfs": -180.0, "predictions": []}
+        _, out, _ = run("classify", path, "--bundle", made, "--csv")
+        assert out.splitlines()[1] == f"{path},,,,,,silence,-180.0"
+        assert "dog" in run("classify", path, "--bundle", made, "--silence-below", "-200")[1]
+        code, _, err = run("classify", path, "--bundle", made, "--silence-below", "3")
+        assert (code, err) == (2, "error: silence_dbfs is 3.0: it must be 0 or less, in dB of full scale\n")
+
+    @pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG"])
+    def test_standard_input(
+        self, run: Run, made: Path, sound: Path, form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        made_of_it = io.BytesIO()
+        soundfile.write(made_of_it, soundfile.read(sound)[0], RATE, format=form)
+        (tmp_path / "same").write_bytes(made_of_it.getvalue())
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(made_of_it.getvalue())))
+        code, out, err = run("classify", "-", "--bundle", made)
+        assert (code, err) == (0, "")
+        expected = run("classify", tmp_path / "same", "--bundle", made)[1]
+        assert out.splitlines() == ["-", *expected.splitlines()[1:]]
+        code, _, err = run("classify", "-", "--bundle", made)  # all of it was read
+        assert (code, err) == (2, "error: -: empty; was it read before?\n")
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+    def test_a_pipe_with_a_name(self, run: Run, made: Path, sound: Path, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[sound.read_bytes()])
+        writer.start()
+        code, out, _ = run("classify", tmp_path / "pipe", "--bundle", made)
+        writer.join()
+        assert (code, out.splitlines()[1:]) == (0, run("classify", sound, "--bundle", made)[1].splitlines()[1:])
+
+    def test_a_threshold(self, run: Run, judged: Path, sound: Path) -> None:
+        arguments = ("classify", sound, "--bundle", judged, "--labels", "cow, dog")
+        answer = Bundle.load(judged).classify(sound, ["cow", "dog"], threshold=0.95)[0]
+        assert (answer.outcome, answer.scores is not None) == ("unknown", True)
+        told = json.loads(run(*arguments, "--threshold", 0.95, "--json")[1])["results"][0]
+        assert (told["outcome"], told["predictions"][0]["score"]) == ("unknown", answer.scores and answer.scores[0])
+        lines = run(*arguments, "--threshold", 0.95)[1].splitlines()
+        assert lines[1] == "  unknown: no label has a score of 0.95; the nearest:"
+        assert [line.split()[0] for line in lines[2:]] == [entry.label for entry in answer]
+        assert "unknown" not in run(*arguments)[1]
+        _, out, _ = run(*arguments, "--threshold", 0.9, "--multi-label", "--csv")
+        assert [row["outcome"] for row in csv.DictReader(io.StringIO(out))] == ["unknown"]
+        assert "  unknown: no label has a score of 0.9\n" in run(*arguments, "--threshold", 0.9, "--multi-label")[1]
+
+    def test_a_threshold_of_an_older_bundle(self, run: Run, made: Path, sound: Path) -> None:
+        code, out, err = run("classify", sound, "--bundle", made, "--threshold", 0.9)
+        assert (code, out) == (2, "")
+        assert err.startswith("error: threshold is given, but this bundle was made without the background sounds")
 
     def test_int8_and_threads(self, run: Run, made: Path, sound: Path) -> None:
         told = json.loads(run("classify", sound, "--bundle", made, "--int8", "--threads", 2, "--json")[1])
@@ -128,6 +193,16 @@ class TestEmbed:
         code, told, err = run("embed", sound, "--bundle", made, "--out", out)
         assert (code, told) == (2, "")
         assert "exist already" in err
+
+    def test_windows(self, run: Run, made: Path, sound: Path, tmp_path: Path) -> None:
+        out = tmp_path / "emb.npy"
+        told = run("embed", sound, "--bundle", made, "--out", out, "--windows", "--hop", 0.5)
+        assert told == (0, f"{out}: 5 x 16, float32, 64 bytes a window\n", "")
+        assert json.loads((tmp_path / "emb.json").read_text())["start_s"] == [0.0, 0.5, 1.0, 1.5, 2.0]
+        code, _, err = run("embed", sound, "--bundle", made, "--out", tmp_path / "other.npy", "--hop", 0.5)
+        assert (code, "--hop belongs to --windows" in err) == (2, True)
+        code, _, err = run("embed", "-", "--bundle", made, "--out", tmp_path / "other.npy")
+        assert (code, "an array names its files" in err) == (2, True)
 
 
 class TestInfo:

@@ -15,6 +15,8 @@ import soxr
 from tests.support.commands import RATE, Run
 from tinyclap.audio import microphone
 from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.judge import Answer
+from tinyclap.runtime.live.answers import answers
 
 
 class TestListen:
@@ -30,7 +32,13 @@ class TestListen:
 
     def test_text(self, run: Run, made: Path, sound: Path) -> None:
         _, out, _ = run("listen", "--bundle", made, "--file", sound, "--smoothing", 0.5, "--labels", "dog")
-        assert out == "".join(f"{second:9.2f} s  dog 100%\n" for second in (1, 2, 3))
+        shares = [f"{entry[0].probability:.0%}" for entry in self.heard(made, sound)]
+        assert out == "".join(f"{second:9.2f} s  dog {shares[second - 1]}\n" for second in (1, 2, 3))
+
+    def heard(self, bundle: Path, sound: Path) -> list[Answer]:
+        loaded, samples = Bundle.load(bundle), soundfile.read(sound, dtype="float32")[0]
+        judge = loaded.judge(["dog"])
+        return [answer for _, answer in answers(loaded, judge, [samples], smoothing=0.5)]
 
     def test_settings_out_of_range(self, run: Run, made: Path, sound: Path) -> None:
         code, _, err = run("listen", "--bundle", made, "--file", sound, "--smoothing", 1)

@@ -38,6 +38,12 @@ class TestPrompts:
         prompts = zero_shot.prompts_for(["dog_bark", "rain"], ["a {}", "{0} and {}"])
         assert prompts == [["a dog bark", "{0} and dog bark"], ["a rain", "{0} and rain"]]
 
+    def test_labels_that_were_typed_are_left_as_they_are(self) -> None:
+        prompts = zero_shot.prompts_for([" iPhone ringing", "dog_bark"], ["a {}", "{}"], zero_shot.as_typed)
+        assert prompts == [["a iPhone ringing", "iPhone ringing"], ["a dog_bark", "dog_bark"]]
+        with pytest.raises(TinyclapError, match="both read 'dog bark'"):
+            zero_shot.prompts_for(["dog_bark", "Dog-Bark"], ["{}"], zero_shot.as_typed)
+
     @pytest.mark.parametrize(
         ("labels", "templates", "named"),
         [

@@ -15,9 +15,11 @@ from onnxruntime import InferenceSession
 from onnxruntime.quantization import quantize_dynamic
 
 from tests.support.tiny_exports import PROMPTS
-from tinyclap.embeddings.zero_shot import class_matrix
+from tinyclap.data.procedural.dataset import PROCEDURAL_LABELS, Procedural
+from tinyclap.embeddings.zero_shot import class_matrix, clean_label
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters import write_bundle as exporting
+from tinyclap.exporters.background import SEED
 from tinyclap.exporters.onnx import quantize_int8
 from tinyclap.exporters.onnx.student import PLAIN_OPERATORS
 from tinyclap.exporters.options import ExportOptions
@@ -32,7 +34,7 @@ def test_a_bundle_holds_what_it_says(bundle: Path) -> None:
     manifest = read_manifest(bundle)
     assert set(manifest.files) == {
         *("README.md", "audio.onnx", "audio_int8.onnx", "audio_static.onnx", "audio_static_int8.onnx"),
-        *("labels.json", "labels.npy", "test_vectors.npz", "text.onnx", "tokenizer.json"),
+        *("background.npz", "labels.json", "labels.npy", "test_vectors.npz", "text.onnx", "tokenizer.json"),
     }
     assert {path.name for path in bundle.iterdir()} == {*manifest.files, "bundle.json"}
     assert manifest.text is not None
@@ -97,6 +99,28 @@ def test_labels_and_text_are_the_teachers(bundle: Path, exporter: Exporter) -> N
     assert np.abs(loaded.embed_text(texts) - teacher.embed_text(texts).numpy()).max() < 1e-5
     for text in texts:
         assert np.abs(loaded.embed_text([text]) - teacher.embed_text([text]).numpy()).max() < 1e-5
+
+
+def test_labels_of_the_test_set_are_words_and_others_are_as_typed(quick: Exporter) -> None:
+    assert quick.calibration_set.labels == ("church_bell", "dog_bark", "rain", "siren")
+    assert [quick._words_of(label) for label in ("dog_bark", "Dog_bark", "iPhone ringing")] == [
+        *("dog bark", "Dog_bark", "iPhone ringing"),
+    ]
+
+
+def test_the_background_is_of_generated_sounds_and_their_names(bundle: Path, exporter: Exporter) -> None:
+    loaded = Bundle.load(bundle, graph="float")
+    background = loaded.background
+    assert background is not None
+    sounds = Procedural(len(background.sounds), seed=SEED, duration_s=1.0)
+    rows = (0, 50, len(sounds) - 1)
+    expected = loaded.embed([sounds.load(row, 8000) for row in rows], sample_rate=8000)
+    np.testing.assert_allclose(background.sounds[list(rows)], expected, atol=0.01)
+    named = [PROCEDURAL_LABELS[kind] for kind in background.class_of]
+    assert named == [clip.label for clip in sounds.clips]
+    prompts = [PROMPTS[0].replace("{}", clean_label(name)) for name in PROCEDURAL_LABELS]
+    np.testing.assert_allclose(background.classes, exporter.teacher.embed_text(prompts).numpy(), atol=0.01)
+    assert loaded.classify(np.zeros(8000, np.float32) + 1e-2, ["rain"], sample_rate=8000)[0].outcome == "silence"
 
 
 def test_int8_rounds_the_encoder_and_leaves_its_ends(bundle: Path) -> None:
@@ -212,7 +236,7 @@ def test_nothing_that_was_traced_is_in_the_way(quick: Exporter, tmp_path: Path) 
     quick = replace(quick, options=ExportOptions(input="logmel"))
     manifest = quick.write(tmp_path / "bundle")
     assert manifest.input == "logmel"
-    assert set(manifest.files) == {"README.md", "audio.onnx", "test_vectors.npz"}
+    assert set(manifest.files) == {"README.md", "audio.onnx", "background.npz", "test_vectors.npz"}
     assert "next     tinyclap embed" in as_table(tmp_path / "bundle", manifest)
     waveform = 0.1 * torch.randn(12_000)
     expected = quick.student.embed_audio(waveform[None]).numpy()

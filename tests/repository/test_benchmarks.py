@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.esc10 import prune, search, train_baselines
 from benchmarks.esc10 import study as esc10
+from benchmarks.esc50 import unknown
 from benchmarks.figures import pictures
 from benchmarks.models import run
 from tinyclap.reports.plots.scatter import Point
@@ -188,3 +189,21 @@ def test_four_trainings_are_compared_on_the_same_clips() -> None:
     assert low <= 0.25 <= high
     assert train_baselines.arm_summary(rows[:2])["n_clips"] == 4
     assert train_baselines.difference(rows, "supervised") == {}
+
+
+def test_known_against_unknown_is_counted_over_all_draws() -> None:
+    """Two classes, each the only label in turn: of class 0 one clip of two lies above the other class's."""
+    clips = unknown.Clips(np.zeros((4, 1)), np.array([0, 0, 1, 1]))
+    scores = np.array([[0.9, 0.3], [0.2, 0.1], [0.4, 0.8], [0.3, 0.7]])
+    told = unknown._curve("rule", scores, clips, 1)
+    above = [[known > other for other in (0.4, 0.3, 0.3, 0.1)] for known in (0.9, 0.2, 0.8, 0.7)]
+    assert told["area"] == pytest.approx(np.mean(above))
+    judged = unknown.Judged(np.array([0.99, 0.5]), np.array([False, True]), np.array([0.1, 0.9, 0.2, 0.3]), np.zeros(3))
+    found = unknown._at(judged, 0.9)
+    assert (found["missed"], found["confused"], found["false_alarms"], found["false_alarms_pool"]) == (
+        0.5,
+        0.5,
+        0.25,
+        0,
+    )
+    assert found["false_alarms_per_hour"] == 180

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.sounds import PARITY, RATE, noise
 from tests.support.tiny_bundles import PROMPTS, TINY_LABELS, tiny_embed, tiny_text
-from tinyclap.embeddings.zero_shot import class_matrix
+from tinyclap.embeddings.zero_shot import as_typed, class_matrix
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
 
@@ -53,11 +53,25 @@ class TestClassify:
     def test_the_text_side_embeds_any_label(self, folders: dict[str, Path]) -> None:
         full, labels = Bundle.load(folders["full"]), ["cow", "Siren", "something else"]
         np.testing.assert_allclose(
-            full.label_table(labels).embeddings, class_matrix(tiny_text, labels, PROMPTS), atol=1e-6
+            full.label_table(labels).embeddings, class_matrix(tiny_text, labels, PROMPTS, as_typed), atol=1e-6
         )
-        cosines = class_matrix(tiny_text, labels, PROMPTS) @ tiny_embed([noise(1.0)])[0]
+        cosines = class_matrix(tiny_text, labels, PROMPTS, as_typed) @ tiny_embed([noise(1.0)])[0]
         found = full.classify(noise(1.0), labels, top_k=1, sample_rate=RATE)[0][0]
         assert (found.label, round(found.cosine, 3)) == (labels[int(cosines.argmax())], round(cosines.max(), 3))
+
+    def test_a_label_is_a_prompt_as_it_was_typed(self, folders: dict[str, Path]) -> None:
+        full = Bundle.load(folders["full"])
+        typed = [" Siren ", "clock tick_Tock"]
+        asked: list[str] = []
+
+        def embed_text(texts: list[str]) -> np.ndarray:
+            asked.extend(texts)
+            return tiny_text(texts)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(full, "embed_text", embed_text)
+            full.label_table(typed)
+        assert asked == ["the sound of Siren", "Siren", "the sound of clock tick_Tock", "clock tick_Tock"]
 
     @pytest.mark.parametrize(("labels", "message"), [([], "none given"), ("dog", "give a list"), (["a", "A"], "both")])
     def test_labels_that_are_none(self, folders: dict[str, Path], labels: list[str], message: str) -> None:

@@ -18,6 +18,7 @@ from tinyclap.data.folder import find_sounds
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import embed_files as room
+from tinyclap.runtime import embed_journal as journal
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_files import embed_files, read_embeddings
 
@@ -104,7 +105,7 @@ def test_files_that_changed_since_are_embedded_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(room._Journal, "finish", stop)
+        patched.setattr(journal.Journal, "finish", stop)
         for _ in range(2):  # twice, so that the journal is read with rows out of order
             with pytest.raises(KeyboardInterrupt):
                 embed_files(bundle, good, tmp_path / "emb.npy")
@@ -179,10 +180,12 @@ class TestRefusals:
         self, bundle: Bundle, folder: Path, sounds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(room._Journal, "finish", lambda *_: [])
+            patched.setattr(journal.Journal, "finish", lambda *_: [])
             embed_files(bundle, sounds, tmp_path / "emb.npy")
         other = Bundle.load(folder, graph="int8")
-        with pytest.raises(TinyclapError, match=r"emb\.npy\.part holds unfinished work of another bundle; remove it"):
+        with pytest.raises(
+            TinyclapError, match=r"emb\.npy\.part holds unfinished work of another bundle or hop; remove it"
+        ):
             embed_files(other, sounds, tmp_path / "emb.npy")
         embed_files(other, sounds, tmp_path / "emb.npy", overwrite=True)
         assert json.loads((tmp_path / "emb.json").read_text())["graph"] == "audio_int8.onnx"
@@ -214,7 +217,7 @@ def test_a_name_that_is_no_utf8(bundle: Bundle, sounds: list[Path], tmp_path: Pa
 def test_two_processes_never_write_the_same_array(bundle: Bundle, sounds: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "emb.npy"
     part = tmp_path / "emb.npy.part"
-    room._make_part_folder(part, out, bundle, False)
+    room._make_part_folder(part, out, room._Job(bundle, None), False)
     held = "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX); print(); input()"
     with subprocess.Popen(
         [sys.executable, "-c", held, str(part / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -241,12 +244,12 @@ def test_killed_between_the_last_writes_the_same_command_finishes(
         def kill(*_: object) -> None:
             raise KeyboardInterrupt
 
-        replace, write_text = os.replace, vars(room)["write_text"]
+        replace, write_text = os.replace, vars(journal)["write_text"]
         if place == "replace":
             killed.setattr(os, "replace", lambda new, old: kill() if Path(old) == out else replace(new, old))
         else:
             killed.setattr(
-                room, "write_text", lambda path, text: kill() if path.suffix == ".json" else write_text(path, text)
+                journal, "write_text", lambda path, text: kill() if path.suffix == ".json" else write_text(path, text)
             )
         with pytest.raises(KeyboardInterrupt):
             embed_files(bundle, sounds, out, overwrite=overwrite)
@@ -260,7 +263,7 @@ def test_every_form_reads_back_near_what_was_embedded(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
     """In blocks of 5 rows, so that several are written."""
-    monkeypatch.setattr(room, "ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(journal, "ROWS_AT_ONCE", 5)
     files = [sound(tmp_path / "sounds" / f"{number}.wav", number) for number in range(13)]
     made = embed_files(bundle, files, tmp_path / "emb.npy", dtype=dtype)
     exact = bundle.embed(files)

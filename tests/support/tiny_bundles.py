@@ -19,6 +19,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.files import write_json
 from tinyclap.embeddings.zero_shot import class_matrix
 from tinyclap.models.long_audio import embed_long, repeat_pad
+from tinyclap.runtime.background import Background, write_background
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import Manifest, write_manifest
 
@@ -79,6 +80,7 @@ def tiny_bundle(
     text: bool = False,
     int8: bool = False,
     spec: FrontendSpec = SPEC,
+    background: Background | None = None,
 ) -> Path:
     """A bundle with windows of one second; `int8` adds a graph with rounded weights."""
     folder.mkdir(parents=True)
@@ -106,6 +108,8 @@ def tiny_bundle(
     if text:
         vectors |= {"texts": np.array(TINY_TEXTS), "text_embedding": tiny_text(TINY_TEXTS)}
     np.savez(folder / "test_vectors.npz", **vectors)
+    if background is not None:
+        write_background(folder, background)
     manifest = Manifest(
         name="tiny",
         licence="Apache-2.0",
@@ -126,6 +130,15 @@ def tiny_bundle(
         np.savez(folder / "test_vectors.npz", embedding_int8=rounded, **vectors)
         write_manifest(folder, manifest)
     return folder
+
+
+def tiny_background(seed: int = 0, sounds: int = 40) -> Background:
+    """Noise of many levels, half of it without a class, and four names."""
+    rng = np.random.default_rng(seed)
+    levels = rng.uniform(0.01, 0.5, sounds)
+    embedded = tiny_embed([rng.normal(0, level, 16_000).astype(np.float32) for level in levels])
+    classes = tiny_text(["cow", "siren", "dog", "rain"])
+    return Background(embedded, classes, np.arange(sounds) % 8 - np.arange(sounds) % 8 // 4 * 5)
 
 
 def _audio_graph(encoder: TinyEncoder, spec: FrontendSpec, steps: int | None) -> onnx.ModelProto:

@@ -13,6 +13,7 @@ from tinyclap.cli.device import device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.groups import CommandGroup
+from tinyclap.cli.listen import listening
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
@@ -38,6 +39,7 @@ app = _app("Distil any CLAP into a tiny audio encoder in the same embedding spac
 recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
+app.add_typer(listening)
 app.add_typer(benching)
 app.add_typer(exporting)
 app.add_typer(pruning)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,10 +11,14 @@ from tinyclap.common.numbers import file_size
 
 if TYPE_CHECKING:
     from tinyclap.runtime.bundle import Bundle
-    from tinyclap.runtime.labels import Prediction
 
 device = typer.Typer()
 
+STDIN = "-"
+
+SoundsOrInput = Annotated[
+    list[Path], typer.Argument(metavar="FILES", help="Sound files, folders of them, or - for standard input.")
+]
 Sounds = Annotated[list[Path], typer.Argument(metavar="FILES", help="Sound files, or folders of them.")]
 BundleOption = Annotated[
     Path | None, typer.Option("--bundle", help="Folder, or a ready-made one's name; by default the newest run's.")
@@ -29,14 +33,28 @@ Dim = Annotated[int | None, typer.Option("--dim", min=1, help="First dimensions 
 Int8 = Annotated[
     bool | None, typer.Option("--int8/--float", help="Which graph; by default the one that the export recommends.")
 ]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", help="Share of other sounds that must fit less well, e.g. 0.95; else unknown."),
+]
+SilenceBelow = Annotated[
+    float | None,
+    typer.Option("--silence-below", metavar="DBFS", help="Sounds of a lower level are silence; -70 by default."),
+]
+MultiLabel = Annotated[
+    bool, typer.Option("--multi-label", help="Judge each label on its own, and give all that reach the threshold.")
+]
 
 
 @device.command()
 def classify(
-    files: Sounds,
+    files: SoundsOrInput,
     bundle: BundleOption = None,
     labels: Labels = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Labels per file.")] = 5,
+    threshold: Threshold = None,
+    silence_below: SilenceBelow = None,
+    multi_label: MultiLabel = False,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
     threads: Threads = None,
@@ -52,15 +70,16 @@ def classify(
     from tinyclap.runtime.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
-    loaded = _load(bundle, threads, provider, int8, dim)
-    sounds, table = find_sounds(files, _tell), loaded.label_table(wanted)
+    loaded = load_bundle(bundle, threads, provider, int8, dim)
+    sounds = find_sounds(files, _tell)
+    judge = loaded.judge(wanted, **judging(top, threshold, silence_below, multi_label))
     if as_csv:
         typer.echo(room.CSV_COLUMNS)
     answers = []
-    for answer in room.classify_files(loaded, sounds, table, top):
-        answers.append(answer)
-        if answer.reason is None and not as_json:
-            typer.echo(room.as_csv(answer) if as_csv else room.as_text(answer))
+    for entry in room.classify_files(loaded, sounds, judge):
+        answers.append(entry)
+        if entry.answer is not None and not as_json:
+            typer.echo(room.as_csv(entry.file, entry.answer) if as_csv else room.as_text(entry.file, entry.answer))
     if as_json:
         typer.echo(room.as_object(loaded, answers))
     room.refuse_bad(answers)
@@ -72,6 +91,12 @@ def embed(
     out: Annotated[Path, typer.Option("--out", help="The array, a .npy file; a .json beside it names the files.")],
     bundle: BundleOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the array that is there.")] = False,
+    windows: Annotated[
+        bool, typer.Option("--windows", help="A row for every window; the .json says of which file, and its times.")
+    ] = False,
+    hop: Annotated[
+        float | None, typer.Option("--hop", help="Seconds from one window to the next; a window by default.")
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Files embedded at the same time.")] = 1,
     provider: Provider = None,
     int8: Int8 = None,
@@ -85,9 +110,14 @@ def embed(
     from tinyclap.data.folder import find_sounds
     from tinyclap.runtime.embed_files import embed_files
 
+    if hop is not None and not windows:
+        raise typer.BadParameter("--hop belongs to --windows; give both")
+    if STDIN in map(str, files):
+        raise typer.BadParameter("an array names its files; write what comes on standard input to one")
     sounds = find_sounds(files, _tell)
-    loaded = _load(bundle, None, provider, int8, dim)
-    made = embed_files(loaded, sounds, out, dtype=dtype, workers=threads, overwrite=overwrite)
+    loaded = load_bundle(bundle, None, provider, int8, dim)
+    settings: dict[str, Any] = {"dtype": dtype, "workers": threads, "overwrite": overwrite}
+    made = embed_files(loaded, sounds, out, windows=windows, hop_s=hop, **settings)
     if made.was_there:
         typer.echo(f"{out} is complete already, of these files and settings; --overwrite makes it again", err=True)
     if made.bad:
@@ -100,40 +130,8 @@ def embed(
 
         chance = knn_chance(made.n_rows)
         kept = f"; {made.neighbours_kept:.1%} of the 10 nearest clips are kept (chance {chance:.1%})"
-    typer.echo(f"{out}: {made.n_rows} x {loaded.embed_dim}, {dtype}, {made.bytes_per_clip} bytes a clip{kept}")
-
-
-@device.command()
-def listen(
-    bundle: BundleOption = None,
-    labels: Labels = None,
-    hop: Annotated[float, typer.Option("--hop", help="Seconds between two answers.")] = 1.0,
-    smoothing: Annotated[float, typer.Option("--smoothing", help="Weight of the past, 0 to below 1.")] = 0.0,
-    top: Annotated[int, typer.Option("--top", min=1, help="Labels per answer.")] = 3,
-    file: Annotated[Path | None, typer.Option("--file", help="Listen to a file instead of the microphone.")] = None,
-    microphone: Annotated[str | None, typer.Option("--microphone", help="Number or part of the name.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")] = False,
-    threads: Threads = None,
-    provider: Provider = None,
-    int8: Int8 = None,
-) -> None:
-    """Say what the microphone hears, until Ctrl-C."""
-    from tinyclap.audio import microphone as live
-    from tinyclap.audio import windows
-    from tinyclap.runtime.labels import read_labels
-
-    wanted = None if labels is None else read_labels(labels)
-    loaded = _load(bundle, threads, provider, int8)
-    table, rate = loaded.label_table(wanted), loaded.sample_rate
-    if file is None:
-        rate, blocks = live.microphone(rate, microphone)
-    else:
-        blocks = windows.read_chunks(file, rate, loaded.manifest.window_samples)
-    try:
-        for time_s, embedding in loaded.stream(blocks, hop_s=hop, smoothing=smoothing, sample_rate=rate):
-            _answer(time_s, table.rank(embedding, loaded.manifest.logit_scale, top), as_json)
-    except KeyboardInterrupt:
-        typer.echo("", err=True)
+    row = "window" if windows else "clip"
+    typer.echo(f"{out}: {made.n_rows} x {loaded.embed_dim}, {dtype}, {made.bytes_per_clip} bytes a {row}{kept}")
 
 
 @device.command()
@@ -248,7 +246,13 @@ def _tell(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _load(
+def judging(top: int, threshold: float | None, silence_below: float | None, multi_label: bool) -> dict[str, Any]:
+    """Options as settings of `Bundle.judge`."""
+    level = {} if silence_below is None else {"silence_dbfs": silence_below}
+    return {"top_k": top, "threshold": threshold, "multi_label": multi_label, **level}
+
+
+def load_bundle(
     bundle: Path | None, threads: int | None, provider: str | None, int8: bool | None, dim: int | None = None
 ) -> "Bundle":
     from tinyclap.reports.console.bundle import cost_of
@@ -290,10 +294,3 @@ def _newest_bundle() -> Path:
         )
     typer.echo(f"bundle: {folder}", err=True)
     return folder
-
-
-def _answer(time_s: float, predictions: list["Prediction"], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({"time_s": round(time_s, 3), "predictions": [entry._asdict() for entry in predictions]}))
-    else:
-        typer.echo(f"{time_s:9.2f} s  " + "   ".join(f"{entry.label} {entry.probability:.0%}" for entry in predictions))

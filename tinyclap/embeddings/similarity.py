@@ -46,6 +46,11 @@ def unit_rows(name: str, array: np.ndarray) -> np.ndarray:
     return units
 
 
+def unit(vector: np.ndarray) -> np.ndarray:
+    """A vector (D,) at unit norm in float32; zeros stay zeros."""
+    return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+
+
 def unit_pair(student: np.ndarray, teacher: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     student, teacher = unit_rows("student", student), unit_rows("teacher", teacher)
     if student.shape != teacher.shape:

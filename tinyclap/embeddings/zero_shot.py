@@ -24,8 +24,21 @@ def clean_label(name: str) -> str:
     return " ".join(_WORD_STARTS.sub(" ", name).replace("_", " ").replace("-", " ").lower().split())
 
 
-def prompts_for(labels: Sequence[str], templates: Sequence[str]) -> list[list[str]]:
-    """The prompts of each label: every template with its `{}` replaced by the cleaned label."""
+def as_typed(label: str) -> str:
+    """A label that somebody typed, as it is: "iPhone ringing" keeps its capitals."""
+    return label.strip()
+
+
+def prompts_for(
+    labels: Sequence[str], templates: Sequence[str], words_of: Callable[[str], str] = clean_label
+) -> list[list[str]]:
+    """The prompts of each label: every template with its `{}` replaced by the label's words.
+
+    Args:
+        labels: no two of which read alike once cleaned.
+        templates: each with `{}`.
+        words_of: `clean_label` for a data set's names, `as_typed` for what a user typed.
+    """
     if not labels:
         raise TinyclapError("labels: none given; zero-shot classification needs at least one class")
     if not templates:
@@ -33,15 +46,15 @@ def prompts_for(labels: Sequence[str], templates: Sequence[str]) -> list[list[st
     for template in templates:
         if "{}" not in template:
             raise TinyclapError(f"prompts: template {template!r} has no {{}}, the place of the class name; add it")
-    words = [clean_label(label) for label in labels]
     seen: dict[str, str] = {}
-    for label, word in zip(labels, words, strict=True):
+    for label in labels:
+        word = clean_label(label)
         if not word:
             raise TinyclapError(f"labels: {label!r} has nothing to read out in a prompt; rename the class")
         if word in seen:
             raise TinyclapError(f"labels: {seen[word]!r} and {label!r} both read {word!r}; rename or merge the classes")
         seen[word] = label
-    return [[template.replace("{}", word) for template in templates] for word in words]
+    return [[template.replace("{}", words_of(label)) for template in templates] for label in labels]
 
 
 class SameClassesError(TinyclapError):
@@ -49,14 +62,17 @@ class SameClassesError(TinyclapError):
 
 
 def class_matrix(
-    embed_text: Callable[[list[str]], np.ndarray], labels: Sequence[str], templates: Sequence[str]
+    embed_text: Callable[[list[str]], np.ndarray],
+    labels: Sequence[str],
+    templates: Sequence[str],
+    words_of: Callable[[str], str] = clean_label,
 ) -> np.ndarray:
     """One unit vector per label, (C, D) float64: the mean of its prompts' unit vectors, scaled to unit norm again.
 
-    `embed_text` maps P texts to (P, D) and is called once. Prompt ensembles: Radford et al. 2021, section 3.1.4.
-    Classes that share one vector raise SameClassesError: no clip could be told apart by them.
+    `embed_text` maps P texts to (P, D) and is called once; `words_of` as for `prompts_for`. Prompt ensembles: Radford
+    et al. 2021, section 3.1.4. Classes that share one vector raise SameClassesError: nothing tells them apart.
     """
-    prompts = prompts_for(labels, templates)
+    prompts = prompts_for(labels, templates, words_of)
     texts = [text for texts in prompts for text in texts]
     embedded = unit_rows("text embeddings", embed_text(texts))
     if len(embedded) != len(texts):

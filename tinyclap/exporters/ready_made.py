@@ -23,11 +23,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tinyclap.common.files import whole_folder, write_array, write_bytes, write_json, write_text
 from tinyclap.embeddings.zero_shot import prompts_for
+from tinyclap.exporters.background import measured_background
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import shipped_sounds
 from tinyclap.exporters.onnx.graph import OPSET
 from tinyclap.exporters.onnx.text import write_text_side
 from tinyclap.exporters.onnx.tower import tower_graph
+from tinyclap.runtime.background import write_background
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
@@ -99,6 +101,8 @@ def write_assets(teacher: TaggerTeacher, weights: Path, words: Path, folder: Pat
             manifest.graphs[name]["size_bytes"] = len(whole)  # type: ignore[index]
         write_text(new / README, readme(manifest, labels))
         np.savez_compressed(new / TEST_VECTORS, **vectors)  # type: ignore[arg-type]
+        write_manifest(new, manifest)
+        write_background(new, measured_background(Bundle.load(new, graph="float"), teacher, teacher.prompts))
         write_manifest(new, manifest)
         sounds = [value for key, value in vectors.items() if key.startswith("waveform_")]
         quantised = Bundle.load(new, graph="int8").embed(sounds, sample_rate=teacher.sample_rate)

@@ -15,6 +15,7 @@ from tinyclap.common.progress import silent
 from tinyclap.data.decoded import Decoded
 from tinyclap.embeddings import zero_shot
 from tinyclap.errors import TinyclapError
+from tinyclap.exporters.background import measured_background
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows
 from tinyclap.exporters.onnx import parity, quantize_int8
@@ -26,6 +27,7 @@ from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.own_wheel import write_wheel
 from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
+from tinyclap.runtime.background import write_background
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
@@ -102,6 +104,7 @@ class Exporter:
                 save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
             write_text(new / README, readme(manifest, options.labels, wheel))
             self._write_test_vectors(new, manifest)
+            self._write_background(new)
             sounds = parity.test_sounds(self.calibration_set.train, student.config.window_samples)
             self.progress(f"comparing with torch on {len(sounds)} sounds")
             measured = parity.check(new, student, sounds)
@@ -137,6 +140,12 @@ class Exporter:
                 session = self._opened(folder / STATIC_INT8_GRAPH)
                 vectors["static_embedding_int8"] = run(session, {"logmel": vectors["static_logmel"]})
             write()
+
+    def _write_background(self, folder: Path) -> None:
+        """What unrelated sounds look like; the folder is a bundle then."""
+        self.progress("embedding generated sounds that are none of the labels")
+        bundle = Bundle.load(folder, graph="float")
+        write_background(folder, measured_background(bundle, self.teacher, self.prompts, self.student.latent_map))
 
     def _graphs(self) -> dict[str, onnx.ModelProto]:
         """The audio graphs by file name."""
@@ -214,12 +223,17 @@ class Exporter:
         if not self.options.text:
             return None
         self.progress("tracing the text tower")
-        checked = [text for texts in zero_shot.prompts_for(labels or ("sound",), self.prompts) for text in texts]
+        prompts = zero_shot.prompts_for(labels or ("sound",), self.prompts, self._words_of)
+        checked = [text for texts in prompts for text in texts]
         return write_text_side(self.teacher, folder, checked, self.student.latent_map, self.options.opset)
 
     def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
         """Their unit vectors in the student's space."""
-        return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map)
+        return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map, self._words_of)
+
+    def _words_of(self, label: str) -> str:
+        """The test set's own names are cleaned, other labels were typed."""
+        return (zero_shot.clean_label if label in self.calibration_set.labels else zero_shot.as_typed)(label)
 
     def _costs(self, method: str) -> list[dict[str, Any]]:
         """The sweep's rows of the student's own method and of no more dimensions than it has."""

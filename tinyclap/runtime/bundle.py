@@ -4,28 +4,33 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
+from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
-from tinyclap.audio.windows import at_rate, level, mono, of_array, of_file, of_stream
-from tinyclap.common.checks import is_count, is_number
-from tinyclap.embeddings.zero_shot import class_matrix, prompts_for
+from tinyclap.embeddings.zero_shot import as_typed, class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
+from tinyclap.runtime.background import Background, read_background
 from tinyclap.runtime.bundle_contents import (
+    BACKGROUND,
     GRAPHS,
     LABELS,
     TEXT_GRAPH,
     TOKENIZER,
     Manifest,
     graph_to_run,
+    kept_dims,
     read_manifest,
     verify,
 )
-from tinyclap.runtime.labels import LabelTable, Prediction, read_table
+from tinyclap.runtime.hearing import Heard, HowToHear, hear, refuse_hop, timed_embeddings
+from tinyclap.runtime.judge import Answer, Judge
+from tinyclap.runtime.labels import LabelTable, read_table
+from tinyclap.runtime.live import answers
 from tinyclap.runtime.session import open_session, run
-from tinyclap.runtime.sounds import Sound, as_file, one_or_many, samples_of
+from tinyclap.runtime.sounds import Sound, one_or_many
 from tinyclap.runtime.text_encoder import TextEncoder
 
 TEXT_FILES = (TEXT_GRAPH, TOKENIZER)  # large, and not needed where a label table is
@@ -85,7 +90,7 @@ class Bundle:
             threads=threads,
             width=manifest.embed_dim,
         )
-        return cls(folder, manifest, name, session, threads or 1, _kept(folder, manifest, dim))
+        return cls(folder, manifest, name, session, threads or 1, kept_dims(folder, manifest, dim))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For `pickle`: a worker process loads the bundle anew, from where it lies."""
@@ -94,8 +99,7 @@ class Bundle:
     @property
     def provider(self) -> str:
         """The execution provider that is active."""
-        active: str = self._session.get_providers()[0]
-        return active
+        return str(self._session.get_providers()[0])
 
     @property
     def sample_rate(self) -> int:
@@ -134,9 +138,14 @@ class Bundle:
             AudioError: a file that cannot be used.
             TinyclapError: an array that cannot be used, or one without a sample rate; a hop out of range.
         """
-        hop = self._hop(hop_s)
-        embeddings = [self._embed_sound(sound, sample_rate, hop, channel) for sound in one_or_many(sounds)]
+        how: HowToHear = {"sample_rate": sample_rate, "hop_s": hop_s, "channel": channel}
+        refuse_hop(self, hop_s)
+        embeddings = [self.hear(sound, **how).embedding for sound in one_or_many(sounds)]
         return np.stack(embeddings) if embeddings else np.empty((0, self.embed_dim), np.float32)
+
+    def hear(self, sound: Sound, **how: Unpack[HowToHear]) -> Heard:
+        """Embed one sound, as `embed` does, and measure its level."""
+        return hear(self, sound, **how)
 
     def classify(
         self,
@@ -144,28 +153,48 @@ class Bundle:
         labels: Sequence[str] | None = None,
         top_k: int = 5,
         *,
-        sample_rate: int | None = None,
-        hop_s: float | None = None,
-        channel: int | None = None,
-    ) -> list[list[Prediction]]:
-        """The labels that fit each sound best, best first.
+        threshold: float | None = None,
+        silence_dbfs: float = SILENCE_BELOW_DBFS,
+        multi_label: bool = False,
+        **how: Unpack[HowToHear],
+    ) -> list[Answer]:
+        """The labels that fit each sound best, best first; `answer.outcome` is "label", "unknown" or "silence".
 
         Args:
             sounds: as for `embed`.
             labels: None for the bundle's own table.
             top_k: labels per sound, at most.
-            sample_rate, hop_s, channel: as for `embed`.
+            threshold: score that a label must reach, a share of other sounds that fit less well; a label alone 0.95.
+            silence_dbfs: sounds of a lower level are silence.
+            multi_label: judge each label on its own, and give those alone that reach the threshold.
+            **how: sample_rate, hop_s and channel, as for `embed`.
 
         Raises:
-            TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side.
+            TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side,
+                settings out of range, and a threshold for a bundle that was made without background sounds.
         """
-        if top_k < 1:
-            raise TinyclapError(f"top_k is {top_k}: it must be 1 or more")
-        table = self.label_table(labels)
-        return [
-            table.rank(embedding, self.manifest.logit_scale, top_k)
-            for embedding in self.embed(sounds, sample_rate=sample_rate, hop_s=hop_s, channel=channel)
-        ]
+        judge = self.judge(labels, top_k=top_k, threshold=threshold, silence_dbfs=silence_dbfs, multi_label=multi_label)
+        return [judge(*self.hear(sound, **how)) for sound in one_or_many(sounds)]
+
+    def judge(self, labels: Sequence[str] | None = None, **settings: Any) -> Judge:
+        """What makes answers of embeddings; `settings` and errors as for `classify`."""
+        return Judge(self.label_table(labels), self.manifest.logit_scale, self.background, **settings)
+
+    def embed_windows(
+        self, sound: Sound, hop_s: float | None = None, *, sample_rate: float | None = None, channel: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Embed every window of a sound, which is read piece by piece.
+
+        Args:
+            sound: as for `embed`, one.
+            hop_s: time from one window to the next, seconds; None for a window. The last one is aligned to the end.
+            sample_rate, channel: as for `embed`.
+
+        Returns:
+            Start and end of each window in seconds, float64 (N, 2), and unit-norm float32 (N, embed_dim).
+        """
+        rows = list(timed_embeddings(self, sound, hop_s=hop_s, sample_rate=sample_rate, channel=channel))
+        return np.array([row[:2] for row in rows]), np.stack([row[2] for row in rows])
 
     def label_table(self, labels: Sequence[str] | None = None) -> LabelTable:
         """Labels with their unit vectors: of the bundle's table where it has them all, else of its text side.
@@ -190,7 +219,7 @@ class Bundle:
                 f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --onnx --text` or "
                 "with --labels that name yours (a ready-made one: `tinyclap get NAME --words`)"
             )
-        matrix = class_matrix(self.embed_text, labels, self.manifest.prompts)
+        matrix = class_matrix(self.embed_text, labels, self.manifest.prompts, as_typed)
         return LabelTable(tuple(labels), matrix.astype(np.float32))
 
     def embed_text(self, texts: str | Sequence[str]) -> np.ndarray:
@@ -239,15 +268,16 @@ class Bundle:
         Raises:
             TinyclapError: settings out of range, or a block that cannot be used.
         """
-        hop_s = hop_s.item() if isinstance(hop_s, np.generic) else hop_s
-        hop = round(hop_s * self.sample_rate) if is_number(hop_s) else 0
-        if hop < 1:
-            raise TinyclapError(f"hop_s is {hop_s}: it must be at least one sample, {1 / self.sample_rate:.1g} s")
-        if not 0 <= smoothing < 1:
-            raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
-        own = at_rate(blocks, self.sample_rate if sample_rate is None else sample_rate, self.sample_rate, channel)
-        windows = of_stream(own, self.manifest.window_samples, hop)
-        return self._smoothed(windows, smoothing)
+        return answers.embeddings(
+            self, blocks, hop_s=hop_s, smoothing=smoothing, sample_rate=sample_rate, channel=channel
+        )
+
+    @cached_property
+    def background(self) -> Background | None:
+        """What sounds look like that are none of the labels; None for a bundle without it."""
+        if BACKGROUND not in self.manifest.files:
+            return None
+        return read_background(self.folder, self.manifest.embed_dim).mapped(self._first)
 
     @cached_property
     def _table(self) -> LabelTable | None:
@@ -271,30 +301,6 @@ class Bundle:
             )
         return encoder
 
-    def _hop(self, hop_s: float | None) -> int | None:
-        """Samples from one window to the next."""
-        hop_s = hop_s.item() if isinstance(hop_s, np.generic) else hop_s
-        if hop_s is None:
-            return None
-        window_s = self.manifest.window_s
-        if not (is_number(hop_s) and 1 <= round(hop_s * self.sample_rate) <= self.manifest.window_samples):
-            raise TinyclapError(f"hop_s is {hop_s}: it must be above 0 and at most a window, {window_s:g} s")
-        return round(hop_s * self.sample_rate)
-
-    def _embed_sound(self, sound: Sound, sample_rate: float | None, hop: int | None, channel: int | None) -> np.ndarray:
-        window = self.manifest.window_samples
-        array = samples_of(sound, sample_rate, channel)
-        if array is not None:
-            return self._embed(of_array(mono(*array, self.sample_rate), window, hop))
-        with as_file(sound) as path:
-            return self._embed(of_file(path, self.sample_rate, window, hop, channel))
-
-    def _embed(self, windows: Iterable[np.ndarray]) -> np.ndarray:
-        total = np.zeros(self.embed_dim)
-        for window in windows:
-            total += level(window) * self.encode(window[None])[0]
-        return _unit(total)
-
     def _first(self, embeddings: np.ndarray) -> np.ndarray:
         """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""
         if self.embed_dim == self.manifest.embed_dim:
@@ -302,35 +308,7 @@ class Bundle:
         kept = embeddings[:, : self.embed_dim]
         return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
 
-    def _smoothed(
-        self, windows: Iterable[tuple[int, np.ndarray]], smoothing: float
-    ) -> Iterator[tuple[float, np.ndarray]]:
-        smooth = None
-        for end, window in windows:
-            embedding = self.encode(window[None])[0].astype(np.float64)
-            smooth = embedding if smooth is None else smoothing * smooth + (1 - smoothing) * embedding
-            yield end / self.sample_rate, _unit(smooth)
-
 
 def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int) -> Bundle:
     name: Any = {file: key for key, file in GRAPHS.items()}[graph]
     return Bundle.load(folder, graph=name, providers=providers, threads=threads, dim=dim)
-
-
-def _kept(folder: Path, manifest: Manifest, dim: int | None) -> int:
-    """How many dimensions are kept of those asked for."""
-    full = manifest.embed_dim
-    if dim is None or dim == full:
-        return full
-    if not is_count(dim) or dim > full:
-        raise TinyclapError(f"dim is {dim}: bundle {folder} has {full} dimensions; allowed: 1 to {full}")
-    if not (manifest.latent_map and manifest.latent_map["nested"]):
-        raise TinyclapError(
-            f"dim is {dim}: the first dimensions of bundle {folder} are no better than others; export a run that was "
-            "pruned by rotation (`tinyclap prune --dim`)"
-        )
-    return dim
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)

@@ -23,7 +23,7 @@ GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}  # that a bundle runs, by wh
 LABELS, LABEL_EMBEDDINGS = "labels.json", "labels.npy"
 TEXT_GRAPH, TOKENIZER = "text.onnx", "tokenizer.json"
 METADATA_KEY = "tinyclap"  # of what a graph says of itself
-TEST_VECTORS = "test_vectors.npz"
+TEST_VECTORS, BACKGROUND = "test_vectors.npz", "background.npz"
 WHEEL_SUFFIX = ".whl"  # of tinyclap itself, where it comes with a bundle
 INPUTS = ("waveform", "logmel")
 LARGEST_DIM, LONGEST_WINDOW_S = 65_536, 600.0
@@ -213,6 +213,21 @@ def verify(folder: Path, manifest: Manifest, name: str, *, checksum: bool = True
     fault = _fault(folder, name, manifest.files[name], checksum=checksum)
     if fault:
         raise TinyclapError(f"bundle {folder}: {fault}; copy or export it again")
+
+
+def kept_dims(folder: Path, manifest: Manifest, dim: int | None) -> int:
+    """How many dimensions are kept of those asked for, None for all; raises a TinyclapError if that is not possible."""
+    full = manifest.embed_dim
+    if dim is None or dim == full:
+        return full
+    if not is_count(dim) or dim > full:
+        raise TinyclapError(f"dim is {dim}: bundle {folder} has {full} dimensions; allowed: 1 to {full}")
+    if not (manifest.latent_map and manifest.latent_map["nested"]):
+        raise TinyclapError(
+            f"dim is {dim}: the first dimensions of bundle {folder} are no better than others; export a run that was "
+            "pruned by rotation (`tinyclap prune --dim`)"
+        )
+    return dim
 
 
 def _optional(manifest: Manifest) -> set[str]:

@@ -5,47 +5,53 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tinyclap.audio.checks import AudioError
 from tinyclap.errors import GateError
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.labels import LabelTable, Prediction
+from tinyclap.runtime.judge import Answer, Judge
+from tinyclap.runtime.live.source import is_stream, opened
 
-CSV_COLUMNS = "file,rank,label,cosine,probability"
+CSV_COLUMNS = "file,rank,label,cosine,probability,score,outcome,level_dbfs"
 
 
 @dataclass(frozen=True)
-class Answer:
+class FileAnswer:
     """What a file sounds like, or the reason why it cannot be used."""
 
     file: str
-    predictions: list[Prediction] = field(default_factory=list)
+    answer: Answer | None = None
     reason: str | None = None
 
 
 def classify_files(
     bundle: Bundle,
     files: Iterable[Path],
-    table: LabelTable,
-    top_k: int,
+    judge: Judge,
     *,
     hop_s: float | None = None,
     channel: int | None = None,
-) -> Iterator[Answer]:
-    """One answer per file, as soon as it is known; `hop_s` and `channel` as for `Bundle.embed`."""
+) -> Iterator[FileAnswer]:
+    """One answer per file, as soon as it is known; `hop_s` and `channel` as for `Bundle.embed`.
+
+    Of a pipe, or "-" for standard input, all that comes is one sound; it may be of any format.
+    """
     for file in files:
         name = os.fsencode(file).decode("utf-8", "replace")  # a file name need not be UTF-8
         try:
-            embedding = bundle.embed(file, hop_s=hop_s, channel=channel)[0]
+            with opened(file) if is_stream(file) else nullcontext(file) as sound:
+                heard = bundle.hear(sound, hop_s=hop_s, channel=channel)
         except AudioError as error:
-            yield Answer(name, reason=error.reason)
+            yield FileAnswer(name, reason=error.reason)
         else:
-            yield Answer(name, table.rank(embedding, bundle.manifest.logit_scale, top_k))
+            yield FileAnswer(name, judge(*heard))
 
 
-def refuse_bad(answers: Sequence[Answer]) -> None:
+def refuse_bad(answers: Sequence[FileAnswer]) -> None:
     """Name the files that cannot be used: AudioError if it is the only one, GateError if some of several."""
     bad = [AudioError(answer.file, answer.reason) for answer in answers if answer.reason is not None]
     if bad and len(answers) == 1:
@@ -55,33 +61,50 @@ def refuse_bad(answers: Sequence[Answer]) -> None:
         raise GateError(f"{len(bad)} of {len(answers)} files cannot be used:{listed}")
 
 
-def as_text(answer: Answer) -> str:
-    """The file's name and a line for every label."""
-    width = max((len(prediction.label) for prediction in answer.predictions), default=0)
-    lines = [
-        f"  {label:<{width}}  {probability:6.1%}  cosine {cosine:+.3f}"
-        for label, cosine, probability in answer.predictions
+def as_text(file: str, answer: Answer) -> str:
+    """The file's name, what it is if no label, and a line for every label."""
+    lines = [file]
+    if answer.outcome == "silence":
+        lines.append(f"  silence, or too quiet to tell: {answer.level_dbfs:.1f} dBFS")
+    elif answer.outcome == "unknown":
+        lines.append(f"  unknown: no label has a score of {answer.threshold}{'; the nearest:' if answer else ''}")
+    width = max((len(prediction.label) for prediction in answer), default=0)
+    for row, (label, cosine, probability) in enumerate(answer):
+        score = f"  score {answer.scores[row]:.4f}" if answer.scores and answer.threshold else ""
+        lines.append(f"  {label:<{width}}  {probability:6.1%}  cosine {cosine:+.3f}{score}")
+    return "\n".join(lines)
+
+
+def as_csv(file: str, answer: Answer) -> str:
+    """A line of CSV_COLUMNS for every label, or one without a label for none."""
+    rows: list[list[object]] = [
+        [rank, entry["label"], *(_digits(entry[name]) for name in ("cosine", "probability", "score"))]
+        for rank, entry in enumerate(predictions(answer), start=1)
     ]
-    return "\n".join([answer.file, *lines])
-
-
-def as_csv(answer: Answer) -> str:
-    """A line of CSV_COLUMNS for every label."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [answer.file, rank, label, f"{cosine:.6f}", f"{probability:.6f}"]
-        for rank, (label, cosine, probability) in enumerate(answer.predictions, start=1)
-    )
+    text, heard = io.StringIO(), [answer.outcome, f"{answer.level_dbfs:.1f}"]
+    csv.writer(text, lineterminator="\n").writerows([file, *row, *heard] for row in rows or [[""] * 5])
     return text.getvalue().removesuffix("\n")
 
 
-def as_object(bundle: Bundle, answers: Sequence[Answer]) -> str:
-    """One JSON object: how it was computed, the predictions of the usable files, and the reasons of the others."""
-    results = [
-        {"file": answer.file, "predictions": [prediction._asdict() for prediction in answer.predictions]}
-        for answer in answers
-        if answer.reason is None
-    ]
-    bad = [{"file": answer.file, "reason": answer.reason} for answer in answers if answer.reason is not None]
+def as_object(bundle: Bundle, answers: Sequence[FileAnswer]) -> str:
+    """One JSON object: how it was computed, the answers of the usable files, and the reasons of the others."""
+    results = [{"file": entry.file, **answer_object(entry.answer)} for entry in answers if entry.answer is not None]
+    bad = [{"file": entry.file, "reason": entry.reason} for entry in answers if entry.reason is not None]
     how = {"bundle": str(bundle.folder), "graph": bundle.graph, "provider": bundle.provider, "threads": bundle.threads}
     return json.dumps({**how, "results": results, "bad": bad}, ensure_ascii=False)
+
+
+def answer_object(answer: Answer) -> dict[str, Any]:
+    """An answer for JSON."""
+    heard = {"outcome": answer.outcome, "level_dbfs": round(answer.level_dbfs, 1)}
+    return {**heard, "predictions": predictions(answer)}
+
+
+def predictions(answer: Answer) -> list[dict[str, Any]]:
+    """Each label of an answer with its cosine, probability and, or None, score."""
+    scores = answer.scores or [None] * len(answer)
+    return [{**entry._asdict(), "score": score} for entry, score in zip(answer, scores, strict=True)]
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"

@@ -20,7 +20,7 @@ FILE_NAMES = (*NOT_LINES, ".txt", ".lst", ".labels")
 
 
 class Prediction(NamedTuple):
-    """How well a label fits a sound; `probability` is the softmax over all labels of logit_scale times `cosine`."""
+    """How well a label fits a sound; `judge.Judge` says what its `probability` is."""
 
     label: str
     cosine: float
@@ -44,23 +44,19 @@ class LabelTable:
     def missing(self, wanted: Sequence[str]) -> str:
         """The wanted labels that have no row and those that have one, or of many the similar ones, for a message."""
         known = {clean_label(label): label for label in self.labels}
-        absent = [clean_label(label) for label in wanted if clean_label(label) not in known]
+        absent = [label for label in wanted if clean_label(label) not in known]
         if len(known) <= FEW:
             there = f"there are {listed(self.labels, MAX_NAMES)}"
         else:
-            words = {word for label in absent for word in label.split()}
-            near = {name for label in absent for name in difflib.get_close_matches(label, known)}
+            words = {word for label in absent for word in clean_label(label).split()}
+            near = {name for label in absent for name in difflib.get_close_matches(clean_label(label), known)}
             similar = [label for name, label in known.items() if name in near or words & set(name.split())]
             there = f"it has {len(known)} labels" + (f", among them {listed(similar)}" if similar else "")
         return f"no embedding of {listed(absent, MAX_NAMES)}; {there}"
 
-    def rank(self, embedding: np.ndarray, logit_scale: float, top_k: int) -> list[Prediction]:
-        """The `top_k` labels nearest to a unit vector (D,), nearest first."""
-        cosines = self.embeddings.astype(np.float64) @ embedding
-        odds = np.exp(logit_scale * (cosines - cosines.max()))
-        probabilities = odds / odds.sum()
-        best = np.argsort(-cosines, kind="stable")[:top_k]
-        return [Prediction(self.labels[row], float(cosines[row]), float(probabilities[row])) for row in best]
+    def cosines(self, embedding: np.ndarray) -> np.ndarray:
+        """Of each label to a unit vector (D,): float64 (C,)."""
+        return self.embeddings.astype(np.float64) @ embedding
 
 
 def read_table(folder: Path, embed_dim: int) -> LabelTable:

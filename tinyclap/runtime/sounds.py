@@ -11,10 +11,12 @@ import numpy as np
 
 from tinyclap.audio import channels as several
 from tinyclap.audio.checks import AudioError
+from tinyclap.audio.windows import mono, read_chunks
 from tinyclap.errors import TinyclapError
 
 MOST_CHANNELS = 32  # an axis as short as this may be of channels
 LEAST_SAMPLES = 64  # and one of samples is longer
+PIECE_BYTES = 2**20
 
 
 class ArrayLike(Protocol):
@@ -80,21 +82,44 @@ def as_file(sound: Sound) -> Iterator[Path]:
     if isinstance(sound, str | os.PathLike):
         yield Path(sound)
         return
-    if _is_file(sound):
-        content = sound.read()  # type: ignore[union-attr]
-        if isinstance(content, str):
-            raise TinyclapError("a sound is a file opened as text; open it with mode 'rb'")
-    elif isinstance(sound, bytes | bytearray):
-        content = sound
-    else:
+    if not (_is_file(sound) or isinstance(sound, bytes | bytearray)):
         raise TinyclapError(f"a sound is {type(sound).__name__}; expected a path, an array, bytes or an open file")
     name = str(getattr(sound, "name", "bytes"))
-    if not content:
-        raise AudioError(name, "empty; was it read before?" if _is_file(sound) else "empty")
     with tempfile.TemporaryDirectory(prefix="tinyclap-") as folder:
         path = Path(folder) / (Path(name).name if _is_file(sound) and Path(name).suffix else "bytes")
-        path.write_bytes(content)
+        with path.open("wb") as written:
+            for piece in _pieces(sound):
+                written.write(piece)
+        if not path.stat().st_size:
+            raise AudioError(name, "empty; was it read before?" if _is_file(sound) else "empty")
         yield path
+
+
+def _pieces(sound: Any) -> Iterator[bytes]:
+    """The content of an open file as it comes, or of bytes at once."""
+    if not _is_file(sound):
+        yield sound
+        return
+    while piece := sound.read(PIECE_BYTES):
+        if isinstance(piece, str):
+            raise TinyclapError("a sound is a file opened as text; open it with mode 'rb'")
+        yield piece
+
+
+def stretches(
+    sound: Sound, sample_rate: float | None, own_rate: int, window: int, channel: int | None = None
+) -> Iterator[np.ndarray]:
+    """Consecutive pieces (n,) of a sound at `own_rate` Hz, of a window or more unless the sound is shorter.
+
+    Raises:
+        TinyclapError, AudioError: as `samples_of` and `as_file`, and of what cannot be used.
+    """
+    array = samples_of(sound, sample_rate, channel)
+    if array is not None:
+        yield mono(*array, own_rate)
+        return
+    with as_file(sound) as path:
+        yield from read_chunks(path, own_rate, window, channel=channel)
 
 
 def _is_file(sound: object) -> bool:

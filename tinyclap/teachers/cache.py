@@ -11,7 +11,7 @@ from tinyclap.common.files import cache_root, cached_folder, write_array
 from tinyclap.common.row_store import VERSION
 from tinyclap.data.clip_embeddings import Clips, clip_embeddings
 from tinyclap.embeddings.latent_map import LatentMap
-from tinyclap.embeddings.zero_shot import SameClassesError, class_matrix
+from tinyclap.embeddings.zero_shot import SameClassesError, class_matrix, clean_label
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.encoder import Encoder, Teacher
 
@@ -39,13 +39,17 @@ def teacher_texts(teacher: Teacher, texts: list[str], latent_map: LatentMap | No
 
 
 def class_vectors(
-    teacher: Teacher, labels: Sequence[str], prompts: Sequence[str], latent_map: LatentMap | None = None
+    teacher: Teacher,
+    labels: Sequence[str],
+    prompts: Sequence[str],
+    latent_map: LatentMap | None = None,
+    words_of: Callable[[str], str] = clean_label,
 ) -> np.ndarray:
     """`class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
     if latent_map is None:
-        return class_matrix(lambda texts: teacher_texts(teacher, texts), labels, prompts)
+        return class_matrix(lambda texts: teacher_texts(teacher, texts), labels, prompts, words_of)
     try:
-        return class_matrix(lambda texts: teacher_texts(teacher, texts, latent_map), labels, prompts)
+        return class_matrix(lambda texts: teacher_texts(teacher, texts, latent_map), labels, prompts, words_of)
     except SameClassesError as error:
         raise SameClassesError(
             f"{latent_map.dim} dimensions ({latent_map.method}) cannot tell all {len(labels)} classes apart; keep more"

@@ -1,7 +1,7 @@
 """What `tinyclap info` says of a bundle."""
 
 from tinyclap.common.numbers import file_size, percent, scaled
-from tinyclap.runtime.bundle_contents import LABELS, Manifest
+from tinyclap.runtime.bundle_contents import BACKGROUND, LABELS, Manifest
 
 
 def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
@@ -17,6 +17,7 @@ def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
         *[(name, _graph_line(manifest, name)) for name in manifest.graphs],
         ("labels", _listed(labels) if LABELS in manifest.files else "no table"),
         ("text side", f"yes, opset {manifest.text['opset']}" if manifest.text else "no"),
+        ("thresholds", "yes" if BACKGROUND in manifest.files else "no background sounds; they need a new export"),
         ("size", file_size(sum(facts["size_bytes"] for facts in manifest.files.values()))),
     ]
     width = max(len(name) for name, _ in rows)

@@ -1,0 +1,1 @@
+"""From live sound to answers, events and what they set off."""
