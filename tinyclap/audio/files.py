@@ -7,6 +7,7 @@ A piece of a file and the same span of the whole file are the same samples (to 1
 
 import functools
 import math
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import soxr
 
 from tinyclap.audio.checks import AudioError, WrongSamplesError, wrong_rate, wrong_samples
 from tinyclap.audio.rewritten import Forward, readable
+from tinyclap.common.files import is_file
 from tinyclap.errors import TinyclapError
 
 CHUNK_FRAMES = 2**16  # decoded at a time
@@ -101,8 +103,8 @@ def repeat_pad(waveform: np.ndarray, length: int) -> np.ndarray:
 def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     """The open file; libsndfile's errors while it is open become AudioError."""
     name = str(path)
-    if not Path(path).is_file():
-        raise AudioError(name, "is a folder" if Path(path).is_dir() else "no such file")
+    if not is_file(Path(path)):
+        raise AudioError(name, "is a folder" if os.path.isdir(path) else "no such file")
     if not Path(path).stat().st_size:
         raise AudioError(name, "empty")
     try:
@@ -184,8 +186,9 @@ def _one_channel(path: Path, channels: int) -> int | None:
 def _loudest_of_opposite(path: Path, *_: int) -> int | None:
     with _opened(path) as file:
         last = min(file.frames, round(JUDGED_S * file.samplerate))
-        beginning = np.concatenate(list(_decoded(file, 0, last)) or [np.zeros((1, 2))]).astype(np.float64)
+        beginning = np.concatenate(list(_decoded(file, 0, last)) or [np.zeros((1, 2), np.float32)])
     with np.errstate(invalid="ignore", over="ignore"):
+        beginning = beginning.astype(np.float64)
         power, mixed = np.square(beginning).mean(axis=0), float(np.square(beginning.mean(axis=1)).mean())
     if not (np.isfinite(power).all() and power.mean() > 0 and mixed < OPPOSITE * power.mean()):
         return None

@@ -24,7 +24,7 @@ from tinyclap.runtime.bundle_contents import (
     verify,
 )
 from tinyclap.runtime.labels import LabelTable, Prediction, read_table
-from tinyclap.runtime.session import open_session, run
+from tinyclap.runtime.session import embeddings_of, open_session
 from tinyclap.runtime.sounds import Sound, as_file, one_or_many, samples_of
 from tinyclap.runtime.text_encoder import TextEncoder
 
@@ -204,7 +204,7 @@ class Bundle:
         Sounds of any length and rate are for `embed`, which cuts them into such windows.
         """
         batch = windows if self._logmel is None else self._logmel(windows)
-        return self._first(run(self._session, {self.manifest.input: np.ascontiguousarray(batch)}))
+        return self._first(embeddings_of(self._session, {self.manifest.input: np.ascontiguousarray(batch)}))
 
     def stream(
         self,

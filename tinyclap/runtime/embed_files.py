@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from tinyclap.audio.checks import AudioError
-from tinyclap.common.files import only_one, read_json, write_json, write_text
+from tinyclap.common.files import only_one, parse_json, read_json, write_json, write_text
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
 from tinyclap.embeddings import quantization
@@ -117,7 +117,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray
     if not array.is_file():
         raise TinyclapError(f"there is no file {array}; make it with `tinyclap embed`")
     try:
-        index = json.loads(names.read_text(encoding="utf-8"))
+        index = parse_json(names.read_bytes())
         files, dtype, dim = index["files"], index["dtype"], index["embed_dim"]
         stored = np.load(array, mmap_mode="r")
         embeddings = quantization.dequantize(stored, dtype, dim)
@@ -204,7 +204,7 @@ class _Journal:
         self.n_rows = 0
         for line in lines:
             try:
-                entry = FileEntry(**json.loads(line))
+                entry = FileEntry(**parse_json(line))
             except (ValueError, TypeError):  # cut off by a kill
                 break
             if entry.row is not None:
