@@ -7,6 +7,7 @@ for single values what `settings` knows. Null fits everywhere, and keys that a s
 import json
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
+from tinyclap.common.checks import is_number
 from tinyclap.common.settings import allowed, fits
 
 _LEFT_OUT = object()
@@ -79,11 +80,11 @@ def _leave_out(value: Any, wanted: str, place: str, faults: list[str]) -> Any:
 
 
 def _readable(value: Any) -> Any:
-    """The value with all text in it such that it can be written as UTF-8."""
+    """The value with all text in it such that it can be written as UTF-8, and null for numbers that are not finite."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, list):
         return [_readable(inner) for inner in value]
     if isinstance(value, dict):
         return {_readable(key): _readable(inner) for key, inner in value.items()}
-    return value
+    return None if isinstance(value, float) and not is_number(value) else value

@@ -12,6 +12,7 @@ LARGEST = 10**15
 Number = Annotated[float, Ge(-LARGEST), Le(LARGEST)]
 Positive = Annotated[float, Gt(0), Le(LARGEST)]
 Amount = Annotated[float, Ge(0), Le(LARGEST)]
+Dim = Annotated[int, Ge(1), Le(65_536)]
 Count = Annotated[int, Ge(0), Le(LARGEST)]
 Share = Annotated[float, Ge(0), Le(1)]
 Cosine = Annotated[float, Ge(-1.01), Le(1.01)]  # rounded, some are beyond 1
@@ -95,7 +96,7 @@ class Encoder(TypedDict, total=False):
 
     name: str
     licence: str
-    embed_dim: Count
+    embed_dim: Dim
     window_s: Positive
     sample_rate: Count
     parameters: Amount
@@ -109,8 +110,8 @@ Pruned = TypedDict(
     {
         "from": str,
         "method": str,
-        "dim": Count,
-        "full_dim": Count,
+        "dim": Dim,
+        "full_dim": Dim,
         "calibration_clips": Count,
         "calibration": str,
         "calibration_folder": str,
@@ -163,7 +164,7 @@ class SweepRow(TypedDict, total=False):
 
     method: str
     finetuned: bool
-    dim: Annotated[int, Ge(1), Le(LARGEST)]
+    dim: Dim
     accuracy: Share
     ci95: tuple[Share, Share]
     knn10_overlap: Share
