@@ -216,7 +216,7 @@ class TestInfo:
         assert json.loads(out) == json.loads((made / "bundle.json").read_text())
 
     def test_a_run(self, run: Run, tmp_path: Path) -> None:
-        (tmp_path / "recipe.yaml").write_text("")
+        (tmp_path / "recipe.yaml").write_text("task: distill")
         (tmp_path / "env.json").write_text("{}")
         (tmp_path / "summary.json").write_text('{"task": "distill", "student": {"parameters": 1234}}')
         code, out, _ = run("info", tmp_path)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import platform
 import resource
@@ -17,6 +18,9 @@ import pytest
 from tinyclap.common.files import (
     cache_root,
     cached_folder,
+    can_name_file,
+    is_file,
+    parse_json,
     read_json,
     whole_folder,
     write_array,
@@ -98,6 +102,41 @@ def test_damaged_json_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(TinyclapError, match=r"a\.json is damaged .*; remove it and run the command"):
         read_json(tmp_path / "a.json", {})
     assert read_json(tmp_path / "none.json", {}) == {}
+
+
+def test_json_is_read_within_what_anything_here_needs() -> None:
+    assert parse_json('{"a": [1, -2.5, "\\udcff", 1234567890123456789]}') == {
+        "a": [1, -2.5, "\udcff", 1_234_567_890_123_456_789]
+    }
+    assert parse_json(f"[{'9' * 30}, {'9' * 400}]") == [1e30, math.inf]
+    for levels in (100, 100_000):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            parse_json("[" * levels + "]" * levels)
+
+
+def test_a_name_that_is_not_utf8_is_written_and_read_again(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.wav")
+    write_json(tmp_path / "a.json", {"name": name, "é": 1})
+    assert read_json(tmp_path / "a.json", {}) == {"name": name, "é": 1}
+    assert "é" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "can"),
+    [
+        ("a/b.wav", True),
+        ("~/a", True),
+        ("x" * 255, True),
+        ("x" * 256, False),
+        ("é" * 200, False),
+        ("a/" * 2000, True),
+        ("a/" * 2100, False),
+        ("~nobody-is-called-so/a", False),
+    ],
+)
+def test_what_can_name_a_file(text: str, can: bool) -> None:
+    assert can_name_file(text) is can
+    assert is_file(Path(text)) is False
 
 
 def test_arrays_are_whole_or_not_there(tmp_path: Path) -> None:

@@ -202,7 +202,8 @@ class TestIncompleteRun:
     def test_a_damaged_file_is_named_and_the_rest_is_shown(
         self, run: Callable[..., Path], damaged: str, content: str
     ) -> None:
-        page, markdown = pages(run(**{damaged.split(".")[0]: content}))
+        with pytest.warns(UserWarning, match=damaged):
+            page, markdown = pages(run(**{damaged.split(".")[0]: content}))
         for text in (text_of(page), markdown):
             assert f"{damaged} cannot be read (" in text
 

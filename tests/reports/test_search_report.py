@@ -182,7 +182,10 @@ def test_missing_parts_are_named_and_damaged_trials_left_out() -> None:
     for key in ("environment", "students", "data", "recipe", "held_out_clips"):
         del result[key]
     result["trials"][1]["macs"] = "many"
-    page, markdown = pages(fake_search(Path("s"), result, chosen=None))
+    with pytest.warns(
+        UserWarning, match=r"search\.json is damaged: trials\.1\.macs is \"many\", expected a number > 0"
+    ):
+        page, markdown = pages(fake_search(Path("s"), result, chosen=None))
     assert len(markdown_table(markdown, "Ranking")) == 5
     for text in (text_of(page), markdown):
         assert "chosen.yaml is not in the folder" in text

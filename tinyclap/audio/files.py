@@ -7,6 +7,7 @@ A piece of a file and the same span of the whole file are the same samples (to 1
 
 import functools
 import math
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ import soxr
 from tinyclap.audio import channels as several
 from tinyclap.audio.checks import AudioError, WrongSamplesError, wrong_rate, wrong_samples
 from tinyclap.audio.rewritten import Forward, readable
+from tinyclap.common.files import is_file
 from tinyclap.errors import TinyclapError
 
 CHUNK_FRAMES = 2**16  # decoded at a time
@@ -114,8 +116,8 @@ def repeat_pad(waveform: np.ndarray, length: int) -> np.ndarray:
 def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     """The open file; libsndfile's errors while it is open become AudioError."""
     name = str(path)
-    if not Path(path).is_file():
-        raise AudioError(name, "is a folder" if Path(path).is_dir() else "no such file")
+    if not is_file(Path(path)):
+        raise AudioError(name, "is a folder" if os.path.isdir(path) else "no such file")
     if not Path(path).stat().st_size:
         raise AudioError(name, "empty")
     try:
@@ -189,7 +191,7 @@ def _one_channel(path: Path, channels: int) -> int | None:
 def _loudest_of_opposite(path: Path, *_: int) -> int | None:
     with _opened(path) as file:
         last = min(file.frames, round(JUDGED_S * file.samplerate))
-        beginning = np.concatenate(list(_decoded(file, 0, last)) or [np.zeros((1, 2))])
+        beginning = np.concatenate(list(_decoded(file, 0, last)) or [np.zeros((1, 2), np.float32)])
     louder = several.louder_of_opposite(beginning)
     if louder is not None:
         warnings.warn(

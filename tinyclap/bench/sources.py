@@ -5,7 +5,6 @@ A bare graph says what it is by JSON in its `metadata_props` under the key "tiny
 or, as one of a bundle, by `graphs`: the first three of each by its file name.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import find_run
 from tinyclap.runtime.bundle import TEXT_FILES
 from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INPUTS, INT8_GRAPH, MANIFEST, METADATA_KEY, read_manifest
-from tinyclap.runtime.session import open_any
+from tinyclap.runtime.session import metadata_of, open_any
 
 KINDS: dict[Kind, str] = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
 RANKS = {2: "waveform", 4: "logmel"}
@@ -126,7 +125,7 @@ def _of_bundle(source: Path, folder: Path, int8: bool | None) -> list[TimedGraph
 def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> TimedGraph:
     path.open("rb").close()  # says what forbids it better than onnxruntime
     session = open_any(path, providers=None, threads=1)
-    own = _metadata(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+    own = _metadata(path, session)
     given = {"window_s": ("--window", window_s), "sample_rate": ("--sample-rate", sample_rate)}
     for name, (option, value) in given.items():
         if value is not None and own.get(name) not in (None, value):
@@ -159,15 +158,10 @@ def _bare(path: Path, window_s: float | None, sample_rate: int | None) -> TimedG
     )
 
 
-def _metadata(path: Path, text: str) -> dict[str, Any]:
+def _metadata(path: Path, session: Any) -> dict[str, Any]:
     """What a graph says of itself, with what it says as one of a bundle; `frontend` is always there."""
     place = f"{path}: metadata {METADATA_KEY!r}"
-    try:
-        metadata = json.loads(text)
-    except ValueError as error:
-        raise TinyclapError(f"{place} is no JSON ({error})") from error
-    if not isinstance(metadata, dict):
-        raise TinyclapError(f"{place} is {metadata!r}, expected an object")
+    metadata = metadata_of(path, session)
     _refuse_bad(metadata, place)
     if "graphs" in metadata:
         own = _own(path, metadata["graphs"])

@@ -1,5 +1,6 @@
 """The `tinyclap` command: one thin command per library function. Heavy imports happen inside the commands."""
 
+import functools
 import os
 import sys
 import warnings
@@ -50,6 +51,7 @@ def main() -> None:
     """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
     warnings.showwarning = _warn  # without the place in our code
     yield_while_waiting()
+    _warn_once.cache_clear()
     if not sys.stderr.isatty():  # other libraries' progress bars would fill a log file
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
@@ -72,6 +74,11 @@ def main() -> None:
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    _warn_once(str(message))
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
     typer.echo(f"warning: {message}", err=True)
 
 

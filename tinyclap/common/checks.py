@@ -1,7 +1,7 @@
 """Checks of configured values and of objects read from JSON; each complaint names the place and what is allowed."""
 
 import dataclasses
-import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +30,7 @@ def require(config: object, place: str, name: str, holds: bool, allowed: str) ->
 
 def is_number(value: object) -> bool:
     """Whether a configured value is a finite number (True and False are none)."""
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 def is_count(value: object, at_least: int = 1) -> bool:

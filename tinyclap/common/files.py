@@ -24,6 +24,10 @@ except ModuleNotFoundError:  # not on Windows
 
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"  # how a file begins that git-lfs has not fetched
+LONGEST_PATH, LONGEST_NAME = 4096, 255  # bytes, of Linux; others allow less
+PATH_RULE = f"a path of at most {LONGEST_PATH} bytes, names of at most {LONGEST_NAME}, after ~ a user who is here"
+DEEPEST = 64  # levels of JSON
+LONGEST_INT = 20  # characters: 64 bits and a sign
 NOT_FETCHED = "a git-lfs pointer and not the file itself; fetch it with `git lfs pull`"
 
 
@@ -47,8 +51,8 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write a text file whole or not at all; what is not UTF-8, a file's name for instance, with JSON's escapes."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -65,7 +69,7 @@ def read_json(path: Path, absent: Any) -> Any:
     if not path.is_file():
         return absent
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except ValueError as error:
         raise TinyclapError(f"{path} is damaged ({error}); remove it and run the command that made it again") from error
     if not isinstance(value, type(absent)):
@@ -74,6 +78,48 @@ def read_json(path: Path, absent: Any) -> Any:
             "remove it and run the command that made it again"
         )
     return value
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no name is too long to be asked for."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def can_name_file(text: str) -> bool:
+    """Whether a text can be a path, as PATH_RULE says."""
+    names = [len(name.encode("utf-8", "surrogatepass")) for name in text.split("/")]
+    try:
+        Path(text).expanduser()
+    except RuntimeError:  # there is no such user
+        return False
+    return max(names) <= LONGEST_NAME and sum(names) + len(names) <= LONGEST_PATH
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON text says; whole numbers of more than 64 bits are floats, and those beyond floats infinite.
+
+    Raises:
+        ValueError: it is no JSON, or nested more deeply than anything that is read here.
+    """
+    try:
+        value = json.loads(text, parse_int=_whole_number)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not _is_shallow(value, DEEPEST):
+        raise ValueError("nested too deeply")
+    return value
+
+
+def _whole_number(digits: str) -> float:
+    return int(digits) if len(digits) <= LONGEST_INT else float(digits)
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in inner if isinstance(item, dict | list))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ What is missing or not a finite number is written as a dash, never guessed.
 
 import math
 import re
+import sys
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
@@ -16,7 +17,7 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def known(value: Any) -> TypeGuard[float]:
     """Whether `value` is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def percent(share: Any) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from tinyclap.strict_yaml.sections import Labels, Seconds, Section, Seed, Share, Text
+from tinyclap.strict_yaml.sections import Labels, PathText, Seconds, Section, Seed, Share
 
 if TYPE_CHECKING:
     from tinyclap.data.decoded import DecodeLimits
@@ -28,7 +28,7 @@ class Esc50Data(DataSpec):
     """ESC-50's official layout (meta/esc50.csv, audio/); `folds: null` takes all five."""
 
     kind: Literal["esc50"]
-    root: Text = "data/ESC-50"
+    root: PathText = "data/ESC-50"
     folds: Annotated[tuple[Annotated[int, Field(ge=1, le=5)], ...], Field(min_length=1)] | None = None
     esc10: bool = False
     download: bool = False
@@ -38,7 +38,7 @@ class UrbanSound8kData(DataSpec):
     """UrbanSound8K's official layout (metadata/UrbanSound8K.csv, audio/fold1 to audio/fold10)."""
 
     kind: Literal["urbansound8k"]
-    root: Text = "data/UrbanSound8K"
+    root: PathText = "data/UrbanSound8K"
     folds: Annotated[tuple[Annotated[int, Field(ge=1, le=10)], ...], Field(min_length=1)] | None = None
     download: bool = False
 
@@ -47,7 +47,7 @@ class Tut2017Data(DataSpec):
     """One set of TUT Acoustic Scenes 2017 (meta.txt, evaluation_setup/, audio/); a fold is what its setup tests on."""
 
     kind: Literal["tut2017"]
-    root: Text
+    root: PathText
     split: Literal["development", "evaluation"] = "evaluation"
     folds: Annotated[tuple[Annotated[int, Field(ge=1, le=4)], ...], Field(min_length=1)] | None = None
     download: bool = False
@@ -62,7 +62,7 @@ class AudioCapsData(DataSpec):
     """AudioCaps (train.csv beside train/, and so on); clips that YouTube has lost are counted and left out."""
 
     kind: Literal["audiocaps"]
-    root: Text = "data/AudioCaps"
+    root: PathText = "data/AudioCaps"
     splits: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1)] = ("train",)
 
 
@@ -70,7 +70,7 @@ class ClothoData(DataSpec):
     """Clotho (clotho_captions_development.csv beside development/, and so on)."""
 
     kind: Literal["clotho"]
-    root: Text = "data/Clotho"
+    root: PathText = "data/Clotho"
     splits: Annotated[tuple[Literal["development", "validation", "evaluation"], ...], Field(min_length=1)] = (
         "development",
     )
@@ -80,7 +80,7 @@ class MacsData(DataSpec):
     """MACS (MACS.yaml beside the audio/ of TAU Urban Acoustic Scenes 2019)."""
 
     kind: Literal["macs"]
-    root: Text = "data/MACS"
+    root: PathText = "data/MACS"
     download: bool = False
 
 
@@ -88,7 +88,7 @@ class Fsd50kData(DataSpec):
     """FSD50K (FSD50K.ground_truth/, FSD50K.dev_audio/ with the splits train and val, FSD50K.eval_audio/)."""
 
     kind: Literal["fsd50k"]
-    root: Text = "data/FSD50K"
+    root: PathText = "data/FSD50K"
     splits: Annotated[tuple[Literal["train", "val", "eval"], ...], Field(min_length=1)] = ("train", "val")
 
 
@@ -96,15 +96,15 @@ class FolderData(DataSpec):
     """A folder of audio files; a sub-folder's name is the label of the files in it."""
 
     kind: Literal["folder"]
-    root: Text
+    root: PathText
 
 
 class ManifestData(DataSpec):
     """A CSV or JSON Lines file that lists clips; relative paths start at `root`, by default the manifest's folder."""
 
     kind: Literal["manifest"]
-    path: Text
-    root: Text | None = None
+    path: PathText
+    root: PathText | None = None
     folds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
     splits: Labels | None = None
 

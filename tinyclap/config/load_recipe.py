@@ -49,7 +49,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
     """
     path = _find(source)
     written = load.read(path, "the recipe is empty; start from a shipped one: tinyclap recipes ls")
-    for text in overrides:
+    for text in overrides if written.values is not None else ():
         yaml_source.override(written, text)
     recipe = load.check(written, RECIPE, "recipe", "task: distill")
     if task not in (None, recipe.task):

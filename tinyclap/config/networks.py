@@ -8,7 +8,7 @@ from pydantic import Field, PlainSerializer
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.models.student_config import EncoderConfig
-from tinyclap.strict_yaml.sections import Count, Dropout, Section, Text, Width
+from tinyclap.strict_yaml.sections import Count, Dropout, PathText, Section, Width
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class TransformersText(Section):
     """Any transformers encoder as text tower, with its own tokenizer."""
 
     kind: Literal["transformers"]
-    source: Text
+    source: PathText
     freeze: bool = True
 
 

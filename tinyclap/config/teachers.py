@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from tinyclap.strict_yaml.sections import Section, Text
+from tinyclap.strict_yaml.sections import PathText, Section
 from tinyclap.teachers.options import OnnxOptions, TaggerOptions
 
 YEARS = (2022, 2023)  # of Microsoft's CLAPs; YAML reads an unquoted one as a number
@@ -19,7 +19,7 @@ class ClapTeacher(Section):
     original code also where it does worse, for comparison with published numbers."""
 
     kind: Literal["hf", "laion", "msclap", "dual"]
-    source: Annotated[Text, BeforeValidator(lambda value: str(value) if value in YEARS else value)]
+    source: Annotated[PathText, BeforeValidator(lambda value: str(value) if value in YEARS else value)]
     parity: Literal["original"] | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ import soxr
 
 from tinyclap.audio import checks
 from tinyclap.audio.formats import HOW_TO_DECODE, media_decoder
-from tinyclap.common.files import cache_root, cached_folder, write_json
+from tinyclap.common.files import cache_root, cached_folder, parse_json, write_json
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
@@ -63,11 +63,11 @@ class Decoded:
     """
 
     def __init__(self, folder: Path) -> None:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = parse_json((folder / "index.json").read_bytes())
         self.sample_rate: int = index["sample_rate"]
         self.fingerprint: str = index["fingerprint"]
         with (folder / WINDOWS).open(encoding="utf-8") as rows:
-            self.windows = [Window(**json.loads(row)) for row in rows]
+            self.windows = [Window(**parse_json(row)) for row in rows]
         self.bad = [BadClip(**row) for row in index["bad"]]
         self.n_clips: int = index["n_clips"]
         samples, size = folder / "samples.i16", sum(window.length for window in self.windows) * SAMPLE_BYTES

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from tinyclap.common.files import is_file, parse_json
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.folder import check_folder
 from tinyclap.errors import TinyclapError
@@ -101,9 +102,12 @@ def _json_row(text: str, line: int, errors: list[str]) -> Row:
     if not text.strip():
         return {}
     try:
-        row = json.loads(text)
+        row = parse_json(text)
     except json.JSONDecodeError as error:
         errors.append(f"line {line}: not JSON: {error.msg} at column {error.colno}")
+        return {}
+    except ValueError as error:
+        errors.append(f"line {line}: {error}")
         return {}
     if not isinstance(row, dict):
         errors.append(f'line {line}: expected an object such as {{"path": ...}}, got {text.strip()[:40]}')
@@ -116,7 +120,7 @@ def _clip(row: Row, root: Path, problems: list[str]) -> Clip:
     file = root / (given or "")
     if given is None:
         problems.append("no path")
-    elif not file.is_file():
+    elif not is_file(file):
         problems.append(f"no file {given}")
     return Clip(
         name=file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix(),

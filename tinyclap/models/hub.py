@@ -90,7 +90,7 @@ def load(source: str | Path) -> Saved:
     if absent:
         raise TinyclapError(f"{folder} holds no saved model: {' and '.join(absent)} missing")
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = files.parse_json((folder / CONFIG).read_bytes())
     except (ValueError, OSError) as error:
         raise TinyclapError(f"{folder / CONFIG} is damaged ({error}); save or download the model again") from error
     if not isinstance(config, dict):

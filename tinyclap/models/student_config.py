@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.checks import arguments
@@ -59,8 +59,8 @@ class StudentConfig(EncoderConfig):
     """
 
     head: AnyHead = "linear"  # type: ignore[assignment]
-    embed_dim: Annotated[int, Ge(1)] = 512
-    window_s: float = 5.0
+    embed_dim: Annotated[int, Ge(1), Le(65_536)] = 512
+    window_s: Annotated[float, Gt(0), Le(3600)] = 5.0
 
     def conflicts(self) -> Conflicts:
         """A window that the front end cannot transform."""

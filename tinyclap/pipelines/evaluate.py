@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.common.files import read_json
+from tinyclap.common.arrays import read_array
 from tinyclap.config.data import Data, describe_data, one_or_more
 from tinyclap.config.evaluation_data import other_data
 from tinyclap.config.load_recipe import load_recipe
@@ -20,7 +20,7 @@ from tinyclap.pipelines.distilled_run import student_and_teacher
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import refuse_unfinished
-from tinyclap.runs.results import TEACHER_MEAN, write_evaluation
+from tinyclap.runs.results import TEACHER_MEAN, read_evaluations, read_result, write_evaluation
 from tinyclap.teachers import load_teacher
 
 
@@ -47,6 +47,7 @@ def evaluate_run(
     conditions = conditions_of(degrade)
     recipe = load_recipe(run / "recipe.yaml")
     refuse_unfinished(run, recipe.task)
+    read_evaluations(run)  # a damaged file, to which nothing can be added, is found before the work
     other = other_data(kind, root, folds, settings)
     recipe_test = recipe.data.test
     spec = other.spec or recipe_test
@@ -83,16 +84,15 @@ def _clips_in_training(data: Data, test: Dataset) -> int | None:
 
 def _teacher_mean(run: Path) -> np.ndarray | None:
     """Of the embeddings that a run's student learned from; None where it was not trained here."""
-    summary = read_json(run / "summary.json", {})
+    summary = read_result(run, "summary.json")
     if summary.get("converted_from") and not (run / TEACHER_MEAN).exists():
         return None
     again = f"tinyclap distill {run}/recipe.yaml --run {run} --resume"
     if summary.get("pruned"):
-        again = read_json(run / "env.json", {}).get("command", "tinyclap prune")
+        again = read_result(run, "env.json").get("command", "tinyclap prune")
     try:
-        mean: np.ndarray = np.load(run / TEACHER_MEAN)
-    except (OSError, ValueError, EOFError) as error:
+        return read_array(run / TEACHER_MEAN)
+    except TinyclapError as error:
         raise TinyclapError(
             f"{run / TEACHER_MEAN}, the teacher's mean embedding, cannot be read ({error}); `{again}` writes it again"
         ) from error
-    return mean

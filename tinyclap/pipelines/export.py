@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinyclap.common.files import read_json
 from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
@@ -13,7 +12,7 @@ from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.write_bundle import Exporter, refuse_taken
 from tinyclap.pipelines.distilled_run import load_distilled_run
-from tinyclap.runs.results import SWEEP
+from tinyclap.runs.results import SWEEP, read_result
 from tinyclap.runtime.bundle_contents import Manifest
 
 
@@ -54,6 +53,6 @@ def export_run(
     if labels is None:
         chosen = dataclasses.replace(chosen, labels=sounds.labels)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
-    sweep = read_json(run / SWEEP, {}).get("rows", [])
+    sweep = read_result(run, SWEEP).get("rows") or []
     exporter = Exporter(student, teacher, sounds, chosen, recipe.name, prompts, sweep, progress)
     return exporter.write(folder, overwrite=overwrite)

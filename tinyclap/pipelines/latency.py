@@ -72,7 +72,10 @@ def time_students(folder: Path, threads: int = 1, rounds: int = ROUNDS) -> Laten
             f"{folder} lacks {len(absent)} of its {len(listed)} students; make them with `tinyclap latency --make "
             f"{folder} --students {len(listed)}`"
         )
-    configs = [StudentConfig.from_dict(values) for values in listed]
+    try:
+        configs = [StudentConfig.from_dict(values) for values in listed]
+    except TinyclapError as error:
+        raise TinyclapError(f"{folder / STUDENTS} is damaged ({error}); make the students again") from error
     taken: list[float] = []
     for first in counted(range(0, len(configs), AT_ONCE), "timing", -(-len(configs) // AT_ONCE), "group"):
         calls = {

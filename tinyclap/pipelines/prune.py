@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.common.files import read_json, whole_folder, write_array, write_json
+from tinyclap.common.files import whole_folder, write_array, write_json
 from tinyclap.config.data import describe_data
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
@@ -27,7 +27,7 @@ from tinyclap.pruning import finetune, fold, sweep
 from tinyclap.reports.model_cards import model_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
-from tinyclap.runs.results import SWEEP, TEACHER_MEAN, write_evaluation
+from tinyclap.runs.results import SWEEP, TEACHER_MEAN, read_result, write_evaluation
 from tinyclap.teachers.cache import class_vectors, teacher_clips
 
 
@@ -56,7 +56,7 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
     rows = pruning.sweep(task) if task and options.sweep else []
     mean = pruning.teacher_mean(pruned)
     evaluation = task.evaluate(teacher, pruned, mean=mean) if task else None
-    summary = read_json(run / "summary.json", {}) | {
+    summary = read_result(run, "summary.json") | {
         "student": describe_student(pruned),
         "pruned": pruning.summary(run),
         "wall_s": time.perf_counter() - began,
@@ -65,7 +65,7 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
         for name in ("recipe.yaml", "metrics.jsonl"):
             if (run / name).is_file():
                 shutil.copyfile(run / name, new / name)
-        inputs = read_json(run / "env.json", {}).get("inputs") or {}
+        inputs = read_result(run, "env.json").get("inputs") or {}
         write_provenance(new, recipe.seed, inputs)
         write_array(new / TEACHER_MEAN, mean)
         card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local)

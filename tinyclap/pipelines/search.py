@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tinyclap.common.files import read_json, write_json, write_text
+from tinyclap.common.numbers import known
 from tinyclap.common.progress import silent
 from tinyclap.config.data import describe_data
 from tinyclap.config.load_recipe import dump, load_recipe
@@ -30,7 +31,7 @@ from tinyclap.pipelines.build import anchor_texts, build_distillation_set, build
 from tinyclap.pipelines.prune import prune_run
 from tinyclap.pipelines.prune_options import PruneOptions
 from tinyclap.pipelines.run_recipe import run_recipe
-from tinyclap.reports.search_report import write_front
+from tinyclap.reports.search_report import read_search, write_front
 from tinyclap.runs.folder import RUNS
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import enumerate_space, refuse_empty, space_around
@@ -73,9 +74,10 @@ def search_run(
         TinyclapError: a budget that nothing fits, another search's folder, or what the data raise.
     """
     refuse_other(dump(recipe), budget, options, views, folder)
-    found: dict[str, Any] = read_json(folder / RESULT, {})
-    if len(found.get("trials", [])) >= options.trials:
-        return found
+    if (folder / RESULT).is_file():
+        found = read_search(folder)
+        if len(found["trials"]) >= options.trials:
+            return found
     progress("counting the students that fit")
     teacher = build_teacher(recipe.teacher)
     base = recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s)
@@ -167,7 +169,7 @@ class _Trials:
         """A trial: its student's centred cosine on the held-out clips."""
         folder = self.folder / hashlib.blake2b(repr(config).encode(), digest_size=8).hexdigest()
         finished = read_json(folder / "result.json", {})
-        if "value" in finished:
+        if known(finished.get("value")):
             return float(finished["value"])
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(self.recipe.seed)

@@ -130,7 +130,8 @@ def models(run: Run, shape: StudentShape | None) -> list[CostColumn]:
         )
     order = [found[kind] for kind in ("teacher", "unpruned", "student", "int8") if kind in found]
     further = [
-        CostColumn(str(entry.get("name") or entry.get("file")), "other", _bench_figures(entry)) for entry in others
+        CostColumn(str(entry.get("name") or entry.get("file") or "unnamed"), "other", _bench_figures(entry))
+        for entry in others
     ]
     return [dataclasses.replace(model, figures=per_second(model.figures)) for model in [*order, *further]]
 

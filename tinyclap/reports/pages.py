@@ -1,5 +1,6 @@
 """Pages from templates: one self-contained HTML file and its Markdown twin."""
 
+import functools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ def display_path(folder: Path) -> str:
     return (absolute.relative_to(here) if absolute.is_relative_to(here) else folder).as_posix()
 
 
+@functools.cache
 def template_environment() -> jinja2.Environment:
     """The templates with the filters that write numbers and escape text."""
     environment = jinja2.Environment(

@@ -71,5 +71,5 @@ def _epoch_axis(epochs: Sequence[Mapping[str, Any]]) -> tuple[list[float], dict[
         x = float(own) if known(own) else float(number + 1)
         xs.append(x if not xs or x > xs[-1] else xs[-1] + 1)
         if number and epoch.get("stage") != epochs[number - 1].get("stage"):
-            marks[str(epoch.get("stage"))] = xs[-1]
+            marks[str(epoch.get("stage") or "unnamed")] = xs[-1]
     return xs, marks

@@ -1,21 +1,24 @@
 """A search's report: one self-contained HTML page and its Markdown twin, from what `tinyclap search` wrote."""
 
-import json
 import shlex
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from tinyclap.common import numbers
 from tinyclap.common.checks import is_count
+from tinyclap.common.files import parse_json
 from tinyclap.common.numbers import decimal, known, scaled
-from tinyclap.errors import TinyclapError
+from tinyclap.common.structure import fitting
+from tinyclap.errors import TinyclapError, listed
 from tinyclap.hardware import pareto
 from tinyclap.hardware.budget import LIMITS, format_limit
 from tinyclap.reports import pages
 from tinyclap.reports.console.search import conventions, drawn_costs, next_command, short
 from tinyclap.reports.plots.look import Plot
 from tinyclap.reports.plots.scatter import Axis, Point, Scatter, scatter_plot, write_scatter_plots
+from tinyclap.runs.contents import Amount, Cosine, Count, Positive
 from tinyclap.runs.results import as_mapping, as_mappings
 from tinyclap.scaling.options import ASKED, CHOSEN, RESULT
 
@@ -35,6 +38,49 @@ OPTIONS = {
     "flash_bytes": "--max-flash",
     "latency_ms": "--max-latency",
 }
+
+
+class SearchTrial(TypedDict, total=False):
+    """A student that was trained briefly."""
+
+    centred_cosine: Cosine
+    epochs: Count
+    finished: bool
+    macs: Positive
+    parameters: Positive
+    ram_bytes: Positive
+    flash_bytes: Positive
+    latency_ms: Positive
+    student: dict[str, Any]
+
+
+class SearchBudget(TypedDict, total=False):
+    """What a student might cost at most."""
+
+    macs: Positive
+    parameters: Positive
+    ram_bytes: Positive
+    flash_bytes: Positive
+    latency_ms: Positive
+    precision: str
+    fused: bool
+    latency: dict[str, Any]
+
+
+class Search(TypedDict, total=False):
+    """search.json."""
+
+    budget: SearchBudget
+    trials: list[SearchTrial]
+    epochs: Amount
+    views: Count
+    seed: Count
+    recipe: str
+    environment: dict[str, Any]
+    data: str
+    students: Count
+    fitting: Count
+    held_out_clips: Count
 
 
 def is_search(folder: Path) -> bool:
@@ -59,7 +105,7 @@ def read_search(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise TinyclapError(f"{folder} holds a search that has not ended: the same `tinyclap search` goes on with it")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found, faults = fitting(parse_json(path.read_bytes()), Search)
         trials = [trial for trial in as_mappings(as_mapping(found).get("trials")) if _whole(trial)]
         if not trials:
             raise ValueError("no trial in it can be read")
@@ -69,6 +115,8 @@ def read_search(folder: Path) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError) as error:
         why = " ".join(f"{type(error).__name__}: {error}".split())
         raise TinyclapError(f"{path} is damaged ({why}); remove it and run the same `tinyclap search` again") from error
+    if faults:
+        warnings.warn(f"{path} is damaged: {listed(faults)}; the rest of it is shown", stacklevel=2)
     return result
 
 

@@ -202,7 +202,7 @@ def sweep_tables(sweep: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def swept_name(row: Mapping[str, Any]) -> str:
-    return f"{row.get('method')}{', trained again' if row.get('finetuned') else ''}"
+    return f"{row.get('method') or 'unnamed'}{', trained again' if row.get('finetuned') else ''}"
 
 
 def _swept_accuracy(row: Mapping[str, Any]) -> str:

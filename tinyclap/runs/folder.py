@@ -10,6 +10,7 @@ from pathlib import Path
 from tinyclap.common.files import cache_root, only_one, read_json, whole_folder, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.provenance import write_provenance
+from tinyclap.runs.results import read_result
 
 RUNS = Path("runs")
 NO_RUN = "is not a run folder (it holds no recipe.yaml and env.json)"
@@ -99,7 +100,7 @@ def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: boo
 
 def check_inputs(folder: Path, inputs: Mapping[str, str]) -> None:
     """Raise a TinyclapError if a run began with other inputs (fingerprints by name) than these."""
-    recorded = read_json(folder / "env.json", {}).get("inputs") or {}
+    recorded = read_result(folder, "env.json").get("inputs") or {}
     for name, fingerprint in inputs.items():
         if recorded.get(name, fingerprint) != fingerprint:
             raise TinyclapError(
@@ -118,10 +119,10 @@ def refuse_unfinished(folder: Path, task: str) -> None:
 
 def refuse_derived(folder: Path) -> None:
     """Raise a TinyclapError for a run whose student no training made: resuming that would train over it."""
-    summary = read_json(folder / "summary.json", {})
+    summary = read_result(folder, "summary.json")
     made = "pruned" if summary.get("pruned") else "converted" if summary.get("converted_from") else None
     if made:
-        command = read_json(folder / "env.json", {}).get("command", f"tinyclap {made}")
+        command = read_result(folder, "env.json").get("command", f"tinyclap {made}")
         raise TinyclapError(f"{folder} holds a {made} student (`{command}`), not a training that could be resumed")
 
 
@@ -145,8 +146,8 @@ def find_run(folder: Path | None = None) -> Path:
 def _started(run: Path) -> datetime:
     started = read_json(run / "env.json", {}).get("started")
     try:
-        return datetime.fromisoformat(started)
-    except (TypeError, ValueError) as error:
+        return datetime.fromisoformat(started).astimezone()
+    except (TypeError, ValueError, OverflowError) as error:
         raise TinyclapError(f"{run}/env.json does not say when the run started ({started!r}); name a run") from error
 
 

@@ -1,18 +1,21 @@
 """What a run folder's result files say, read so that a missing or damaged file is a note and not a crash."""
 
-import json
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tinyclap.common.files import read_json, write_json
-from tinyclap.errors import TinyclapError
+from tinyclap.common.files import parse_json, read_json, write_json
+from tinyclap.common.numbers import known
+from tinyclap.common.structure import fitting
+from tinyclap.errors import TinyclapError, listed
+from tinyclap.runs.contents import STRUCTURES
+from tinyclap.strict_yaml.source import read_yaml
 
 STUDENT = "student/config.json"
-RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", "evaluation.json", "summary.json", STUDENT)
+EVALUATIONS = "evaluation.json"
+RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", EVALUATIONS, "summary.json", STUDENT)
 SWEEP = "sweep.json"  # of a pruned run, where it was asked for
 BENCH = "bench.json"  # kept by `tinyclap bench RUN`
 BUNDLE = "bundle/bundle.json"  # written by `tinyclap export --onnx RUN`
@@ -25,7 +28,10 @@ ZERO_SHOT = "zero-shot classification"
 
 @dataclass
 class Run:
-    """A run folder's contents. `gaps`: file name -> why it could not be used."""
+    """A run folder's contents, without what does not fit `contents`.
+
+    `gaps`: file name -> why nothing in it can be used; `damage`: file name -> what in it, or that all of it, cannot be.
+    """
 
     folder: Path
     recipe: str = ""  # recipe.yaml, verbatim
@@ -40,29 +46,35 @@ class Run:
     bench: dict[str, Any] = field(default_factory=dict)
     bundle: dict[str, Any] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)
+    damage: dict[str, str] = field(default_factory=dict)
 
 
 def read_run(folder: Path) -> Run:
-    """Read what there is; TinyclapError when `folder` is no run folder."""
+    """Read what there is, with a warning of what is damaged; TinyclapError when `folder` is no run folder."""
     if not folder.is_dir():
         raise TinyclapError(f"{folder}: no such run folder; `tinyclap distill RECIPE` makes one")
     if not any((folder / name).is_file() for name in RESULT_FILES):
         raise TinyclapError(f"{folder}: not a run folder, it has none of {', '.join(RESULT_FILES)}")
     run = Run(folder)
-    run.recipe = _read(run, "recipe.yaml", str) or ""
-    run.settings = _read(run, "recipe.yaml", lambda text: _object(yaml.safe_load(text))) or {}
-    run.environment = _read(run, "env.json", lambda text: _object(json.loads(text))) or {}
-    run.epochs = _read(run, "metrics.jsonl", _epochs) or []
-    run.evaluations = _read(run, "evaluation.json", lambda text: evaluations_of(json.loads(text))) or []
-    if "evaluation.json" not in run.gaps:
-        run.robustness = _read(run, "evaluation.json", lambda text: evaluations_of(json.loads(text), ROBUSTNESS)) or []
-    run.summary = _read(run, "summary.json", lambda text: _object(json.loads(text))) or {}
-    run.student = _read(run, STUDENT, lambda text: _object(json.loads(text))) or {}
-    run.bench = _read(run, BENCH, lambda text: _object(json.loads(text))) or {}
-    run.bundle = _read(run, BUNDLE, lambda text: _object(json.loads(text))) or {}
+    run.recipe = _text(run, "recipe.yaml")
+    run.settings = _read(run, "recipe.yaml") or {}
+    run.environment = _read(run, "env.json") or {}
+    run.epochs = _read(run, "metrics.jsonl") or []
+    scored = _read(run, EVALUATIONS) or []
+    run.evaluations, run.robustness = evaluations_of(scored), evaluations_of(scored, ROBUSTNESS)
+    run.summary = _read(run, "summary.json") or {}
+    run.student = _read(run, STUDENT) or {}
+    run.bench = _read(run, BENCH) or {}
+    run.bundle = _read(run, BUNDLE) or {}
     if (folder / SWEEP).is_file():
-        run.sweep = _read(run, SWEEP, lambda text: _object(json.loads(text))) or {}
+        run.sweep = _read(run, SWEEP) or {}
     return run
+
+
+def read_result(folder: Path, name: str) -> dict[str, Any]:
+    """What one result file of a run says, as far as it can be used; a warning names what is damaged."""
+    found: dict[str, Any] = _read(Run(folder), name) or {}
+    return found
 
 
 def evaluations_of(content: Any, task: str = ZERO_SHOT) -> list[dict[str, Any]]:
@@ -92,12 +104,10 @@ def read_evaluations(run: Path) -> list[dict[str, Any]]:
 
     Raises TinyclapError where the file is damaged.
     """
-    path = run / "evaluation.json"
+    path = run / EVALUATIONS
     written: list[dict[str, Any]] = read_json(path, [])
-    try:
-        evaluations_of(written)
-    except ValueError as error:
-        raise TinyclapError(f"{path} is damaged ({error}); remove it and run `tinyclap evaluate {run}`") from error
+    if as_mappings(written) != written:
+        raise TinyclapError(f"{path} is damaged (expected a list of objects); remove it and run it again")
     return written
 
 
@@ -115,7 +125,7 @@ def write_evaluation(run: Path, evaluation: dict[str, Any], own: str | None) -> 
 
     others = [entry for entry in read_evaluations(run) if place(entry) != place(evaluation)]
     ordered = sorted([evaluation, *others], key=lambda entry: (entry.get("data") != own, task_of(entry) != ZERO_SHOT))
-    write_json(run / "evaluation.json", ordered)
+    write_json(run / EVALUATIONS, ordered)
 
 
 def as_mappings(value: Any) -> list[dict[str, Any]]:
@@ -128,33 +138,95 @@ def as_mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _read(run: Run, name: str, parse: Callable[[str], Any]) -> Any:
-    """The parsed file, or None and a note in `run.gaps`."""
+def _text(run: Run, name: str) -> str:
+    """The text of a file; empty without one, or where it is none."""
     try:
-        return parse((run.folder / name).read_text(encoding="utf-8"))
+        return (run.folder / name).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _read(run: Run, name: str) -> Any:
+    """What of a file fits its structure; what does not is noted in `run.damage` or `run.gaps`, with a warning."""
+    try:
+        found, faults = _parsed((run.folder / name).read_text(encoding="utf-8"), name)
+        if found is None or (faults and not found):
+            raise ValueError(listed(faults) or "it is empty")
     except FileNotFoundError:
         run.gaps[name] = f"{name} is not in the run folder"
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        run.gaps[name] = f"{name} cannot be read ({' '.join(str(error).split())})"
-    return None
+        return None
+    except (OSError, ValueError) as error:
+        run.damage[name] = run.gaps[name] = f"{name} cannot be read ({' '.join(str(error).split())})"
+        found = None
+    else:
+        if faults:
+            run.damage[name] = f"{name} is damaged: {listed(faults)}; the rest of it is shown"
+    if name in run.damage:
+        warnings.warn(f"{run.folder}: {run.damage[name]}", stacklevel=2)
+    return found
 
 
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"expected an object, got {type(value).__name__}")
-    return value
+def _parsed(text: str, name: str) -> tuple[Any, list[str]]:
+    """What of a file's text fits its structure, and what is wrong with the rest; ValueError where it has none."""
+    if name.endswith(".yaml"):
+        source = read_yaml(text, name)
+        content, faults = source.values, [f"{place}: {problem}" for place, problem in source.problems]
+    elif name.endswith(".jsonl"):
+        content, faults = _lines(text), []
+    else:
+        content, faults = parse_json(text), []
+    if name == EVALUATIONS and isinstance(content, dict):
+        content = [content]
+    found, more = fitting(content, STRUCTURES[name])
+    if name == EVALUATIONS:
+        found, others = _scored(found or [])
+        more += others
+    elif name == "metrics.jsonl":
+        found = _last_of_each(found or [])
+    return found, [*faults, *more]
 
 
-def _epochs(text: str) -> list[dict[str, Any]]:
-    """One record per stage and epoch: of an epoch trained again after a crash, the last."""
-    records: dict[tuple[str, Any], dict[str, Any]] = {}
+def _scored(entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The evaluations that can be shown, of all tasks, and what is wrong with the others and with their parts."""
+    faults, scored = [], []
+    for number, entry in enumerate(entries, 1):
+        if not any(as_mapping(entry.get(model)) for model in MODELS):
+            faults.append(f"evaluation {number} holds neither a teacher's nor a student's result")
+            continue
+        n_labels, matrices = len(entry.get("labels") or []), as_mapping(entry.get("confusion"))
+        for model, matrix in list(matrices.items()):
+            if matrix and (len(matrix) != n_labels or any(len(row or []) != n_labels for row in matrix)):
+                faults.append(
+                    f"confusion.{model} has {len(matrix)} rows for {n_labels} labels, or rows of other lengths"
+                )
+                del matrices[model]
+        scored.append(entry)
+    return scored, faults
+
+
+def _lines(text: str) -> list[Any]:
+    """The values of JSON Lines; numbers that are not finite, as of a training that diverged, are null."""
+    values = []
     lines = [line for line in text.splitlines() if line.strip()]
     for number, line in enumerate(lines, 1):
         try:
-            record = _object(json.loads(line))
+            value = parse_json(line)
         except ValueError as error:
             if number == len(lines):
                 break  # a run killed while it wrote leaves half a line
             raise ValueError(f"line {number}: {error}") from error
-        records[str(record.get("stage")), str(record.get("epoch", number))] = record
-    return list(records.values())
+        values.append({key: _finite(inner) for key, inner in value.items()} if isinstance(value, dict) else value)
+    return values
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not known(value) else value
+
+
+def _last_of_each(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One record per stage and epoch: of an epoch trained again after a crash, the last."""
+    kept = {}
+    for number, record in enumerate(records, 1):
+        epoch = record.get("epoch")
+        kept[record.get("stage"), number if epoch is None else epoch] = record
+    return list(kept.values())

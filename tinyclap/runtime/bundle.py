@@ -29,7 +29,7 @@ from tinyclap.runtime.hearing import Heard, HowToHear, hear, refuse_hop, timed_e
 from tinyclap.runtime.judge import Answer, Judge
 from tinyclap.runtime.labels import LabelTable, read_table
 from tinyclap.runtime.live import answers
-from tinyclap.runtime.session import open_session, run
+from tinyclap.runtime.session import embeddings_of, open_session
 from tinyclap.runtime.sounds import Sound, one_or_many
 from tinyclap.runtime.text_encoder import TextEncoder
 
@@ -241,7 +241,7 @@ class Bundle:
         Sounds of any length and rate are for `embed`, which cuts them into such windows.
         """
         batch = windows if self._logmel is None else self._logmel(windows)
-        return self._first(run(self._session, {self.manifest.input: np.ascontiguousarray(batch)}))
+        return self._first(embeddings_of(self._session, {self.manifest.input: np.ascontiguousarray(batch)}))
 
     def stream(
         self,

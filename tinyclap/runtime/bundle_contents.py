@@ -11,7 +11,7 @@ from typing import Any
 from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.checks import arguments, exact_keys, is_count, is_number, require
-from tinyclap.common.files import sha256_of, write_text
+from tinyclap.common.files import parse_json, sha256_of, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.version import __version__
 
@@ -94,13 +94,14 @@ class Manifest:
         lasting = is_number(self.window_s) and shortest <= self.window_s <= LONGEST_WINDOW_S
         require(self, where, "window_s", lasting, f"{shortest:g} to {LONGEST_WINDOW_S:g} seconds")
         require(self, where, "input", self.input in INPUTS, f"one of {', '.join(INPUTS)}")
-        templates = isinstance(self.prompts, tuple) and all(isinstance(text, str) for text in self.prompts)
-        require(self, where, "prompts", templates, "a list of texts")
+        listed = isinstance(self.prompts, tuple) and all(isinstance(text, str) for text in self.prompts)
+        templates = listed and len(self.prompts) > 0 and all("{}" in text for text in self.prompts)
+        require(self, where, "prompts", templates, "a list of texts with {}, the place of the class name")
         require(self, where, "logit_scale", is_number(self.logit_scale) and self.logit_scale > 0, "a number above 0")
         described = all(isinstance(facts, Mapping) and set(facts) >= GRAPH_KEYS for facts in self.graphs.values())
         complete = FLOAT_GRAPH in self.graphs and described
         require(self, where, "graphs", complete, f"{FLOAT_GRAPH} and others, each with {', '.join(sorted(GRAPH_KEYS))}")
-        require(self, where, "recommended", self.recommended in self.graphs, f"one of {', '.join(self.graphs)}")
+        require(self, where, "recommended", self.recommended in list(self.graphs), f"one of {', '.join(self.graphs)}")
         if self.latent_map is not None:
             mapped = exact_keys(self.latent_map, MAP_KEYS, "bundle: latent_map")
             narrower = is_count(mapped["full_dim"], self.embed_dim) and type(mapped["nested"]) is bool
@@ -133,8 +134,8 @@ class Manifest:
             TinyclapError: no JSON, another format or schema version, missing or unknown keys, values not allowed.
         """
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            values = parse_json(text)
+        except ValueError as error:
             raise TinyclapError(f"damaged ({error})") from error
         if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
             raise TinyclapError(f"no manifest of a bundle: its format must be {FORMAT!r}")

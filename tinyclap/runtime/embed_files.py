@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import os
 import shutil
 import tempfile
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyclap.audio.checks import AudioError
-from tinyclap.common.files import only_one, read_json, write_json
+from tinyclap.common.files import only_one, parse_json, read_json, write_json
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
 from tinyclap.embeddings import quantization
@@ -110,7 +109,7 @@ def _read(array: Path) -> tuple[list[str], np.ndarray | None, np.ndarray]:
     if not array.is_file():
         raise TinyclapError(f"there is no file {array}; make it with `tinyclap embed`")
     try:
-        index = json.loads(names.read_text(encoding="utf-8"))
+        index = parse_json(names.read_bytes())
         files, dtype, dim, times = index["files"], index["dtype"], index["embed_dim"], None
         if "file_of" in index:
             files = [files[at] for at in index["file_of"]]

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from tinyclap.common.files import write_text
+from tinyclap.common.files import parse_json, write_text
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
 
@@ -80,7 +80,7 @@ class Journal:
         self.n_rows = 0
         for line in lines:
             try:
-                entry = FileEntry(**json.loads(line))
+                entry = FileEntry(**parse_json(line))
             except (ValueError, TypeError):  # cut off by a kill
                 break
             if entry.row is not None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinyclap.common.arrays import read_array
 from tinyclap.common.files import read_json
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import MAX_NAMES, TinyclapError, listed
@@ -66,7 +67,7 @@ def read_table(folder: Path, embed_dim: int) -> LabelTable:
         TinyclapError: labels and rows that do not fit.
     """
     labels = read_json(folder / LABELS, {}).get("labels")
-    embeddings = np.load(folder / LABEL_EMBEDDINGS)
+    embeddings = read_array(folder / LABEL_EMBEDDINGS)
     named = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
     if not named or embeddings.shape != (len(labels), embed_dim):
         what = f"{len(labels)} labels" if named else "no list of labels"
@@ -74,6 +75,8 @@ def read_table(folder: Path, embed_dim: int) -> LabelTable:
             f"{folder}: {LABELS} holds {what} and {LABEL_EMBEDDINGS} an array of shape {embeddings.shape}; one row of "
             f"{embed_dim} numbers per label is needed: export the bundle again"
         )
+    if embeddings.dtype.kind != "f" or not np.isfinite(embeddings).all():
+        raise TinyclapError(f"{folder / LABEL_EMBEDDINGS} holds what are no finite numbers: export the bundle again")
     return LabelTable(tuple(labels), embeddings.astype(np.float32, copy=False))
 
 

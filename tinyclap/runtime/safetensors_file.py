@@ -1,12 +1,11 @@
 """The tensors in a safetensors file, read without torch (github.com/huggingface/safetensors, section Format)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinyclap.common.files import refuse_pointer
+from tinyclap.common.files import parse_json, refuse_pointer
 from tinyclap.errors import TinyclapError
 
 HEADER_SIZE = 8  # bytes that say how long the header is
@@ -30,10 +29,10 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     content = path.read_bytes()
     begin = HEADER_SIZE + int.from_bytes(content[:HEADER_SIZE], "little")
     try:
-        header = json.loads(content[HEADER_SIZE:begin].decode("utf-8"))
+        header = parse_json(content[HEADER_SIZE:begin])
         header.pop("__metadata__", None)
         return {name: _tensor(content, begin, entry) for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TinyclapError(f"{path} is no safetensors file of plain tensors ({error})") from error
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyclap.common.arrays import read_arrays
 from tinyclap.embeddings.latent_map import enlargement
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.runtime.bundle import Bundle
@@ -85,8 +86,7 @@ class _Vectors:
         self._folder = bundle.folder
         if TEST_VECTORS not in bundle.manifest.files:
             raise TinyclapError(f"bundle {self._folder} has no {TEST_VECTORS}; export it again")
-        with np.load(self._folder / TEST_VECTORS) as stored:
-            self._arrays: Mapping[str, np.ndarray] = dict(stored)
+        self._arrays: Mapping[str, np.ndarray] = read_arrays(self._folder / TEST_VECTORS)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._arrays:

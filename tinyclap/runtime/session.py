@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.common.files import refuse_pointer
+from tinyclap.common.files import parse_json, refuse_pointer
 from tinyclap.errors import MachineError, TinyclapError
+from tinyclap.runtime.bundle_contents import METADATA_KEY
 
 CPU = "CPUExecutionProvider"
 SUFFIX = "ExecutionProvider"
@@ -56,6 +57,7 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
     options.intra_op_num_threads = threads or 1
     options.inter_op_num_threads = 1
     options.log_severity_level = FATAL_ONLY
+    options.logid = str(path)  # which is how the session is named where it fails
     try:
         session = onnxruntime.InferenceSession(os.fspath(path), options, providers=wanted, enable_fallback=0)
     except (
@@ -66,6 +68,7 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
         faults.InvalidProtobuf,
         faults.NotImplemented,
         faults.RuntimeException,
+        UnicodeDecodeError,  # of a message that quotes a damaged graph
     ) as error:
         reason = str(error).strip().splitlines()[0]
         raise TinyclapError(f"{path}: onnxruntime {onnxruntime.__version__} cannot run it ({reason})") from error
@@ -78,23 +81,52 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
     return session
 
 
+def metadata_of(path: Path, session: Any) -> dict[str, Any]:
+    """What a graph of ours says of itself, an object read from JSON; empty for any other graph.
+
+    Raises:
+        TinyclapError: it is no such object.
+    """
+    try:
+        metadata = parse_json(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
+    except ValueError as error:  # of JSON, or of text that is not UTF-8
+        raise TinyclapError(f"{path}: metadata {METADATA_KEY!r} is no JSON ({error})") from error
+    if not isinstance(metadata, dict):
+        raise TinyclapError(f"{path}: metadata {METADATA_KEY!r} is {metadata!r}, expected an object")
+    return metadata
+
+
 def run(session: Any, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """The one output of a graph of `open_session`; MachineError where onnxruntime gives up or it is not finite."""
     return run_output(session, inputs, None)
 
 
+def embeddings_of(session: Any, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """As `run`, of a graph whose output (N, D) is embeddings: MachineError also where one is zero."""
+    computed = run(session, inputs)
+    if computed.ndim != 2 or not computed.any(axis=1).all():
+        raise MachineError(
+            f"{session.get_session_options().logid} computes no embeddings (shape {computed.shape}, or zeros): it is "
+            "damaged, export it again"
+        )
+    return computed
+
+
 def run_output(session: Any, inputs: Mapping[str, np.ndarray], output: str | None) -> np.ndarray:
     """As `run`, of a graph with several outputs the one of this name."""
+    import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
+    quiet, name = onnxruntime.RunOptions(), session.get_session_options().logid
+    quiet.log_severity_level = FATAL_ONLY
     try:
-        computed: np.ndarray = session.run(None if output is None else [output], dict(inputs))[0]
+        computed: np.ndarray = session.run(None if output is None else [output], dict(inputs), quiet)[0]
     except (faults.EPFail, faults.Fail, faults.InvalidArgument, faults.RuntimeException) as error:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         reason = str(error).strip().splitlines()[0]
-        raise MachineError(f"onnxruntime cannot compute {shapes} ({reason}); is memory short?") from error
+        raise MachineError(f"{name}: onnxruntime cannot compute {shapes} ({reason}); is memory short?") from error
     if not np.isfinite(computed).all():
-        raise MachineError("a graph computes NaN or infinite numbers from finite ones: it is damaged, export it again")
+        raise MachineError(f"{name} computes NaN or infinite numbers from finite ones: it is damaged, export it again")
     return computed
 
 

@@ -1,6 +1,5 @@
 """A bundle's text side: texts to unit vectors with ONNX Runtime and tokenizers."""
 
-import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.runtime.bundle_contents import METADATA_KEY, TEXT_GRAPH, TOKENIZER
-from tinyclap.runtime.session import open_session, run
+from tinyclap.errors import TinyclapError
+from tinyclap.runtime.bundle_contents import TEXT_GRAPH, TOKENIZER
+from tinyclap.runtime.session import embeddings_of, metadata_of, open_session
 
 TEXTS_AT_ONCE = 32
 
@@ -29,22 +29,18 @@ class TextEncoder:
     """
 
     def __init__(self, folder: Path, *, max_tokens: int, pad_id: int, threads: int | None = None) -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self._tokenizer = read_tokenizer(folder / TOKENIZER)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
         self._max_tokens, self._pad_id = max_tokens, pad_id
         names = ("input_ids", "attention_mask")
-        self._session = open_session(
-            folder / TEXT_GRAPH, inputs=names, output="text_embeds", providers=None, threads=threads
-        )
+        self._path = folder / TEXT_GRAPH
+        self._session = open_session(self._path, inputs=names, output="text_embeds", providers=None, threads=threads)
 
     @property
     def latent_map(self) -> dict[str, Any] | None:
         """The manifest's `latent_map` as the graph itself tells it; None for a graph of the teacher's whole space."""
-        metadata: dict[str, Any] = json.loads(self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}"))
-        return metadata.get("latent_map")
+        return metadata_of(self._path, self._session).get("latent_map")
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """N texts, N > 0 -> unit-norm float32 (N, D)."""
@@ -57,7 +53,18 @@ class TextEncoder:
         if cut:
             warnings.warn(f"a text is cut to {self._max_tokens} tokens: {cut[0][:80]!r}", stacklevel=4)
         ids, mask = padded([tokens.ids for tokens in encoded], self._pad_id)
-        return run(self._session, {"input_ids": ids, "attention_mask": mask})
+        return embeddings_of(self._session, {"input_ids": ids, "attention_mask": mask})
+
+
+def read_tokenizer(path: Path) -> Any:
+    """The `tokenizers.Tokenizer` in a file; TinyclapError for a damaged one."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing more exact
+        reason = " ".join(str(error).split())
+        raise TinyclapError(f"{path} is no tokenizer.json ({reason})") from error
 
 
 def padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from tinyclap.common.files import PATH_RULE, can_name_file
+
 
 class Section(BaseModel):
     """A part of a recipe. Unknown keys, text for a number, a number for a truth value, NaN: all are errors."""
@@ -33,6 +35,12 @@ def _name(value: str) -> str:
     return value
 
 
+def _path(value: str) -> str:
+    if not can_name_file(value):
+        raise PydanticCustomError("rule", "{allowed}", {"allowed": PATH_RULE})
+    return value
+
+
 def _template(value: str) -> str:
     if value.count("{}") != 1 or re.search(r"[{}]", value.replace("{}", "")):
         raise PydanticCustomError("rule", "{allowed}", {"allowed": "a text with {} once, where the class name goes"})
@@ -40,6 +48,7 @@ def _template(value: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1)]
+PathText = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 Name = Annotated[str, AfterValidator(_name)]
 Template = Annotated[str, AfterValidator(_template)]
 Templates = Annotated[tuple[Template, ...], Field(min_length=1)]

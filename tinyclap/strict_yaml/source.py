@@ -4,6 +4,7 @@ Scalars follow YAML 1.2's core schema, because YAML 1.1 reads `precision: no` as
 Nothing but mappings, lists, text, numbers, true/false and null exists here; tags, anchors and aliases are errors.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ class _Dumper(yaml.SafeDumper):
     """Quotes whatever `_Loader` would not read back as text."""
 
 
+_NO_TEXT = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _FLOAT = r"[-+]?(?:\.\d+|\d+\.\d*)(?:[eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 for _kind, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -79,7 +81,7 @@ def read_yaml(text: str, name: str) -> Source:
         if node is not None:
             source.values = _plain(node, (), source)
     except (yaml.YAMLError, RecursionError) as error:
-        source.problems = [_syntax_problem(error, name)]
+        source.problems = [_syntax_problem(error, name, text)]
         source.values = None
     return source
 
@@ -97,7 +99,9 @@ def override(source: Source, text: str) -> None:
         node = _compose(value_text)
         value = None if node is None else _plain(node, (), written)
     except (yaml.YAMLError, RecursionError) as error:
-        source.problems.append((place, f"{_syntax_problem(error, '')[1]}; put the value in quotes if it is text"))
+        source.problems.append(
+            (place, f"{_syntax_problem(error, '', value_text)[1]}; put the value in quotes if it is text")
+        )
         return
     source.problems += [(place, message) for _, message in written.problems]
     _store(source, path, value, place)
@@ -126,11 +130,19 @@ def _plain(node: yaml.Node, path: KeyPath, source: Source) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), source) for index, item in enumerate(node.value)]
     try:
-        return yaml.constructor.SafeConstructor().construct_object(node)
+        value = yaml.constructor.SafeConstructor().construct_object(node)
     except (ValueError, IndexError, KeyError) as error:  # an explicit tag on text that is no such thing: !!int x
         kind = node.tag.removeprefix(_TAG)
         problem = f"{node.value!r} is no {kind}; leave out the tag !!{kind}, or put text into quotes"
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
+    return _text(value, _place(node, source), dotted(path), source) if isinstance(value, str) else value
+
+
+def _text(text: str, place: Place, what: str, source: Source) -> str:
+    """The text without what no text holds, such as NUL or half of a surrogate pair; that is noted."""
+    if _NO_TEXT.search(text):
+        source.problems.append((place, f"{what}: got a control character or half of a character, allowed: text"))
+    return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _entries(node: yaml.MappingNode, path: KeyPath, source: Source) -> Iterator[tuple[str, Any]]:
@@ -140,7 +152,7 @@ def _entries(node: yaml.MappingNode, path: KeyPath, source: Source) -> Iterator[
         if not isinstance(key_node, yaml.ScalarNode):
             source.problems.append((place, f"{dotted(path) or 'the recipe'}: a key must be plain text"))
             continue
-        key = key_node.value
+        key = _text(key_node.value, place, dotted(path) or "the recipe", source)
         if key in first_lines:
             source.problems.append((place, f"{dotted((*path, key))}: given twice, first on line {first_lines[key]}"))
             continue
@@ -185,8 +197,8 @@ def _key(at: Any, part: str, done: KeyPath) -> tuple[str | int, str | None]:
 
 
 def dotted(path: KeyPath) -> str:
-    """("data", "train", 0) as "data.train.0"."""
-    return ".".join(map(str, path))
+    """("data", "train", 0) as "data.train.0"; on one line, whatever the keys are."""
+    return ".".join(part if (part := str(key)).isprintable() else json.dumps(part) for key in path)
 
 
 def _place(node: yaml.Node, source: Source) -> Place:
@@ -194,9 +206,12 @@ def _place(node: yaml.Node, source: Source) -> Place:
     return Place(line, f"{source.name}:{line}")
 
 
-def _syntax_problem(error: Exception, name: str) -> tuple[Place, str]:
+def _syntax_problem(error: Exception, name: str, text: str) -> tuple[Place, str]:
     if isinstance(error, RecursionError):
         return Place(1, f"{name}:1"), "nested too deeply"
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return Place(line, f"{name}:{line}"), f"not YAML: {text[error.position]!r} is no character of a text"
     mark = getattr(error, "problem_mark", None)
     parts = [getattr(error, "context", None), getattr(error, "problem", None)]
     problem = ": ".join(part for part in parts if part) or str(error)

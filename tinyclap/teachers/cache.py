@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tinyclap.common.arrays import read_array
 from tinyclap.common.files import cache_root, cached_folder, write_array
 from tinyclap.common.row_store import VERSION
 from tinyclap.data.clip_embeddings import Clips, clip_embeddings
@@ -65,9 +66,8 @@ def remembered(parts: list[str], compute: Callable[[], np.ndarray], who: str) ->
     key = hashlib.blake2b(json.dumps([VERSION, *parts]).encode(), digest_size=16).hexdigest()
     folder = cache_root() / "embeddings" / key
     try:
-        kept: np.ndarray = np.load(folder / "embeddings.npy")
-        return kept
-    except (OSError, ValueError, EOFError):
+        return read_array(folder / "embeddings.npy")
+    except TinyclapError:
         shutil.rmtree(folder, ignore_errors=True)  # not there, or damaged
     embeddings = compute()
     if not np.isfinite(embeddings).all():

@@ -1,10 +1,10 @@
 """The names of a tagger's classes: AudioSet's, or those that a file lists."""
 
 import csv
-import json
 from importlib import resources
 from pathlib import Path
 
+from tinyclap.common.files import parse_json
 from tinyclap.errors import TinyclapError, listed
 
 TABLE = resources.files("tinyclap") / "assets" / "audioset_classes.csv"
@@ -38,7 +38,7 @@ def read_classes(path: Path) -> tuple[str, ...]:
 
 def _json_names(text: str, path: Path) -> list[str]:
     try:
-        names = json.loads(text)
+        names = parse_json(text)
     except ValueError as error:
         raise TinyclapError(f"teacher.classes: {path} is damaged ({error})") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -4,7 +4,6 @@ On disk: `config.json`, `audio/` (a Student folder, or CNN14 weights), `text/` (
 tokenizer) and `shared.safetensors` (text projection and temperature).
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.common.files import whole_folder, write_json, write_text
+from tinyclap.common.files import parse_json, whole_folder, write_json, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.long_audio import repeat_pad
@@ -217,7 +216,7 @@ def load_dual(source: str) -> DualTeacher:
             "`tinyclap pretrain RECIPE` and give the folder `teacher` of its run"
         )
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = parse_json((folder / "config.json").read_bytes())
     except ValueError as error:
         raise TinyclapError(f"teacher {folder}: config.json is damaged: {error}") from error
     if config.get("format") != FORMAT:

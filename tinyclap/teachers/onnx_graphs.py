@@ -17,9 +17,8 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.models.long_audio import embed_long, repeat_pad
-from tinyclap.runtime.bundle_contents import METADATA_KEY
-from tinyclap.runtime.session import open_any, run_output
-from tinyclap.runtime.text_encoder import padded
+from tinyclap.runtime.session import metadata_of, open_any, run_output
+from tinyclap.runtime.text_encoder import padded, read_tokenizer
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
 from tinyclap.teachers.options import OnnxOptions
 
@@ -56,8 +55,7 @@ class OnnxAudio:
     ) -> None:
         self.path, self.frontend = path, frontend
         self.session = open_graph(path, key)
-        metadata = self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY, "{}")
-        self.facts: dict[str, Any] = json.loads(metadata)
+        self.facts = metadata_of(path, self.session)
         inputs = self.session.get_inputs()
         if len(inputs) != 1:
             raise TinyclapError(f"{key} {path}: inputs {_names(inputs)}; an audio graph has one")
@@ -137,8 +135,6 @@ class OnnxText:
     """
 
     def __init__(self, path: Path, tokenizer: Path, max_tokens: int) -> None:
-        from tokenizers import Tokenizer
-
         self.path, self.tokenizer_path, self.max_tokens = path, tokenizer, max_tokens
         self.session = open_graph(path, "teacher.text")
         self._inputs = {entry.name for entry in self.session.get_inputs()}
@@ -152,10 +148,7 @@ class OnnxText:
             raise TinyclapError(
                 f"teacher.tokenizer: there is no file {tokenizer}; it is the text model's tokenizer.json"
             )
-        try:
-            self.tokenizer = Tokenizer.from_file(str(tokenizer))
-        except Exception as error:  # tokenizers raises nothing more exact
-            raise TinyclapError(f"teacher.tokenizer {tokenizer} is no tokenizer.json ({error})") from error
+        self.tokenizer = read_tokenizer(tokenizer)
         padding = self.tokenizer.padding or {}
         self.pad_id = int(padding.get("pad_id") or self.tokenizer.token_to_id("<pad>") or 0)
         self.tokenizer.no_padding()

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.common.settings import Conflicts, Settings, Text
+from tinyclap.common.settings import Conflicts, PathText, Settings, Text
 from tinyclap.runtime.published_weights import PUBLISHED
 
 Rate = Annotated[int, Ge(1)]
@@ -33,9 +33,9 @@ class TaggerOptions(Settings):
 
     place: ClassVar[str] = "teacher"
 
-    audio: Text = "mn04_as"
-    text: Text = "sentence-transformers/all-MiniLM-L6-v2"
-    classes: Text | None = None
+    audio: PathText = "mn04_as"
+    text: PathText = "sentence-transformers/all-MiniLM-L6-v2"
+    classes: PathText | None = None
     outputs: Literal["logits", "probabilities"] = "logits"
     sample_rate: Rate | None = None
     window_s: Seconds | None = None
@@ -79,9 +79,9 @@ class OnnxOptions(Settings):
 
     place: ClassVar[str] = "teacher"
 
-    audio: Text
-    text: Text
-    tokenizer: Text
+    audio: PathText
+    text: PathText
+    tokenizer: PathText
     sample_rate: Rate | None = None
     window_s: Seconds | None = None
     frontend: FrontendSpec | None = None

@@ -15,6 +15,7 @@ from huggingface_hub import hf_hub_download
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from tinyclap.common.files import parse_json
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.base import check_tokenizer, config_values, hash_weights, licence_of, tokenizer_text
 
@@ -145,6 +146,6 @@ def _json_beside(source: str, file: str) -> Any:
     """What a JSON file of the model holds; None without such a file."""
     try:
         path = Path(source) / file if Path(source).is_dir() else Path(hf_hub_download(source, file))
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes())
     except (OSError, ValueError):  # not there, or offline with only the weights in the cache
         return None

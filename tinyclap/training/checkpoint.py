@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import GradScaler, Tensor
 
-from tinyclap.common.files import write_text
+from tinyclap.common.files import parse_json, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.training.ema import Ema
 
@@ -88,7 +88,7 @@ class Checkpoint:
     def spent_s(self) -> float:
         """Seconds that the finished epochs of `metrics.jsonl` took."""
         try:
-            whole = [json.loads(row) for row in self._metrics() if row.endswith("}")]  # a kill may leave half a row
+            whole = [parse_json(row) for row in self._metrics() if row.endswith("}")]  # a kill may leave half a row
             return float(sum(row["seconds"] for row in whole))
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged_metrics(error) from error

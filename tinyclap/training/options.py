@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from tinyclap.common.settings import Conflicts, Settings, Text
+from tinyclap.common.settings import Conflicts, PathText, Settings
 
 Epochs = Annotated[int, Ge(1), Le(100_000)]
 Rate = Annotated[float, Gt(0), Le(1)]
@@ -69,7 +69,7 @@ class DistillOptions(TrainingOptions):
     loss: Literal["cosine", "centred_cosine"] = "centred_cosine"
     plain_weight: Weight = 0.2
     text_weight: Weight = 0.0
-    texts: Text = "audioset"
+    texts: PathText = "audioset"
     relational_weight: Weight = 0.0
     temperature: Annotated[float, Gt(0), Le(10)] = 0.1
     balance_clusters: Annotated[int, Ge(0), Le(100_000)] = 0

@@ -6,8 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import FLOORS, FrontendSpec
 from tinyclap.common.checks import arguments, is_number, require
+
+SCALES, LARGEST_SHIFT = (1e-3, 1e3), 1e3
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,11 @@ class EmphasisedSpec(FrontendSpec):
         for name in ("preemphasis", "offset", "shift", "scale"):
             require(self, where, name, is_number(getattr(self, name)), "a finite number")
         require(self, where, "preemphasis", 0 < self.preemphasis <= 1, "above 0, at most 1")
-        require(self, where, "offset", self.offset > 0, "above 0")
-        require(self, where, "scale", self.scale > 0, "above 0")
+        low, high = FLOORS
+        require(self, where, "offset", low <= self.offset <= high, f"{low:g} to {high:g}")
+        require(self, where, "shift", abs(self.shift) <= LARGEST_SHIFT, f"at most {LARGEST_SHIFT:g} in magnitude")
+        low, high = SCALES
+        require(self, where, "scale", low <= self.scale <= high, f"{low:g} to {high:g}")
         require(self, where, "mel_scale", self.mel_scale == "htk", "htk")
         require(self, where, "mel_norm", self.mel_norm is None, "null")
         require(self, where, "power", self.power == 2, "2")

@@ -13,8 +13,10 @@ from tinyclap.errors import TinyclapError
 
 MEL_SCALES = ("slaney", "htk")
 MEL_NORMS = ("slaney", None)
-LARGEST_FFT = 2**16  # its matrices fit into memory
+LARGEST_FFT = 2**16
 MOST_GAIN = 1000.0  # 60 dB, by which a quiet waveform is raised at the most
+POWERS, FLOORS = (0.1, 4.0), (1e-30, 1.0)  # in which no float32 overflows, nor is its logarithm infinite
+LARGEST_FILTERBANK = 2**23  # its numbers: n_fft / 2 * n_mels; some of its size are held at a time
 
 # Slaney's Auditory Toolbox: linear below 1 kHz, then 27 mels for every factor of 6.4.
 _HZ_PER_MEL = 200.0 / 3.0
@@ -79,14 +81,17 @@ class FrontendSpec:
         require(self, where, "n_fft", self.n_fft % 2 == 0, "even")
         require(self, where, "win_length", self.win_length <= self.n_fft, f"at most n_fft = {self.n_fft}")
         require(self, where, "hop_length", self.hop_length <= self.n_fft, f"at most n_fft = {self.n_fft}")
-        require(self, where, "n_mels", self.n_mels <= self.n_fft, f"at most n_fft = {self.n_fft}")
+        most = min(self.n_fft, 2 * LARGEST_FILTERBANK // self.n_fft)
+        require(self, where, "n_mels", self.n_mels <= most, f"at most {most} with n_fft = {self.n_fft}")
         nyquist = self.sample_rate / 2
         require(self, where, "f_max", 0 < self.f_max <= nyquist, f"above 0, at most sample_rate / 2 = {nyquist:g} Hz")
         require(self, where, "f_min", 0 <= self.f_min < self.f_max, f"at least 0 and below f_max = {self.f_max:g} Hz")
         require(self, where, "mel_scale", self.mel_scale in MEL_SCALES, f"one of {', '.join(MEL_SCALES)}")
         require(self, where, "mel_norm", self.mel_norm in MEL_NORMS, "slaney or null")
-        require(self, where, "power", self.power > 0, "above 0 (2: power, 1: magnitude)")
-        require(self, where, "amin", self.amin > 0, "above 0")
+        least, most_power = POWERS
+        powers = f"{least:g} to {most_power:g} (2: power, 1: magnitude)"
+        require(self, where, "power", least <= self.power <= most_power, powers)
+        require(self, where, "amin", FLOORS[0] <= self.amin <= FLOORS[1], f"{FLOORS[0]:g} to {FLOORS[1]:g}")
         level = self.raise_to_dbfs
         quiet = level is None or (is_number(level) and -100 <= level <= 0)
         require(self, where, "raise_to_dbfs", quiet, "null, or -100 to 0 dB of full scale")

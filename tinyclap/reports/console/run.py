@@ -5,46 +5,42 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyclap.common.files import read_json
 from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled, whole
 from tinyclap.reports import tables
 from tinyclap.reports.robustness import robustness_lines
-from tinyclap.runs.results import ROBUSTNESS, SWEEP, evaluations_of, read_evaluations, task_of
+from tinyclap.runs.results import MODELS, ROBUSTNESS, Run, as_mapping, read_run, task_of
 
 
 def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     """An evaluation, by default that on the run's own test data, and the run's summary as one JSON object."""
-    evaluation = _own_evaluation(run) if evaluated is None else evaluated
-    sweep = read_json(run / SWEEP, {})
-    swept = {"sweep": sweep["rows"]} if sweep else {}
-    return json.dumps({"run": str(run), **evaluation, "summary": read_json(run / "summary.json", {}), **swept})
+    found = read_run(run)
+    evaluation = _own_evaluation(found) if evaluated is None else evaluated
+    swept = {"sweep": found.sweep.get("rows", [])} if found.sweep else {}
+    return json.dumps({"run": str(run), **evaluation, "summary": found.summary, **swept})
 
 
 def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     """The run's numbers as text; with `evaluated`, the answer to `tinyclap evaluate`."""
-    summary = read_json(run / "summary.json", {})
-    evaluation = _own_evaluation(run) if evaluated is None else evaluated
+    written = read_run(run)
+    summary, pruned = written.summary, as_mapping(written.summary.get("pruned"))
+    evaluation = _own_evaluation(written) if evaluated is None else evaluated
     if task_of(evaluation) == ROBUSTNESS:
-        ends = [
-            "",
-            f"data     {evaluation.get('data')}",
-            f"run      {run}",
-            f"report   {run / 'report' / 'report.html'}",
-        ]
+        data = evaluation.get("data")
+        ends = ["", f"data     {data}", f"run      {run}", f"report   {run / 'report' / 'report.html'}"]
         return "\n".join([*robustness_lines(evaluation), *ends])
-    models = [name for name in ("teacher", "student") if name in summary]
+    models = [name for name in MODELS if as_mapping(summary.get(name))]
     rows = [("", *models), *_cost_rows(summary, models), *_accuracy_rows(evaluation, models)]
     lines = aligned(rows)
     if len(models) == 2 and evaluation:
         lines += ["", *_agreement_lines(evaluation)]
-        if "pruned" in summary:
-            lines.append(f"(cosines in the {summary['pruned']['dim']} dimensions left: higher the fewer there are)")
-    lines += _sweep_lines(read_json(run / SWEEP, {}))
-    for what, entries in (("training", summary), ("test", evaluation)):
-        if entries.get("bad_clips"):
+        if pruned:
+            lines.append(f"(cosines in the {whole(pruned.get('dim'))} dimensions left: higher the fewer there are)")
+    lines += _sweep_lines(written.sweep)
+    for what, told in (("training", summary), ("test", evaluation)):
+        if told.get("bad_clips"):
             lines += [
                 "",
-                f"{len(entries['bad_clips'])} unusable {what} clips were left out; report/report.md names them",
+                f"{len(told['bad_clips'])} unusable {what} clips were left out; report/report.md names them",
             ]
     if evaluation.get("labels_without_clips"):
         lines += ["", f"classes without a usable test clip: {', '.join(evaluation['labels_without_clips'])}"]
@@ -53,13 +49,12 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     if evaluated is not None:
         return "\n".join([*lines, "", f"data     {evaluation.get('data')}", *entries])
     entries.append(f"took     {duration(summary.get('wall_s'))}")
-    learned = [f"learned  {_learned(summary)}"] if "student" in summary and "data" in summary else []
+    learned = [f"learned  {_learned(summary)}"] if "student" in models and summary.get("data") else []
     return "\n".join([*lines, "", *learned, *entries, f"next     {_next_command(summary, run)}"])
 
 
-def _own_evaluation(run: Path) -> dict[str, Any]:
-    evaluations = evaluations_of(read_evaluations(run))
-    return evaluations[0] if evaluations else {}
+def _own_evaluation(run: Run) -> dict[str, Any]:
+    return run.evaluations[0] if run.evaluations else {}
 
 
 def _cost_rows(summary: dict[str, Any], models: Sequence[str]) -> list[tuple[str, ...]]:
@@ -75,18 +70,18 @@ def _cost_rows(summary: dict[str, Any], models: Sequence[str]) -> list[tuple[str
 def _accuracy_rows(evaluation: dict[str, Any], models: Sequence[str]) -> list[tuple[str, ...]]:
     if not evaluation:
         return []
-    cells = [
-        f"{percent(evaluation[model]['accuracy'])} {percent_interval(evaluation[model]['ci95'])}" for model in models
-    ]
+    scores = [as_mapping(evaluation.get(model)) for model in models]
+    cells = [f"{percent(score.get('accuracy'))} {percent_interval(score.get('ci95'))}".strip() for score in scores]
     chance = f" (chance {percent(evaluation['chance'])})" if "chance" in evaluation else ""
-    return [(f"zero-shot accuracy, {evaluation['n_clips']} clips{chance}", *cells)]
+    return [(f"zero-shot accuracy, {whole(evaluation.get('n_clips'))} clips{chance}", *cells)]
 
 
 def _agreement_lines(evaluation: dict[str, Any]) -> list[str]:
+    told = evaluation.get
     return [
-        f"retention {percent(evaluation['retention'])}, agreement {percent(evaluation['agreement'])}",
-        f"cosine {decimal(evaluation['cosine'])}, centred cosine {decimal(evaluation['centred_cosine'])}, "
-        f"10-NN overlap {decimal(evaluation['knn10_overlap'])} (chance {decimal(evaluation['knn10_chance'])})",
+        f"retention {percent(told('retention'))}, agreement {percent(told('agreement'))}",
+        f"cosine {decimal(told('cosine'))}, centred cosine {decimal(told('centred_cosine'))}, "
+        f"10-NN overlap {decimal(told('knn10_overlap'))} (chance {decimal(told('knn10_chance'))})",
     ]
 
 
@@ -104,7 +99,8 @@ def _sweep_lines(sweep: dict[str, Any]) -> list[str]:
 def _learned(summary: Mapping[str, Any]) -> str:
     """What a student was taught, in one line."""
     warning = ": generated sounds, so do not expect it to know recordings" if _is_generated(summary) else ""
-    return f"{whole(summary.get('clips'))} clips ({summary['data']}) from {summary['teacher']['name']}{warning}"
+    teacher = as_mapping(summary.get("teacher")).get("name") or "a teacher"
+    return f"{whole(summary.get('clips'))} clips ({summary['data']}) from {teacher}{warning}"
 
 
 def _is_generated(summary: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyclap.common.numbers import aligned, decimal, known, scaled
+from tinyclap.common.numbers import aligned, decimal, known, scaled, whole
 from tinyclap.hardware.budget import LIMITS, format_limit
 from tinyclap.scaling.options import CHOSEN, FRONT, RESULT
 
@@ -35,9 +35,9 @@ ALWAYS = ("macs", "ram_bytes", "flash_bytes")
 
 def as_table(result: Mapping[str, Any], folder: Path) -> str:
     """The best students with their costs and the budget, and the command to run next."""
-    trials = result["trials"]
-    limits = {name: result["budget"][name] for name in LIMITS if result["budget"][name] is not None}
-    names = [name for name in LIMITS if name in trials[0]]
+    trials, told = result["trials"], result.get
+    limits = {name: result["budget"][name] for name in LIMITS if known(result["budget"].get(name))}
+    names = [name for name in LIMITS if all(known(trial.get(name)) for trial in trials)]
     columns = {"macs": "MACs", "parameters": "parameters", "ram_bytes": "RAM", "flash_bytes": "flash"}
     header = ("", "centred cosine", "epochs", *(columns.get(name, LIMITS[name]) for name in names), "student")
     rows = [
@@ -48,19 +48,19 @@ def as_table(result: Mapping[str, Any], folder: Path) -> str:
         (
             str(place),
             decimal(trial["centred_cosine"]),
-            str(trial["epochs"]),
+            whole(trial.get("epochs")),
             *(format_limit(name, trial[name]) for name in names),
             short(trial["student"]),
         )
         for place, trial in enumerate(trials[:MAX_TRIALS], 1)
     ]
     lines = aligned(rows)
-    finished = sum(trial["finished"] for trial in trials)
+    finished = sum(bool(trial.get("finished")) for trial in trials)
     return "\n".join(
         [
-            f"{scaled(result['fitting'])} of {scaled(result['students'])} students fit; {len(trials)} were trained on "
-            f"{result['data']}, {finished} of them",
-            f"for all {result['epochs']} epochs, and ranked on {result['held_out_clips']} clips held out",
+            f"{scaled(told('fitting'))} of {scaled(told('students'))} students fit; {len(trials)} were trained on "
+            f"{told('data')}, {finished} of them",
+            f"for all {whole(told('epochs'))} epochs, and ranked on {whole(told('held_out_clips'))} clips held out",
             "",
             *lines,
             *([f"... {len(trials) - MAX_TRIALS} more in {folder / RESULT}"] if len(trials) > MAX_TRIALS else []),
