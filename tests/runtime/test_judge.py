@@ -134,6 +134,11 @@ class TestJudge:
         nothing = both(direction(200), -20.0)
         assert (list(nothing), nothing.outcome, nothing.scores) == ([], "unknown", ())
 
+    def test_numbers_of_numpy(self) -> None:
+        settings = {"threshold": np.float64(0.8), "silence_dbfs": np.float32(-60), "top_k": np.int64(1)}
+        answer = Judge(TABLE, 14.0, BACKGROUND, **settings)(direction(5), -20.0)  # type: ignore[arg-type]
+        assert (answer.outcome, len(answer)) == ("label", 1)
+
     def test_silence_is_none_of_the_labels(self) -> None:
         judge = Judge(TABLE, 14.0, BACKGROUND, silence_dbfs=-60.0)
         assert judge(direction(5), -60.0).outcome == "label"

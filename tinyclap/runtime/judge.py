@@ -80,11 +80,12 @@ class Judge:
     multi_label: bool = False
 
     def __post_init__(self) -> None:
-        if not is_count(self.top_k):
+        if not is_count(_plain(self.top_k)):
             raise TinyclapError(f"top_k is {self.top_k}: it must be 1 or more")
-        if not (is_number(self.silence_dbfs) and self.silence_dbfs <= 0) and self.silence_dbfs != -math.inf:
+        quiet = is_number(_plain(self.silence_dbfs)) and self.silence_dbfs <= 0
+        if not quiet and self.silence_dbfs != -math.inf:
             raise TinyclapError(f"silence_dbfs is {self.silence_dbfs}: it must be 0 or less, in dB of full scale")
-        if self.threshold is not None and not (is_number(self.threshold) and 0 < self.threshold < 1):
+        if self.threshold is not None and not (is_number(_plain(self.threshold)) and 0 < self.threshold < 1):
             raise TinyclapError(f"threshold is {self.threshold}: it must lie between 0 and 1, a share of other sounds")
         if self.background is None:
             if self.threshold is not None or self.multi_label:
@@ -166,6 +167,11 @@ class Judge:
         rival = 0.0 if self.background is None else self.background.excess_at(self._least)
         against = self.logit_scale * np.stack([cosines - self._usual, np.full(len(cosines), rival)])
         return softmax(against)[0]
+
+
+def _plain(value: object) -> object:
+    """A number of numpy's as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
