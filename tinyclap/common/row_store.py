@@ -68,6 +68,15 @@ class RowStore:
         missing: list[int] = np.flatnonzero(np.load(self.folder / "blocks.npy")["done"] == 0).tolist()
         return missing
 
+    def stored(self) -> np.ndarray | None:
+        """The array, memory-mapped and read-only, where every row of it is filled; None elsewhere."""
+        if not _is_whole(self.folder, self.shape, np.dtype(self.dtype)):
+            return None
+        if not np.load(self.folder / "blocks.npy")["done"].all():
+            return None
+        rows: np.ndarray = np.load(self.folder / "rows.npy", mmap_mode="r")
+        return rows
+
     def rows(self, block: int) -> range:
         """The rows of a block."""
         return range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, self.shape[0]))
