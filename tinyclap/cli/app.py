@@ -175,21 +175,23 @@ def evaluate(
 @app.command()
 def report(
     run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run, by default the newest, or of a search.")
+        Path | None,
+        typer.Argument(metavar="[RUN|SEARCH]", help="Folder of a run or of a search; by default the newest of both."),
     ] = None,
 ) -> None:
     """Write the report of a run or of a search, as HTML and Markdown.
 
     It is read from the result files, and stands in their folder: report/report.html and report/report.md.
     """
+    from tinyclap.reports.newest import newest_result
     from tinyclap.reports.run_report import write_report
     from tinyclap.reports.search_report import is_search, write_search_report
 
-    if run is not None and is_search(run):
-        typer.echo(str(write_search_report(run)))
-        return
-
-    typer.echo(str(write_report(chosen_run(run))))
+    folder = run or newest_result()
+    searched = is_search(folder)
+    if run is None:
+        typer.echo(f"newest {'search' if searched else 'run'}: {folder}", err=True)
+    typer.echo(str(write_search_report(folder) if searched else write_report(chosen_run(folder))))
 
 
 def _runs() -> Path:

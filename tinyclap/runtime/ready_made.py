@@ -1,6 +1,5 @@
 """Bundles that can be had without training: their files ship with tinyclap, their weights come from the publisher."""
 
-import difflib
 import json
 import shutil
 from collections.abc import Mapping
@@ -87,23 +86,6 @@ def place(name: str) -> Path:
 def existing() -> Path | None:
     """The first ready-made bundle that is there."""
     return next((place(name) for name in READY_MADE if (place(name) / MANIFEST).is_file()), None)
-
-
-def named(bundle: Path) -> Path:
-    """A folder as it is or, where there is none, the ready-made bundle of that name.
-
-    Raises:
-        TinyclapError: that one has not been made yet, or the name is misspelt.
-    """
-    if bundle.exists() or str(bundle) not in READY_MADE:
-        meant = [] if bundle.exists() else difflib.get_close_matches(str(bundle), READY_MADE)
-        if meant:
-            raise TinyclapError(f"there is no folder {bundle}; did you mean the ready-made bundle {meant[0]}?")
-        return bundle
-    there = place(str(bundle))
-    if not (there / MANIFEST).is_file():
-        raise TinyclapError(f"there is no bundle {bundle} yet; `tinyclap get {bundle}` makes it")
-    return there
 
 
 def made_before(name: str, folder: Path | None = None) -> Path | None:
