@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tinyclap.cli.bench import benching
+from tinyclap.cli.cache import caching
 from tinyclap.cli.device import device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
@@ -38,6 +39,7 @@ recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(benching)
+app.add_typer(caching)
 app.add_typer(exporting)
 app.add_typer(pruning)
 app.add_typer(scaling)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from tinyclap.common.cache import touch
 from tinyclap.common.files import cached_folder
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
@@ -130,6 +131,7 @@ def _filled(store: RowStore, computed: set[int]) -> Filled:
 
 def _is_whole(folder: Path, shape: tuple[int, ...], dtype: np.dtype) -> bool:
     """Whether a store is there with all its rows, filled or not."""
+    touch(folder)
     try:
         rows, blocks = (np.load(folder / name, mmap_mode="r") for name in ("rows.npy", "blocks.npy"))
     except (OSError, ValueError, EOFError):

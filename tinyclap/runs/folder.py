@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tinyclap.common.files import cache_root, only_one, read_json, whole_folder, write_text
+from tinyclap.common.cache import LOCKS, cache_folder
+from tinyclap.common.files import only_one, read_json, whole_folder, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.provenance import write_provenance
 
@@ -63,7 +64,7 @@ def held(folder: Path) -> Iterator[None]:
         yield
         return
     name = hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=16).hexdigest()
-    locks = cache_root() / "locks"
+    locks = cache_folder(LOCKS)
     locks.mkdir(parents=True, exist_ok=True)
     refusal = f"run folder {folder} is in use by another process; wait for it, or choose another one with --run DIR"
     with only_one(locks / name, refusal):

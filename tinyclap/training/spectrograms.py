@@ -14,7 +14,7 @@ import torch
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.windows import fit
-from tinyclap.common.files import cache_root
+from tinyclap.common.cache import cache_folder
 from tinyclap.common.row_store import BLOCK_ROWS, RowStore, fill_stores
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
@@ -44,7 +44,7 @@ def logmel_store(views: Views, frontend: LogMel) -> RowStore:
     key = hashlib.blake2b(json.dumps([*parts, asdict(spec)]).encode(), digest_size=16).hexdigest()
     frames = spec.n_frames(round(views.spec.longest_s * spec.sample_rate))
     return RowStore(
-        cache_root() / "logmels" / key,
+        cache_folder("logmels") / key,
         (len(views) * views.spec.per_clip, frames, spec.n_mels),
         np.int16,
         lambda rows, waveforms: frontend(_repeated(waveforms, views.lengths(rows))).squeeze(1).numpy(),

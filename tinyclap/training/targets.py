@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tinyclap.common.files import cache_root
+from tinyclap.common.cache import cache_folder
 from tinyclap.common.row_store import (
     BLOCK_ROWS,
     VERSION,
@@ -105,7 +105,7 @@ def teacher_embeddings(
 def _store(teacher: Encoder, views: Views, embed: Callable[[range, np.ndarray], np.ndarray]) -> RowStore:
     rows = len(views) * views.spec.per_clip
     return RowStore(
-        cache_root() / "embeddings" / store_key(teacher, views), (rows, teacher.embed_dim), np.float16, embed
+        cache_folder("embeddings") / store_key(teacher, views), (rows, teacher.embed_dim), np.float16, embed
     )
 
 
