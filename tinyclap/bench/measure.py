@@ -87,7 +87,7 @@ def refuse_unfit(models: Sequence[TimedGraph], batch: int, compare: bool) -> Non
 
 def as_object(result: Mapping[str, Any]) -> str:
     """A result as one line of JSON, with every sample."""
-    return json.dumps(result, ensure_ascii=False)
+    return json.dumps(result)
 
 
 def refuse_unwritable(paths: Sequence[Path]) -> None:

@@ -3,11 +3,13 @@
 import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from tinyclap.cli import streams
 from tinyclap.cli.bench import benching
 from tinyclap.cli.cache import caching
 from tinyclap.cli.device import device
@@ -47,6 +49,7 @@ app.add_typer(scaling)
 
 def main() -> None:
     """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
+    streams.prepare()
     warnings.showwarning = _warn  # without the place in our code
     if not sys.stderr.isatty():  # other libraries' progress bars would fill a log file
         os.environ.setdefault("TQDM_DISABLE", "1")
@@ -74,7 +77,8 @@ def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _complain(message: str) -> None:
-    typer.echo(f"error: {message}", err=True)
+    with suppress(OSError):  # nobody reads it any more, or the disk is full: the exit code still tells
+        typer.echo(f"error: {message}", err=True)
 
 
 def _version(wanted: bool) -> None:

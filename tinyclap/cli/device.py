@@ -164,7 +164,9 @@ def info(
     from tinyclap.runtime.bundle import Bundle
 
     loaded = Bundle.load(named_bundle(folder))
-    typer.echo(loaded.manifest.to_json() if as_json else bundle_table(loaded.manifest, loaded.labels))
+    typer.echo(
+        json.dumps(json.loads(loaded.manifest.to_json())) if as_json else bundle_table(loaded.manifest, loaded.labels)
+    )
 
 
 @device.command("selftest")

@@ -47,8 +47,11 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write a text file whole or not at all.
+
+    Of a file name that is no text, what cannot be written is escaped as JSON and YAML would: \\udcff for the byte 0xff.
+    """
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -169,3 +172,11 @@ def refuse_pointer(path: Path) -> None:
     with path.open("rb") as stream:
         if stream.read(len(LFS_POINTER)) == LFS_POINTER:
             raise TinyclapError(f"{path}: {NOT_FETCHED}")
+
+
+def refuse_odd_name(path: Path) -> None:
+    """Raise a TinyclapError for a path that is not valid UTF-8, which libraries of models cannot open."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise TinyclapError(f"{path}: its name is not valid UTF-8; rename it, or choose another one") from error

@@ -95,6 +95,7 @@ def load(source: str | Path) -> Saved:
         raise TinyclapError(f"{folder / CONFIG} is damaged ({error}); save or download the model again") from error
     if not isinstance(config, dict):
         raise TinyclapError(f"{folder / CONFIG} is damaged (no JSON object); save or download the model again")
+    files.refuse_odd_name(folder)
     files.refuse_pointer(folder / WEIGHTS)
     try:
         weights = safetensors.torch.load_file(folder / WEIGHTS)

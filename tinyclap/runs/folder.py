@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.cache import LOCKS, cache_folder
-from tinyclap.common.files import only_one, read_json, whole_folder, write_text
+from tinyclap.common.files import only_one, read_json, refuse_odd_name, whole_folder, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.provenance import write_provenance
 
@@ -74,6 +74,7 @@ def held(folder: Path) -> Iterator[None]:
 def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: bool = False) -> bool:
     """Whether `open_run` would take an interrupted run up again; raises as it does, and touches nothing."""
     written = folder / "recipe.yaml"
+    refuse_odd_name(folder)
     if resume and overwrite:
         raise TinyclapError("--resume goes on with a run and --overwrite replaces it; give one of them")
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):

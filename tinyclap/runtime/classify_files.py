@@ -76,4 +76,4 @@ def as_object(bundle: Bundle, answers: Sequence[Answer]) -> str:
     ]
     bad = [{"file": answer.file, "reason": answer.reason} for answer in answers if answer.reason is not None]
     how = {"bundle": str(bundle.folder), "graph": bundle.graph, "provider": bundle.provider, "threads": bundle.threads}
-    return json.dumps({**how, "results": results, "bad": bad}, ensure_ascii=False)
+    return json.dumps({**how, "results": results, "bad": bad})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyclap.common.files import cache_root, whole_folder, write_bytes
+from tinyclap.common.files import cache_root, refuse_odd_name, whole_folder, write_bytes
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
@@ -114,6 +114,7 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
         TinyclapError: no such name, a folder that is taken, no network, or a file that is not the publisher's.
     """
     made, folder = _of_name(name), folder or place(name)
+    refuse_odd_name(folder)
     if folder.exists() and not overwrite:
         raise TinyclapError(f"{folder} exists already; replace it with --overwrite, or name another folder with --out")
     if folder.exists() and not (folder / MANIFEST).is_file():
