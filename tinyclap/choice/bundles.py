@@ -1,10 +1,10 @@
 """The bundle that is meant: a folder, a run's, a ready-made one by its name, or that of the newest run that has one."""
 
 import difflib
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import file_size
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import BUNDLE_FOLDER, RUNS, find_run, is_run, newest_first
@@ -94,7 +94,7 @@ def named_run(name: Path) -> Path:
 def _remedy(run: Path) -> str:
     """The command that makes the bundle of a run whose training ended with a student."""
     finished = (run / "summary.json").is_file() and (run / "student").is_dir()
-    return f"; `tinyclap export {shlex.quote(str(run))}` makes it" if finished else ""
+    return f"; `tinyclap export {shell_path(run)}` makes it" if finished else ""
 
 
 def _of_no_kind(name: Path) -> str:

@@ -217,6 +217,7 @@ def get(
     """
     if text and not words:
         raise typer.BadParameter("--text is the sentence encoder of --words; give both")
+    from tinyclap.common.machine import shell_path
     from tinyclap.runtime.ready_made import add_words, has_words, made_before, make
 
     there = None if overwrite else made_before(name, out)
@@ -225,7 +226,7 @@ def get(
         add_words(name, folder, text)
     elif there:
         typer.echo(f"{name} is there already; --overwrite makes it again", err=True)
-    option = f" --bundle {folder}" if out else ""
+    option = f" --bundle {shell_path(folder)}" if out else ""
     typer.echo(f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}")
 
 

@@ -67,6 +67,7 @@ def read_json(path: Path, absent: Any) -> Any:
     """
     if not path.is_file():
         return absent
+    refuse_pointer(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -166,12 +167,17 @@ def sha256_of(path: Path) -> str:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise a TinyclapError for a file that git-lfs has not fetched: a few lines that say where its content lies."""
+    """Raise a TinyclapError for a file that git-lfs has not fetched."""
+    if is_pointer(path):
+        raise TinyclapError(f"{path}: {NOT_FETCHED}")
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether git-lfs has not fetched a file: it holds a few lines that say where its content lies."""
     if not path.is_file():
-        return
+        return False
     with path.open("rb") as stream:
-        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
-            raise TinyclapError(f"{path}: {NOT_FETCHED}")
+        return stream.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 def refuse_odd_name(path: Path) -> None:

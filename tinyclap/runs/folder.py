@@ -10,6 +10,7 @@ from typing import Any
 
 from tinyclap.common.cache import LOCKS, cache_folder
 from tinyclap.common.files import only_one, read_json, refuse_odd_name, whole_folder, write_text
+from tinyclap.common.machine import shell_path
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.provenance import write_provenance
 
@@ -116,7 +117,8 @@ def refuse_unfinished(folder: Path, task: str) -> None:
     """Raise a TinyclapError, with the command that goes on, for a run that was interrupted."""
     if not (folder / "summary.json").is_file():
         raise TinyclapError(
-            f"{folder} is not finished; go on with `tinyclap {task} {folder}/recipe.yaml --run {folder} --resume`"
+            f"{folder} is not finished; go on with `tinyclap {task} {shell_path(folder / 'recipe.yaml')} "
+            f"--run {shell_path(folder)} --resume`"
         )
 
 

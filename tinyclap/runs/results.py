@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from tinyclap.common.files import read_json, write_json
+from tinyclap.common.machine import shell_path
 from tinyclap.errors import TinyclapError
 
 STUDENT = "student/config.json"
@@ -93,7 +94,9 @@ def read_evaluations(run: Path) -> list[dict[str, Any]]:
     try:
         evaluations_of(written)
     except ValueError as error:
-        raise TinyclapError(f"{path} is damaged ({error}); remove it and run `tinyclap evaluate {run}`") from error
+        raise TinyclapError(
+            f"{path} is damaged ({error}); remove it and run `tinyclap evaluate {shell_path(run)}`"
+        ) from error
     return written
 
 

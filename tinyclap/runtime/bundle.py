@@ -21,6 +21,7 @@ from tinyclap.runtime.bundle_contents import (
     TOKENIZER,
     Manifest,
     read_manifest,
+    refuse_other_graph,
     verify,
 )
 from tinyclap.runtime.labels import LabelTable, Prediction, read_table
@@ -90,6 +91,7 @@ class Bundle:
             threads=threads,
             width=manifest.embed_dim,
         )
+        refuse_other_graph(folder / name, session.get_modelmeta().custom_metadata_map, manifest)
         return cls(folder, manifest, name, session, threads or 1, _kept(folder, manifest, dim))
 
     def __reduce__(self) -> tuple[Any, ...]:
