@@ -20,6 +20,8 @@ from tinyclap.bench.sources import find_models
 from tinyclap.cli import app
 from tinyclap.cli import bench as cli_bench
 from tinyclap.common.numbers import DASH
+from tinyclap.reports.bench_entries import timed_kinds
+from tinyclap.runs.results import read_run
 
 ENVIRONMENT = {
     *("date", "command", "host", "cpu", "cores", "governor", "scaling_driver", "load_average", "omp_num_threads"),
@@ -81,7 +83,7 @@ def test_without_an_argument_the_newest_run(made: Path, tmp_path: Path, monkeypa
     a_run(tmp_path / "runs" / "mine", made)
     monkeypatch.chdir(tmp_path)
     out, err = invoke("bench", "--float", "--seconds", "0")
-    assert "newest run: runs/mine" in err
+    assert f"bundle: {Path('runs/mine/bundle')}\n" in err
     assert out.endswith("next     tinyclap report runs/mine\n")
     assert len(json.loads(Path("runs/mine/bench.json").read_text())["models"]) == 1
 
@@ -120,7 +122,7 @@ def test_what_is_not_a_plain_file_is_left_as_it_is(made: Path, tmp_path: Path, m
     monkeypatch.setattr(measure, "bench", lambda *_, **__: pytest.fail("timed first"))
     os.mkfifo(tmp_path / "pipe")
     message, code = failure("bench", str(made), "--out", str(tmp_path / "pipe"))
-    assert (message.startswith(f"{tmp_path / 'pipe'} is not a plain file and is left as it is"), code) == (True, 2)
+    assert ("(it is not a plain file and is left as it is)" in message, code) == (True, 2)
     assert (tmp_path / "pipe").is_fifo()
 
 
@@ -134,6 +136,22 @@ def test_a_read_only_run_is_refused_before_timing(made: Path, tmp_path: Path, mo
     message, code = failure("bench", str(run))
     assert (message.startswith(f"{run / 'bench.json'} cannot be written"), code) == (True, 2)
     assert f"Read-only file system: {run}" in message
+
+
+@pytest.mark.usefixtures("no_start")
+def test_a_bundle_in_a_run_is_timed_for_its_report(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run(tmp_path / "runs" / "mine", made)
+    monkeypatch.chdir(tmp_path)
+    out, _ = invoke("bench", "runs/mine/bundle", "--float", "--seconds", "0")
+    assert out.endswith("next     tinyclap report runs/mine\n")
+    assert timed_kinds(read_run(run))[0].keys() == {"student"}
+    moved = run.rename(tmp_path / "mine")
+    assert timed_kinds(read_run(moved))[0].keys() == {"student"}, "by the name of the run"
+    (moved / "bench.json").unlink()
+    (moved / "bench.json").mkdir()
+    out, err = invoke("bench", "mine/bundle", "--float", "--seconds", "0")
+    assert "the times are not kept in mine, for its report (it is not a plain file" in err
+    assert "tinyclap report" not in out
 
 
 @pytest.mark.usefixtures("no_start")

@@ -173,9 +173,9 @@ def test_what_is_no_model(made: Path, waveform: Path, tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", None)
     static = bare(made / "audio.onnx", tmp_path / "static.onnx", shape=[1, 1, 40, SPEC.n_mels])
     for arguments, message in (
-        ([tmp_path / "none"], f"no {tmp_path / 'none'}; give a run, a bundle or an .onnx file"),
-        ([tmp_path], f"{tmp_path} is no bundle (it holds no bundle.json), and {tmp_path} is not a run folder"),
-        ([run], f"{run} has no bundle; make it with `tinyclap export {run} --onnx`"),
+        ([tmp_path / "none"], f"there is no folder {tmp_path / 'none'}; runs with a bundle: none"),
+        ([tmp_path], f"{tmp_path} is neither a bundle (it holds no bundle.json) nor a run (it holds no recipe.yaml"),
+        ([run], f"run {run} has no bundle"),
         ([waveform, "--int8"], f"bundle {waveform} has no int8 graph; export it with --int8, or leave --int8 out"),
         ([waveform, "--compare"], f"--compare needs two graphs or more, and there is {waveform / 'audio.onnx'} alone"),
         ([static, "--batch", "4"], f"{static} takes exactly 1 clip at a time; give --batch 1"),

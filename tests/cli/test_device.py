@@ -152,36 +152,6 @@ class TestClassify:
         assert err.startswith(f"error: bundle {damaged}: audio.onnx holds 5 of ")
 
 
-class TestDefaultBundle:
-    def new_run(self, started: str, name: str) -> Path:
-        folder = Path("runs", name)
-        folder.mkdir(parents=True)
-        (folder / "recipe.yaml").write_text("")
-        (folder / "env.json").write_text(json.dumps({"started": started}))
-        return folder
-
-    def test_is_that_of_the_newest_run(
-        self, run: Run, made: Path, sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.chdir(tmp_path)
-        code, _, err = run("classify", sound)
-        assert (
-            code,
-            err.startswith("error: no bundle is named and none is there; `tinyclap get everyday` fetches one"),
-        ) == (2, True)
-        shutil.copytree(made, self.new_run("2025-01-01T00:00:00+00:00", "old") / "bundle")
-        code, out, err = run("classify", sound, "--top", 1)
-        assert (code, err) == (0, f"bundle: {Path('runs/old/bundle')}\n")
-        assert out.startswith(str(sound))
-        self.new_run("2025-01-02T00:00:00+00:00", "new")
-        code, _, err = run("classify", sound)
-        assert (code, err) == (
-            2,
-            f"error: the newest run has no {Path('runs/new/bundle')}; make it with `tinyclap export --onnx`, "
-            "or give --bundle DIR\n",
-        )
-
-
 class TestEmbed:
     def test_writes_the_array_and_names(self, run: Run, made: Path, sound: Path, tmp_path: Path) -> None:
         (tmp_path / "bad.wav").write_bytes(b"")
@@ -226,7 +196,7 @@ class TestInfo:
     def test_neither(self, run: Run, tmp_path: Path) -> None:
         code, out, err = run("info", tmp_path)
         assert (code, out) == (2, "")
-        assert err.startswith(f"error: {tmp_path} is no bundle (it holds no bundle.json), and {tmp_path} is not a run")
+        assert err.startswith(f"error: {tmp_path} is neither a bundle (it holds no bundle.json) nor a run (it holds")
 
 
 class TestSelftest:

@@ -22,6 +22,7 @@ from tinyclap.common.files import (
     is_file,
     parse_json,
     read_json,
+    refuse_odd_name,
     whole_folder,
     write_array,
     write_json,
@@ -241,3 +242,14 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache_root() == tmp_path / "home" / ".cache" / "tinyclap"
     assert not (tmp_path / "home").exists()
+
+
+def test_a_name_that_is_no_text_is_written_and_read_again(tmp_path: Path) -> None:
+    name = os.fsdecode(b"a\xff.wav")
+    write_json(tmp_path / "a.json", {"file": name, "label": "\N{CLOUD WITH RAIN}"})
+    assert read_json(tmp_path / "a.json", {}) == {"file": name, "label": "\N{CLOUD WITH RAIN}"}
+    write_text(tmp_path / "a.md", name)
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == "a\\udcff.wav"
+    refuse_odd_name(tmp_path / "\N{CLOUD WITH RAIN}")
+    with pytest.raises(TinyclapError, match="its name is not valid UTF-8; rename it"):
+        refuse_odd_name(tmp_path / name)

@@ -28,6 +28,18 @@ def test_a_log_gets_a_plain_line_now_and_then(clock: list[float], capsys: pytest
     assert capsys.readouterr().err == "distil: 3,000 of 3,000 steps, 1 min 16 s, loss 0.5\n"
 
 
+@pytest.mark.parametrize("total", [3, None])
+def test_the_end_is_told_once(clock: list[float], capsys: pytest.CaptureFixture[str], total: int | None) -> None:
+    with Progress("distil", total, "step") as counter:
+        for _ in range(3):
+            clock[0] += 10
+            counter.update(1)
+        clock[0] += 1
+    counts = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
+    of = "" if total is None else " of 3"
+    assert counts == [f"distil: {done}{of} steps" for done in (1, 2, 3)]
+
+
 def test_bytes_and_an_unknown_total(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     for total, told in ((None, "1.21 MB"), (2_000_000, "1.21 MB of 2.00 MB")):
         with pytest.raises(OSError), Progress("x.zip", total, "B") as counter:  # noqa: PT012, PT011

@@ -39,7 +39,8 @@ def test_esc50_given_as_a_folder_is_recognised(tmp_path: Path) -> None:
         ({"kind": "esc51"}, r"^--data esc51: kind: got \"esc51\", allowed: .*\(did you mean 'esc50'\?\)$"),
         ({"kind": "esc50", "folds": "9"}, r"^--folds 9: folds\.0: got 9, allowed: a whole number >= 1 and <= 5$"),
         ({"kind": "esc50", "folds": ""}, r"^--folds : folds: got \[\], allowed: a list of one or more"),
-        ({"kind": "folder"}, "^--data folder: root: missing, allowed: text$"),
+        ({"kind": "manifest"}, "^--data manifest: path: missing, allowed: text; give it with --root FILE$"),
+        ({"kind": "folder"}, "^--data folder: root: missing, allowed: text; give it with --root FOLDER$"),
         ({"kind": "folder", "root": "x", "settings": ["clips=9"]}, "^--set clips=9: clips: unknown key, allowed here"),
         ({"kind": "folder", "root": "x", "settings": ["labels=[unclosed"]}, r"^--set labels=\[unclosed: not YAML"),
         (

@@ -120,7 +120,7 @@ class TestReference:
             (lambda state: state.update({"base.fc.weight": torch.zeros(1)}), "1 unknown: base.fc.weight"),
             (
                 lambda state: state.update({"projection.layer_norm.bias": torch.zeros(512)}),
-                r"1 of another shape: projection.layer_norm.bias \(512,\) instead of \(1024,\)",
+                "1 of another shape: projection.layer_norm.bias: 1024 expected, 512 found",
             ),
         ],
         ids=["missing", "unknown", "shape"],

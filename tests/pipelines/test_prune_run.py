@@ -14,12 +14,14 @@ from tests.support.commands import failure, run
 from tests.support.tiny import small_recipe, tiny_clap
 from tinyclap.audio.files import read
 from tinyclap.cli import app
+from tinyclap.common.files import cache_root
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import Manifest, write_manifest
+from tinyclap.teachers.hf import HFTeacher
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,30 @@ def test_a_pruned_run_is_a_run(home: Path) -> None:
     assert "10-neighbour overlap over dimensions 2 to 8" in page
     text = (made / "report" / "report.md").read_text()
     assert "| Method | 8 | 4 | 2 |\n| --- | --- | --- | --- |\n| rotation | " in text
+
+
+def test_the_teacher_listens_to_nothing_that_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    run("distill", "small.yaml", "--run", "runs/fresh")
+
+    def listen(*_: object) -> None:
+        raise AssertionError("the teacher listens")
+
+    monkeypatch.setattr(HFTeacher, "embed_audio", listen)
+    run("prune", "runs/fresh", "--dim", "7")
+    run("prune", "runs/fresh", "--dim", "7", "--finetune", "1", "--sweep", "7,3", "--out", "runs/fresh-finetuned")
+    (store,) = (cache_root() / "embeddings").glob("*/rows.npy")
+    made = Path("runs/fresh-rotation-7")
+    latent_map = LatentMap.load(made / "student" / "latent_map.safetensors")
+    views = np.load(store).astype(np.float32)
+    np.testing.assert_allclose(np.load(made / "teacher_mean.npy"), latent_map.apply(views).mean(0), atol=1e-6)
+
+
+def test_without_the_store_the_teacher_listens_to_the_clips_as_they_are(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "cache"))
+    run("prune", "runs/small", "--dim", "7", "--out", str(tmp_path / "pruned"))
+    assert not list((tmp_path / "cache" / "embeddings").glob("*/rows.npy")), "every clip once, and not every view"
 
 
 @pytest.mark.slow

@@ -120,7 +120,7 @@ class TestCosts:
         assert others == [model for model in models if model not in timed.values()]
 
     def test_a_bundle_of_the_runs_name_is_not_the_run(self, cost_run: Callable[..., Path]) -> None:
-        model = {"name": "b", "source": "esc10-1/bundle", "file": "esc10-1/bundle/audio.onnx", "p50_ms": 1.0}
+        model = {"name": "b", "source": "esc10-1", "file": "esc10-1/audio.onnx", "p50_ms": 1.0}
         found = read_run(cost_run({"bench.json": {"models": [model, {**model, "file": "\x00"}]}}))
         assert bench_entries.timed_kinds(found) == ({}, found.bench["models"])
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support import svg
-from tests.support.commands import failure, run
-from tests.support.report_runs import html_tables, markdown_table, text_of
+from tests.support.commands import failure, invoke, run
+from tests.support.report_runs import fake_environment, fake_run, html_tables, markdown_table, text_of
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.reports import search_report
@@ -75,6 +75,27 @@ def test_report_of_a_search_is_written_by_the_same_command() -> None:
     for text in said:
         assert text in markdown
     assert not re.search(r"https?:|@import|url\(|<link|<script|<img|<iframe", page)
+
+
+def test_without_a_name_the_newest_of_runs_and_searches_is_meant() -> None:
+    def ended(name: str, day: int) -> Path:
+        made = fake_result() | {"environment": {"started": f"2026-01-0{day}T00:00:00+00:00"}}
+        return fake_search(Path("runs", name), made)
+
+    assert failure("report")[0].startswith("no run in ")
+    search = ended("first-search", 2)
+    out, err = invoke("report")
+    assert (out, err) == (f"{search / 'report' / 'report.html'}\n", f"newest search: {search}\n")
+    trained = fake_run(Path("runs/trained"), env={**fake_environment(), "started": "2026-01-03T00:00:00+00:00"})
+    assert invoke("report")[1] == f"newest run: {trained}\n"
+    assert invoke("report", str(search))[1] == ""
+    later = ended("later-search", 4)
+    assert invoke("report")[1] == f"newest search: {later}\n"
+    (later / "search.json").unlink()
+    assert invoke("report")[1] == f"newest run: {trained}\n", "a search that has not ended has no report yet"
+    ended("timeless", 1)
+    Path("runs/timeless/search.json").write_text(json.dumps(fake_result()))
+    assert "runs/timeless/search.json does not say when the search started (None)" in failure("report")[0]
 
 
 def test_the_front_and_the_budget_are_drawn() -> None:

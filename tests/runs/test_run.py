@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tinyclap.errors import TinyclapError
-from tinyclap.runs.folder import find_run, held, open_run
+from tinyclap.runs.folder import check_run, find_run, held, open_run
 
 RECIPE = "task: distill\nseed: 3\n"
 
@@ -185,3 +185,8 @@ def test_a_run_that_does_not_say_when_it_started_is_named() -> None:
     with pytest.raises(TinyclapError, match=r"runs/a/env\.json is damaged"):
         find_run()
     assert find_run(run) == run
+
+
+def test_a_name_that_no_model_could_be_read_from_is_refused_before_the_training() -> None:
+    with pytest.raises(TinyclapError, match=r"its name is not valid UTF-8; rename it, or choose another one"):
+        check_run(Path(os.fsdecode(b"runs/a\xff")), RECIPE)

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from tests.support.tiny_bundles import tiny_bundle
+from tinyclap.common.files import LFS_POINTER
 from tinyclap.errors import TinyclapError
+from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import MAP_KEYS, Manifest, read_manifest, write_manifest
 
 
@@ -146,3 +149,28 @@ def test_writing_again_notices_what_changed(folder: Path) -> None:
     written = write_manifest(folder, manifest)
     assert written.files["README.md"]["size_bytes"] == 3
     assert read_manifest(folder) == written
+
+
+@pytest.mark.parametrize("name", ["audio.onnx", "audio_int8.onnx", "labels.npy", "test_vectors.npz", "tokenizer.json"])
+def test_a_pointer_instead_of_a_file_says_so(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(LFS_POINTER + b"v1\n")
+    with pytest.raises(TinyclapError, match=f"{name} is a git-lfs pointer .* fetch it with `git lfs pull`"):
+        read_manifest(folder)
+    (folder / "bundle.json").write_bytes(LFS_POINTER + b"v1\n")
+    with pytest.raises(TinyclapError, match=r"bundle\.json: a git-lfs pointer"):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("window_s", 2.0, "1.0"), ("frontend", {"hop_length": 99}, "frontend.hop_length is 99, but")],
+)
+def test_a_manifest_that_does_not_fit_its_graph_says_so(folder: Path, key: str, value: Any, said: str) -> None:
+    manifest, graph = read_manifest(folder), onnx.load(folder / "audio.onnx")
+    onnx.helper.set_model_props(graph, {"tinyclap": manifest.graph_metadata()})
+    onnx.save(graph, folder / "audio.onnx")
+    write_manifest(folder, manifest)
+    Bundle.load(folder, graph="float")
+    edit(folder, lambda values: values.update({key: values[key] | value if isinstance(value, dict) else value}))
+    with pytest.raises(TinyclapError, match=rf"bundle\.json: .*{said}.*copy the whole bundle again"):
+        Bundle.load(folder, graph="float")

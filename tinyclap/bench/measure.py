@@ -87,21 +87,29 @@ def refuse_unfit(models: Sequence[TimedGraph], batch: int, compare: bool) -> Non
 
 def as_object(result: Mapping[str, Any]) -> str:
     """A result as one line of JSON, with every sample."""
-    return json.dumps(result, ensure_ascii=False)
+    return json.dumps(result)
 
 
 def refuse_unwritable(paths: Sequence[Path]) -> None:
     """Raise a TinyclapError, before anything is timed, if `keep` could not write files there."""
     for path in paths:
-        if path.exists() and not path.is_file():
-            raise TinyclapError(f"{path} is not a plain file and is left as it is; name another file with --out")
-        try:
-            tempfile.TemporaryFile(dir=path.parent).close()  # as root, permissions alone do not tell
-        except OSError as error:
+        reason = why_unwritable(path)
+        if reason:
             raise TinyclapError(
-                f"{path} cannot be written, and the times would be lost ({error.strerror}: {path.parent}); mend the "
-                "folder, or name another file with --out, and of a run that is read-only its bundle (RUN/bundle)"
-            ) from error
+                f"{path} cannot be written, and the times would be lost ({reason}); mend the folder, or name another "
+                "file with --out, and of a run that is read-only its bundle (RUN/bundle)"
+            )
+
+
+def why_unwritable(path: Path) -> str | None:
+    """Why no file can be written there; None where it can."""
+    if path.exists() and not path.is_file():
+        return "it is not a plain file and is left as it is"
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()  # as root, permissions alone do not tell
+    except OSError as error:
+        return f"{error.strerror}: {path.parent}"
+    return None
 
 
 def keep(result: Mapping[str, Any], paths: Sequence[Path]) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.bench.model import Kind, TimedGraph
+from tinyclap.choice.bundles import named_bundle, run_of
 from tinyclap.common.checks import is_count, is_number
 from tinyclap.errors import TinyclapError
-from tinyclap.runs.folder import find_run
 from tinyclap.runtime.bundle import TEXT_FILES
-from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INPUTS, INT8_GRAPH, MANIFEST, METADATA_KEY, read_manifest
+from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INPUTS, INT8_GRAPH, METADATA_KEY, read_manifest
 from tinyclap.runtime.session import metadata_of, open_any
 
 KINDS: dict[Kind, str] = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
@@ -48,29 +48,18 @@ CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def bundle_folder(source: Path) -> Path | None:
-    """The bundle that a folder is, or that a run has; None for a bare graph.
+    """The bundle that is meant by a bundle, a run or a ready-made one's name; None for a bare graph.
 
     Raises:
         TinyclapError: none of these.
     """
-    if source.is_file():
-        return None
-    if (source / MANIFEST).is_file():
-        return source
-    if not source.exists():
-        raise TinyclapError(f"no {source}; give a run, a bundle or an .onnx file")
-    try:
-        folder = find_run(source) / "bundle"
-    except TinyclapError as error:
-        raise TinyclapError(f"{source} is no bundle (it holds no {MANIFEST}), and {error}") from error
-    if not (folder / MANIFEST).is_file():
-        raise TinyclapError(f"{source} has no bundle; make it with `tinyclap export {source} --onnx`")
-    return folder
+    return None if source.is_file() else named_bundle(source)
 
 
 def runs_among(sources: Sequence[Path]) -> list[Path]:
-    """The runs among what was given, which is all in order."""
-    return [source for source in dict.fromkeys(sources) if bundle_folder(source) not in (None, source)]
+    """The runs whose bundles were given, all in order."""
+    folders = [bundle_folder(source) for source in sources]
+    return list(dict.fromkeys(run for folder in folders if folder and (run := run_of(folder))))
 
 
 def find_models(

@@ -4,12 +4,15 @@ import functools
 import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from tinyclap.cli import streams
 from tinyclap.cli.bench import benching
+from tinyclap.cli.cache import caching
 from tinyclap.cli.device import device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
@@ -42,6 +45,7 @@ app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(listening)
 app.add_typer(benching)
+app.add_typer(caching)
 app.add_typer(exporting)
 app.add_typer(pruning)
 app.add_typer(scaling)
@@ -49,6 +53,7 @@ app.add_typer(scaling)
 
 def main() -> None:
     """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
+    streams.prepare()
     warnings.showwarning = _warn  # without the place in our code
     yield_while_waiting()
     _warn_once.cache_clear()
@@ -83,7 +88,8 @@ def _warn_once(message: str) -> None:
 
 
 def _complain(message: str) -> None:
-    typer.echo(f"error: {message}", err=True)
+    with suppress(OSError):  # nobody reads it any more, or the disk is full: the exit code still tells
+        typer.echo(f"error: {message}", err=True)
 
 
 def _version(wanted: bool) -> None:
@@ -190,21 +196,23 @@ def evaluate(
 @app.command()
 def report(
     run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run, by default the newest, or of a search.")
+        Path | None,
+        typer.Argument(metavar="[RUN|SEARCH]", help="Folder of a run or of a search; by default the newest of both."),
     ] = None,
 ) -> None:
     """Write the report of a run or of a search, as HTML and Markdown.
 
     It is read from the result files, and stands in their folder: report/report.html and report/report.md.
     """
+    from tinyclap.reports.newest import newest_result
     from tinyclap.reports.run_report import write_report
     from tinyclap.reports.search_report import is_search, write_search_report
 
-    if run is not None and is_search(run):
-        typer.echo(str(write_search_report(run)))
-        return
-
-    typer.echo(str(write_report(chosen_run(run))))
+    folder = run or newest_result()
+    searched = is_search(folder)
+    if run is None:
+        typer.echo(f"newest {'search' if searched else 'run'}: {folder}", err=True)
+    typer.echo(str(write_search_report(folder) if searched else write_report(chosen_run(folder))))
 
 
 def _runs() -> Path:

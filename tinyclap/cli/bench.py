@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tinyclap.cli.device import Provider
-from tinyclap.cli.options import AsJson, chosen_run
+from tinyclap.cli.options import AsJson, newest_bundle
 from tinyclap.errors import StoppedError
 
 benching = typer.Typer()
@@ -18,7 +18,7 @@ INTERRUPTED = "interrupted; no times are kept, those of finished graphs neither:
 def bench_command(
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RUN|BUNDLE|FILE.onnx", help="What to time; by default the newest run."),
+        typer.Argument(metavar="RUN|BUNDLE|FILE.onnx", help="What to time; by default the newest run with a bundle."),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the graph.")] = 1,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Clips at a time.")] = 1,
@@ -68,9 +68,9 @@ def bench_command(
     from tinyclap.reports.console.bench import as_table
     from tinyclap.runs.results import BENCH
 
-    given = sources or [chosen_run(None)]
+    given = sources or [_newest()]
     models = find_models(given, int8=int8, window_s=window, sample_rate=sample_rate)
-    runs = runs_among(given)
+    runs = [run for run in runs_among(given) if run in given or _is_writable(run / BENCH)]
     kept = [*(run / BENCH for run in runs), *([] if out is None else [out])]
     room.refuse_unwritable(kept)
     settings: dict[str, Any] = {
@@ -101,3 +101,19 @@ def bench_command(
         raise StoppedError(INTERRUPTED) from stopped
     typer.echo(room.as_object(result) if as_json else as_table(result, runs, kept))  # first: writing may fail
     room.keep(result, kept)
+
+
+def _newest() -> Path:
+    """The newest run that has a bundle, or the ready-made bundle; named on stderr."""
+    found = newest_bundle()
+    return found.run or found.bundle
+
+
+def _is_writable(result: Path) -> bool:
+    """Whether the run of a bundle that was named itself can keep the result; told on stderr where not."""
+    from tinyclap.bench.measure import why_unwritable
+
+    reason = why_unwritable(result)
+    if reason:
+        typer.echo(f"the times are not kept in {result.parent}, for its report ({reason})", err=True)
+    return reason is None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinyclap.cli.options import AsJson
+from tinyclap.cli.options import AsJson, chosen_bundle, chosen_run, newest_bundle
 from tinyclap.common.numbers import file_size
 
 if TYPE_CHECKING:
@@ -21,10 +21,16 @@ SoundsOrInput = Annotated[
 ]
 Sounds = Annotated[list[Path], typer.Argument(metavar="FILES", help="Sound files, or folders of them.")]
 BundleOption = Annotated[
-    Path | None, typer.Option("--bundle", help="Folder, or a ready-made one's name; by default the newest run's.")
+    Path | None,
+    typer.Option(
+        "--bundle", help="A bundle, a run or a ready-made one's name; by default the newest run's that has one."
+    ),
 ]
 BundleArgument = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="Folder with a bundle.json, or a ready-made bundle's name.")
+    Path | None,
+    typer.Argument(
+        metavar="[BUNDLE|RUN]", help="Or a ready-made one's name; by default the bundle of the newest run that has one."
+    ),
 ]
 Labels = Annotated[str | None, typer.Option("--labels", help='"dog, rain", or a file with one label per line.')]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the graph; 1 by default.")]
@@ -136,35 +142,34 @@ def embed(
 
 @device.command()
 def info(
-    folder: Annotated[Path, typer.Argument(metavar="BUNDLE|RUN", help="Folder of a bundle or of a run.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[BUNDLE|RUN]", help="Or a ready-made bundle's name; by default the newest run."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a bundle or a run is."""
-    from tinyclap.runtime.bundle_contents import MANIFEST
-    from tinyclap.runtime.ready_made import named
-
-    folder = named(folder)
-    if (folder / MANIFEST).exists():
-        from tinyclap.reports.console.bundle import bundle_table
-        from tinyclap.runtime.bundle import Bundle
-
-        loaded = Bundle.load(folder)
-        typer.echo(loaded.manifest.to_json() if as_json else bundle_table(loaded.manifest, loaded.labels))
-        return
-    from tinyclap.errors import TinyclapError
+    from tinyclap.choice.bundles import named_bundle
+    from tinyclap.reports.console.bundle import bundle_table
     from tinyclap.reports.console.run import as_object, as_table
-    from tinyclap.runs.folder import find_run
+    from tinyclap.runs.folder import is_run, newest_first
 
-    try:
-        run = find_run(folder)
-    except TinyclapError as error:
-        raise TinyclapError(f"{folder} is no bundle (it holds no {MANIFEST}), and {error}") from error
-    typer.echo(as_object(run) if as_json else as_table(run))
+    if folder is None:
+        folder = chosen_run(None) if newest_first() else newest_bundle().bundle
+    if is_run(folder):
+        typer.echo(as_object(folder) if as_json else as_table(folder))
+        return
+    from tinyclap.runtime.bundle import Bundle
+
+    loaded = Bundle.load(named_bundle(folder))
+    typer.echo(
+        json.dumps(json.loads(loaded.manifest.to_json())) if as_json else bundle_table(loaded.manifest, loaded.labels)
+    )
 
 
 @device.command("selftest")
 def selftest_command(
-    bundle: BundleArgument,
+    bundle: BundleArgument = None,
     as_json: AsJson = False,
     threads: Threads = None,
     provider: Provider = None,
@@ -173,10 +178,9 @@ def selftest_command(
     from dataclasses import asdict
 
     from tinyclap.common.install import extra_line
-    from tinyclap.runtime.ready_made import named
     from tinyclap.runtime.selftest import refuse_failed, selftest
 
-    bundle = named(bundle)
+    bundle = chosen_bundle(bundle)
     tests = selftest(bundle, providers=provider, threads=threads)
     if as_json:
         typer.echo(json.dumps({"bundle": str(bundle), "graphs": [asdict(test) for test in tests]}))
@@ -212,6 +216,7 @@ def get(
     """
     if text and not words:
         raise typer.BadParameter("--text is the sentence encoder of --words; give both")
+    from tinyclap.common.machine import shell_path
     from tinyclap.runtime.ready_made import add_words, has_words, made_before, make
 
     there = None if overwrite else made_before(name, out)
@@ -220,7 +225,7 @@ def get(
         add_words(name, folder, text)
     elif there:
         typer.echo(f"{name} is there already; --overwrite makes it again", err=True)
-    option = f" --bundle {folder}" if out else ""
+    option = f" --bundle {shell_path(folder)}" if out else ""
     typer.echo(f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}")
 
 
@@ -257,10 +262,9 @@ def load_bundle(
 ) -> "Bundle":
     from tinyclap.reports.console.bundle import cost_of
     from tinyclap.runtime.bundle import Bundle
-    from tinyclap.runtime.ready_made import named
 
     loaded = Bundle.load(
-        named(bundle) if bundle else _newest_bundle(),
+        chosen_bundle(bundle),
         graph=None if int8 is None else "int8" if int8 else "float",
         providers=provider,
         threads=threads,
@@ -269,28 +273,3 @@ def load_bundle(
     if dim not in (None, loaded.manifest.embed_dim):
         typer.echo(cost_of(loaded.manifest, dim), err=True)
     return loaded
-
-
-def _newest_bundle() -> Path:
-    """The newest run's bundle or, where there is no run, a ready-made one; named on stderr."""
-    from tinyclap.errors import TinyclapError
-    from tinyclap.runs.folder import RUNS, find_run
-    from tinyclap.runtime import ready_made
-    from tinyclap.runtime.bundle_contents import MANIFEST
-
-    if not any(RUNS.glob("*/recipe.yaml")):
-        there = ready_made.existing()
-        if there is None:
-            raise TinyclapError(
-                f"no bundle is named and none is there; `tinyclap get {ready_made.EVERYDAY.name}` fetches one "
-                f"({file_size(ready_made.EVERYDAY.size)}, once), or give your own with --bundle DIR"
-            )
-        typer.echo(f"bundle: {there}", err=True)
-        return there
-    folder = find_run() / "bundle"
-    if not (folder / MANIFEST).exists():
-        raise TinyclapError(
-            f"the newest run has no {folder}; make it with `tinyclap export --onnx`, or give --bundle DIR"
-        )
-    typer.echo(f"bundle: {folder}", err=True)
-    return folder

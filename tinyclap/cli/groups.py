@@ -10,6 +10,7 @@ SECTIONS = {
     "Ship": ("export", "selftest", "info"),
     "Use": ("get", "models", "classify", "embed", "listen"),
     "Measure": ("evaluate", "report", "bench", "costs", "devices", "latency"),
+    "Keep": ("cache",),
 }
 REST = "Commands"  # of groups that are too small for sections
 

@@ -139,7 +139,7 @@ def _tell_events(heard: Timed, events: "Events", on_start: str | None, on_event:
             hook(event)
         if event.end_s is not None:
             plain = f"{event.start_s:9.2f} to {event.end_s:9.2f} s  {event.label}  {event.score:.4f}"
-            typer.echo(json.dumps(event.as_object(), ensure_ascii=False) if as_json else plain)
+            typer.echo(json.dumps(event.as_object()) if as_json else plain)
 
     try:
         for time_s, answer in heard:
@@ -160,7 +160,7 @@ def _say(time_s: float, answer: "Answer", as_json: bool) -> None:
     from tinyclap.runtime.classify_files import answer_object
 
     if as_json:
-        typer.echo(json.dumps({"time_s": round(time_s, 3), **answer_object(answer)}, ensure_ascii=False))
+        typer.echo(json.dumps({"time_s": round(time_s, 3), **answer_object(answer)}))
         return
     told = "   ".join(f"{entry.label} {entry.probability:.0%}" for entry in answer)
     if answer.outcome != "label":

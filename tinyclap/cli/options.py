@@ -1,19 +1,43 @@
-"""What several commands share: options, and the run that they act on. Heavy imports happen inside."""
+"""What several commands share: options, and the run or bundle that they act on. Heavy imports happen inside."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tinyclap.choice.bundles import Found
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder; by default the newest.")]
 
 
 def chosen_run(asked: Path | None) -> Path:
-    """The run that was asked for, or the newest one, named on stderr; raises as `runs.folder.find_run` does."""
+    """The run that was asked for, or the newest one, named on stderr; raises as `choice.bundles.named_run` does."""
+    from tinyclap.choice.bundles import named_run
     from tinyclap.runs.folder import find_run
 
-    folder = find_run(asked)
-    if asked is None:
-        typer.echo(f"newest run: {folder}", err=True)
+    if asked is not None:
+        return named_run(asked)
+    folder = find_run()
+    typer.echo(f"newest run: {folder}", err=True)
     return folder
+
+
+def chosen_bundle(asked: Path | None) -> Path:
+    """The bundle that was asked for, or the newest run's that has one, or the ready-made one; then named on stderr.
+
+    Raises as `named_bundle` and `newest_bundle` of `choice.bundles` do.
+    """
+    from tinyclap.choice.bundles import named_bundle
+
+    return named_bundle(asked) if asked is not None else newest_bundle().bundle
+
+
+def newest_bundle() -> "Found":
+    """The newest run's bundle that has one, or the ready-made one; named on stderr."""
+    from tinyclap.choice.bundles import newest_bundle
+
+    found = newest_bundle()
+    typer.echo(str(found), err=True)
+    return found

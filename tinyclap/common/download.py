@@ -56,7 +56,7 @@ def download(
         return target
     if not url.startswith(("https://", "http://")):
         raise TinyclapError(f"cannot download {url}: the address must begin with https:// or http://")
-    part = target.with_name(target.name + ".part")
+    part = part_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch_all(url, part)
@@ -70,6 +70,11 @@ def download(
             f"cannot write {part}: {error.strerror or error}; free some space or choose another folder"
         ) from error
     return target
+
+
+def part_of(target: Path) -> Path:
+    """Where a file lies until it is complete."""
+    return target.with_name(target.name + ".part")
 
 
 def _fetch_all(url: str, part: Path) -> None:

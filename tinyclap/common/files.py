@@ -51,8 +51,11 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; what is not UTF-8, a file's name for instance, with JSON's escapes."""
-    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+    """Write a text file whole or not at all.
+
+    Of a file name that is no text, what cannot be written is escaped as JSON and YAML would: \\udcff for the byte 0xff.
+    """
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -68,6 +71,7 @@ def read_json(path: Path, absent: Any) -> Any:
     """
     if not path.is_file():
         return absent
+    refuse_pointer(path)
     try:
         value = parse_json(path.read_bytes())
     except ValueError as error:
@@ -209,9 +213,22 @@ def sha256_of(path: Path) -> str:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise a TinyclapError for a file that git-lfs has not fetched: a few lines that say where its content lies."""
+    """Raise a TinyclapError for a file that git-lfs has not fetched."""
+    if is_pointer(path):
+        raise TinyclapError(f"{path}: {NOT_FETCHED}")
+
+
+def is_pointer(path: Path) -> bool:
+    """Whether git-lfs has not fetched a file: it holds a few lines that say where its content lies."""
     if not path.is_file():
-        return
+        return False
     with path.open("rb") as stream:
-        if stream.read(len(LFS_POINTER)) == LFS_POINTER:
-            raise TinyclapError(f"{path}: {NOT_FETCHED}")
+        return stream.read(len(LFS_POINTER)) == LFS_POINTER
+
+
+def refuse_odd_name(path: Path) -> None:
+    """Raise a TinyclapError for a path that is not valid UTF-8, which libraries of models cannot open."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise TinyclapError(f"{path}: its name is not valid UTF-8; rename it, or choose another one") from error

@@ -61,6 +61,11 @@ def command_line() -> str:
     return shlex.join(["tinyclap", *sys.argv[1:]])
 
 
+def shell_path(path: Path) -> str:
+    """A path as it is typed: quoted where it holds spaces or what else means something to a shell."""
+    return shlex.quote(str(path))
+
+
 def cautions(facts: dict[str, Any], *, comparable: bool = False) -> list[str]:
     """What makes times under these conditions doubtful, in words; `comparable`: whether --compare could help."""
     found = []

@@ -21,13 +21,14 @@ class Progress:
         total: units of it; None where nobody knows.
         unit: of one, e.g. "clip"; "B" for bytes.
         done: units that were finished before.
-        shown: False where another process tells of the same work.
+        visible: False where another process tells of the same work.
     """
 
     def __init__(self, what: str, total: int | None, unit: str, *, done: int = 0, visible: bool = True) -> None:
         self._what, self._total, self._unit, self._done, self._visible = what, total, unit, done, visible
         self._began = self._printed_at = time.monotonic()
         self._figures = ""
+        self._printed: tuple[int, str] | None = None  # what the last plain line told
         self._bar = None
         if visible and sys.stderr is not None and sys.stderr.isatty():
             self._bar = tqdm(desc=what, total=total, initial=done, unit=unit, unit_scale=unit == "B")
@@ -56,11 +57,11 @@ class Progress:
         """The work is over."""
         if self._bar is not None:
             self._bar.close()
-        elif self._printed_at > self._began:  # what was told of is told to be over
+        elif self._printed not in (None, (self._done, self._figures)):  # what was told of is told to be over, once
             self._print()
 
     def _print(self) -> None:
-        self._printed_at = time.monotonic()
+        self._printed_at, self._printed = time.monotonic(), (self._done, self._figures)
         write, unit = (file_size, "") if self._unit == "B" else (whole, f" {self._unit}s")
         counted = write(self._done) if self._total is None else f"{write(self._done)} of {write(self._total)}"
         parts = [

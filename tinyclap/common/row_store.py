@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from tinyclap.common.cache import touch
 from tinyclap.common.files import cached_folder
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
@@ -68,6 +69,15 @@ class RowStore:
         missing: list[int] = np.flatnonzero(np.load(self.folder / "blocks.npy")["done"] == 0).tolist()
         return missing
 
+    def stored(self) -> np.ndarray | None:
+        """The array, memory-mapped and read-only, where every row of it is filled; None elsewhere."""
+        if not _is_whole(self.folder, self.shape, np.dtype(self.dtype)):
+            return None
+        if not np.load(self.folder / "blocks.npy")["done"].all():
+            return None
+        rows: np.ndarray = np.load(self.folder / "rows.npy", mmap_mode="r")
+        return rows
+
     def rows(self, block: int) -> range:
         """The rows of a block."""
         return range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, self.shape[0]))
@@ -121,6 +131,7 @@ def _filled(store: RowStore, computed: set[int]) -> Filled:
 
 def _is_whole(folder: Path, shape: tuple[int, ...], dtype: np.dtype) -> bool:
     """Whether a store is there with all its rows, filled or not."""
+    touch(folder)
     try:
         rows, blocks = (np.load(folder / name, mmap_mode="r") for name in ("rows.npy", "blocks.npy"))
     except (OSError, ValueError, EOFError):

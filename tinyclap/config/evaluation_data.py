@@ -85,5 +85,12 @@ def _checked(adapter: TypeAdapter[Any], values: dict[str, Any], written: Source)
         return adapter.validate_json(json.dumps(values))
     except ValidationError as error:
         for path, message in messages.explain(error, values, adapter.json_schema()):
-            written.problems.append((written.place(path), f"{source.dotted(path)}: {message}"))
+            key = source.dotted(path)
+            needed = f"; give it with {_option(key)}" if message.startswith("missing") else ""
+            written.problems.append((written.place(path), f"{key}: {message}{needed}"))
     return None
+
+
+def _option(key: str) -> str:
+    """How the command line gives a key of a data section."""
+    return {"root": "--root FOLDER", "path": "--root FILE"}.get(key, f"--set {key}=...")

@@ -107,7 +107,7 @@ def copy_recipe(name: str, destination: Path) -> Path:
     own_name = re.sub(r"[^A-Za-z0-9._-]+", "-", target.stem).strip("._-") or origin.stem
     rest = re.sub(r"^name: .*", f"name: {own_name}", rest, count=1, flags=re.MULTILINE)
     try:
-        with target.open("x", encoding="utf-8") as stream:
+        with target.open("x", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(f"{command.removesuffix(origin.stem)}{shlex.quote(str(target))}\n{rest}")
     except FileExistsError as error:
         raise TinyclapError(f"{target} exists already and is left as it is; give another name") from error

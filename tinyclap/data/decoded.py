@@ -19,7 +19,8 @@ import soxr
 
 from tinyclap.audio import checks
 from tinyclap.audio.formats import HOW_TO_DECODE, media_decoder
-from tinyclap.common.files import cache_root, cached_folder, parse_json, write_json
+from tinyclap.common.cache import cache_folder, touch
+from tinyclap.common.files import cached_folder, parse_json, write_json
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
@@ -112,7 +113,8 @@ def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_
     """
     settings = f"{VERSION} {dataset.fingerprint} {sample_rate} {max_clip_s}"
     key = hashlib.blake2b(settings.encode(), digest_size=16).hexdigest()
-    folder = cache_root() / "audio" / key
+    folder = cache_folder("audio") / key
+    touch(folder)
     try:
         decoded = Decoded(folder)
         if media_decoder() and any(HOW_TO_DECODE in clip.reason for clip in decoded.bad):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyclap.common.files import refuse_pointer
 from tinyclap.errors import TinyclapError
 
 METHODS = ("rotation", "magnitude", "random")
@@ -82,10 +83,11 @@ class LatentMap:
         """The inverse of `save`; TinyclapError for a damaged file."""
         import safetensors
 
+        refuse_pointer(path)
         try:
             with safetensors.safe_open(path, "np") as stored:
                 return cls(stored.get_tensor(_TENSOR), (stored.metadata() or {}).get("method", "unknown"))
-        except (safetensors.SafetensorError, OSError) as error:
+        except (safetensors.SafetensorError, OSError, TinyclapError) as error:
             raise TinyclapError(f"{path} is damaged ({error}); prune the run again") from error
 
 

@@ -2,7 +2,7 @@
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from torch import Tensor, nn
 from transformers import AutoTokenizer
+from transformers.utils import logging
 
 from tinyclap.common.files import refuse_pointer, sha256_of
 from tinyclap.errors import TinyclapError
@@ -18,6 +19,9 @@ from tinyclap.errors import TinyclapError
 Suffixes = tuple[str, ...]
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
+# What transformers reads of a folder; of the weights the first that is there.
+SMALL_FILES = ("config.json", "preprocessor_config.json", "tokenizer_config.json", "merges.txt", *TOKENIZER_FILES)
+WEIGHT_FILES = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
 
 
 def read(path: Path) -> Any:
@@ -100,6 +104,48 @@ def tokenizer(folder: Path, repository: str) -> Any:
             f"the tokenizer of {repository} is not in {folder}, nor in the Hugging Face cache or on the hub; "
             f"fetch it elsewhere with `hf download {repository} tokenizer.json` and put it beside the checkpoint"
         ) from error
+
+
+def pretrained(kind: Any, source: str | Path, who: str, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """A model of `transformers` in float32, and its report of missing and unexpected keys.
+
+    Args:
+        kind: its class.
+        source: hub id or folder.
+        who: it is, for messages.
+        **options: of `from_pretrained`.
+
+    Raises:
+        TinyclapError: a file that git-lfs has not fetched, or weights of other shapes than the configuration's.
+        OSError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError: what transformers raises.
+    """
+    refuse_pointers(Path(source))
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # its report of keys is checked here and by the caller
+    try:
+        model, report = kind.from_pretrained(
+            source, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+    wrong = [f"{key}: {_shape(own)} expected, {_shape(got)} found" for key, got, own in report["mismatched_keys"]]
+    if wrong:
+        raise TinyclapError(
+            f"{who}: the weights do not fit config.json ({len(wrong)} of another shape, e.g. {min(wrong)}); take both "
+            "from one place"
+        )
+    return model, report
+
+
+def _shape(size: Sequence[int]) -> str:
+    return " x ".join(map(str, size)) or "a number"
+
+
+def refuse_pointers(folder: Path) -> None:
+    """Raise a TinyclapError for a folder of a model of `transformers`, a file of which git-lfs has not fetched."""
+    weights = next((found for name in WEIGHT_FILES if (found := sorted(folder.glob(name)))), [])
+    for path in (*(folder / name for name in SMALL_FILES), *weights):
+        refuse_pointer(path)
 
 
 def load_published(

@@ -89,13 +89,15 @@ def load(source: str | Path) -> Saved:
     absent = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if absent:
         raise TinyclapError(f"{folder} holds no saved model: {' and '.join(absent)} missing")
+    for name in (CONFIG, WEIGHTS):
+        files.refuse_pointer(folder / name)
     try:
         config = files.parse_json((folder / CONFIG).read_bytes())
     except (ValueError, OSError) as error:
         raise TinyclapError(f"{folder / CONFIG} is damaged ({error}); save or download the model again") from error
     if not isinstance(config, dict):
         raise TinyclapError(f"{folder / CONFIG} is damaged (no JSON object); save or download the model again")
-    files.refuse_pointer(folder / WEIGHTS)
+    files.refuse_odd_name(folder)
     try:
         weights = safetensors.torch.load_file(folder / WEIGHTS)
     except (safetensors.SafetensorError, OSError) as error:
@@ -106,7 +108,11 @@ def load(source: str | Path) -> Saved:
 
 
 def load_exact(
-    model: nn.Module, weights: Mapping[str, Tensor], place: str, names: Mapping[str, str] | None = None
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    place: str,
+    names: Mapping[str, str] | None = None,
+    remedy: str = "its configuration and its weights are of two models: copy both from one place",
 ) -> None:
     """Load weights that fit a model exactly.
 
@@ -115,6 +121,7 @@ def load_exact(
         weights: as read from a file.
         place: of that file, for the message.
         names: the file's name of every weight -> the model's; None if they agree.
+        remedy: what to do with weights that do not fit, for the message.
 
     Raises:
         TinyclapError: listing what is missing, unknown, of another shape or not finite.
@@ -122,7 +129,7 @@ def load_exact(
     state = model.state_dict()
     names = names or {name: name for name in state}
     wrong_shape = [
-        f"{name} {tuple(weights[name].shape)} instead of {tuple(state[own].shape)}"
+        f"{name}: {_shape(state[own])} expected, {_shape(weights[name])} found"
         for name, own in names.items()
         if name in weights and weights[name].shape != state[own].shape
     ]
@@ -133,7 +140,7 @@ def load_exact(
     }
     problems = [f"{len(listed)} {what}: {_some(listed)}" for what, listed in found.items() if listed]
     if problems:
-        raise TinyclapError(f"the weights in {place} do not fit this model ({'; '.join(problems)})")
+        raise TinyclapError(f"the weights in {place} do not fit this model ({'; '.join(problems)}); {remedy}")
     damaged = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
     if damaged:
         raise TinyclapError(f"{len(damaged)} of the weights in {place} hold NaN or infinite numbers: {_some(damaged)}")
@@ -179,6 +186,10 @@ def _locate(source: str | Path) -> Path:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
+
+
+def _shape(tensor: Tensor) -> str:
+    return " x ".join(map(str, tensor.shape)) or "a number"
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from tinyclap.common.files import read_json, whole_folder, write_json, write_text
+from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import file_size, scaled
 from tinyclap.config.load_recipe import dump, load_recipe
 from tinyclap.config.teachers import ClapTeacher
@@ -117,7 +118,7 @@ def load_reference(path: str | Path, config: StudentConfig = REFERENCE) -> Stude
         for theirs, ours in modules.items()
         for tensor in student.get_submodule(ours).state_dict()
     }
-    hub.load_exact(student, weights, str(path), names)
+    hub.load_exact(student, weights, str(path), names, "give it the name under which it was published")
     return student.eval()
 
 
@@ -146,8 +147,8 @@ def write_run(student: Student, name: str, folder: Path, overrides: Sequence[str
 def _tower(source: str, path: Path) -> str:
     if source.endswith(STUDENT):
         raise TinyclapError(
-            f"{source}: a student is exported by way of its run: `tinyclap convert {source} FOLDER`, then `tinyclap "
-            "export FOLDER --onnx`"
+            f"{source}: a student is exported by way of its run: `tinyclap convert {shell_path(path)} FOLDER`, then "
+            "`tinyclap export FOLDER --onnx`"
         )
     from tinyclap.exporters.onnx.tower import export_tower
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tinyclap.choice.bundles import named_run
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.student_shape import StudentShape
@@ -25,7 +26,7 @@ def count_costs(source: str | None, duration_s: float | None = None, embed_dim: 
     if duration_s is not None and not 0 < duration_s <= LONGEST_S:  # NaN neither
         raise TinyclapError(f"--seconds {duration_s:g}: allowed: above 0, up to {LONGEST_S:g}")
     if source is None or Path(source).is_dir():
-        run = find_run(None if source is None else Path(source))
+        run = find_run() if source is None else named_run(Path(source))
         shape = StudentShape.of_run(run)
         name = str(run)
         if embed_dim is not None and embed_dim != shape.config.embed_dim:

@@ -1,6 +1,6 @@
 """A finished distillation, opened again: what evaluating, pruning and exporting it begin with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from tinyclap.runs.folder import check_inputs, refuse_unfinished
 
 if TYPE_CHECKING:
     from tinyclap.models.student import Student
+    from tinyclap.models.student_config import StudentConfig
     from tinyclap.teachers.encoder import Teacher
 
 
@@ -54,9 +55,35 @@ def load_distilled_run(run: Path, wanted: str) -> DistilledRun:
 
 def student_and_teacher(run: Path, recipe: DistillRecipe) -> "tuple[Student, Teacher]":
     """Load both of a run; TinyclapError where one is missing or the teacher is not the one the student learned from."""
+    from tinyclap.models.hub import MAP
     from tinyclap.models.student import Student
     from tinyclap.pipelines.build import build_teacher
 
     teacher = build_teacher(recipe.teacher)
     check_inputs(run, {"teacher": teacher.fingerprint})
-    return Student.from_pretrained(run / "student"), teacher
+    student = Student.from_pretrained(run / "student")
+    _refuse_other_sound(run, student.config, recipe)
+    width = student.latent_map.full_dim if student.latent_map else student.embed_dim
+    if width != teacher.embed_dim:
+        missing = "" if student.latent_map else f", and no {MAP} says how they were pruned"
+        raise TinyclapError(
+            f"{run / 'student'} is of {width} dimensions, its teacher {teacher.name} of {teacher.embed_dim}{missing}; "
+            "copy the whole run again"
+        )
+    return student, teacher
+
+
+def _refuse_other_sound(run: Path, config: "StudentConfig", recipe: DistillRecipe) -> None:
+    """Raise a TinyclapError where a run's student takes other sound than its recipe says; no weight would show it."""
+    trained = recipe.student.with_embedding(config.embed_dim, recipe.views.longest_s)
+    pairs = {"window_s": (config.window_s, trained.window_s)}
+    pairs |= {
+        f"frontend.{entry.name}": (getattr(config.frontend, entry.name), getattr(trained.frontend, entry.name))
+        for entry in fields(config.frontend)
+    }
+    for key, (found, expected) in pairs.items():
+        if found != expected:
+            raise TinyclapError(
+                f"{run / 'student' / 'config.json'}: {key} is {found}, but the student was trained with {expected} "
+                f"({run / 'recipe.yaml'}); copy the whole run again"
+            )

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinyclap.common.arrays import read_array
+from tinyclap.common.files import refuse_pointer
+from tinyclap.common.machine import shell_path
 from tinyclap.config.data import Data, describe_data, one_or_more
 from tinyclap.config.evaluation_data import other_data
 from tinyclap.config.load_recipe import load_recipe
@@ -63,7 +65,7 @@ def evaluate_run(
         clean = zero_shot_task(spec, recipe, teacher)
     else:
         student, teacher = student_and_teacher(run, recipe)
-        mean = _teacher_mean(run)
+        mean = _teacher_mean(run, student.embed_dim)
         clean = zero_shot_task(spec, recipe, teacher, student.sample_rate)
     task: Task = RobustnessTask(clean, conditions) if conditions else clean
     evaluation = task.evaluate(teacher, student, mean=mean)
@@ -82,16 +84,20 @@ def _clips_in_training(data: Data, test: Dataset) -> int | None:
         return None
 
 
-def _teacher_mean(run: Path) -> np.ndarray | None:
+def _teacher_mean(run: Path, dim: int) -> np.ndarray | None:
     """Of the embeddings that a run's student learned from; None where it was not trained here."""
     summary = read_result(run, "summary.json")
     if summary.get("converted_from") and not (run / TEACHER_MEAN).exists():
         return None
-    again = f"tinyclap distill {run}/recipe.yaml --run {run} --resume"
+    again = f"tinyclap distill {shell_path(run / 'recipe.yaml')} --run {shell_path(run)} --resume"
     if summary.get("pruned"):
         again = read_result(run, "env.json").get("command", "tinyclap prune")
+    refuse_pointer(run / TEACHER_MEAN)
     try:
-        return read_array(run / TEACHER_MEAN)
+        mean = read_array(run / TEACHER_MEAN)
+        if mean.shape != (dim,):
+            raise TinyclapError(f"its shape is {mean.shape}, and the student has {dim} dimensions")
+        return mean
     except TinyclapError as error:
         raise TinyclapError(
             f"{run / TEACHER_MEAN}, the teacher's mean embedding, cannot be read ({error}); `{again}` writes it again"

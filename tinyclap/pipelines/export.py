@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tinyclap.common.files import refuse_odd_name
 from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
@@ -40,6 +41,7 @@ def export_run(
         GateError: the graphs do not compute what the student computes; nothing is written.
     """
     folder = run / "bundle" if out is None else out
+    refuse_odd_name(folder)
     refuse_taken(folder, overwrite)
     chosen = ExportOptions(labels=labels or (), **options)  # refuses what does not fit before anything is loaded
     progress("loading the student, its teacher and its clips")

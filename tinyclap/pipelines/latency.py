@@ -12,7 +12,7 @@ import numpy as np
 
 from tinyclap.bench.timing import ROUNDS, interleaved_ms
 from tinyclap.common.files import read_json, write_json, write_text
-from tinyclap.common.machine import cpu
+from tinyclap.common.machine import cpu, shell_path
 from tinyclap.common.progress import counted
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.latency_model import LatencyFit, features, fit
@@ -41,7 +41,9 @@ def make_students(folder: Path, space: DesignSpace, n: int, seed: int = 0) -> No
         raise TinyclapError(f"{folder} holds something else than these {n} students; name another folder")
     missing = [number for number in range(n) if not (folder / _graph_name(number)).is_file()]
     if not missing:
-        raise TinyclapError(f"{folder} holds these students already; time them with `tinyclap latency {folder}`")
+        raise TinyclapError(
+            f"{folder} holds these students already; time them with `tinyclap latency {shell_path(folder)}`"
+        )
     import torch
 
     from tinyclap.exporters.onnx.graph import join, save
@@ -65,12 +67,14 @@ def time_students(folder: Path, threads: int = 1, rounds: int = ROUNDS) -> Laten
     """
     listed = read_json(folder / STUDENTS, [])
     if not listed:
-        raise TinyclapError(f"{folder} holds no students to time; make some with `tinyclap latency --make {folder}`")
+        raise TinyclapError(
+            f"{folder} holds no students to time; make some with `tinyclap latency --make {shell_path(folder)}`"
+        )
     absent = [number for number in range(len(listed)) if not (folder / _graph_name(number)).is_file()]
     if absent:
         raise TinyclapError(
             f"{folder} lacks {len(absent)} of its {len(listed)} students; make them with `tinyclap latency --make "
-            f"{folder} --students {len(listed)}`"
+            f"{shell_path(folder)} --students {len(listed)}`"
         )
     try:
         configs = [StudentConfig.from_dict(values) for values in listed]

@@ -16,6 +16,7 @@ from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
 from tinyclap.data.folder import folder as folder_data
+from tinyclap.data.views import Views
 from tinyclap.embeddings.latent_map import METHODS, LatentMap, latent_map
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.student import Student
@@ -29,6 +30,8 @@ from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
 from tinyclap.runs.results import SWEEP, TEACHER_MEAN, read_result, write_evaluation
 from tinyclap.teachers.cache import class_vectors, teacher_clips
+from tinyclap.training.distill import teacher_mean
+from tinyclap.training.targets import stored_embeddings
 
 
 def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path:
@@ -119,12 +122,16 @@ class _Pruning:
         return finetune.finetune(pruned, self.head_training_set, self.options.finetune, seed=self.finished.recipe.seed)
 
     def teacher_mean(self, pruned: Student) -> np.ndarray:
-        """The teacher's mean embedding over the training clips, in the pruned student's space (dim,)."""
-        teacher = self.finished.teacher
-        decoded = decode(self.train, teacher.sample_rate, **self.finished.recipe.data.limits)
-        assert pruned.latent_map is not None
-        mean: np.ndarray = pruned.latent_map.apply(_usable(teacher_clips(teacher, decoded))).mean(0)
-        return mean
+        """The teacher's mean embedding of what the student learned from, in the pruned student's space (dim,).
+
+        Its views as the training stored them; where they are not stored any more, of the clips as they are.
+        """
+        teacher, recipe = self.finished.teacher, self.finished.recipe
+        decoded = decode(self.train, teacher.sample_rate, **recipe.data.limits)
+        embeddings = stored_embeddings(teacher, Views(decoded, recipe.views))
+        if embeddings is None:
+            embeddings = _usable(teacher_clips(teacher, decoded))
+        return teacher_mean(embeddings, pruned.latent_map)
 
     def sweep(self, task: ZeroShotTask) -> list[dict[str, Any]]:
         """Every method at every dimension asked for, on the run's test clips."""

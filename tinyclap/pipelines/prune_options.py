@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from tinyclap.common.files import read_json
+from tinyclap.common.files import read_json, refuse_odd_name
 from tinyclap.embeddings.latent_map import METHODS
 from tinyclap.errors import TinyclapError
 from tinyclap.pipelines.distilled_run import finished_recipe
@@ -37,6 +37,7 @@ def new_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path:
             not allowed, or a folder that is there already.
     """
     target = out or RUNS / f"{run.resolve().name}-{options.method}-{options.dim}"
+    refuse_odd_name(target)
     if options.method not in METHODS:
         raise TinyclapError(f"--method {options.method}: allowed: {', '.join(METHODS)}")
     if options.finetune < 0:

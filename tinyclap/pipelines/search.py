@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tinyclap.common.files import read_json, write_json, write_text
+from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import known
 from tinyclap.common.progress import silent
 from tinyclap.config.data import describe_data
@@ -119,7 +120,7 @@ def train_chosen(result: dict[str, Any], folder: Path) -> Path:
     if made.is_file() and made.read_text(encoding="utf-8") != dump(recipe):
         raise TinyclapError(
             f"{run} holds the student of another search; rename that folder, or train this one with "
-            f"`tinyclap distill {folder / CHOSEN} --run DIR`"
+            f"`tinyclap distill {shell_path(folder / CHOSEN)} --run DIR`"
         )
     if not (run / "summary.json").is_file():
         run_recipe(recipe, run, resume=run.exists())

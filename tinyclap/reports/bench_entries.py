@@ -55,9 +55,11 @@ def _kinds_by_name(run: Run, entries: Sequence[Mapping[str, Any]]) -> list[str |
 
 
 def _timed_run(entry: Mapping[str, Any]) -> PurePath | None:
-    """The run that an entry's graph was exported from, as it was named; None for a bundle or a bare graph."""
+    """The run that an entry's graph was exported from, as it was named; None for another bundle or a bare graph."""
     source, file = entry.get("source"), entry.get("file")
     if not isinstance(source, str) or not isinstance(file, str):
         return None
     path = PurePath(file)
-    return PurePath(source) if path.name in KINDS and path == PurePath(source) / FOLDER / path.name else None
+    if path.name not in KINDS or path.parent.name != FOLDER.name:
+        return None
+    return path.parent.parent if PurePath(source) in (path.parent, path.parent.parent) else None

@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from tinyclap.common.files import cache_root, only_one, read_json, whole_folder, write_text
+from tinyclap.common.cache import LOCKS, cache_folder
+from tinyclap.common.files import only_one, read_json, refuse_odd_name, whole_folder, write_text
+from tinyclap.common.machine import shell_path
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.provenance import write_provenance
 from tinyclap.runs.results import read_result
 
 RUNS = Path("runs")
+BUNDLE_FOLDER = "bundle"  # in a run, where an export goes unless another place is named
 NO_RUN = "is not a run folder (it holds no recipe.yaml and env.json)"
 
 
@@ -62,7 +66,7 @@ def held(folder: Path) -> Iterator[None]:
         yield
         return
     name = hashlib.blake2b(os.fsencode(folder.resolve()), digest_size=16).hexdigest()
-    locks = cache_root() / "locks"
+    locks = cache_folder(LOCKS)
     locks.mkdir(parents=True, exist_ok=True)
     refusal = f"run folder {folder} is in use by another process; wait for it, or choose another one with --run DIR"
     with only_one(locks / name, refusal):
@@ -72,13 +76,14 @@ def held(folder: Path) -> Iterator[None]:
 def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: bool = False) -> bool:
     """Whether `open_run` would take an interrupted run up again; raises as it does, and touches nothing."""
     written = folder / "recipe.yaml"
+    refuse_odd_name(folder)
     if resume and overwrite:
         raise TinyclapError("--resume goes on with a run and --overwrite replaces it; give one of them")
     if folder.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise TinyclapError(f"run folder {folder} holds the current folder; choose another one with --run DIR")
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"run folder {folder} is a file; choose another one with --run DIR")
-    if resume and _is_run(folder):
+    if resume and is_run(folder):
         if written.read_bytes() != recipe.encode("utf-8"):  # bytes, for a damaged file differs too
             raise TinyclapError(
                 f"{written} differs from the recipe given now; resume with the same recipe and overrides, "
@@ -86,7 +91,7 @@ def check_run(folder: Path, recipe: str, *, resume: bool = False, overwrite: boo
             )
         return True
     if folder.is_dir() and any(folder.iterdir()):
-        if not _is_run(folder):
+        if not is_run(folder):
             raise TinyclapError(
                 f"run folder {folder} is not empty and {NO_RUN}, so it is left alone; choose another one with --run DIR"
             )
@@ -113,7 +118,8 @@ def refuse_unfinished(folder: Path, task: str) -> None:
     """Raise a TinyclapError, with the command that goes on, for a run that was interrupted."""
     if not (folder / "summary.json").is_file():
         raise TinyclapError(
-            f"{folder} is not finished; go on with `tinyclap {task} {folder}/recipe.yaml --run {folder} --resume`"
+            f"{folder} is not finished; go on with `tinyclap {task} {shell_path(folder / 'recipe.yaml')} "
+            f"--run {shell_path(folder)} --resume`"
         )
 
 
@@ -132,25 +138,39 @@ def find_run(folder: Path | None = None) -> Path:
     Raises:
         TinyclapError: there is none.
     """
-    known = [path.parent for path in sorted(RUNS.glob("*/recipe.yaml")) if _is_run(path.parent)]
     if folder is not None:
-        if not _is_run(folder):
-            listed = ", ".join(map(str, known)) or "none"
+        if not is_run(folder):
+            listed = ", ".join(map(str, _known())) or "none"
             raise TinyclapError(f"{folder} {NO_RUN}; known runs: {listed}")
         return folder
-    if not known:
+    runs = newest_first()
+    if not runs:
         raise TinyclapError(f"no run in {RUNS.absolute()}; make one with `tinyclap distill quickstart`")
-    return max(known, key=_started)
+    return runs[0]
 
 
-def _started(run: Path) -> datetime:
-    started = read_json(run / "env.json", {}).get("started")
+def newest_first() -> list[Path]:
+    """The runs under `runs/`, the one begun last first; TinyclapError where one does not say when it began."""
+    return sorted(_known(), key=started, reverse=True)
+
+
+def _known() -> list[Path]:
+    return [path.parent for path in sorted(RUNS.glob("*/recipe.yaml")) if is_run(path.parent)]
+
+
+def started(run: Path) -> datetime:
+    """When a run began; TinyclapError where its env.json does not say."""
+    return moment(read_json(run / "env.json", {}).get("started"), f"{run}/env.json", "run")
+
+
+def moment(written: Any, file: str, kind: str) -> datetime:
+    """A time that a file says something began; TinyclapError for what is none."""
     try:
-        return datetime.fromisoformat(started).astimezone()
+        return datetime.fromisoformat(written).astimezone()
     except (TypeError, ValueError, OverflowError) as error:
-        raise TinyclapError(f"{run}/env.json does not say when the run started ({started!r}); name a run") from error
+        raise TinyclapError(f"{file} does not say when the {kind} started ({written!r}); name a {kind}") from error
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
     """Both files, because only run folders are ever deleted and `recipe.yaml` alone is anybody's file name."""
     return (folder / "recipe.yaml").is_file() and (folder / "env.json").is_file()

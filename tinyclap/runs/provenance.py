@@ -2,7 +2,6 @@
 
 import platform
 import subprocess
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.files import write_json
-from tinyclap.common.machine import cpu
+from tinyclap.common.machine import command_line, cpu
 
 
 def write_provenance(folder: Path, seed: int, inputs: Mapping[str, str]) -> None:
     """Write `env.json`: the environment, the command that runs now, and the fingerprints of what is learned from."""
-    command = " ".join(["tinyclap", *sys.argv[1:]])
-    write_json(folder / "env.json", environment(seed) | {"command": command, "inputs": dict(inputs)})
+    write_json(folder / "env.json", environment(seed) | {"command": command_line(), "inputs": dict(inputs)})
 
 
 def environment(seed: int) -> dict[str, Any]:

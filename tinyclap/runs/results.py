@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.files import parse_json, read_json, write_json
+from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import known
 from tinyclap.common.structure import fitting
 from tinyclap.errors import TinyclapError, listed
@@ -107,7 +108,9 @@ def read_evaluations(run: Path) -> list[dict[str, Any]]:
     path = run / EVALUATIONS
     written: list[dict[str, Any]] = read_json(path, [])
     if as_mappings(written) != written:
-        raise TinyclapError(f"{path} is damaged (expected a list of objects); remove it and run it again")
+        raise TinyclapError(
+            f"{path} is damaged (expected a list of objects); remove it and run `tinyclap evaluate {shell_path(run)}`"
+        )
     return written
 
 

@@ -23,6 +23,7 @@ from tinyclap.runtime.bundle_contents import (
     graph_to_run,
     kept_dims,
     read_manifest,
+    refuse_other_graph,
     verify,
 )
 from tinyclap.runtime.hearing import Heard, HowToHear, hear, refuse_hop, timed_embeddings
@@ -90,6 +91,7 @@ class Bundle:
             threads=threads,
             width=manifest.embed_dim,
         )
+        refuse_other_graph(folder / name, session.get_modelmeta().custom_metadata_map, manifest)
         return cls(folder, manifest, name, session, threads or 1, kept_dims(folder, manifest, dim))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.checks import arguments, exact_keys, is_count, is_number, require
-from tinyclap.common.files import parse_json, sha256_of, write_text
+from tinyclap.common.files import NOT_FETCHED, is_pointer, parse_json, refuse_pointer, sha256_of, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.version import __version__
 
@@ -29,6 +29,7 @@ INPUTS = ("waveform", "logmel")
 LARGEST_DIM, LONGEST_WINDOW_S = 65_536, 600.0
 MAP_KEYS = ("method", "full_dim", "nested", "fingerprint", "measured")  # the last: what fewer dimensions cost
 TEXT_KEYS = {"max_tokens": 1, "pad_id": 0, "opset": 1}  # and the least that each can be
+FIXED = ("input", "sample_rate", "window_s", "frontend", "embed_dim")  # what a graph was made for
 GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
 
 
@@ -178,6 +179,7 @@ def read_manifest(folder: Path, *, later: Collection[str] = ()) -> Manifest:
     if not path.is_file():
         what = "it holds no bundle.json" if folder.is_dir() else "there is no such folder"
         raise TinyclapError(f"{folder} is not a bundle: {what}; `tinyclap export --onnx` makes one, runs/NAME/bundle")
+    refuse_pointer(path)
     try:
         manifest = Manifest.from_json(path.read_text(encoding="utf-8"))
         missing = sorted({*manifest.graphs, *_optional(manifest)} - set(manifest.files))
@@ -231,6 +233,28 @@ def kept_dims(folder: Path, manifest: Manifest, dim: int | None) -> int:
     return dim
 
 
+def refuse_other_graph(path: Path, metadata: Mapping[str, str], manifest: Manifest) -> None:
+    """Raise a TinyclapError where a graph's own metadata tell of other sound or another space than bundle.json."""
+    try:
+        own = parse_json(metadata.get(METADATA_KEY, "{}"))
+    except ValueError as error:
+        raise TinyclapError(f"{path}: its metadata are damaged ({error}); export the bundle again") from error
+    said = _fixed(json.loads(manifest.graph_metadata()))
+    for key, value in _fixed(own if isinstance(own, dict) else {}).items():
+        if said.get(key, value) != value:
+            raise TinyclapError(
+                f"{path.parent / MANIFEST}: {key} is {said[key]}, but {path.name} was exported with {value}; "
+                "copy the whole bundle again, or export it again"
+            )
+
+
+def _fixed(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What was fixed at the export, by key; of the front end by frontend.KEY."""
+    found = {key: metadata[key] for key in FIXED if key in metadata}
+    frontend = found.pop("frontend", None) or {}
+    return found | {f"frontend.{key}": value for key, value in frontend.items()}
+
+
 def _optional(manifest: Manifest) -> set[str]:
     """Files that must be there because something else is."""
     text = {TEXT_GRAPH, TOKENIZER} if manifest.text is not None else set()
@@ -243,6 +267,8 @@ def _fault(folder: Path, name: str, facts: object, *, checksum: bool) -> str | N
     path = folder / name
     if path.parent != folder or not path.is_file():  # a name is that of a file in the folder itself
         return f"{name} is missing"
+    if is_pointer(path):
+        return f"{name} is {NOT_FETCHED}"
     size_bytes = path.stat().st_size
     if size_bytes != recorded["size_bytes"]:
         return f"{name} holds {size_bytes} of {recorded['size_bytes']} bytes"

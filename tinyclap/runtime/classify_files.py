@@ -91,7 +91,7 @@ def as_object(bundle: Bundle, answers: Sequence[FileAnswer]) -> str:
     results = [{"file": entry.file, **answer_object(entry.answer)} for entry in answers if entry.answer is not None]
     bad = [{"file": entry.file, "reason": entry.reason} for entry in answers if entry.reason is not None]
     how = {"bundle": str(bundle.folder), "graph": bundle.graph, "provider": bundle.provider, "threads": bundle.threads}
-    return json.dumps({**how, "results": results, "bad": bad}, ensure_ascii=False)
+    return json.dumps({**how, "results": results, "bad": bad})
 
 
 def answer_object(answer: Answer) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyclap.common.download import download
+from tinyclap.common.cache import use_cache
+from tinyclap.common.download import download, part_of
 from tinyclap.common.files import cache_root, sha256_of
 from tinyclap.errors import TinyclapError
 
@@ -26,6 +27,11 @@ class PublishedFile:
     def place(self) -> Path:
         """Where it is kept once it has been fetched."""
         return cache_root() / "weights" / self.folder / self.url.rpartition("/")[2]
+
+    @property
+    def part(self) -> Path:
+        """Where it is kept while it is being fetched."""
+        return part_of(self.place)
 
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -116,6 +122,7 @@ def fetched(file: PublishedFile, remedy: str) -> Path:
     Raises:
         TinyclapError: no network, or another file than the published one.
     """
+    use_cache()
     try:
         return download(file.url, file.place, size=file.size, sha256=file.sha256)
     except TinyclapError as error:

@@ -1,6 +1,5 @@
 """Bundles that can be had without training: their files ship with tinyclap, their weights come from the publisher."""
 
-import difflib
 import json
 import shutil
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyclap.common.files import cache_root, whole_folder, write_bytes
+from tinyclap.common.files import cache_root, refuse_odd_name, whole_folder, write_bytes
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
@@ -89,23 +88,6 @@ def existing() -> Path | None:
     return next((place(name) for name in READY_MADE if (place(name) / MANIFEST).is_file()), None)
 
 
-def named(bundle: Path) -> Path:
-    """A folder as it is or, where there is none, the ready-made bundle of that name.
-
-    Raises:
-        TinyclapError: that one has not been made yet, or the name is misspelt.
-    """
-    if bundle.exists() or str(bundle) not in READY_MADE:
-        meant = [] if bundle.exists() else difflib.get_close_matches(str(bundle), READY_MADE)
-        if meant:
-            raise TinyclapError(f"there is no folder {bundle}; did you mean the ready-made bundle {meant[0]}?")
-        return bundle
-    there = place(str(bundle))
-    if not (there / MANIFEST).is_file():
-        raise TinyclapError(f"there is no bundle {bundle} yet; `tinyclap get {bundle}` makes it")
-    return there
-
-
 def made_before(name: str, folder: Path | None = None) -> Path | None:
     """The folder of a ready-made bundle that is there and whole; None where there is nothing, or something else."""
     folder = folder or place(name)
@@ -132,6 +114,7 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
         TinyclapError: no such name, a folder that is taken, no network, or a file that is not the publisher's.
     """
     made, folder = _of_name(name), folder or place(name)
+    refuse_odd_name(folder)
     if folder.exists() and not overwrite:
         raise TinyclapError(f"{folder} exists already; replace it with --overwrite, or name another folder with --out")
     if folder.exists() and not (folder / MANIFEST).is_file():

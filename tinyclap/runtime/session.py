@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.common.files import parse_json, refuse_pointer
+from tinyclap.common.files import parse_json, refuse_odd_name, refuse_pointer
 from tinyclap.errors import MachineError, TinyclapError
 from tinyclap.runtime.bundle_contents import METADATA_KEY
 
@@ -49,6 +49,7 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
+    refuse_odd_name(path)
     refuse_pointer(path)
     wanted = _providers(providers, onnxruntime.get_available_providers())
     if threads is not None and threads < 1:

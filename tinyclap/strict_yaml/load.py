@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from tinyclap.common.files import refuse_pointer
 from tinyclap.errors import TinyclapError
 from tinyclap.strict_yaml import messages, source
 
@@ -57,6 +58,7 @@ def check(written: source.Source, adapter: TypeAdapter[Model], what: str, exampl
 def read_text(path: Path) -> str:
     """A text file; ProblemsError where it cannot be read."""
     try:
+        refuse_pointer(path)
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ProblemsError([f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8"]) from error

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tinyclap.common.arrays import read_array
-from tinyclap.common.files import cache_root, cached_folder, write_array
+from tinyclap.common.cache import cache_folder, touch
+from tinyclap.common.files import cached_folder, write_array
 from tinyclap.common.row_store import VERSION
 from tinyclap.data.clip_embeddings import Clips, clip_embeddings
 from tinyclap.embeddings.latent_map import LatentMap
@@ -64,7 +65,8 @@ def remembered(parts: list[str], compute: Callable[[], np.ndarray], who: str) ->
         TinyclapError: it is not finite; `who` made it.
     """
     key = hashlib.blake2b(json.dumps([VERSION, *parts]).encode(), digest_size=16).hexdigest()
-    folder = cache_root() / "embeddings" / key
+    folder = cache_folder("embeddings") / key
+    touch(folder)
     try:
         return read_array(folder / "embeddings.npy")
     except TinyclapError:

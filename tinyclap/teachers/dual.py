@@ -17,8 +17,9 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.common.files import parse_json, whole_folder, write_json, write_text
+from tinyclap.common.files import parse_json, refuse_pointer, whole_folder, write_json, write_text
 from tinyclap.errors import TinyclapError
+from tinyclap.models import checkpoints, hub
 from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.student import Student
@@ -27,6 +28,7 @@ from tinyclap.teachers.encoder import TextGraph
 from tinyclap.teachers.sentence_encoder import mean_over_tokens
 
 FORMAT = "tinyclap-dual-1"
+SHARED, CNN14 = "shared.safetensors", "cnn14.safetensors"
 REMEMBERED_TEXTS = 50_000
 
 
@@ -187,9 +189,9 @@ class DualTeacher(TrainableTeacher):
                 "width": self.audio.width,
                 "embed_dim": self.embed_dim,
             }
-            save_file(self.audio.state_dict(), folder / "cnn14.safetensors")
+            save_file(self.audio.state_dict(), folder / CNN14)
         shared = {f"projection.{key}": value for key, value in self.text.projection.state_dict().items()}
-        save_file(shared | {"log_logit_scale": self.log_logit_scale.detach()}, folder / "shared.safetensors")
+        save_file(shared | {"log_logit_scale": self.log_logit_scale.detach()}, folder / SHARED)
         config = {
             "format": FORMAT,
             "name": self.name,
@@ -215,6 +217,8 @@ def load_dual(source: str) -> DualTeacher:
             f"teacher.source: no teacher in {folder} (config.json is missing); make one with "
             "`tinyclap pretrain RECIPE` and give the folder `teacher` of its run"
         )
+    for name in ("config.json", SHARED):
+        refuse_pointer(folder / name)
     try:
         config = parse_json((folder / "config.json").read_bytes())
     except ValueError as error:
@@ -223,15 +227,15 @@ def load_dual(source: str) -> DualTeacher:
         hint = "; it looks like a ClapModel: use teacher.kind=hf" if config.get("model_type") == "clap" else ""
         raise TinyclapError(f"teacher {folder}: format is {config.get('format')!r}, expected {FORMAT!r}{hint}")
     try:
-        shared = load_file(folder / "shared.safetensors")
+        shared = load_file(folder / SHARED)
         audio = _load_audio(folder, config["audio"])
-        encoder = AutoModel.from_pretrained(folder / "text", dtype=torch.float32)
+        encoder, _ = checkpoints.pretrained(AutoModel, folder / "text", f"teacher {folder / 'text'}")
         tokenizer = AutoTokenizer.from_pretrained(folder / "text")
         check_tokenizer(f"teacher {folder / 'text'}", tokenizer)
         text = TextTower(encoder, tokenizer, config["embed_dim"], frozen=config["text"]["frozen"])
-        text.projection.load_state_dict(
-            {key.removeprefix("projection."): value for key, value in shared.items() if key.startswith("projection.")}
-        )
+        prefix = "projection."
+        projection = {key.removeprefix(prefix): value for key, value in shared.items() if key.startswith(prefix)}
+        hub.load_exact(text.projection, projection, str(folder / SHARED))
         teacher = DualTeacher(
             audio,
             text,
@@ -251,5 +255,6 @@ def _load_audio(folder: Path, config: dict[str, Any]) -> Student | Cnn14Tower:
     if config["kind"] == "phinet":
         return Student.from_pretrained(folder / "audio")
     tower = Cnn14Tower(FrontendSpec(**config["frontend"]), config["width"], config["embed_dim"])
-    tower.load_state_dict(load_file(folder / "cnn14.safetensors"))
+    refuse_pointer(folder / CNN14)
+    hub.load_exact(tower, load_file(folder / CNN14), str(folder / CNN14))
     return tower

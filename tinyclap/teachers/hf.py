@@ -10,8 +10,6 @@ what the weights were trained with; one that states a value keeps it. (The diffe
 
 import copy
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,6 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
@@ -172,6 +169,7 @@ def load_hf(source: str, *, original: bool = False) -> HFTeacher:
     name = source
     if source == "demo":
         name, source = DEMO, str(resources.files("tinyclap") / "assets" / "demo_teacher")
+    checkpoints.refuse_pointers(Path(source))
     try:
         written, _ = ClapConfig.get_config_dict(source)
         if written.get("model_type") != "clap":
@@ -184,15 +182,11 @@ def load_hf(source: str, *, original: bool = False) -> HFTeacher:
         config: Any = ClapConfig.from_dict(written)
         if not original and "layer_norm_eps" not in written.get("text_config", {}):
             config.text_config.layer_norm_eps = ROBERTA_LAYER_NORM_EPS
-        with _quiet():  # its report of keys is checked below
-            loaded: Any = ClapModel.from_pretrained(
-                source, config=config, dtype=torch.float32, output_loading_info=True
-            )
+        model, report = checkpoints.pretrained(ClapModel, source, f"teacher {name}", config=config)
         tokenizer = AutoTokenizer.from_pretrained(source)
         extractor = ClapFeatureExtractor.from_pretrained(source)
     except (OSError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise TinyclapError(_not_loaded(name, source, error)) from error
-    model, report = loaded
     _refuse_misfit(name, report)
     check_tokenizer(f"teacher {name}", tokenizer)
     most = config.text_config.max_position_embeddings - 2 if original else MAX_TOKENS  # RoBERTa counts from 2
@@ -225,16 +219,6 @@ def _frontend(name: str, extractor: ClapFeatureExtractor, tower: Any) -> Fronten
     return spec
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-
-
 def _not_loaded(name: str, source: str, error: Exception) -> str:
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if name == DEMO:
@@ -255,7 +239,6 @@ def _refuse_misfit(name: str, report: dict[str, Any]) -> None:
     missing = [key for key in report["missing_keys"] if not key.endswith(CONSTANTS)]
     faults = {
         "missing": missing,
-        "of another shape": list(report["mismatched_keys"]),
         "unknown": extra,
     }
     checkpoints.refuse_misfit(name, "the weights do not fit the configuration", faults)

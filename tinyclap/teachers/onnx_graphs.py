@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.common.files import refuse_pointer
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.models.long_audio import embed_long, repeat_pad
@@ -148,6 +149,7 @@ class OnnxText:
             raise TinyclapError(
                 f"teacher.tokenizer: there is no file {tokenizer}; it is the text model's tokenizer.json"
             )
+        refuse_pointer(tokenizer)
         self.tokenizer = read_tokenizer(tokenizer)
         padding = self.tokenizer.padding or {}
         self.pad_id = int(padding.get("pad_id") or self.tokenizer.token_to_id("<pad>") or 0)

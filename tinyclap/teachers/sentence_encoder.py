@@ -17,6 +17,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 from tinyclap.common.files import parse_json
 from tinyclap.errors import TinyclapError
+from tinyclap.models import checkpoints
 from tinyclap.teachers.base import check_tokenizer, config_values, hash_weights, licence_of, tokenizer_text
 
 TEXT_BATCH = 64
@@ -37,7 +38,7 @@ def load_transformer(source: str, key: str) -> tuple[PreTrainedModel, PreTrained
         TinyclapError: it cannot be loaded, or its tokenizer is missing, cannot pad or reads all words alike.
     """
     try:
-        encoder = AutoModel.from_pretrained(source, dtype=torch.float32)
+        encoder, _ = checkpoints.pretrained(AutoModel, source, f"{key} {source}")
         tokenizer = AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import GradScaler, Tensor
 
-from tinyclap.common.files import parse_json, write_text
+from tinyclap.common.files import parse_json, refuse_pointer, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.training.ema import Ema
 
@@ -71,6 +71,7 @@ class Checkpoint:
         """The saved state, or None."""
         if not self.path.is_file():
             return None
+        refuse_pointer(self.path)
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, OSError, ValueError, LookupError, pickle.UnpicklingError) as error:

@@ -24,6 +24,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from tinyclap.common.progress import Progress
+from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
@@ -225,12 +226,17 @@ def view_number(index: Indices, epoch: int, per_clip: int) -> Indices:
     return (epoch + index) % per_clip
 
 
-def teacher_mean(targets: np.ndarray) -> np.ndarray:
-    """Mean embedding over all stored views: float32 (D,), not normalised."""
+def teacher_mean(targets: np.ndarray, latent_map: LatentMap | None = None) -> np.ndarray:
+    """Mean embedding over all stored views: float32 (D,), not normalised.
+
+    `latent_map` takes each of them into the space of a pruned student first.
+    """
     flat = targets.reshape(-1, targets.shape[-1])
-    total = np.zeros(flat.shape[1])
+    total = np.zeros(flat.shape[1] if latent_map is None else latent_map.dim)
     for first in range(0, len(flat), 65_536):
-        total += flat[first : first + 65_536].astype(np.float64).sum(0)
+        block = flat[first : first + 65_536]
+        mapped = block if latent_map is None else latent_map.apply(block.astype(np.float32))
+        total += mapped.astype(np.float64).sum(0)
     return (total / len(flat)).astype(np.float32)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.windows import fit
-from tinyclap.common.files import cache_root
+from tinyclap.common.cache import cache_folder
 from tinyclap.common.row_store import BLOCK_ROWS, RowStore, fill_stores
 from tinyclap.data.degradation import VERSION as DEGRADED
 from tinyclap.data.degradation import degrade, draw
@@ -47,7 +47,7 @@ def logmel_store(views: Views, frontend: LogMel) -> RowStore:
     key = hashlib.blake2b(json.dumps([*parts, spec.key()]).encode(), digest_size=16).hexdigest()
     frames = spec.n_frames(round(views.spec.longest_s * spec.sample_rate))
     return RowStore(
-        cache_root() / "logmels" / key,
+        cache_folder("logmels") / key,
         (len(views) * views.spec.per_clip, frames, spec.n_mels),
         np.int16,
         lambda rows, waveforms: _logmels(views, frontend, rows, waveforms).squeeze(1).numpy(),

@@ -6,14 +6,14 @@ preprocessing, decoded audio, view settings, seed. `common.row_store` says how i
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from tinyclap.common.files import cache_root
+from tinyclap.common.cache import cache_folder
 from tinyclap.common.row_store import (
     BLOCK_ROWS,
     VERSION,
@@ -55,6 +55,12 @@ def store_key(teacher: Encoder, views: Views) -> str:
     return hashlib.blake2b(json.dumps([*parts, views.spec.per_clip]).encode(), digest_size=16).hexdigest()
 
 
+def stored_embeddings(teacher: Encoder, views: Views) -> np.ndarray | None:
+    """What `teacher_embeddings` made and kept, float16 (clips, views, D); None unless every view is there."""
+    rows = _store(teacher, views, _never).stored()
+    return None if rows is None else _by_clip(rows, views)
+
+
 def teacher_embeddings(
     teacher: Encoder, views: Views, device: str | torch.device = "cpu", *, beside: Sequence[RowStore] = ()
 ) -> TeacherTargets:
@@ -91,12 +97,21 @@ def teacher_embeddings(
                 )
         return embeddings
 
-    store = RowStore(
-        cache_root() / "embeddings" / store_key(teacher, views),
-        (len(views) * per_clip, teacher.embed_dim),
-        np.float16,
-        embed,
-    )
+    store = _store(teacher, views, embed)
     filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} embeds")[0]
-    shape = (len(views), per_clip, teacher.embed_dim)
-    return TeacherTargets(filled.rows.reshape(shape), filled.folder, filled.computed, filled.rounding_error)
+    return TeacherTargets(_by_clip(filled.rows, views), filled.folder, filled.computed, filled.rounding_error)
+
+
+def _store(teacher: Encoder, views: Views, embed: Callable[[range, np.ndarray], np.ndarray]) -> RowStore:
+    rows = len(views) * views.spec.per_clip
+    return RowStore(
+        cache_folder("embeddings") / store_key(teacher, views), (rows, teacher.embed_dim), np.float16, embed
+    )
+
+
+def _never(rows: range, waveforms: np.ndarray) -> np.ndarray:
+    raise AssertionError("a store that is only read computes nothing")
+
+
+def _by_clip(rows: np.ndarray, views: Views) -> np.ndarray:
+    return rows.reshape(len(views), views.spec.per_clip, rows.shape[-1])

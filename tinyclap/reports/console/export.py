@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import file_size, percent, scaled
 from tinyclap.errors import listed
 from tinyclap.runtime.bundle_contents import (
@@ -77,5 +78,5 @@ def _some(labels: tuple[str, ...]) -> str:
 def _next_command(folder: Path, manifest: Manifest) -> str:
     if LABELS in manifest.files or manifest.text:
         asked = "" if LABELS in manifest.files else ' --labels "dog, rain"'
-        return f"tinyclap classify YOUR_SOUNDS --bundle {folder}{asked}"
-    return f"tinyclap embed YOUR_SOUNDS --bundle {folder} --out embeddings.npy"
+        return f"tinyclap classify YOUR_SOUNDS --bundle {shell_path(folder)}{asked}"
+    return f"tinyclap embed YOUR_SOUNDS --bundle {shell_path(folder)} --out embeddings.npy"

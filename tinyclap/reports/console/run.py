@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled, whole
 from tinyclap.reports import tables
 from tinyclap.reports.robustness import robustness_lines
@@ -111,7 +112,7 @@ def _is_generated(summary: Mapping[str, Any]) -> bool:
 def _next_command(summary: Mapping[str, Any], run: Path) -> str:
     if summary.get("task") == "pretrain":
         kind = "hf" if (run / "teacher" / "model.safetensors").is_file() else "dual"
-        return f"tinyclap distill RECIPE teacher.kind={kind} teacher.source={run / 'teacher'}"
+        return f"tinyclap distill RECIPE teacher.kind={kind} teacher.source={shell_path(run / 'teacher')}"
     if _is_generated(summary):
-        return f"tinyclap export --onnx {run}"
-    return f"tinyclap evaluate {run} --data folder --root YOUR_SOUNDS"
+        return f"tinyclap export --onnx {shell_path(run)}"
+    return f"tinyclap evaluate {shell_path(run)} --data folder --root YOUR_SOUNDS"

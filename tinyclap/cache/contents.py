@@ -1,0 +1,67 @@
+"""What lies in the cache: entries of each kind, their sizes and when they were last used.
+
+Only what tinyclap puts there is looked at, by its name; whatever else lies in the folder is not counted or removed.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyclap.common.files import cache_root
+from tinyclap.runtime.published_weights import MINILM_TOKENIZER, MINILM_WEIGHTS, PUBLISHED
+from tinyclap.runtime.ready_made import READY_MADE, place
+
+BUNDLES, WEIGHTS = "bundles", "weights"
+KINDS: Mapping[str, str] = {
+    "embeddings": "teachers' embeddings of views, clips and texts",
+    "audio": "decoded sound",
+    "logmels": "students' log-mel spectrograms of views",
+    WEIGHTS: "downloads: published weights and tokenizers",
+    BUNDLES: "ready-made bundles",
+}
+# A hash of what the content depends on; with a dot, of one that was never finished (see `common.files`).
+_COMPUTED = re.compile(r"[0-9a-f]{32}|\.[0-9a-f]{32}-.+")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing in the cache.
+
+    Attributes:
+        kind: one of KINDS.
+        path: its file or folder.
+        size_bytes: of its files.
+        last_used: seconds since the epoch.
+    """
+
+    kind: str
+    path: Path
+    size_bytes: int
+    last_used: float
+
+
+def entries(kinds: Sequence[str] = tuple(KINDS)) -> list[Entry]:
+    """What there is of these kinds."""
+    return [_entry(kind, path) for kind in kinds for path in _paths(kind)]
+
+
+def _paths(kind: str) -> Iterator[Path]:
+    if kind == BUNDLES:
+        candidates = [place(name) for name in READY_MADE]
+    elif kind == WEIGHTS:
+        files = [*(tagger.weights for tagger in PUBLISHED.values()), MINILM_WEIGHTS, MINILM_TOKENIZER]
+        candidates = [path for file in files for path in (file.place, file.part)]
+    else:
+        folder = cache_root() / kind
+        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        candidates = [path for path in found if _COMPUTED.fullmatch(path.name) and path.is_dir()]
+    yield from (path for path in candidates if path.exists() and not path.is_symlink())
+
+
+def _entry(kind: str, path: Path) -> Entry:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    facts = [file.stat() for file in files]
+    # The folder is touched where it is used; a file's own times tell of what is only read, where the disk keeps them.
+    used = [path.stat().st_mtime, *(time for fact in facts for time in (fact.st_mtime, fact.st_atime))]
+    return Entry(kind, path, sum(fact.st_size for fact in facts), max(used))
