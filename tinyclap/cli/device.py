@@ -47,6 +47,11 @@ SilenceBelow = Annotated[
     float | None,
     typer.Option("--silence-below", metavar="DBFS", help="Sounds of a lower level are silence; -70 by default."),
 ]
+Channel = Annotated[
+    int | None,
+    typer.Option("--channel", help="Of several channels the one to take, from 1; by default their mean."),
+]
+Hop = Annotated[float | None, typer.Option("--hop", help="Seconds from one window to the next; a window by default.")]
 MultiLabel = Annotated[
     bool, typer.Option("--multi-label", help="Judge each label on its own, and give all that reach the threshold.")
 ]
@@ -61,6 +66,8 @@ def classify(
     threshold: Threshold = None,
     silence_below: SilenceBelow = None,
     multi_label: MultiLabel = False,
+    hop: Hop = None,
+    channel: Channel = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
     threads: Threads = None,
@@ -82,7 +89,7 @@ def classify(
     if as_csv:
         typer.echo(room.CSV_COLUMNS)
     answers = []
-    for entry in room.classify_files(loaded, sounds, judge):
+    for entry in room.classify_files(loaded, sounds, judge, hop_s=hop, channel=channel):
         answers.append(entry)
         if entry.answer is not None and not as_json:
             typer.echo(room.as_csv(entry.file, entry.answer) if as_csv else room.as_text(entry.file, entry.answer))
@@ -100,9 +107,8 @@ def embed(
     windows: Annotated[
         bool, typer.Option("--windows", help="A row for every window; the .json says of which file, and its times.")
     ] = False,
-    hop: Annotated[
-        float | None, typer.Option("--hop", help="Seconds from one window to the next; a window by default.")
-    ] = None,
+    hop: Hop = None,
+    channel: Channel = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Files embedded at the same time.")] = 1,
     provider: Provider = None,
     int8: Int8 = None,
@@ -116,14 +122,12 @@ def embed(
     from tinyclap.data.folder import find_sounds
     from tinyclap.runtime.embed_files import embed_files
 
-    if hop is not None and not windows:
-        raise typer.BadParameter("--hop belongs to --windows; give both")
     if STDIN in map(str, files):
         raise typer.BadParameter("an array names its files; write what comes on standard input to one")
     sounds = find_sounds(files, _tell)
     loaded = load_bundle(bundle, None, provider, int8, dim)
     settings: dict[str, Any] = {"dtype": dtype, "workers": threads, "overwrite": overwrite}
-    made = embed_files(loaded, sounds, out, windows=windows, hop_s=hop, **settings)
+    made = embed_files(loaded, sounds, out, windows=windows, hop_s=hop, channel=channel, **settings)
     if made.was_there:
         typer.echo(f"{out} is complete already, of these files and settings; --overwrite makes it again", err=True)
     if made.bad:

@@ -11,6 +11,7 @@ import typer
 
 from tinyclap.cli.device import (
     BundleOption,
+    Channel,
     Int8,
     Labels,
     MultiLabel,
@@ -54,6 +55,7 @@ def listen(
         str, typer.Option("--raw-format", help="Its samples then, as ffmpeg calls them: u8, s16le, f32le ...")
     ] = "s16le",
     raw_channels: Annotated[int, typer.Option("--raw-channels", help="Its channels then.")] = 1,
+    channel: Channel = None,
     microphone: Annotated[str | None, typer.Option("--microphone", help="Number or part of the name.")] = None,
     confirm: Annotated[
         str | None, typer.Option("--confirm", metavar="N/M", help="Tell events: what N of M answers in a row hear.")
@@ -92,7 +94,7 @@ def listen(
             typer.echo("this bundle has no background sounds: every answer hears its nearest label", err=True)
     judge = loaded.judge(wanted, **judging(top, threshold, silence_below, multi_label))
     try:
-        rate, blocks = _sound(loaded, file, (raw_rate, raw_format, raw_channels), microphone)
+        rate, blocks = _sound(loaded, file, (raw_rate, raw_format, raw_channels), microphone, channel)
         heard = answers(loaded, judge, blocks, hop_s=hop, smoothing=smoothing, sample_rate=rate)
         if events is None:
             for time_s, answer in _until_ctrl_c(heard):
@@ -106,17 +108,23 @@ def listen(
 
 
 def _sound(
-    bundle: "Bundle", file: Path | None, raw: tuple[int | None, str, int], microphone: str | None
+    bundle: "Bundle",
+    file: Path | None,
+    raw: tuple[int | None, str, int],
+    microphone: str | None,
+    channel: int | None,
 ) -> "tuple[int, Iterable[np.ndarray]]":
     from tinyclap.audio import microphone as live
     from tinyclap.audio.pcm_stream import SampleFormat
+    from tinyclap.audio.windows import at_rate
     from tinyclap.runtime.live.source import sound_of
 
     rate = bundle.sample_rate
     if file is None:
-        return live.microphone(rate, microphone)
+        rate, blocks = live.microphone(rate, microphone)
+        return rate, at_rate(blocks, rate, rate, channel)
     bare = None if raw[0] is None else SampleFormat(raw[0], *raw[1:])
-    return sound_of(file, rate, bundle.manifest.window_samples, bare)
+    return sound_of(file, rate, bundle.manifest.window_samples, bare, channel)
 
 
 def _until_ctrl_c(heard: Timed) -> Iterator[tuple[float, "Answer"]]:

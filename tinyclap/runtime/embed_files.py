@@ -19,7 +19,7 @@ from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_journal import FINISHING, Embedded, FileEntry, Journal, Rows, status_of
-from tinyclap.runtime.hearing import samples_in, timed_embeddings
+from tinyclap.runtime.hearing import HowToHear, refuse_hop, samples_in, timed_embeddings
 
 
 def embed_files(
@@ -32,6 +32,7 @@ def embed_files(
     overwrite: bool = False,
     windows: bool = False,
     hop_s: float | None = None,
+    channel: int | None = None,
 ) -> Embedded:
     """Embed files into `out`, (N, embed_dim) as `quantization.quantize` makes them, beside a JSON file of their names.
 
@@ -50,7 +51,7 @@ def embed_files(
         workers: files embedded at the same time.
         overwrite: replace what is there.
         windows: embed every window of the files rather than each file as a whole.
-        hop_s: time from one window to the next, seconds; None for a window.
+        hop_s, channel: as for `Bundle.embed_windows` or, without `windows`, `Bundle.embed`.
 
     Returns:
         What was written and left out.
@@ -59,8 +60,13 @@ def embed_files(
         TinyclapError: an unknown `dtype`, `out` exists or cannot be written, unfinished work of another bundle, no
             usable file, or a hop that is none.
     """
-    step_s = bundle.manifest.window_s if hop_s is None else hop_s
-    job = _Job(bundle, samples_in(step_s, bundle.sample_rate) if windows else None)
+    if windows:
+        hop_s = (
+            samples_in(bundle.manifest.window_s if hop_s is None else hop_s, bundle.sample_rate) / bundle.sample_rate
+        )
+    else:
+        refuse_hop(bundle, hop_s)
+    job = _Job(bundle, windows, {"hop_s": hop_s, "channel": channel})
     names = out.with_suffix(".json")
     if out.suffix != ".npy":
         raise TinyclapError(f"{out}: the name of the array must end in .npy")
@@ -125,22 +131,19 @@ def _read(array: Path) -> tuple[list[str], np.ndarray | None, np.ndarray]:
 
 
 class _Job(NamedTuple):
-    """What is done with each file: a row of the whole, or one every `hop` samples."""
+    """What is done with each file: a row of the whole, or one of every window."""
 
     bundle: Bundle
-    hop: int | None
-
-    @property
-    def hop_s(self) -> float | None:
-        return None if self.hop is None else self.hop / self.bundle.sample_rate
+    windows: bool
+    how: HowToHear
 
     def rows(self, file: Path, folder: Path) -> Rows:
         """Raises AudioError for a file that cannot be used."""
-        if self.hop is None:
-            return Rows(io.BytesIO(self.bundle.embed(file)[0].astype("<f4").tobytes()))
+        if not self.windows:
+            return Rows(io.BytesIO(self.bundle.embed(file, **self.how)[0].astype("<f4").tobytes()))
         content, times = tempfile.TemporaryFile(dir=folder), []  # noqa: SIM115 - closed by whoever reads it
         try:
-            for start_s, end_s, embedding in timed_embeddings(self.bundle, file, hop_s=self.hop_s):
+            for start_s, end_s, embedding in timed_embeddings(self.bundle, file, **self.how):
                 content.write(embedding.astype("<f4").tobytes())
                 times.append((start_s, end_s))
         except BaseException:
@@ -153,7 +156,8 @@ class _Job(NamedTuple):
         bundle = self.bundle
         text = f"{bundle.graph} {bundle.embed_dim} {bundle.manifest.to_json()}"
         made_by = hashlib.sha256(text.encode()).hexdigest()
-        return {"bundle": made_by} | ({} if self.hop is None else {"hop_s": self.hop_s})
+        windows = {"windows": True} if self.windows else {}
+        return {"bundle": made_by, **windows, **{key: value for key, value in self.how.items() if value is not None}}
 
     def facts(self) -> dict[str, Any]:
         """For the JSON file."""
@@ -161,10 +165,11 @@ class _Job(NamedTuple):
         return {
             "bundle": manifest.name,
             "made_by": self.settings()["bundle"],
+            "windows": self.windows,
             "graph": self.bundle.graph,
             "teacher": manifest.teacher["fingerprint"],  # arrays of one teacher and latent map share a space
             "latent_map": manifest.latent_map and manifest.latent_map["fingerprint"],
-            "hop_s": self.hop_s,
+            **self.how,
         }
 
 

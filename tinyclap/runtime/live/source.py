@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from tinyclap.audio.pcm_stream import HOW_TO_SEND, SampleFormat, blocks_of
-from tinyclap.audio.windows import read_chunks
+from tinyclap.audio.windows import at_rate, read_chunks
 from tinyclap.errors import TinyclapError
 
 STDIN = "-"
@@ -17,26 +17,27 @@ STDIN_PATHS = (STDIN, "/dev/stdin")
 
 
 def sound_of(
-    file: Path, sample_rate: int, window: int, raw: SampleFormat | None = None
+    file: Path, sample_rate: int, window: int, raw: SampleFormat | None = None, channel: int | None = None
 ) -> tuple[int, Iterator[np.ndarray]]:
-    """The rate of a sound in Hz, and its blocks, float32 (n,) or (n, channels).
+    """The rate of a sound in Hz, and its blocks, float32 (n,) of one channel.
 
     Args:
         file: of any kind; "-" for standard input. What comes through a pipe must be WAV, and is used as it comes.
         sample_rate: at which a file is read, Hz.
         window: samples at that rate, a piece of a file has more.
         raw: how the samples stand in a file or pipe without a header.
+        channel: to take, counted from 1; None for the mean, or the louder of two that would cancel each other.
 
     Raises:
         AudioError: it cannot be used.
         TinyclapError: nothing comes on standard input.
     """
     if not is_stream(file) and raw is None:
-        return sample_rate, read_chunks(file, sample_rate, window)
+        return sample_rate, read_chunks(file, sample_rate, window, channel=channel)
     name = "standard input" if str(file) in STDIN_PATHS else str(file)
     with ExitStack() as stack:
         rate, blocks = blocks_of(stack.enter_context(opened(file)), name, raw)
-        return rate, _closed_behind(stack.pop_all(), blocks)
+        return rate, _closed_behind(stack.pop_all(), at_rate(blocks, rate, rate, channel))
 
 
 @contextmanager
