@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from tinyclap.audio.checks import AudioError
+from tinyclap.common.arrays import map_array
 from tinyclap.common.files import only_one, parse_json, read_json, write_json, write_text
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
@@ -119,7 +120,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray
     try:
         index = parse_json(names.read_bytes())
         files, dtype, dim = index["files"], index["dtype"], index["embed_dim"]
-        stored = np.load(array, mmap_mode="r")
+        stored = map_array(array)
         embeddings = quantization.dequantize(stored, dtype, dim)
         if len(files) != len(embeddings):
             raise TinyclapError(f"{len(files)} files for {len(embeddings)} rows")
@@ -179,9 +180,9 @@ def _finished(bundle: Bundle, files: Sequence[Path], out: Path, dtype: str) -> E
         bad = [FileEntry(entry["file"], None, None, None, entry["reason"]) for entry in index["bad"]]
         left = {entry.file for entry in bad}
         in_order = [str(file) for file in files if str(file) not in left]
-        n_rows, kept = len(np.load(out, mmap_mode="r")), index["neighbours_kept"]
+        n_rows, kept = len(map_array(out)), index["neighbours_kept"]
         then = list(zip(index["sizes"], index["mtimes_ns"], strict=True))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, TinyclapError):
         return None
     known = {*in_order, *left} == {str(file) for file in files} and in_order == index["files"]
     statuses = [_status(Path(file)) for file in in_order]
