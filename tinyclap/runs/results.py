@@ -104,7 +104,9 @@ def read_evaluations(run: Path) -> list[dict[str, Any]]:
     path = run / EVALUATIONS
     written: list[dict[str, Any]] = read_json(path, [])
     if as_mappings(written) != written:
-        raise TinyclapError(f"{path} is damaged (expected a list of objects); remove it and run it again")
+        raise TinyclapError(
+            f"{path} is damaged (expected a list of objects); remove it and run `tinyclap evaluate {run}`"
+        )
     return written
 
 
