@@ -45,7 +45,8 @@ def main() -> None:
     parser = runs_parser(__doc__)
     parser.add_argument("--audio", default=TaggerOptions.audio, help="a tagger of EfficientAT, by name or file")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
-    parser.add_argument("--epochs", type=int, default=250)
+    parser.add_argument("--epochs", type=int, default=120)
+    parser.add_argument("--views", type=int, default=12, help="of each clip")
     parser.set_defaults(work=Path("runs/esc10_robustness"))
     given = parser.parse_args()
     right: dict[str, dict[str, list[np.ndarray]]] = {}
@@ -66,6 +67,7 @@ def main() -> None:
         "folds": given.folds,
         "seeds": given.seeds,
         "epochs": given.epochs,
+        "views": given.views,
         "n_clips": len(sources),
         "conditions": {name: how.in_words() for name, how in STANDARD.items()},
         "rows": rows_of(joined, recording_ids(sources, len(sources))),
@@ -126,7 +128,7 @@ def trained(given: Any, fold: int, arm: str, seed: int) -> Path:
 def overrides(given: Any, fold: int, arm: str, seed: int) -> list[str]:
     teacher = f"teacher={{kind: tagger, audio: {given.audio}, text: {given.text}}}"
     data = [f"data.{part}={{kind: esc50, root: {given.root}, esc10: true}}" for part in ("train", "test")]
-    training = ["training.batch_size=32", f"training.epochs={given.epochs}"]
+    training = [f"views.per_clip={given.views}", "training.batch_size=32", f"training.epochs={given.epochs}"]
     return [teacher, *data, *data_overrides(given, fold), f"seed={seed}", *training, *SMALL, *ARMS[arm]]
 
 

@@ -169,10 +169,25 @@ class TestEmbed:
         told = run("embed", sound, "--bundle", made, "--out", out, "--windows", "--hop", 0.5)
         assert told == (0, f"{out}: 5 x 16, float32, 64 bytes a window\n", "")
         assert json.loads((tmp_path / "emb.json").read_text())["start_s"] == [0.0, 0.5, 1.0, 1.5, 2.0]
-        code, _, err = run("embed", sound, "--bundle", made, "--out", tmp_path / "other.npy", "--hop", 0.5)
-        assert (code, "--hop belongs to --windows" in err) == (2, True)
         code, _, err = run("embed", "-", "--bundle", made, "--out", tmp_path / "other.npy")
         assert (code, "an array names its files" in err) == (2, True)
+
+    def test_hop_and_channel(self, run: Run, made: Path, tmp_path: Path) -> None:
+        sound, out = tmp_path / "two.wav", tmp_path / "emb.npy"
+        samples = np.random.default_rng(0).uniform(-0.5, 0.5, (48_000, 2)).astype(np.float32)
+        soundfile.write(sound, samples, 16_000)
+        options = ["--bundle", made, "--hop", 0.25, "--channel", 2]
+        assert run("embed", sound, "--out", out, *options)[0] == 0
+        expected = Bundle.load(made).embed(samples[:, 1], sample_rate=16_000, hop_s=0.25)
+        np.testing.assert_allclose(np.load(out), expected, atol=1e-4)
+        again = ["embed", sound, "--out", out, "--bundle", made]
+        assert (run(*again, "--channel", 2)[0], run(*again, *options[2:])[0]) == (2, 0), "other settings, and the same"
+        code, told, _ = run("classify", sound, "--json", *options)
+        assert (code, len(json.loads(told)["results"])) == (0, 1)
+        code, _, err = run("classify", sound, "--bundle", made, "--channel", 3)
+        assert (code, "channel is 3; it has 2 channels, counted from 1" in err) == (2, True)
+        code, _, err = run("classify", sound, "--bundle", made, "--hop", 60)
+        assert (code, "it must be above 0 and at most a window" in err) == (2, True)
 
 
 class TestInfo:

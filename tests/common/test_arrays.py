@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyclap.common.arrays import read_array, read_arrays
+from tinyclap.common.arrays import map_array, read_array, read_arrays
 from tinyclap.errors import TinyclapError
 
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -25,6 +25,7 @@ def test_what_was_written_is_read(tmp_path: Path, array: np.ndarray) -> None:
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", x=array, y=ARRAY)
     np.testing.assert_array_equal(read_array(tmp_path / "a.npy"), array)
+    np.testing.assert_array_equal(map_array(tmp_path / "a.npy"), array)
     found = read_arrays(tmp_path / "a.npz")
     assert sorted(found) == ["x", "y"]
     np.testing.assert_array_equal(found["x"], array)
@@ -47,8 +48,9 @@ def test_a_damaged_file_is_named(tmp_path: Path, old: bytes, new: bytes) -> None
     content = content_of(ARRAY)
     assert old in content
     (tmp_path / "a.npy").write_bytes(content.replace(old, new))
-    with pytest.raises(TinyclapError, match=r"a\.npy is damaged \("):
-        read_array(tmp_path / "a.npy")
+    for read in (read_array, map_array):
+        with pytest.raises(TinyclapError, match=r"a\.npy is damaged \("):
+            read(tmp_path / "a.npy")
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", content.replace(old, new))
     with pytest.raises(TinyclapError, match=r"a\.npz is damaged \("):
@@ -72,6 +74,6 @@ def test_a_header_cannot_ask_for_memory(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    for read in (read_array, read_arrays):
+    for read in (read_array, map_array, read_arrays):
         with pytest.raises(TinyclapError, match="there is no file"):
             read(tmp_path / "a.npy")

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.report_runs import fake_evaluation, fake_run, html_tables, pages
+from tinyclap.errors import TinyclapError
 from tinyclap.reports.console.run import as_object, as_table
 from tinyclap.runs.results import ZERO_SHOT, evaluations_of, read_evaluations, read_run, write_evaluation
 
@@ -35,3 +38,36 @@ def test_reports_and_tables_show_zero_shot_alone(tmp_path: Path) -> None:
     assert html_tables(pages(beside)[0]) == html_tables(pages(alone)[0])
     assert as_table(beside).replace("beside", "alone") == as_table(alone)
     assert json.loads(as_object(beside))["n_clips"] == json.loads(as_object(alone))["n_clips"]
+
+
+def test_a_damaged_part_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
+    evaluation = fake_evaluation()
+    evaluation["confusion"]["student"] = evaluation["confusion"]["student"][:4]  # rows cut
+    evaluation["teacher"]["accuracy"] = "most"
+    evaluation["per_class"][2] = 7
+    folder = fake_run(tmp_path / "run", evaluation=evaluation)
+    with pytest.warns(UserWarning, match=r"run: evaluation\.json is damaged: .*; the rest of it is shown"):
+        (read,) = read_run(folder).evaluations
+    assert list(read["confusion"]) == ["teacher"]
+    assert "accuracy" not in read["teacher"]
+    assert (read["student"], len(read["per_class"])) == (evaluation["student"], 9)
+    with pytest.warns(UserWarning, match="is damaged"):
+        page, markdown = pages(folder)
+    for text in (page, markdown):
+        for fault in ("confusion.student has 4 rows for 10 labels", "expected a number"):
+            assert fault in text
+        assert "Teacher: what is taken for what" in text or "Confusion matrix of the teacher" in text
+
+
+def test_metrics_of_a_training_that_diverged_are_not_damaged(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 1, "loss": NaN}\n{"epoch": 2, "loss": Infinity}\n')
+    run = read_run(tmp_path)
+    assert run.epochs == [{"epoch": 1, "loss": None}, {"epoch": 2, "loss": None}]
+    assert "metrics.jsonl" not in run.damage
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '"x"', "[" * 5000])
+def test_an_evaluation_is_not_added_to_a_file_that_cannot_be_read(tmp_path: Path, content: str) -> None:
+    (tmp_path / "evaluation.json").write_text(content)
+    with pytest.raises(TinyclapError, match=r"evaluation\.json is damaged"):
+        read_evaluations(tmp_path)

@@ -184,7 +184,7 @@ class TestRefusals:
             embed_files(bundle, sounds, tmp_path / "emb.npy")
         other = Bundle.load(folder, graph="int8")
         with pytest.raises(
-            TinyclapError, match=r"emb\.npy\.part holds unfinished work of another bundle or hop; remove it"
+            TinyclapError, match=r"emb\.npy\.part holds unfinished work of another bundle or other settings; remove it"
         ):
             embed_files(other, sounds, tmp_path / "emb.npy")
         embed_files(other, sounds, tmp_path / "emb.npy", overwrite=True)
@@ -217,7 +217,7 @@ def test_a_name_that_is_no_utf8(bundle: Bundle, sounds: list[Path], tmp_path: Pa
 def test_two_processes_never_write_the_same_array(bundle: Bundle, sounds: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "emb.npy"
     part = tmp_path / "emb.npy.part"
-    room._make_part_folder(part, out, room._Job(bundle, None), False)
+    room._make_part_folder(part, out, room._Job(bundle, False, {}), False)
     held = "import fcntl, sys; lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX); print(); input()"
     with subprocess.Popen(
         [sys.executable, "-c", held, str(part / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

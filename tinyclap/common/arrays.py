@@ -31,6 +31,17 @@ def read_array(path: Path) -> np.ndarray:
         raise TinyclapError(f"{path} is damaged ({_why(error)})") from error
 
 
+def map_array(path: Path) -> np.ndarray:
+    """The array in a .npy file, mapped and read-only; raises as `read_array` does."""
+    try:
+        mapped: np.ndarray = np.load(path, mmap_mode="r")
+        return mapped
+    except FileNotFoundError as error:
+        raise TinyclapError(f"there is no file {path}") from error
+    except Exception as error:  # as above
+        raise TinyclapError(f"{path} is damaged ({_why(error)})") from error
+
+
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays in a .npz file, by name; raises as `read_array` does."""
     try:

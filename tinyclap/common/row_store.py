@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from tinyclap.common.arrays import map_array
 from tinyclap.common.cache import touch
 from tinyclap.common.files import cached_folder
 from tinyclap.common.parallel import prepared_ahead
@@ -133,8 +134,8 @@ def _is_whole(folder: Path, shape: tuple[int, ...], dtype: np.dtype) -> bool:
     """Whether a store is there with all its rows, filled or not."""
     touch(folder)
     try:
-        rows, blocks = (np.load(folder / name, mmap_mode="r") for name in ("rows.npy", "blocks.npy"))
-    except (OSError, ValueError, EOFError):
+        rows, blocks = (map_array(folder / name) for name in ("rows.npy", "blocks.npy"))
+    except TinyclapError:
         return False
     return (rows.shape, rows.dtype, blocks.shape, blocks.dtype) == (shape, dtype, (-(-shape[0] // BLOCK_ROWS),), BLOCK)
 

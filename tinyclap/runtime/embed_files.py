@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyclap.audio.checks import AudioError
+from tinyclap.common.arrays import map_array
 from tinyclap.common.files import only_one, parse_json, read_json, write_json
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
@@ -120,7 +121,7 @@ def _read(array: Path) -> tuple[list[str], np.ndarray | None, np.ndarray]:
         if "file_of" in index:
             files = [files[at] for at in index["file_of"]]
             times = np.array([index["start_s"], index["end_s"]], np.float64).T
-        embeddings = quantization.dequantize(np.load(array, mmap_mode="r"), dtype, dim)
+        embeddings = quantization.dequantize(map_array(array), dtype, dim)
         if len(files) != len(embeddings) or (times is not None and times.shape != (len(files), 2)):
             raise TinyclapError(f"{len(files)} files for {len(embeddings)} rows")
     except (OSError, ValueError, KeyError, IndexError, TypeError, TinyclapError) as error:
@@ -204,9 +205,9 @@ def _finished(job: _Job, files: Sequence[Path], out: Path, dtype: str) -> Embedd
         bad = [FileEntry(entry["file"], None, None, None, entry["reason"]) for entry in index["bad"]]
         left = {entry.file for entry in bad}
         in_order = [str(file) for file in files if str(file) not in left]
-        n_rows, kept = len(np.load(out, mmap_mode="r")), index["neighbours_kept"]
+        n_rows, kept = len(map_array(out)), index["neighbours_kept"]
         then = list(zip(index["sizes"], index["mtimes_ns"], strict=True))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, TinyclapError):
         return None
     known = {*in_order, *left} == {str(file) for file in files} and in_order == index["files"]
     statuses = [status_of(Path(file)) for file in in_order]
@@ -223,8 +224,8 @@ def _make_part_folder(folder: Path, out: Path, job: _Job, overwrite: bool) -> No
         if folder.is_dir() and read_json(folder / "job.json", {}) != made_by:
             if not overwrite:
                 raise TinyclapError(
-                    f"{folder} holds unfinished work of another bundle or hop; remove it, choose another name, or "
-                    "replace it with --overwrite"
+                    f"{folder} holds unfinished work of another bundle or other settings; remove it, choose another "
+                    "name, or replace it with --overwrite"
                 )
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
