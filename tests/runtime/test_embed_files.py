@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,11 +74,11 @@ def test_an_interrupted_run_goes_on(
     embed_files(bundle, sounds, tmp_path / "whole.npy")
     real, calls = bundle.embed, []
 
-    def interrupted(file: Path) -> np.ndarray:
+    def interrupted(file: Path, **how: Any) -> np.ndarray:
         calls.append(file.name)
         if len(calls) == 6:
             raise KeyboardInterrupt
-        return real(file)
+        return real(file, **how)
 
     monkeypatch.setattr(bundle, "embed", interrupted)
     with pytest.raises(KeyboardInterrupt):

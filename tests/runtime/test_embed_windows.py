@@ -113,7 +113,7 @@ class TestFiles:
         for name in ("rows.f32", "times.f64"):  # as a kill in the middle of a write leaves them
             with (part / name).open("ab") as stream:
                 stream.write(b"123")
-        with pytest.raises(TinyclapError, match="unfinished work of another bundle or hop"):
+        with pytest.raises(TinyclapError, match="unfinished work of another bundle or other settings"):
             embed_files(bundle, sounds, out, windows=True)
         embed_files(bundle, sounds, out, windows=True, hop_s=0.5)
         assert 7 < len(calls) < 7 + 11
