@@ -45,7 +45,8 @@ Command = tuple[str, ...]
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
 RUN |= {"bench", "models"}
 RECIPES = {"distill": "distill", "pretrain": "pretrain", "search": "distill"}  # hours: their recipes are checked
-PARSED = {"convert", "export", "latency", "get", "cache"}  # other tests run them: long, or what only a download has
+# Other tests run them: these take long, what only a download has, or clear what the others need.
+PARSED = {"convert", "export", "latency", "get", "cache"}
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
 
