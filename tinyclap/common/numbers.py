@@ -138,6 +138,8 @@ def ratio(part: Any, whole_value: Any) -> str:
     if not known(part) or not known(whole_value) or part <= 0 or whole_value <= 0:
         return DASH
     times = whole_value / part
+    if not known(times):
+        return DASH
     if times >= 9.5:
         return f"1/{times:,.0f}"
     return f"1/{times:.1f}" if times > 1.05 else f"{part / whole_value:.3g} times"

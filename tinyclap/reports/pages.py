@@ -39,6 +39,7 @@ def template_environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=lambda value: numbers.DASH if value is None else value,
     )
     for name in ("percent", "percent_interval", "decimal", "whole", "scaled", "duration", "known"):
         environment.filters[name] = getattr(numbers, name)
@@ -56,7 +57,12 @@ def _stacked(text: str) -> Markup:
 
 def _markdown(value: Any) -> Markup:
     """Text for a Markdown paragraph or table cell: it can start no markup, no HTML and no new line."""
-    line = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = (
+        " ".join((numbers.DASH if value is None else str(value)).split())
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+    )
     line = re.sub(r"([\\`*\[\]|~]|^[#+-]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", line)
     return Markup(line)
 

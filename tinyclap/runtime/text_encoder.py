@@ -48,7 +48,10 @@ class TextEncoder:
         return np.concatenate([self._embed(batch) for batch in batches])
 
     def _embed(self, texts: Sequence[str]) -> np.ndarray:
-        encoded = self._tokenizer.encode_batch(list(texts))
+        try:
+            encoded = self._tokenizer.encode_batch(list(texts))
+        except Exception as error:  # tokenizers raises nothing more exact
+            raise TinyclapError(f"{self._path.with_name(TOKENIZER)} cannot read {texts[0][:80]!r} ({error})") from error
         cut = [text for text, tokens in zip(texts, encoded, strict=True) if tokens.overflowing]
         if cut:
             warnings.warn(f"a text is cut to {self._max_tokens} tokens: {cut[0][:80]!r}", stacklevel=4)
