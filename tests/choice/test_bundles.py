@@ -32,7 +32,7 @@ def new_run(name: str, day: int, bundle: Path | None = None, *, finished: bool =
     """A run that began on this day of a month, with a bundle or without one."""
     folder = Path("runs", name)
     folder.mkdir(parents=True)
-    (folder / "recipe.yaml").write_text("")
+    (folder / "recipe.yaml").write_text("task: distill\n")
     (folder / "env.json").write_text(json.dumps({"started": f"2025-01-{day:02}T00:00:00+00:00"}))
     if finished:
         (folder / "summary.json").write_text("{}")

@@ -45,8 +45,7 @@ Command = tuple[str, ...]
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
 RUN |= {"bench", "models"}
 RECIPES = {"distill": "distill", "pretrain": "pretrain", "search": "distill"}  # hours: their recipes are checked
-# Other tests run them: these take long, what only a download has, or clear what the others need.
-PARSED = {"convert", "export", "latency", "get", "cache"}
+PARSED = {"convert", "export", "latency", "get", "cache"}  # long, what only a download has, or what clears the cache
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
 

@@ -26,10 +26,11 @@ def runs(tmp_path: Path) -> Path:
 def test_students_and_bundles_embed_as_they_did(name: str) -> None:
     expected = np.load(GOLDEN / "expected.npz")
     student = Student.from_pretrained(GOLDEN / name / "student")
-    np.testing.assert_allclose(student.embed_audio(torch.from_numpy(SOUND)).numpy(), expected[name], atol=1e-5)
+    # Since then windows weigh as their level in the mean; those of this noise differ by less than a hundredth.
+    np.testing.assert_allclose(student.embed_audio(torch.from_numpy(SOUND)).numpy(), expected[name], atol=1e-4)
     bundle = Bundle.load(GOLDEN / name / "bundle")
     embedded = bundle.embed(list(SOUND), sample_rate=16_000)
-    np.testing.assert_allclose(embedded, expected[f"{name}_bundle"], atol=1e-5)
+    np.testing.assert_allclose(embedded, expected[f"{name}_bundle"], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["finished", "pruned"])

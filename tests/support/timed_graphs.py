@@ -29,7 +29,7 @@ def bare(source: Path, path: Path, metadata: object = None, shape: list[int | st
 
 def a_run(folder: Path, bundle: Path | None) -> Path:
     folder.mkdir(parents=True)
-    (folder / "recipe.yaml").write_text("")
+    (folder / "recipe.yaml").write_text("task: distill\n")
     (folder / "env.json").write_text('{"started": "2025-01-01T00:00:00+00:00"}')
     if bundle is not None:
         shutil.copytree(bundle, folder / "bundle")

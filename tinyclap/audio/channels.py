@@ -37,8 +37,8 @@ def louder_of_opposite(samples: np.ndarray) -> int | None:
     """
     if samples.shape[1] == 1 or not samples.size:
         return None
-    exact = samples.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
+        exact = samples.astype(np.float64)
         power, mean = np.square(exact).mean(axis=0), float(np.square(exact.mean(axis=1)).mean())
     if not (np.isfinite(power).all() and power.mean() > 0 and mean < OPPOSITE * power.mean()):
         return None

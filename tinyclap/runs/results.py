@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinyclap.common.files import parse_json, read_json, write_json
+from tinyclap.common.files import NOT_FETCHED, is_pointer, parse_json, read_json, refuse_pointer, write_json
 from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import known
 from tinyclap.common.structure import fitting
@@ -73,7 +73,12 @@ def read_run(folder: Path) -> Run:
 
 
 def read_result(folder: Path, name: str) -> dict[str, Any]:
-    """What one result file of a run says, as far as it can be used; a warning names what is damaged."""
+    """What one result file of a run says, as far as it can be used; a warning names what is damaged.
+
+    Raises:
+        TinyclapError: a pointer of git-lfs in place of the file.
+    """
+    refuse_pointer(folder / name)
     found: dict[str, Any] = _read(Run(folder), name) or {}
     return found
 
@@ -152,6 +157,8 @@ def _text(run: Run, name: str) -> str:
 def _read(run: Run, name: str) -> Any:
     """What of a file fits its structure; what does not is noted in `run.damage` or `run.gaps`, with a warning."""
     try:
+        if is_pointer(run.folder / name):
+            raise ValueError(NOT_FETCHED)
         found, faults = _parsed((run.folder / name).read_text(encoding="utf-8"), name)
         if found is None or (faults and not found):
             raise ValueError(listed(faults) or "it is empty")
