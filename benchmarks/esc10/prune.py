@@ -47,7 +47,7 @@ from tinyclap.reports.plots.lines import Line, write_line_plots
 from tinyclap.reports.plots.look import DASHED, DOTTED
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.session import open_session
-from tinyclap.teachers.cache import class_vectors, teacher_clips, teacher_texts
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips, teacher_texts
 
 RESULTS = Path(__file__).parents[1] / "results"
 DIMS = (384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8)

@@ -24,15 +24,15 @@ from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import Decoded, decode
-from tinyclap.data.degradation import Degradation
+from tinyclap.data.degradation import STANDARD, Degradation
 from tinyclap.data.degraded import DegradedClips
 from tinyclap.embeddings.zero_shot import predict
-from tinyclap.evaluation.robustness import CLEAN, STANDARD
+from tinyclap.evaluation.robustness import CLEAN
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import build_teacher
 from tinyclap.runs.provenance import environment
-from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.options import TaggerOptions
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 
 RESULT = Path(__file__).parents[1] / "results" / "robustness.json"
 SMALL = ["student.phinet.time_strides=[0,3,5,7]", "student.phinet.mel_strides=[0,3,5,7]", "student.features=384"]

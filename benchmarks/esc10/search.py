@@ -36,7 +36,7 @@ from tinyclap.pipelines.run_recipe import run_recipe
 from tinyclap.pipelines.search import search_run
 from tinyclap.runs.provenance import environment
 from tinyclap.scaling.options import CHOSEN, RESULT, SearchOptions
-from tinyclap.teachers.cache import class_vectors, teacher_clips
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 
 RESULTS = Path(__file__).parents[1] / "results"
 BUDGETS = {

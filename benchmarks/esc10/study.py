@@ -33,7 +33,7 @@ from tinyclap.models.student import Student
 from tinyclap.runs.provenance import environment
 from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers import load_teacher
-from tinyclap.teachers.cache import class_vectors, teacher_clips
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 
 RESULTS = Path(__file__).parents[1] / "results"
 N_BOOTSTRAP = 2000

@@ -25,8 +25,8 @@ from tinyclap.runs.provenance import environment
 from tinyclap.runtime import ready_made
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.teachers import load_tagger_teacher
-from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.options import TaggerOptions
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 
 RESULT = Path(__file__).parents[1] / "results" / "esc50_everyday.json"
 WINDOW_S = 5.0

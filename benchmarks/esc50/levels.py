@@ -25,9 +25,9 @@ from tinyclap.data.published.esc50 import esc50
 from tinyclap.embeddings.zero_shot import predict
 from tinyclap.runs.provenance import environment
 from tinyclap.teachers import load_tagger_teacher
-from tinyclap.teachers.cache import class_vectors
 from tinyclap.teachers.efficientat import EfficientAT
 from tinyclap.teachers.options import TaggerOptions
+from tinyclap.teachers.stored_embeddings import class_vectors
 from tinyclap.teachers.tagger import TaggerTeacher
 
 RESULT = Path(__file__).parents[1] / "results" / "esc50_levels.json"
@@ -77,9 +77,10 @@ def main() -> None:
         weighed.append({"window_s": 5.0, "then_silence_s": 5.0, "power": power, "accuracy": found})
     key = " ".join(map(str, given.folds))
     there = read_json(RESULT, {}).get("folds", {})
-    found_here = {"n_clips": len(sounds), "levels": rows, "windows": weighed}
-    command = "python -m benchmarks.esc50.levels --root ESC-50"
-    write_json(RESULT, {"command": command, "environment": environment(seed=0), "folds": {**there, key: found_here}})
+    command = f"python -m benchmarks.esc50.levels --root ESC-50 --folds {key} --every {given.every}"
+    made = {"command": f"{command} --raised {' '.join(given.raised)}", "environment": environment(seed=0)}
+    found_here = {**made, "n_clips": len(sounds), "levels": rows, "windows": weighed}
+    write_json(RESULT, {"folds": {**there, key: found_here}})
     for row in weighed:
         sys.stdout.write(f"{row}\n")
 

@@ -26,9 +26,9 @@ from tinyclap.evaluation.retrieval import mean_average_precision
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.runs.provenance import environment
 from tinyclap.teachers import load_tagger_teacher
-from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.efficientat import EfficientAT, load_efficientat
 from tinyclap.teachers.options import TaggerOptions
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 
 RESULT = Path(__file__).parents[1] / "results" / "esc50_teacher.json"
 CHOSEN_ON, REPORTED_ON, FOLDS = (1, 2, 3), (5,), (1, 2, 3, 5)

@@ -80,7 +80,7 @@ def test_a_lower_rate_loses_what_it_cannot_hold() -> None:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@pytest.mark.parametrize("rate", [16_000, 32_000, 44_100])
+@pytest.mark.parametrize("rate", [10_000, 16_000, 22_000, 32_000, 44_100, 96_000])
 def test_codecs_keep_length_and_sound(codec: str, rate: int) -> None:
     clean = tone(440, rate) + 0.3 * tone(1234, rate)
     heard = degrade(clean, rate, Degradation(codec=codec))  # type: ignore[arg-type]
@@ -115,6 +115,23 @@ def test_clips_get_noise_of_their_own_and_always_the_same(tmp_path: Path) -> Non
 
 
 class TestDraw:
+    def test_all_that_a_spec_allows_can_be_drawn(self) -> None:
+        spec = DegradationSpec(
+            *(
+                1.0,
+                1.0,
+                (0.0, 10.0),
+                (-30.0, 100.0),
+                (0.1, 1000.0),
+                (2000.0, 500_000.0),
+                (-100.0, 60.0),
+                (0.0, 60.0),
+                1.0,
+            )
+        )
+        for index in range(100):
+            draw(spec, 0, index, 0)
+
     def test_is_a_pure_function(self) -> None:
         spec = DegradationSpec()
         assert draw(spec, 0, 5, 2) == draw(spec, 0, 5, 2)
@@ -147,7 +164,8 @@ def test_teachers_do_not_depend_on_what_students_hear() -> None:
     [
         ({"snr_db": (30.0, 0.0)}, r"snr_db.*\[lowest, highest\]"),
         ({"high_hz": (400.0, 8000.0)}, "low_hz.*below high_hz"),
-        ({"clip_db": (-1.0, 8.0)}, "clip_db.*0 or more"),
+        ({"clip_db": (-1.0, 8.0)}, "clip_db"),
+        ({"level_db": (-40.0, 90.0)}, "level_db"),
         ({"codecs": ("aac",)}, "codecs"),
         ({"each": 0.0}, "each"),
     ],

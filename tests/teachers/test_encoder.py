@@ -23,9 +23,9 @@ from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.runtime.session import open_session, run
-from tinyclap.teachers.cache import teacher_clips
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.teachers.encoder import AudioGraph, Encoder, Teacher, TextGraph
+from tinyclap.teachers.stored_embeddings import teacher_clips
 from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distillation_set import distillation_set
 from tinyclap.training.options import DistillOptions

@@ -29,7 +29,7 @@ from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.teachers.base import TrainableTeacher
-from tinyclap.teachers.cache import teacher_clips, teacher_texts
+from tinyclap.teachers.stored_embeddings import teacher_clips, teacher_texts
 from tinyclap.training.targets import store_key, teacher_embeddings
 
 RATE = 8000

@@ -11,8 +11,7 @@ from tinyclap.bench.remote import File, Sent, run_there
 from tinyclap.bench.sources import bundle_folder
 from tinyclap.bench.ssh import Host
 from tinyclap.common.machine import command_line
-from tinyclap.runtime.bundle import TEXT_FILES
-from tinyclap.runtime.bundle_contents import MANIFEST, read_manifest
+from tinyclap.runtime.bundle_contents import MANIFEST, TEXT_FILES, read_manifest
 
 
 def bench_there(

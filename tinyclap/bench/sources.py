@@ -15,14 +15,12 @@ from typing import Any
 from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.bench.model import Kind, TimedGraph
-from tinyclap.choice.bundles import named_bundle, run_of
 from tinyclap.common.checks import is_count, is_number
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.bundle import TEXT_FILES
-from tinyclap.runtime.bundle_contents import FLOAT_GRAPH, INPUTS, INT8_GRAPH, METADATA_KEY, read_manifest
+from tinyclap.runtime.bundle_contents import GRAPHS, INPUTS, METADATA_KEY, TEXT_FILES, read_manifest
 from tinyclap.runtime.session import metadata_of, open_any
+from tinyclap.workspace.bundles import named_bundle, run_of
 
-KINDS: dict[Kind, str] = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}
 RANKS = {2: "waveform", 4: "logmel"}
 ALLOWED = "waveform (batch, samples) or a log-mel spectrogram (batch, 1, frames, bands)"
 LONGEST_S = 3600.0  # of a clip
@@ -90,14 +88,14 @@ def find_models(
 def _of_bundle(source: Path, folder: Path, int8: bool | None) -> list[TimedGraph]:
     manifest = read_manifest(folder, later=TEXT_FILES)
     wanted: list[Kind] = ["float", "int8"] if int8 is None else ["int8"] if int8 else ["float"]
-    kinds = [kind for kind in wanted if KINDS[kind] in manifest.graphs]
+    kinds = [kind for kind in wanted if GRAPHS[kind] in manifest.graphs]
     if not kinds:
         raise TinyclapError(f"bundle {folder} has no int8 graph; export it with --int8, or leave --int8 out")
     return [
         TimedGraph(
             name=f"{manifest.name} {kind}",
             source=source,
-            path=folder / KINDS[kind],
+            path=folder / GRAPHS[kind],
             kind=kind,
             input=manifest.input,
             frontend=None,  # is the bundle's own matter
@@ -105,7 +103,7 @@ def _of_bundle(source: Path, folder: Path, int8: bool | None) -> list[TimedGraph
             batch=None,
             sample_rate=manifest.sample_rate,
             window_s=manifest.window_s,
-            **{name: manifest.graphs[KINDS[kind]][name] for name in ("precision", "parameters", "macs")},
+            **{name: manifest.graphs[GRAPHS[kind]][name] for name in ("precision", "parameters", "macs")},
         )
         for kind in kinds
     ]

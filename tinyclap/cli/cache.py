@@ -25,10 +25,10 @@ def cache_command(
 
     What is cleared is made or fetched again when it is needed.
     """
-    from tinyclap.cache import clear as room
-    from tinyclap.cache.contents import BUNDLES, KINDS, entries
     from tinyclap.common.files import cache_root
     from tinyclap.reports.console.cache import as_object, cleared_lines, contents_table
+    from tinyclap.workspace import clear_cache as room
+    from tinyclap.workspace.cache_contents import BUNDLES, KINDS, entries
 
     asked = list(dict.fromkeys(kinds or []))
     unknown = [kind for kind in asked if kind not in KINDS]

@@ -153,10 +153,10 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Say what a bundle or a run is."""
-    from tinyclap.choice.bundles import named_bundle
     from tinyclap.reports.console.bundle import bundle_table
     from tinyclap.reports.console.run import as_object, as_table
     from tinyclap.runs.folder import is_run, newest_first
+    from tinyclap.workspace.bundles import named_bundle
 
     if folder is None:
         folder = chosen_run(None) if newest_first() else newest_bundle().bundle

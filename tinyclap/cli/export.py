@@ -52,6 +52,7 @@ def export_command(
     if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     from tinyclap.reports.console.export import as_object, as_table
+    from tinyclap.runs.folder import BUNDLE_FOLDER
     from tinyclap.runtime.labels import read_labels
 
     named = None if labels is None else tuple(read_labels(labels))
@@ -76,7 +77,7 @@ def export_command(
         progress=lambda what: typer.echo(f"{what} ...", err=True),
         **{name: value for name, value in asked.items() if value is not None},
     )
-    bundle = folder / "bundle" if out is None else out
+    bundle = folder / BUNDLE_FOLDER if out is None else out
     typer.echo(as_object(bundle, manifest) if as_json else as_table(bundle, manifest))
 
 

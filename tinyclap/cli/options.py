@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from tinyclap.choice.bundles import Found
+    from tinyclap.workspace.bundles import Found
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder; by default the newest.")]
 
 
 def chosen_run(asked: Path | None) -> Path:
-    """The run that was asked for, or the newest one, named on stderr; raises as `choice.bundles.named_run` does."""
-    from tinyclap.choice.bundles import named_run
+    """The run that was asked for, or the newest one, named on stderr; raises as `workspace.bundles.named_run` does."""
     from tinyclap.runs.folder import find_run
+    from tinyclap.workspace.bundles import named_run
 
     if asked is not None:
         return named_run(asked)
@@ -27,16 +27,16 @@ def chosen_run(asked: Path | None) -> Path:
 def chosen_bundle(asked: Path | None) -> Path:
     """The bundle that was asked for, or the newest run's that has one, or the ready-made one; then named on stderr.
 
-    Raises as `named_bundle` and `newest_bundle` of `choice.bundles` do.
+    Raises as `named_bundle` and `newest_bundle` of `workspace.bundles` do.
     """
-    from tinyclap.choice.bundles import named_bundle
+    from tinyclap.workspace.bundles import named_bundle
 
     return named_bundle(asked) if asked is not None else newest_bundle().bundle
 
 
 def newest_bundle() -> "Found":
     """The newest run's bundle that has one, or the ready-made one; named on stderr."""
-    from tinyclap.choice.bundles import newest_bundle
+    from tinyclap.workspace.bundles import newest_bundle
 
     found = newest_bundle()
     typer.echo(str(found), err=True)

@@ -1,8 +1,11 @@
 """Arrays on disk, .npy and .npz, read so that a damaged file says so and asks for no more memory than it fills."""
 
+import errno
 import io
 import math
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,37 +25,38 @@ def read_array(path: Path) -> np.ndarray:
     Raises:
         TinyclapError: there is no such file, or it is damaged.
     """
-    try:
-        with path.open("rb") as stream:
-            return _read(stream, path.stat().st_size)
-    except FileNotFoundError as error:
-        raise TinyclapError(f"there is no file {path}") from error
-    except Exception as error:  # an array's header is Python text, and its parser may raise anything
-        raise TinyclapError(f"{path} is damaged ({_why(error)})") from error
+    with _naming(path), path.open("rb") as stream:
+        return _read(stream, path.stat().st_size)
 
 
 def map_array(path: Path) -> np.ndarray:
     """The array in a .npy file, mapped and read-only; raises as `read_array` does."""
-    try:
+    with _naming(path):
         mapped: np.ndarray = np.load(path, mmap_mode="r")
         return mapped
-    except FileNotFoundError as error:
-        raise TinyclapError(f"there is no file {path}") from error
-    except Exception as error:  # as above
-        raise TinyclapError(f"{path} is damaged ({_why(error)})") from error
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays in a .npz file, by name; raises as `read_array` does."""
+    with _naming(path), path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+        held = {entry.filename: entry.file_size for entry in archive.infolist()}
+        if sum(held.values()) > LARGEST_UNPACKED:
+            raise ValueError(f"its arrays take more than {LARGEST_UNPACKED} bytes")
+        return {name.removesuffix(".npy"): _unpacked(archive.read(name)) for name in held}
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """What is wrong with a file's content becomes a TinyclapError that names it."""
     try:
-        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
-            held = {entry.filename: entry.file_size for entry in archive.infolist()}
-            if sum(held.values()) > LARGEST_UNPACKED:
-                raise ValueError(f"its arrays take more than {LARGEST_UNPACKED} bytes")
-            return {name.removesuffix(".npy"): _unpacked(archive.read(name)) for name in held}
+        yield
     except FileNotFoundError as error:
         raise TinyclapError(f"there is no file {path}") from error
-    except Exception as error:  # as above, and what unpacks an archive raises a dozen kinds
+    except MemoryError:
+        raise
+    except Exception as error:  # a header is Python text whose parser may raise anything, and archives a dozen kinds
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of the machine, not of the file
+            raise
         raise TinyclapError(f"{path} is damaged ({_why(error)})") from error
 
 

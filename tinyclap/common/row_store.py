@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from tinyclap.common.arrays import map_array
-from tinyclap.common.cache import touch
+from tinyclap.common.cache_lock import touch
 from tinyclap.common.files import cached_folder
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
@@ -157,4 +157,4 @@ def _overwrite(path: Path, first: int, rows: np.ndarray) -> None:
         stream.write(rows.tobytes())
 
 
-VERSION = 3
+VERSION = 4

@@ -84,13 +84,14 @@ def paired_comparison(
     bootstrap intervals, and `mcnemar_p`. Retention is None where the teacher was never right; resamples in which
     it is never right are left out of the interval.
     """
-    columns = np.stack([np.ones(len(teacher)), teacher, student], axis=1)
-    n_clips, n_teacher, n_student = bootstrap_sums(columns, recordings, n_bootstrap, seed).T
+    columns = np.stack([teacher, student], axis=1).astype(float)
+    n_teacher, n_student = bootstrap_sums(columns, recordings, n_bootstrap, seed).T
     margin = unseen_share(int(recordings.max()) + 1)
-    accuracy, difference = float(np.mean(teacher)), float(np.mean(student) - np.mean(teacher))
+    accuracy = float(np.mean(teacher))
+    difference, difference_ci95 = paired_difference(teacher, student, recordings, n_bootstrap, seed)
     result = {
         "difference": difference,
-        "difference_ci95": interval(difference, (n_student - n_teacher) / n_clips, margin, (-1.0, 1.0)),
+        "difference_ci95": difference_ci95,
         "retention": None,
         "retention_ci95": None,
         "mcnemar_p": mcnemar(int(np.sum(teacher & ~student)), int(np.sum(student & ~teacher))),
@@ -110,7 +111,7 @@ def paired_difference(
     """The mean of second minus first, both (N,) in [0, 1], with its paired cluster bootstrap interval."""
     columns = np.stack([np.ones(len(first)), second.astype(float) - first], axis=1)
     n_clips, sums = bootstrap_sums(columns, recordings, n_bootstrap, seed).T
-    difference = float(np.mean(columns[:, 1]))
+    difference = float(np.mean(second) - np.mean(first))
     margin = unseen_share(int(recordings.max()) + 1)
     return difference, interval(difference, sums / n_clips, margin, (-1.0, 1.0))
 

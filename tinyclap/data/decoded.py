@@ -19,7 +19,7 @@ import soxr
 
 from tinyclap.audio import checks
 from tinyclap.audio.formats import HOW_TO_DECODE, media_decoder
-from tinyclap.common.cache import cache_folder, touch
+from tinyclap.common.cache_lock import cache_folder, touch
 from tinyclap.common.files import cached_folder, parse_json, write_json
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Dataset

@@ -16,17 +16,30 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import soundfile
 import soxr
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
 from tinyclap.audio.windows import fit
 from tinyclap.common.settings import Conflicts, Settings
-from tinyclap.data.degradation_spec import Codec, DegradationSpec
+from tinyclap.data.degradation_spec import (
+    Clipping,
+    Codec,
+    Decay,
+    DegradationSpec,
+    Gain,
+    Hertz,
+    Rate,
+    SignalToNoise,
+)
+from tinyclap.data.noise import unit_noise
 
 NOISE_RATE = 16_000  # Hz: of noise and rooms, whose band every common rate holds
 VERSION = 1  # raised when a degraded sound would sound different
 WORST = 0.95  # libsndfile's compression_level, 0 to 1
 FILES = {"mp3": ("MP3", "MPEG_LAYER_III"), "opus": ("OGG", "OPUS"), "vorbis": ("OGG", "VORBIS")}
-OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
+RATES = {  # that a codec knows, Hz; others are resampled to the next one
+    "mp3": (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
+    "opus": (8_000, 12_000, 16_000, 24_000, 48_000),
+}
 MU = 255.0
 ORDER = 4  # of the band's slopes, a Butterworth filter's
 DIRECT_TO_REVERBERANT = 1.0  # of the energies
@@ -54,15 +67,15 @@ class Degradation(Settings):
 
     place: ClassVar[str] = "degradation"
 
-    reverb_s: Annotated[float, Ge(0), Le(10)] = 0.0
-    snr_db: Annotated[float, Ge(-30), Le(100)] | None = None
+    reverb_s: Decay = 0.0
+    snr_db: SignalToNoise | None = None
     noise_slope: Annotated[float, Ge(0), Le(2)] = 1.0
-    low_hz: Annotated[float, Gt(0)] | None = None
-    high_hz: Annotated[float, Gt(0)] | None = None
-    level_db: Annotated[float, Ge(-100), Le(60)] = 0.0
+    low_hz: Hertz | None = None
+    high_hz: Hertz | None = None
+    level_db: Gain = 0.0
     dc: Annotated[float, Ge(-1), Le(1)] = 0.0
-    clip_db: Annotated[float, Ge(0), Le(60)] = 0.0
-    rate: Annotated[int, Ge(2000)] | None = None
+    clip_db: Clipping = 0.0
+    rate: Rate | None = None
     codec: Codec | None = None
     seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0
 
@@ -85,6 +98,29 @@ class Degradation(Settings):
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in changed.items()
         ]
         return ", ".join(words) or "none"
+
+
+STANDARD = {
+    "6 dB louder": Degradation(level_db=6.0),
+    "20 dB quieter": Degradation(level_db=-20.0),
+    "40 dB quieter": Degradation(level_db=-40.0),
+    "noise, 20 dB SNR": Degradation(snr_db=20.0),
+    "noise, 10 dB SNR": Degradation(snr_db=10.0),
+    "noise, 0 dB SNR": Degradation(snr_db=0.0),
+    "telephone band": Degradation(low_hz=300.0, high_hz=3400.0),
+    "cheap microphone": Degradation(low_hz=150.0, high_hz=6000.0),
+    "room, 0.3 s": Degradation(reverb_s=0.3),
+    "room, 1 s": Degradation(reverb_s=1.0),
+    "clipped by 12 dB": Degradation(clip_db=12.0),
+    "offset of 0.05": Degradation(dc=0.05),
+    "8 kHz": Degradation(rate=8000),
+    "mu-law": Degradation(codec="mulaw"),
+    "MP3": Degradation(codec="mp3"),
+    "Opus": Degradation(codec="opus"),
+    "Vorbis": Degradation(codec="vorbis"),
+    "20 dB quieter, noise, room": Degradation(level_db=-20.0, snr_db=10.0, reverb_s=0.5),
+}
+"""Conditions to measure robustness under: `tinyclap evaluate --degrade standard`."""
 
 
 def draw(spec: DegradationSpec, seed: int, index: int, k: int) -> Degradation:
@@ -154,11 +190,7 @@ def degrade(waveform: np.ndarray, sample_rate: int, how: Degradation) -> np.ndar
 def coloured_noise(length: int, sample_rate: int, slope: float, seed: int) -> np.ndarray:
     """Noise (length,) of unit power, its density falling as 1 / f ** slope; the same sound at every sample rate."""
     own_length = math.ceil(length / sample_rate * NOISE_RATE) + 1
-    size = _fast(own_length)
-    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(size))
-    spectrum *= np.maximum(np.arange(len(spectrum)), 1.0) ** (-slope / 2.0)
-    noise = np.fft.irfft(spectrum, size)
-    noise /= math.sqrt(float(np.mean(noise**2)))
+    noise = unit_noise(_fast(own_length), slope, seed)
     return fit(soxr.resample(noise[:own_length], NOISE_RATE, sample_rate, quality="HQ"), length)
 
 
@@ -204,11 +236,8 @@ def _through(rate: int, sound: np.ndarray, sample_rate: int, change: Callable[[n
 def _coded(sound: np.ndarray, sample_rate: int, codec: Codec) -> np.ndarray:
     if codec == "mulaw":
         return _through(8_000, sound, sample_rate, _mu_law)
-    rate = sample_rate
-    if codec == "opus":
-        rate = next((known for known in OPUS_RATES if known >= sample_rate), OPUS_RATES[-1])
-    if codec == "mp3":
-        rate = min(sample_rate, 48_000)
+    rates = RATES.get(codec, (sample_rate,))
+    rate = next((known for known in rates if known >= sample_rate), rates[-1])
     form, subtype = FILES[codec]
 
     def there_and_back(samples: np.ndarray) -> np.ndarray:

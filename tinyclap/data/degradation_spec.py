@@ -11,9 +11,12 @@ from tinyclap.common.settings import Conflicts, Settings
 
 Codec = Literal["mulaw", "mp3", "opus", "vorbis"]
 CODECS: tuple[Codec, ...] = ("mulaw", "mp3", "opus", "vorbis")
-Decibels = Annotated[float, Ge(-100), Le(100)]
+Decay = Annotated[float, Ge(0), Le(10)]
+SignalToNoise = Annotated[float, Ge(-30), Le(100)]
 Hertz = Annotated[float, Gt(0), Le(500_000)]
-Seconds = Annotated[float, Gt(0), Le(10)]
+Gain = Annotated[float, Ge(-100), Le(60)]
+Clipping = Annotated[float, Ge(0), Le(60)]
+Rate = Annotated[int, Ge(2000), Le(500_000)]
 RANGES = ("reverb_s", "snr_db", "low_hz", "high_hz", "level_db", "clip_db")
 
 
@@ -43,14 +46,14 @@ class DegradationSpec(Settings):
 
     share: Annotated[float, Ge(0), Le(1)] = 0.8
     each: Annotated[float, Gt(0), Le(1)] = 0.3
-    reverb_s: tuple[Seconds, Seconds] | None = (0.1, 1.0)
-    snr_db: tuple[Decibels, Decibels] | None = (0.0, 30.0)
+    reverb_s: tuple[Decay, Decay] | None = (0.1, 1.0)
+    snr_db: tuple[SignalToNoise, SignalToNoise] | None = (0.0, 30.0)
     low_hz: tuple[Hertz, Hertz] | None = (50.0, 500.0)
     high_hz: tuple[Hertz, Hertz] | None = (2000.0, 8000.0)
-    level_db: tuple[Decibels, Decibels] | None = (-40.0, 6.0)
-    clip_db: tuple[Decibels, Decibels] | None = (1.0, 20.0)
+    level_db: tuple[Gain, Gain] | None = (-40.0, 6.0)
+    clip_db: tuple[Clipping, Clipping] | None = (1.0, 20.0)
     dc: Annotated[float, Ge(0), Le(1)] = 0.05
-    rates: tuple[Annotated[int, Ge(2000), Le(500_000)], ...] = (8000,)
+    rates: tuple[Rate, ...] = (8000,)
     codecs: tuple[Codec, ...] = CODECS
 
     def conflicts(self) -> Conflicts:
@@ -59,8 +62,6 @@ class DegradationSpec(Settings):
             given = getattr(self, name)
             if given is not None and given[0] > given[1]:
                 yield name, "[lowest, highest]"
-        if self.clip_db is not None and self.clip_db[0] < 0:
-            yield "clip_db", "0 or more"
         if self.low_hz and self.high_hz and self.low_hz[1] >= self.high_hz[0]:
             yield "low_hz", f"below high_hz = {list(self.high_hz)}"
 

@@ -15,6 +15,7 @@ import soxr
 
 from tinyclap.audio.windows import fit
 from tinyclap.data.decoded import Decoded
+from tinyclap.data.noise import unit_noise
 from tinyclap.data.view_spec import BAND_HZ, GRID_S, MIX_SNR_DB, NOISE_RATE, SPEED_STEPS, ViewSpec
 
 
@@ -144,11 +145,7 @@ def _render_segment(decoded: Decoded, segment: Segment, duration_s: float) -> np
 
 def _noise(view: View, duration_s: float, sample_rate: int) -> np.ndarray:
     """Noise of unit power between white (slope 0) and pink (slope 1), the same at every sample rate."""
-    length = round(duration_s * NOISE_RATE)
-    spectrum = np.fft.rfft(np.random.default_rng(view.noise_seed).standard_normal(length))
-    frequency = np.maximum(np.arange(len(spectrum)), 1.0)
-    noise = np.fft.irfft(spectrum * frequency ** (-view.noise_slope / 2.0), length)
-    noise = (noise / np.sqrt(np.mean(noise**2))).astype(np.float32)
+    noise = unit_noise(round(duration_s * NOISE_RATE), view.noise_slope, view.noise_seed).astype(np.float32)
     return fit(soxr.resample(noise, NOISE_RATE, sample_rate, quality="HQ"), round(duration_s * sample_rate))
 
 

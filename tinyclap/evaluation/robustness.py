@@ -1,7 +1,7 @@
 """Is a student as robust as its teacher? Zero-shot accuracy of both on the same clips, degraded in the same ways."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,37 +11,13 @@ from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.degradation import Degradation
 from tinyclap.data.degraded import DegradedClips
 from tinyclap.embeddings.zero_shot import predict
-from tinyclap.errors import TinyclapError
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.student import Student
 from tinyclap.runs.results import MODELS, ROBUSTNESS
-from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 
 CLEAN = "clean"
-NAMES = [entry.name for entry in fields(Degradation)]
-SHORT = {"snr": "snr_db", "level": "level_db", "reverb": "reverb_s", "clip": "clip_db"}
-STANDARD = {
-    "6 dB louder": Degradation(level_db=6.0),
-    "20 dB quieter": Degradation(level_db=-20.0),
-    "40 dB quieter": Degradation(level_db=-40.0),
-    "noise, 20 dB SNR": Degradation(snr_db=20.0),
-    "noise, 10 dB SNR": Degradation(snr_db=10.0),
-    "noise, 0 dB SNR": Degradation(snr_db=0.0),
-    "telephone band": Degradation(low_hz=300.0, high_hz=3400.0),
-    "cheap microphone": Degradation(low_hz=150.0, high_hz=6000.0),
-    "room, 0.3 s": Degradation(reverb_s=0.3),
-    "room, 1 s": Degradation(reverb_s=1.0),
-    "clipped by 12 dB": Degradation(clip_db=12.0),
-    "offset of 0.05": Degradation(dc=0.05),
-    "8 kHz": Degradation(rate=8000),
-    "mu-law": Degradation(codec="mulaw"),
-    "MP3": Degradation(codec="mp3"),
-    "Opus": Degradation(codec="opus"),
-    "Vorbis": Degradation(codec="vorbis"),
-    "20 dB quieter, noise, room": Degradation(level_db=-20.0, snr_db=10.0, reverb_s=0.5),
-}
-"""What `--degrade standard` measures."""
 
 
 @dataclass(frozen=True)
@@ -118,46 +94,3 @@ class RobustnessTask:
             )
             figures |= {"difference": difference, "difference_ci95": ci95}
         return figures
-
-
-def conditions_of(given: Sequence[str]) -> dict[str, Degradation]:
-    """Degradations as typed: `standard`, or settings like `snr=10,level=-30`, which together are one condition.
-
-    Raises:
-        TinyclapError: naming the setting that is wrong, and those that there are.
-    """
-    found: dict[str, Degradation] = {}
-    for text in given:
-        found |= STANDARD if text.strip() == "standard" else {text.strip(): _parsed(text)}
-    return found
-
-
-def _parsed(text: str) -> Degradation:
-    settings: dict[str, Any] = {}
-    for part in filter(None, map(str.strip, text.split(","))):
-        typed, _, value = part.partition("=")
-        name = SHORT.get(typed.strip(), typed.strip())
-        if name == "band":
-            settings["low_hz"], _, settings["high_hz"] = value.partition("-")
-        else:
-            settings[name] = value
-    unknown = [name for name in settings if name not in NAMES]
-    try:
-        if unknown or not settings:
-            raise ValueError(f"no setting called {', '.join(unknown)}" if unknown else "no setting")
-        values: dict[str, Any] = {name: _value(name, text) for name, text in settings.items()}
-        return Degradation(**values)
-    except ValueError as error:
-        known = ", ".join([*SHORT, "band=LOW-HIGH", "dc", "rate", "codec", "noise_slope", "seed"])
-        raise TinyclapError(
-            f"--degrade {text}: {error}; give `standard`, or settings such as snr=10,level=-30, of {known}"
-        ) from error
-
-
-def _value(name: str, text: str) -> str | int | float:
-    if name == "codec":
-        return text.strip()
-    try:
-        return int(text) if name in ("rate", "seed") else float(text)
-    except ValueError as error:
-        raise ValueError(f"{name} is {text.strip() or 'not given'}, expected a number") from error

@@ -14,8 +14,8 @@ from tinyclap.embeddings.zero_shot import prompts_for
 from tinyclap.evaluation.scores import compare
 from tinyclap.models.student import Student
 from tinyclap.runs.results import ZERO_SHOT
-from tinyclap.teachers.cache import class_vectors, teacher_clips
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 
 
 @dataclass(frozen=True)

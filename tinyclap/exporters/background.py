@@ -13,8 +13,8 @@ from tinyclap.embeddings.similarity import unit_rows
 from tinyclap.embeddings.zero_shot import prompts_for
 from tinyclap.runtime.background import Background
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.teachers.cache import teacher_texts
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.stored_embeddings import teacher_texts
 
 PER_CLASS, SEED = 7, 11
 LONGEST_S = 5.0

@@ -50,8 +50,8 @@ from tinyclap.runtime.ready_made import ASSETS, EVERYDAY, TENSORS, TRANSPOSED, W
 from tinyclap.runtime.safetensors_file import read_safetensors
 from tinyclap.runtime.torch_file import read_tensors
 from tinyclap.teachers import load_tagger_teacher
-from tinyclap.teachers.cache import class_vectors
 from tinyclap.teachers.options import TaggerOptions
+from tinyclap.teachers.stored_embeddings import class_vectors
 from tinyclap.teachers.tagger import TaggerTeacher
 
 NETWORK = "network."  # before the names of the checkpoint, in the exported graph

@@ -34,19 +34,19 @@ from tinyclap.runtime.bundle_contents import (
     INT8_GRAPH,
     LABEL_EMBEDDINGS,
     LABELS,
-    MANIFEST,
     README,
     STATIC_GRAPH,
     STATIC_INT8_GRAPH,
     TEST_VECTORS,
     TEXT_GRAPH,
     Manifest,
+    is_bundle,
     write_manifest,
 )
 from tinyclap.runtime.selftest import refuse_failed, selftest
 from tinyclap.runtime.session import open_session, run
-from tinyclap.teachers.cache import class_vectors, teacher_texts
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.stored_embeddings import class_vectors, teacher_texts
 
 SHIPPED_LABELS = ("dog", "rain")  # whose prompts are the text side's test inputs
 FASTER_BELOW = 0.9  # of float's time: INT8 is recommended only where it gains something
@@ -295,7 +295,7 @@ def refuse_taken(folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"{folder} is a file; choose another folder with --out DIR")
     if folder.is_dir() and any(folder.iterdir()):
-        if not (folder / MANIFEST).is_file():
+        if not is_bundle(folder):
             raise TinyclapError(f"{folder} is not empty and no bundle, so it is left alone; choose another with --out")
         if not overwrite:
             raise TinyclapError(f"{folder} holds a bundle; replace it with --overwrite, or choose another with --out")

@@ -20,9 +20,9 @@ from tinyclap.models.student_config import StudentConfig
 from tinyclap.strict_yaml.load import read_text
 from tinyclap.teachers import load_onnx_teacher, load_tagger_teacher, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
-from tinyclap.teachers.cache import teacher_texts
 from tinyclap.teachers.class_names import AUDIOSET_CLASSES
 from tinyclap.teachers.encoder import Encoder, Teacher
+from tinyclap.teachers.stored_embeddings import teacher_texts
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
 from tinyclap.training.options import DistillOptions
 

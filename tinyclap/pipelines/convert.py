@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def convert(source: str, target: Path, overrides: Sequence[str] = ()) -> str:
     write_run(student, Path(source).name, target, overrides)
     return (
         f"a student of tinyCLAP, {n_parameters(student):,} parameters, {student.embed_dim} dimensions\n"
-        f"next: tinyclap evaluate {target} --data esc50 --root ESC-50   (its teacher, 2.3 GB, is fetched once)"
+        f"next: tinyclap evaluate {shell_path(target)} --data esc50 --root ESC-50   "
+        "(its teacher, 2.3 GB, is fetched once)"
     )
 
 
@@ -147,7 +149,7 @@ def write_run(student: Student, name: str, folder: Path, overrides: Sequence[str
 def _tower(source: str, path: Path) -> str:
     if source.endswith(STUDENT):
         raise TinyclapError(
-            f"{source}: a student is exported by way of its run: `tinyclap convert {shell_path(path)} FOLDER`, then "
+            f"{source}: a student is exported by way of its run: `tinyclap convert {shlex.quote(source)} FOLDER`, then "
             "`tinyclap export FOLDER --onnx`"
         )
     from tinyclap.exporters.onnx.tower import export_tower
@@ -157,7 +159,7 @@ def _tower(source: str, path: Path) -> str:
     takes = f"{facts['window_s']:g} s at {facts['sample_rate']} Hz to {facts['embed_dim']} dimensions"
     return (
         f"the audio tower of {facts['name']}, {size}: {takes}, at most {facts['max_abs']:.1e} from torch\n"
-        f"next: tinyclap bench {path}"
+        f"next: tinyclap bench {shell_path(path)}"
     )
 
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tinyclap.choice.bundles import named_run
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.student_shape import StudentShape
 from tinyclap.reports.console.costs import DEFAULT_DIM, LONGEST_S, Counted
 from tinyclap.runs.folder import find_run
+from tinyclap.workspace.bundles import named_run
 
 
 def count_costs(source: str | None, duration_s: float | None = None, embed_dim: int | None = None) -> Counted:

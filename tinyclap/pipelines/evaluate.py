@@ -10,12 +10,13 @@ from tinyclap.common.arrays import read_array
 from tinyclap.common.files import refuse_pointer
 from tinyclap.common.machine import shell_path
 from tinyclap.config.data import Data, describe_data, one_or_more
+from tinyclap.config.degradations import conditions_of
 from tinyclap.config.evaluation_data import other_data
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.overlap import clips_in_training
 from tinyclap.errors import TinyclapError
-from tinyclap.evaluation.robustness import RobustnessTask, conditions_of
+from tinyclap.evaluation.robustness import RobustnessTask
 from tinyclap.evaluation.task import Task
 from tinyclap.pipelines.build import teacher_kind
 from tinyclap.pipelines.distilled_run import student_and_teacher

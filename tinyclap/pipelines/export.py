@@ -13,6 +13,7 @@ from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.write_bundle import Exporter, refuse_taken
 from tinyclap.pipelines.distilled_run import load_distilled_run
+from tinyclap.runs.folder import BUNDLE_FOLDER
 from tinyclap.runs.results import SWEEP, read_result
 from tinyclap.runtime.bundle_contents import Manifest
 
@@ -40,7 +41,7 @@ def export_run(
         TinyclapError: no finished distillation, or the folder is taken.
         GateError: the graphs do not compute what the student computes; nothing is written.
     """
-    folder = run / "bundle" if out is None else out
+    folder = run / BUNDLE_FOLDER if out is None else out
     refuse_odd_name(folder)
     refuse_taken(folder, overwrite)
     chosen = ExportOptions(labels=labels or (), **options)  # refuses what does not fit before anything is loaded

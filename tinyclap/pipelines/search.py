@@ -38,8 +38,8 @@ from tinyclap.runs.provenance import environment
 from tinyclap.scaling.design_space import enumerate_space, refuse_empty, space_around
 from tinyclap.scaling.options import ASKED, CHOSEN, FRONT, RESULT, STUDY, TRIALS, SearchOptions, asked, refuse_other
 from tinyclap.scaling.successive_halving import Report, Stopped, Trial, search
-from tinyclap.teachers.cache import teacher_clips
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.stored_embeddings import teacher_clips
 from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distillation_set import DistillationSet
 from tinyclap.training.sampling import clip_weights

@@ -4,7 +4,7 @@ import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from tinyclap.common import numbers
 from tinyclap.common.checks import is_count
@@ -18,7 +18,7 @@ from tinyclap.reports import pages
 from tinyclap.reports.console.search import conventions, drawn_costs, next_command, short
 from tinyclap.reports.plots.look import Plot
 from tinyclap.reports.plots.scatter import Axis, Point, Scatter, scatter_plot, write_scatter_plots
-from tinyclap.runs.contents import Amount, Cosine, Count, Positive
+from tinyclap.runs.contents import Search
 from tinyclap.runs.results import as_mapping, as_mappings
 from tinyclap.scaling.options import ASKED, CHOSEN, RESULT
 
@@ -38,49 +38,6 @@ OPTIONS = {
     "flash_bytes": "--max-flash",
     "latency_ms": "--max-latency",
 }
-
-
-class SearchTrial(TypedDict, total=False):
-    """A student that was trained briefly."""
-
-    centred_cosine: Cosine
-    epochs: Count
-    finished: bool
-    macs: Positive
-    parameters: Positive
-    ram_bytes: Positive
-    flash_bytes: Positive
-    latency_ms: Positive
-    student: dict[str, Any]
-
-
-class SearchBudget(TypedDict, total=False):
-    """What a student might cost at most."""
-
-    macs: Positive
-    parameters: Positive
-    ram_bytes: Positive
-    flash_bytes: Positive
-    latency_ms: Positive
-    precision: str
-    fused: bool
-    latency: dict[str, Any]
-
-
-class Search(TypedDict, total=False):
-    """search.json."""
-
-    budget: SearchBudget
-    trials: list[SearchTrial]
-    epochs: Amount
-    views: Count
-    seed: Count
-    recipe: str
-    environment: dict[str, Any]
-    data: str
-    students: Count
-    fitting: Count
-    held_out_clips: Count
 
 
 def is_search(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tinyclap.common.cache import LOCKS, cache_folder
+from tinyclap.common.cache_lock import LOCKS, cache_folder
 from tinyclap.common.files import only_one, read_json, refuse_odd_name, whole_folder, write_text
 from tinyclap.common.machine import shell_path
 from tinyclap.errors import TinyclapError
@@ -140,7 +140,7 @@ def find_run(folder: Path | None = None) -> Path:
     """
     if folder is not None:
         if not is_run(folder):
-            listed = ", ".join(map(str, _known())) or "none"
+            listed = ", ".join(map(str, known_runs())) or "none"
             raise TinyclapError(f"{folder} {NO_RUN}; known runs: {listed}")
         return folder
     runs = newest_first()
@@ -151,10 +151,11 @@ def find_run(folder: Path | None = None) -> Path:
 
 def newest_first() -> list[Path]:
     """The runs under `runs/`, the one begun last first; TinyclapError where one does not say when it began."""
-    return sorted(_known(), key=started, reverse=True)
+    return sorted(known_runs(), key=started, reverse=True)
 
 
-def _known() -> list[Path]:
+def known_runs() -> list[Path]:
+    """The runs under `runs/`, by name."""
     return [path.parent for path in sorted(RUNS.glob("*/recipe.yaml")) if is_run(path.parent)]
 
 

@@ -17,8 +17,8 @@ from tinyclap.runtime.bundle_contents import (
     BACKGROUND,
     GRAPHS,
     LABELS,
+    TEXT_FILES,
     TEXT_GRAPH,
-    TOKENIZER,
     Manifest,
     graph_to_run,
     kept_dims,
@@ -33,8 +33,6 @@ from tinyclap.runtime.live import answers
 from tinyclap.runtime.session import embeddings_of, open_session
 from tinyclap.runtime.sounds import Sound, one_or_many
 from tinyclap.runtime.text_encoder import TextEncoder
-
-TEXT_FILES = (TEXT_GRAPH, TOKENIZER)  # large, and not needed where a label table is
 
 
 class Bundle:

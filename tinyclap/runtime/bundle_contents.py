@@ -22,6 +22,7 @@ STATIC_GRAPH, STATIC_INT8_GRAPH = "audio_static.onnx", "audio_static_int8.onnx" 
 GRAPHS = {"float": FLOAT_GRAPH, "int8": INT8_GRAPH}  # that a bundle runs, by what one calls them
 LABELS, LABEL_EMBEDDINGS = "labels.json", "labels.npy"
 TEXT_GRAPH, TOKENIZER = "text.onnx", "tokenizer.json"
+TEXT_FILES = (TEXT_GRAPH, TOKENIZER)  # large, and not needed where a label table is
 METADATA_KEY = "tinyclap"  # of what a graph says of itself
 TEST_VECTORS, BACKGROUND = "test_vectors.npz", "background.npz"
 WHEEL_SUFFIX = ".whl"  # of tinyclap itself, where it comes with a bundle
@@ -209,6 +210,11 @@ def graph_to_run(folder: Path, manifest: Manifest, asked: str | None) -> str:
         there = ", ".join(key for key, file in GRAPHS.items() if file in manifest.graphs)
         raise TinyclapError(f"bundle {folder} has no {asked} graph, it has: {there}; export it with --int8")
     return name
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder is one, whole or not."""
+    return (folder / MANIFEST).is_file()
 
 
 def verify(folder: Path, manifest: Manifest, name: str, *, checksum: bool = True) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyclap.common.cache import use_cache
+from tinyclap.common.cache_lock import use_cache
 from tinyclap.common.download import download, part_of
 from tinyclap.common.files import cache_root, sha256_of
 from tinyclap.errors import TinyclapError

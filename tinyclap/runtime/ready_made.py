@@ -17,6 +17,7 @@ from tinyclap.runtime.bundle_contents import (
     TEXT_GRAPH,
     TOKENIZER,
     Manifest,
+    is_bundle,
     read_manifest,
 )
 from tinyclap.runtime.graph_weights import folded, int8_weights, with_weights
@@ -85,13 +86,13 @@ def place(name: str) -> Path:
 
 def existing() -> Path | None:
     """The first ready-made bundle that is there."""
-    return next((place(name) for name in READY_MADE if (place(name) / MANIFEST).is_file()), None)
+    return next((place(name) for name in READY_MADE if is_bundle(place(name))), None)
 
 
 def made_before(name: str, folder: Path | None = None) -> Path | None:
     """The folder of a ready-made bundle that is there and whole; None where there is nothing, or something else."""
     folder = folder or place(name)
-    if name not in READY_MADE or not (folder / MANIFEST).is_file():
+    if name not in READY_MADE or not is_bundle(folder):
         return None
     return folder if read_manifest(folder).name == name else None
 
@@ -117,7 +118,7 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
     refuse_odd_name(folder)
     if folder.exists() and not overwrite:
         raise TinyclapError(f"{folder} exists already; replace it with --overwrite, or name another folder with --out")
-    if folder.exists() and not (folder / MANIFEST).is_file():
+    if folder.exists() and not is_bundle(folder):
         raise TinyclapError(f"{folder} is no bundle, so it is left alone; name another folder with --out")
     file = given_or_fetched(made.weights, weights, "--weights", "give it with --weights FILE")
     tensors = folded(read_tensors(file))

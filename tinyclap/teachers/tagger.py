@@ -30,10 +30,10 @@ from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.errors import TinyclapError, listed
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.teachers.base import hash_weights
-from tinyclap.teachers.cache import remembered
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
 from tinyclap.teachers.options import Space, TaggerOptions
 from tinyclap.teachers.sentence_encoder import SentenceEncoder
+from tinyclap.teachers.stored_embeddings import remembered
 
 PROMPTS = ("{}", "the sound of {}")
 CALIBRATION_CLIPS, CALIBRATION_S = 120, 5.0

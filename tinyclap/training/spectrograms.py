@@ -13,7 +13,7 @@ import torch
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.windows import fit
-from tinyclap.common.cache import cache_folder
+from tinyclap.common.cache_lock import cache_folder
 from tinyclap.common.row_store import BLOCK_ROWS, RowStore, fill_stores
 from tinyclap.data.degradation import VERSION as DEGRADED
 from tinyclap.data.degradation import degrade, draw

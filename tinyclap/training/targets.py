@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tinyclap.common.cache import cache_folder
+from tinyclap.common.cache_lock import cache_folder
 from tinyclap.common.row_store import (
     BLOCK_ROWS,
     VERSION,

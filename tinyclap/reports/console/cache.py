@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tinyclap.cache.contents import KINDS, Entry
 from tinyclap.common.numbers import DASH, aligned, file_size
+from tinyclap.workspace.cache_contents import KINDS, Entry
 
 
 def as_object(root: Path, found: Sequence[Entry], kinds: Sequence[str], *, cleared: bool) -> str:

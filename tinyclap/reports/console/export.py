@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.machine import shell_path
-from tinyclap.common.numbers import file_size, percent, scaled
+from tinyclap.common.numbers import aligned, file_size, percent, scaled
 from tinyclap.errors import listed
 from tinyclap.runtime.bundle_contents import (
     INT8_GRAPH,
@@ -36,8 +36,7 @@ def as_table(folder: Path, manifest: Manifest) -> str:
     if TEXT_GRAPH in manifest.files:
         opset = str(manifest.text["opset"]) if manifest.text else ""
         rows.append((TEXT_GRAPH, file_size(manifest.files[TEXT_GRAPH]["size_bytes"]), "", opset, ""))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = aligned(rows)
     entries = [("input", manifest.input), ("parity", _parity(parity))]
     if INT8_GRAPH in manifest.graphs:
         entries += [("int8", _int8(manifest.graphs[INT8_GRAPH]))]

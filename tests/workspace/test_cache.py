@@ -12,8 +12,7 @@ import pytest
 
 from tests.support.commands import failure, invoke, run
 from tests.support.tiny_bundles import tiny_bundle
-from tinyclap.cache.clear import DAY_S
-from tinyclap.common.cache import cache_folder, cache_to_oneself, use_cache
+from tinyclap.common.cache_lock import cache_folder, cache_to_oneself, use_cache
 from tinyclap.common.files import cache_root
 from tinyclap.common.row_store import RowStore, fill_stores
 from tinyclap.data.decoded import decode
@@ -21,7 +20,8 @@ from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.published_weights import MINILM_TOKENIZER, PUBLISHED
 from tinyclap.runtime.ready_made import place
-from tinyclap.teachers.cache import remembered
+from tinyclap.teachers.stored_embeddings import remembered
+from tinyclap.workspace.clear_cache import DAY_S
 
 KEY = "0123456789abcdef" * 2
 
@@ -148,7 +148,8 @@ def test_what_is_not_tinyclaps_stays() -> None:
 def test_nothing_is_removed_while_another_process_uses_the_cache(use: str) -> None:
     before = fill()
     code = (
-        "from pathlib import Path; from tinyclap.common.cache import use_cache; from tinyclap.runs.folder import held\n"
+        "from pathlib import Path; from tinyclap.common.cache_lock import use_cache\n"
+        "from tinyclap.runs.folder import held\n"
         f"kept = {use}; print('ready', flush=True); input()"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -177,7 +178,7 @@ def test_a_cache_that_may_only_be_read_is_used(monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object) -> int:
         raise PermissionError
 
-    monkeypatch.setattr("tinyclap.common.cache._shared_lock", refuse)
+    monkeypatch.setattr("tinyclap.common.cache_lock._shared_lock", refuse)
     assert cache_folder("audio") == cache_root() / "audio"
 
 

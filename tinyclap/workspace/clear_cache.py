@@ -4,8 +4,8 @@ import shutil
 import time
 from collections.abc import Sequence
 
-from tinyclap.cache.contents import BUNDLES, KINDS, Entry, entries
-from tinyclap.common.cache import cache_to_oneself
+from tinyclap.common.cache_lock import cache_to_oneself
+from tinyclap.workspace.cache_contents import BUNDLES, KINDS, Entry, entries
 
 DAY_S = 86_400.0
 

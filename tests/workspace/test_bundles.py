@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from tests.support.commands import RATE, failure, invoke
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.bench.cold_start import ColdStart
-from tinyclap.choice.bundles import Found, named_bundle, named_run, newest_bundle, run_of
 from tinyclap.cli import app
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import ready_made
+from tinyclap.workspace.bundles import Found, named_bundle, named_run, newest_bundle, run_of
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tinyclap.common.arrays import read_array
-from tinyclap.common.cache import cache_folder, touch
+from tinyclap.common.cache_lock import cache_folder, touch
 from tinyclap.common.files import cached_folder, write_array
 from tinyclap.common.row_store import VERSION
 from tinyclap.data.clip_embeddings import Clips, clip_embeddings

@@ -34,7 +34,7 @@ def use_cache() -> None:
     if fcntl is None or root in _used:
         return
     _leave()
-    with suppress(PermissionError):  # a cache that may only be read cannot be cleared either
+    with suppress(OSError):  # a cache that may only be read, or has no locks, as on some network disks
         _used[root] = _shared_lock(root)
 
 

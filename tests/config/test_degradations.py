@@ -2,9 +2,9 @@
 
 import pytest
 
-from tinyclap.data.degradation import Degradation
+from tinyclap.config.degradations import conditions_of
+from tinyclap.data.degradation import STANDARD, Degradation
 from tinyclap.errors import TinyclapError
-from tinyclap.evaluation.robustness import STANDARD, conditions_of
 
 
 def test_settings_as_typed() -> None:

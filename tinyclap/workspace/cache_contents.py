@@ -3,7 +3,9 @@
 Only what tinyclap puts there is looked at, by its name; whatever else lies in the folder is not counted or removed.
 """
 
+import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +62,17 @@ def _paths(kind: str) -> Iterator[Path]:
 
 
 def _entry(kind: str, path: Path) -> Entry:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    facts = [file.stat() for file in files]
+    statuses = list(map(_status, [path, *path.rglob("*")]))
+    files = [status for status in statuses if status and stat.S_ISREG(status.st_mode)]
     # The folder is touched where it is used; a file's own times tell of what is only read, where the disk keeps them.
-    used = [path.stat().st_mtime, *(time for fact in facts for time in (fact.st_mtime, fact.st_atime))]
-    return Entry(kind, path, sum(fact.st_size for fact in facts), max(used))
+    folder = statuses[0]
+    used = [folder.st_mtime if folder else 0.0, *(time for file in files for time in (file.st_mtime, file.st_atime))]
+    return Entry(kind, path, sum(file.st_size for file in files), max(used))
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """None for what another process has just removed."""
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None

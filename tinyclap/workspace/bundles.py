@@ -7,9 +7,9 @@ from pathlib import Path
 from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import file_size
 from tinyclap.errors import TinyclapError
-from tinyclap.runs.folder import BUNDLE_FOLDER, RUNS, find_run, is_run, newest_first
+from tinyclap.runs.folder import BUNDLE_FOLDER, RUNS, find_run, is_run, known_runs, newest_first
 from tinyclap.runtime import ready_made
-from tinyclap.runtime.bundle_contents import MANIFEST
+from tinyclap.runtime.bundle_contents import MANIFEST, is_bundle
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,6 @@ class Found:
         if self.without is None:
             return f"bundle: {self.bundle}"
         return f"bundle: {self.bundle} (the newest run, {self.without}, has none{_remedy(self.without)})"
-
-
-def is_bundle(folder: Path) -> bool:
-    """Whether a folder is one, whole or not."""
-    return (folder / MANIFEST).is_file()
 
 
 def run_of(bundle: Path) -> Path | None:
@@ -104,5 +99,5 @@ def _of_no_kind(name: Path) -> str:
     what = f"{name} is a file; give the folder of a bundle" if name.exists() else f"there is no folder {name}"
     meant = [] if name.exists() else difflib.get_close_matches(str(name), ready_made.READY_MADE)
     hint = f"; did you mean the ready-made bundle {meant[0]}?" if meant else ""
-    runs = ", ".join(str(run) for run in newest_first() if is_bundle(run / BUNDLE_FOLDER)) or "none"
+    runs = ", ".join(str(run) for run in known_runs() if is_bundle(run / BUNDLE_FOLDER)) or "none"
     return f"{what}{hint or f'; runs with a bundle: {runs}'}"

@@ -1,1 +1,0 @@
-"""What lies in the cache, and how is it cleared?"""

@@ -1,1 +1,0 @@
-"""Which run or bundle is meant? What was named, or else the newest."""
