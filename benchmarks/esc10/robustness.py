@@ -51,31 +51,34 @@ def main() -> None:
     given = parser.parse_args()
     right: dict[str, dict[str, list[np.ndarray]]] = {}
     sources: list[str | None] = []
-    for fold in given.folds:
+    for done, fold in enumerate(given.folds, 1):
         found, recordings = one_fold(given, fold)
         sources += recordings
         for condition, models in found.items():
             for model, rows in models.items():
                 right.setdefault(condition, {}).setdefault(model, []).append(rows)
-    joined = {
-        condition: {model: np.concatenate(rows) for model, rows in models.items()}
-        for condition, models in right.items()
-    }
-    result = {
+        joined = {
+            condition: {model: np.concatenate(rows) for model, rows in models.items()}
+            for condition, models in right.items()
+        }
+        rows = rows_of(joined, recording_ids(sources, len(sources)))
+        write_json(RESULT, described(given, given.folds[:done]) | {"n_clips": len(sources), "rows": rows})
+    for row in rows:
+        figures = "   ".join(f"{model} {100 * row[model]['accuracy']:.1f}" for model in ("teacher", *given.arms))
+        sys.stdout.write(f"{row['condition']:28} {figures}\n")
+
+
+def described(given: Any, folds: Sequence[int]) -> dict[str, Any]:
+    """How the results were made."""
+    return {
         "command": "python -m benchmarks.esc10.robustness --root ESC-50",
         "environment": environment(seed=0),
-        "folds": given.folds,
+        "folds": list(folds),
         "seeds": given.seeds,
         "epochs": given.epochs,
         "views": given.views,
-        "n_clips": len(sources),
         "conditions": {name: how.in_words() for name, how in STANDARD.items()},
-        "rows": rows_of(joined, recording_ids(sources, len(sources))),
     }
-    write_json(RESULT, result)
-    for row in result["rows"]:
-        figures = "   ".join(f"{model} {100 * row[model]['accuracy']:.1f}" for model in ("teacher", *given.arms))
-        sys.stdout.write(f"{row['condition']:28} {figures}\n")
 
 
 def one_fold(given: Any, fold: int) -> tuple[dict[str, dict[str, np.ndarray]], list[str | None]]:

@@ -18,9 +18,9 @@ from tinyclap.reports import pages
 from tinyclap.reports.console.search import conventions, drawn_costs, next_command, short
 from tinyclap.reports.plots.look import Plot
 from tinyclap.reports.plots.scatter import Axis, Point, Scatter, scatter_plot, write_scatter_plots
-from tinyclap.runs.contents import Search
 from tinyclap.runs.results import as_mapping, as_mappings
 from tinyclap.scaling.options import ASKED, CHOSEN, RESULT
+from tinyclap.scaling.search_file import Search
 
 COLUMNS = {
     "macs": "MACs",
