@@ -61,9 +61,9 @@ def main() -> None:
             condition: {model: np.concatenate(rows) for model, rows in models.items()}
             for condition, models in right.items()
         }
-        rows = rows_of(joined, recording_ids(sources, len(sources)))
-        write_json(RESULT, described(given, given.folds[:done]) | {"n_clips": len(sources), "rows": rows})
-    for row in rows:
+        result = rows_of(joined, recording_ids(sources, len(sources)))
+        write_json(RESULT, described(given, given.folds[:done]) | {"n_clips": len(sources), "rows": result})
+    for row in result:
         figures = "   ".join(f"{model} {100 * row[model]['accuracy']:.1f}" for model in ("teacher", *given.arms))
         sys.stdout.write(f"{row['condition']:28} {figures}\n")
 
