@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.support.tiny import small_recipe, tiny_clap
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import build_dataset, views
+from tinyclap.data.degradation import degrade, draw
 from tinyclap.models.student import Student
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
 
@@ -59,3 +61,20 @@ def test_what_is_kept_together_is_what_is_kept_apart(tmp_path: Path, monkeypatch
     np.testing.assert_array_equal(together.targets.embeddings, apart.targets.embeddings)
     rows = [(3, 1), (0, 0)]
     np.testing.assert_allclose(together.inputs.batch(rows), apart.inputs.batch(rows), atol=0.005 + 1e-4)
+
+
+@pytest.mark.parametrize("rate", [48_000, 8_000])
+def test_the_student_alone_gets_its_views_degraded(tmp_path: Path, rate: int) -> None:
+    plain = learn(tmp_path, rate)
+    degraded = learn(tmp_path, rate, "views.student={share: 1.0, each: 1.0, reverb_s: [0.2, 0.3]}")
+    np.testing.assert_array_equal(plain.targets.embeddings, degraded.targets.embeddings)
+    assert degraded.targets.teacher_forwards == 0, "its embeddings are those of the plain views"
+    inputs, rows = degraded.inputs, [(3, 1), (0, 0)]
+    spec = inputs.views.spec
+    assert spec.student is not None
+    waveforms = [
+        degrade(inputs.views.waveform(index, k), rate, draw(spec.student, spec.seed, index, k)) for index, k in rows
+    ]
+    expected = inputs.frontend(torch.from_numpy(np.stack(waveforms)))
+    torch.testing.assert_close(inputs.batch(rows), expected, atol=0.005 + 1e-3, rtol=0)
+    assert (inputs.batch(rows) - plain.inputs.batch(rows)).abs().mean() > 1
