@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyclap.audio import windows
+from tinyclap.audio.level import weight
 from tinyclap.errors import TinyclapError
-from tinyclap.models.long_audio import embed_long, repeat_pad
+from tinyclap.models.long_audio import _weights, embed_long, repeat_pad
 
 WINDOW = 10
 MATRIX = torch.randn(WINDOW, 6, generator=torch.Generator().manual_seed(1))
@@ -34,7 +35,9 @@ def reference(waveform: Tensor) -> Tensor:
         return encode(torch.stack([waveform[i % len(waveform)] for i in range(WINDOW)])[None])[0]
     starts = [*range(0, len(waveform) - WINDOW, WINDOW), len(waveform) - WINDOW]
     windows = [waveform[start : start + WINDOW] for start in starts]
-    total = sum((window.square().mean().sqrt() + 1e-6) * encode(window[None])[0] for window in windows)
+    total = sum(
+        ((window - window.mean()).square().mean().sqrt() + 1e-6) * encode(window[None])[0] for window in windows
+    )
     assert isinstance(total, Tensor)
     return total / total.norm()
 
@@ -104,6 +107,22 @@ def test_silence_says_nothing() -> None:
     torch.testing.assert_close(embed(with_silence), embed(sound), atol=1e-4, rtol=0)
 
 
+def test_an_offset_says_nothing() -> None:
+    sound = torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(3))
+    with_offset = F.pad(0.01 * sound, (0, 5 * WINDOW), value=0.5)
+    torch.testing.assert_close(embed(with_offset), embed(0.01 * sound), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+def test_torch_weighs_as_numpy(offset: float) -> None:
+    loudness = torch.tensor([1e-7, 1e-4, 0.01, 0.3]).repeat_interleave(WINDOW)
+    sound = offset + loudness * torch.randn(4 * WINDOW, generator=torch.Generator().manual_seed(4))
+    starts = [(0, start) for start in range(0, 4 * WINDOW, WINDOW)]
+    levels = [weight(part.numpy()) for part in sound.split(WINDOW)]
+    ours = _weights(sound[None], [4 * WINDOW], starts, WINDOW)
+    np.testing.assert_allclose(ours.numpy(), np.array(levels) / max(levels), rtol=1e-6)
+
+
 def test_a_sound_that_is_silent_throughout_has_an_embedding() -> None:
     torch.testing.assert_close(embed(torch.zeros(1, 3 * WINDOW)), encode(torch.zeros(1, WINDOW)))
 
@@ -130,5 +149,5 @@ class TestStreams:
         blocks = [np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)]
         [heard] = windows.at_rate(blocks, 16_000, 16_000, channel=2)
         assert heard.tolist() == pytest.approx([0.2, 0.4])
-        with pytest.raises(TinyclapError, match="channel is 3; it has 2 channels, counted from 1"):
+        with pytest.raises(TinyclapError, match="stream: channel is 3; it has 2 channels, counted from 1"):
             list(windows.at_rate(blocks, 16_000, 16_000, channel=3))

@@ -2,7 +2,7 @@
 
 A sound longer than a window is cut into windows, one after the other or every `hop` samples, the last one aligned to
 the end; a shorter one is repeated as a whole and cut. Every window is float32 (window,) at the encoder's rate; `window`
-and `hop` are in samples. In the mean of their embeddings windows weigh as their `level`: silence says nothing.
+and `hop` are in samples. In the mean of their embeddings each weighs as `level.weight` says: silence, nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,6 @@ from tinyclap.common.checks import is_number
 from tinyclap.errors import TinyclapError
 
 STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
-FAINTEST = 1e-6
 
 
 def of_array(waveform: np.ndarray, window: int, hop: int | None = None) -> Iterator[np.ndarray]:
@@ -65,15 +64,6 @@ def read_chunks(
         yield read(length + overlap)
         start, left = start + length, left - length
     yield read(None)
-
-
-def level(window: np.ndarray) -> float:
-    """What a window (n,) weighs in the mean of a sound's embeddings: the root of its mean square, and a little more.
-
-    Two seconds in a second of sound and a second of silence so get the embedding of the sound (the little, -120 dB of
-    full scale, is for sounds that are silent throughout).
-    """
-    return float(np.sqrt(np.mean(np.square(window, dtype=np.float64)))) + FAINTEST
 
 
 def mono(samples: np.ndarray, rate: float, sample_rate: int) -> np.ndarray:
@@ -131,6 +121,9 @@ def at_rate(
         if len(np.atleast_2d(floats)) == 1:  # a single row is of samples, not of channels
             floats = floats.reshape(-1)
         frames = floats.reshape(len(floats), -1)
+        reason = None if channel is None else channels.missing(channel, frames.shape[1])
+        if reason:
+            raise TinyclapError(f"stream: {reason}")
         if channel is None:
             channel = channels.louder_of_opposite(frames)
         samples = channels.mixed(frames, channel)
@@ -151,7 +144,7 @@ def _floats(samples: np.ndarray, rate: float, what: str) -> np.ndarray:
     kind = samples.dtype if isinstance(samples, np.ndarray) else type(samples).__name__
     if not isinstance(samples, np.ndarray) or not np.issubdtype(samples.dtype, np.floating):
         raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]: divide int16 by 32768")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         floats = samples.astype(np.float32, copy=False)
     wrong = checks.wrong_samples(floats, rate)
     if wrong:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
+from tinyclap.embeddings.similarity import unit
 from tinyclap.embeddings.zero_shot import as_typed, class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.background import Background, read_background
@@ -30,7 +31,7 @@ from tinyclap.runtime.hearing import Heard, HowToHear, hear, refuse_hop, timed_e
 from tinyclap.runtime.judge import Answer, Judge
 from tinyclap.runtime.labels import LabelTable, read_table
 from tinyclap.runtime.live import answers
-from tinyclap.runtime.session import embeddings_of, open_session
+from tinyclap.runtime.session import embeddings_of, metadata_of, open_session
 from tinyclap.runtime.sounds import Sound, one_or_many
 from tinyclap.runtime.text_encoder import TextEncoder
 
@@ -91,7 +92,7 @@ class Bundle:
             threads=threads,
             width=manifest.embed_dim,
         )
-        refuse_other_graph(folder / name, session.get_modelmeta().custom_metadata_map, manifest)
+        refuse_other_graph(folder / name, metadata_of(folder / name, session), manifest)
         return cls(folder, manifest, name, session, threads or 1, kept_dims(folder, manifest, dim))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -123,8 +124,8 @@ class Bundle:
     ) -> np.ndarray:
         """Embed sounds of any length.
 
-        Long ones are cut into windows whose embeddings are averaged, each weighing as its level (root of the mean
-        square), so that silence weighs nothing; short ones are repeated. Every window is encoded on its own, so a sound
+        Long ones are cut into windows whose embeddings are averaged, each weighing as its level (`audio.level`),
+        so that silence weighs nothing; short ones are repeated. Every window is encoded on its own, so a sound
         always gets the same embedding. Long files are read piece by piece.
 
         Args:
@@ -307,8 +308,7 @@ class Bundle:
         """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""
         if self.embed_dim == self.manifest.embed_dim:
             return embeddings
-        kept = embeddings[:, : self.embed_dim]
-        return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
+        return unit(embeddings[:, : self.embed_dim])
 
 
 def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int) -> Bundle:

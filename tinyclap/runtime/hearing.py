@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
-from tinyclap.audio.level import LOWEST_DBFS, level_dbfs
+from tinyclap.audio.level import LOWEST_DBFS, level_dbfs, weight
 from tinyclap.audio.timed_windows import timed
-from tinyclap.audio.windows import level, mono, of_array, of_file
+from tinyclap.audio.windows import mono, of_array, of_file
 from tinyclap.common.checks import is_number
 from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
@@ -36,9 +36,9 @@ def hear(bundle: "Bundle", sound: Sound, **how: Unpack[HowToHear]) -> Heard:
     """What `Bundle.hear` gives."""
     total, loudest = np.zeros(bundle.embed_dim), LOWEST_DBFS
     for window in _windows(bundle, sound, **how):
-        total += level(window) * bundle.encode(window[None])[0]
+        total += weight(window) * bundle.encode(window[None])[0]
         loudest = max(loudest, level_dbfs(window))
-    return Heard(unit(total), loudest)
+    return Heard(unit(total).astype(np.float32), loudest)
 
 
 def timed_embeddings(

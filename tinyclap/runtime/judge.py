@@ -21,6 +21,8 @@ DEFAULT_THRESHOLD = 0.95  # where nothing else is asked for: a label alone has n
 class Answer(list[Prediction]):
     """The labels that fit a sound, best first: none for silence.
 
+    With a threshold the best is the one of the highest score, otherwise the one of the highest cosine.
+
     Attributes:
         outcome: "label"; "unknown" where no label reaches the threshold, those named being the nearest; "silence".
         level_dbfs: of the sound's loudest window, see `audio.level`.
@@ -63,7 +65,8 @@ class Judge:
         logit_scale: the factor between cosine similarity and logits.
         background: what unrelated sounds look like; None where nobody measured it.
         top_k: labels in an answer, at most.
-        threshold: score that a label must reach; None for no such demand, or DEFAULT_THRESHOLD of a label alone.
+        threshold: score that a label must reach; None for no demand, but DEFAULT_THRESHOLD where a label
+            is judged alone.
         silence_dbfs: sounds of a lower level are silence.
         multi_label: judge each label on its own, and give those alone that reach the threshold.
 
@@ -106,7 +109,7 @@ class Judge:
             return self.silence(level_dbfs)
         cosines = self.table.cosines(embedding)
         scores = self._scores(cosines)
-        order = np.argsort(-(cosines - self._usual if self.multi_label else cosines), kind="stable")
+        order = np.argsort(-(cosines - self._usual if self._least else cosines), kind="stable")
         chosen = [row for row in order if not self.multi_label or scores[row] >= self._least][: self.top_k]
         probabilities = self._probabilities(cosines)
         known = bool(chosen) and scores[chosen[0]] >= self._least

@@ -82,7 +82,7 @@ class _Smoothed:
         new = self._bundle.encode(window[None])[0].astype(np.float64)
         past = new if self._past is None else self._past
         self._past = self._smoothing * past + (1 - self._smoothing) * new
-        return unit(self._past)
+        return unit(self._past).astype(np.float32)
 
     def forget(self) -> None:
         """Begin anew."""
