@@ -127,15 +127,24 @@ def test_a_sound_that_is_silent_throughout_has_an_embedding() -> None:
     torch.testing.assert_close(embed(torch.zeros(1, 3 * WINDOW)), encode(torch.zeros(1, WINDOW)))
 
 
-@pytest.mark.parametrize(("length", "hop"), [(5, 3), (10, 3), (11, 3), (35, 3), (35, 10), (40, 7)])
-def test_windows_may_overlap(length: int, hop: int) -> None:
-    waveform = np.arange(length, dtype=np.float32)
-    found = [window.tolist() for window in windows.of_array(waveform, WINDOW, hop)]
-    starts = list(range(0, max(length - WINDOW, 0) + 1, hop))
-    if length > WINDOW and starts[-1] != length - WINDOW:
-        starts.append(length - WINDOW)
-    expected = [np.resize(waveform[start : start + WINDOW], WINDOW).tolist() for start in starts]
-    assert found == expected
+@pytest.mark.parametrize("length", [1, 3, 9, 10, 11, 20, 37, 100])
+@pytest.mark.parametrize("hop", [1, 4, 10, 13, 30])
+@pytest.mark.parametrize("piece", [1, 7, 10, 64])
+def test_windows_every_hop_and_at_the_end(length: int, hop: int, piece: int) -> None:
+    sound, window = np.arange(length, dtype=np.float32), 10
+    found = list(windows.timed((sound[at : at + piece] for at in range(0, length, piece)), window, hop))
+    starts = [start for start in range(0, length, hop) if start + window <= length]
+    if not starts or starts[-1] + window < length:
+        starts.append(max(0, length - window))
+    assert [(start, end) for start, end, _ in found] == [(start, min(start + window, length)) for start in starts]
+    for start, _, samples in found:
+        np.testing.assert_array_equal(samples, windows.fit(sound[start:], window))
+
+
+@pytest.mark.parametrize("length", [1, 10, 15, 30, 31])
+def test_without_overlap_windows_are_those_of_torch(length: int) -> None:
+    starts = [start for start, _, _ in windows.timed([np.zeros(length, np.float32)], 10, 10)]
+    assert starts == windows.window_starts(length, 10)
 
 
 class TestStreams:

@@ -122,7 +122,7 @@ class _Source:
 
 
 def _blocks(source: _Source, form: SampleFormat, length: int | None, name: str) -> Iterator[np.ndarray]:
-    rest, left, heard = b"", length, False
+    rest, left, any_sound = b"", length, False
     while left is None or left > 0:
         piece = source.some(MOST_BYTES if left is None else left)
         if not piece:
@@ -132,9 +132,9 @@ def _blocks(source: _Source, form: SampleFormat, length: int | None, name: str) 
         whole = len(content) // form.frame_bytes * form.frame_bytes
         rest = content[whole:]
         if whole:
-            heard = True
+            any_sound = True
             yield form.decoded(content[:whole])
-    if not heard:
+    if not any_sound:
         raise AudioError(name, "ends before any sound")
 
 

@@ -27,7 +27,7 @@ from tinyclap.runtime.bundle_contents import (
     refuse_other_graph,
     verify,
 )
-from tinyclap.runtime.hearing import Heard, HowToHear, hear, refuse_hop, timed_embeddings
+from tinyclap.runtime.embed_sound import EmbeddedSound, EmbedOptions, embed_sound, hop_samples, timed_embeddings
 from tinyclap.runtime.judge import Answer, Judge
 from tinyclap.runtime.labels import LabelTable, read_table
 from tinyclap.runtime.live import answers
@@ -141,14 +141,14 @@ class Bundle:
             AudioError: a file that cannot be used.
             TinyclapError: an array that cannot be used, or one without a sample rate; a hop out of range.
         """
-        how: HowToHear = {"sample_rate": sample_rate, "hop_s": hop_s, "channel": channel}
-        refuse_hop(self, hop_s)
-        embeddings = [self.hear(sound, **how).embedding for sound in one_or_many(sounds)]
+        hop_samples(self, hop_s, at_most_window=True)
+        options: EmbedOptions = {"sample_rate": sample_rate, "hop_s": hop_s, "channel": channel}
+        embeddings = [self.embed_with_level(sound, **options).embedding for sound in one_or_many(sounds)]
         return np.stack(embeddings) if embeddings else np.empty((0, self.embed_dim), np.float32)
 
-    def hear(self, sound: Sound, **how: Unpack[HowToHear]) -> Heard:
+    def embed_with_level(self, sound: Sound, **options: Unpack[EmbedOptions]) -> EmbeddedSound:
         """Embed one sound, as `embed` does, and measure its level."""
-        return hear(self, sound, **how)
+        return embed_sound(self, sound, **options)
 
     def classify(
         self,
@@ -159,7 +159,7 @@ class Bundle:
         threshold: float | None = None,
         silence_dbfs: float = SILENCE_BELOW_DBFS,
         multi_label: bool = False,
-        **how: Unpack[HowToHear],
+        **options: Unpack[EmbedOptions],
     ) -> list[Answer]:
         """The labels that fit each sound best, best first; `answer.outcome` is "label", "unknown" or "silence".
 
@@ -167,17 +167,18 @@ class Bundle:
             sounds: as for `embed`.
             labels: None for the bundle's own table.
             top_k: labels per sound, at most.
-            threshold: score that a label must reach, a share of other sounds that fit less well; a label alone 0.95.
+            threshold: score that a label must reach, a share of other sounds that fit less well. None for no
+                demand, but 0.95 where a label is judged alone: a single one, or with `multi_label`.
             silence_dbfs: sounds of a lower level are silence.
             multi_label: judge each label on its own, and give those alone that reach the threshold.
-            **how: sample_rate, hop_s and channel, as for `embed`.
+            **options: sample_rate, hop_s and channel, as for `embed`.
 
         Raises:
             TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side,
                 settings out of range, and a threshold for a bundle that was made without background sounds.
         """
         judge = self.judge(labels, top_k=top_k, threshold=threshold, silence_dbfs=silence_dbfs, multi_label=multi_label)
-        return [judge(*self.hear(sound, **how)) for sound in one_or_many(sounds)]
+        return [judge(*self.embed_with_level(sound, **options)) for sound in one_or_many(sounds)]
 
     def judge(self, labels: Sequence[str] | None = None, **settings: Any) -> Judge:
         """What makes answers of embeddings; `settings` and errors as for `classify`."""

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
-from tinyclap.common.checks import is_count, is_number
+from tinyclap.common.checks import is_count, is_number, plain
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.background import Background
 from tinyclap.runtime.labels import LabelTable, Prediction
@@ -83,12 +83,12 @@ class Judge:
     multi_label: bool = False
 
     def __post_init__(self) -> None:
-        if not is_count(_plain(self.top_k)):
+        if not is_count(plain(self.top_k)):
             raise TinyclapError(f"top_k is {self.top_k}: it must be 1 or more")
-        quiet = is_number(_plain(self.silence_dbfs)) and self.silence_dbfs <= 0
+        quiet = is_number(plain(self.silence_dbfs)) and self.silence_dbfs <= 0
         if not quiet and self.silence_dbfs != -math.inf:
             raise TinyclapError(f"silence_dbfs is {self.silence_dbfs}: it must be 0 or less, in dB of full scale")
-        if self.threshold is not None and not (is_number(_plain(self.threshold)) and 0 < self.threshold < 1):
+        if self.threshold is not None and not (is_number(plain(self.threshold)) and 0 < self.threshold < 1):
             raise TinyclapError(f"threshold is {self.threshold}: it must lie between 0 and 1, a share of other sounds")
         if self.background is None:
             if self.threshold is not None or self.multi_label:
@@ -170,11 +170,6 @@ class Judge:
         rival = 0.0 if self.background is None else self.background.excess_at(self._least)
         against = self.logit_scale * np.stack([cosines - self._usual, np.full(len(cosines), rival)])
         return softmax(against)[0]
-
-
-def _plain(value: object) -> object:
-    """A number of numpy's as Python's."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
