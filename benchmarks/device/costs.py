@@ -34,14 +34,14 @@ def main() -> None:
     other_parameters, other_macs, errors = [], [], []
     for seed in range(given.students):
         config = drawn(seed)
-        student, told = Student(config).eval(), macs_ram_flash.student_costs(config)
+        student, formula = Student(config).eval(), macs_ram_flash.student_costs(config)
         logmel = torch.zeros(1, 1, config.frontend.n_frames(config.window_samples), config.frontend.n_mels)
-        if told.parameters != traced_costs.n_parameters(student):
+        if formula.parameters != traced_costs.n_parameters(student):
             other_parameters.append(seed)
-        if told.macs != traced_costs.count_macs(student, student.encode, logmel):
+        if formula.macs != traced_costs.count_macs(student, student.encode, logmel):
             other_macs.append(seed)
         traced = traced_costs.count_activations(student, student.encode, logmel)
-        errors.append(abs(max(layer.live for layer in told.layers) / traced - 1))
+        errors.append(abs(max(layer.live for layer in formula.layers) / traced - 1))
     result = {
         "command": f"python -m benchmarks.device.costs --students {given.students}",
         "environment": environment(seed=0),

@@ -104,8 +104,8 @@ def main() -> None:
     torch.set_num_threads(1)
     results = {name: compare(config, rounds) for name, config in STUDENTS.items()}
     command = f"python -m benchmarks.device.onnx_frontend --rounds {rounds}"
-    told = {"command": command, "environment": environment(seed=0), "splits": SPLITS, "fold": FOLD}
-    write_json(RESULT, {**told, "students": results})
+    header = {"command": command, "environment": environment(seed=0), "splits": SPLITS, "fold": FOLD}
+    write_json(RESULT, {**header, "students": results})
     sys.stdout.write(RESULT.read_text(encoding="utf-8"))
 
 

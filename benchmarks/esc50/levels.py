@@ -18,8 +18,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from tinyclap.audio.level import weight
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
-from tinyclap.audio.windows import level, of_array
+from tinyclap.audio.windows import timed
 from tinyclap.common.files import read_json, write_json
 from tinyclap.data.published.esc50 import esc50
 from tinyclap.embeddings.zero_shot import predict
@@ -100,7 +101,7 @@ def raising(teacher: TaggerTeacher, raise_to_dbfs: float | None) -> Embed:
 
 def _weighed(embed: Embed, sound: np.ndarray, window: int, power: float) -> np.ndarray:
     """The mean over windows of so many samples, each weighing as its level to the power."""
-    total = sum(level(part) ** power * embed(part) for part in of_array(sound, window))
+    total = sum(weight(part) ** power * embed(part) for _, _, part in timed([sound], window, window))
     return cast(np.ndarray, total / np.linalg.norm(total))
 
 

@@ -142,8 +142,8 @@ def _thresholds(
     for n_labels in LABELS:
         judged = {name: _judged(table, background, clips, pool, n_labels) for name, clips in sets.items()}
         for threshold in THRESHOLDS:
-            told = {name: _at(scores, threshold) for name, scores in judged.items()}
-            rows.append({"labels": n_labels, "threshold": threshold, **told})
+            shares = {name: _at(scores, threshold) for name, scores in judged.items()}
+            rows.append({"labels": n_labels, "threshold": threshold, **shares})
     return rows
 
 

@@ -50,12 +50,12 @@ SHOWN = (0.9, 0.95, 0.99)
 def unknown(found: dict[str, Any]) -> str:
     """What the everyday bundle does with sounds that are none of its labels."""
     rows = "\n".join(
-        f"| {row['labels']} | {row['threshold']:g} | {percent(told['missed'])} | {percent(told['confused'])} | "
-        f"{percent(told['false_alarms'])}, {told['false_alarms_per_hour']:.0f} | "
-        f"{percent(told['false_alarms_pool'])}, {told['false_alarms_pool_per_hour']:.0f} |"
+        f"| {row['labels']} | {row['threshold']:g} | {percent(shares['missed'])} | {percent(shares['confused'])} | "
+        f"{percent(shares['false_alarms'])}, {shares['false_alarms_per_hour']:.0f} | "
+        f"{percent(shares['false_alarms_pool'])}, {shares['false_alarms_pool_per_hour']:.0f} |"
         for row in found["thresholds"]
         if row["threshold"] in SHOWN
-        for told in [row["reported_on"]]
+        for shares in [row["reported_on"]]
     )
     areas = {
         (rule["rule"], rule["labels"]): f"{rule['area']:.3f}" for rule in found["rules"] if rule["labels"] in (1, 10)
@@ -65,7 +65,7 @@ def unknown(found: dict[str, Any]) -> str:
     clips = found["clips"]
     return f"""Some classes of ESC-50 are the labels of the everyday bundle; clips of the other classes and
 {clips["pool"]} windows of other sounds (games, speech, phones, instruments; some of them are of the labels) must be
-unknown (`esc50/unknown`; fold 5, {clips["reported_on"]} clips). False alarms are told as a share and per hour, with a
+unknown (`esc50/unknown`; fold 5, {clips["reported_on"]} clips). False alarms are given as a share and per hour, with a
 decision every 5 s. A threshold of 0.95 allows 5 %:
 
 | labels | threshold | missed | given another label | false alarms: other classes | other sounds |

@@ -12,10 +12,10 @@ def towers(result: dict[str, Any]) -> str:
     lines = []
     for key, model in models.items():
         name = f"**{model['name']}**" if key.startswith("ours") else model["name"]
-        heard = f"{percent(model['accuracy'])} on ESC-10" if model.get("accuracy") else model["published"] or ""
+        measured = f"{percent(model['accuracy'])} on ESC-10" if model.get("accuracy") else model["published"] or ""
         lines.append(
             f"| {name} | {scaled(model['parameters'])} | {scaled(model['macs_per_s'])} | {model['clip_ms']:.1f} "
-            f"| {file_size(model['file_bytes'])} | {heard} |"
+            f"| {file_size(model['file_bytes'])} | {measured} |"
         )
     faster, fewer = laion["clip_ms"] / ours["clip_ms"], laion["clip_macs"] / ours["clip_macs"]
     smaller = laion["file_bytes"] / small["file_bytes"]
@@ -55,10 +55,10 @@ def trainings(baselines: dict[str, Any], throughput: dict[str, Any], growth: dic
     lines = []
     for name, arm in arms.items():
         gain = gains.get(name)
-        told = points(gain["accuracy"], gain["accuracy_ci95"]) if gain else ""
+        difference = points(gain["accuracy"], gain["accuracy_ci95"]) if gain else ""
         close = decimal(arm["centred_cosine"]) if "centred_cosine" in arm else ""
         accuracy = f"{percent(arm['accuracy'])} {percent_interval(arm['accuracy_ci95'])}"
-        lines.append(f"| {name} | {given[name]} | {accuracy} | {told} | {close} |")
+        lines.append(f"| {name} | {given[name]} | {accuracy} | {difference} | {close} |")
     first, last = growth["rows"][0], growth["rows"][-1]
     fast, published = (throughput["students"][name] for name in ("ours", "published"))
     return "\n".join(

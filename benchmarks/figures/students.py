@@ -106,11 +106,13 @@ def pruned(result: dict[str, Any], codes: dict[str, Any]) -> str:
 def boards(search: dict[str, Any], board: dict[str, Any], costs: dict[str, Any], latency: dict[str, Any]) -> str:
     """What the search gains, and what a student for a board keeps."""
     lines = []
-    for name, told in search["differences"].items():
-        searched, by_lot = (decimal(told[f"{arm} centred_cosine"]) for arm in ("searched", "by lot"))
-        low, high = told["centred_cosine_ci95"]
-        gain = f"+{told['centred_cosine']:.3f} [{low:+.3f}, {high:+.3f}]"
-        lines.append(f"| {name} | {searched} | {by_lot} | {gain} | {points(told['accuracy'], told['accuracy_ci95'])} |")
+    for name, change in search["differences"].items():
+        searched, by_lot = (decimal(change[f"{arm} centred_cosine"]) for arm in ("searched", "by lot"))
+        low, high = change["centred_cosine_ci95"]
+        gain = f"+{change['centred_cosine']:.3f} [{low:+.3f}, {high:+.3f}]"
+        lines.append(
+            f"| {name} | {searched} | {by_lot} | {gain} | {points(change['accuracy'], change['accuracy_ci95'])} |"
+        )
     flash, ram = (binary_size(board["costs"][f"{name}_bytes"]) for name in ("flash", "ram"))
     counted, taken = costs["enumeration"], latency["held_out"]["median_relative_error"]
     return "\n".join(

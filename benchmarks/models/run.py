@@ -102,7 +102,7 @@ def baseline_graphs(work: Path) -> dict[str, Path]:
 
 
 def row(key: str, model: dict[str, Any]) -> dict[str, Any]:
-    """What is told of one graph: what it is, what it takes for its own window and for a clip of 5 s."""
+    """One graph: what it is, what it takes for its own window and for a clip of 5 s."""
     baseline = BASELINES.get(key)
     window_s = model["window_s"]
     hop_s = baseline.hop_s if baseline and baseline.hop_s else window_s
@@ -135,7 +135,7 @@ def measured() -> dict[str, dict[str, Any]]:
 
 
 def as_csv(models: dict[str, dict[str, Any]]) -> str:
-    rows = [{"model": key, **told} for key, told in models.items()]
+    rows = [{"model": key, **facts} for key, facts in models.items()]
     columns = list(dict.fromkeys(key for one in rows for key in one))
     with io.StringIO(newline="") as table:
         writer = csv.DictWriter(table, columns, lineterminator="\n")

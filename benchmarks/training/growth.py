@@ -55,8 +55,8 @@ def in_its_own_process(size: int) -> dict[str, Any]:
         command = [sys.executable, "-m", "benchmarks.training.growth", "--one", str(size)]
         surroundings = {**os.environ, "TINYCLAP_CACHE": cache}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=surroundings)
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
+        measured: dict[str, Any] = json.loads(done.stdout)
+        return measured
 
 
 def measured(size: int) -> dict[str, Any]:

@@ -63,14 +63,14 @@ def measured(work: str, threads: int, policy: str, seconds: float, *, busy: bool
     try:
         own = {**os.environ, WAIT_POLICY: policy, "OMP_NUM_THREADS": str(threads)}
         command = [sys.executable, "-m", "benchmarks.training.neighbour", "--measure", work, str(threads)]
-        told = subprocess.run(
+        done = subprocess.run(
             [*command, "--seconds", str(seconds)], env=own, capture_output=True, check=True, text=True
         )
     finally:
         if neighbour:
             neighbour.kill()
             neighbour.wait()
-    return statistics.median(json.loads(told.stdout))
+    return statistics.median(json.loads(done.stdout))
 
 
 def steps(work: str, threads: int, seconds: float) -> list[float]:

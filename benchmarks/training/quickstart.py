@@ -53,19 +53,19 @@ def timed(arguments: list[str], **options: Any) -> dict[str, Any]:
 def distill(folder: str, surroundings: dict[str, str], *arguments: str) -> dict[str, Any]:
     """One distillation: what it took and what it reached."""
     done = timed(["distill", "quickstart", "--json", *arguments], cwd=folder, env=surroundings)
-    told = json.loads(done["stdout"])
-    epochs = [json.loads(line) for line in (Path(folder) / told["run"] / "metrics.jsonl").read_text().splitlines()]
-    models = {name: told["summary"][name] for name in ("teacher", "student")}
+    printed = json.loads(done["stdout"])
+    epochs = [json.loads(line) for line in (Path(folder) / printed["run"] / "metrics.jsonl").read_text().splitlines()]
+    models = {name: printed["summary"][name] for name in ("teacher", "student")}
     return {
         "wall_s": done["wall_s"],
-        "teacher_accuracy": told["teacher"]["accuracy"],
-        "teacher_ci95": told["teacher"]["ci95"],
-        "student_accuracy": told["student"]["accuracy"],
-        "student_ci95": told["student"]["ci95"],
-        "retention": told["retention"],
-        "n_clips": told["n_clips"],
-        "centred_cosine": told["centred_cosine"],
-        "teacher_forwards": told["summary"]["teacher_forwards"],
+        "teacher_accuracy": printed["teacher"]["accuracy"],
+        "teacher_ci95": printed["teacher"]["ci95"],
+        "student_accuracy": printed["student"]["accuracy"],
+        "student_ci95": printed["student"]["ci95"],
+        "retention": printed["retention"],
+        "n_clips": printed["n_clips"],
+        "centred_cosine": printed["centred_cosine"],
+        "teacher_forwards": printed["summary"]["teacher_forwards"],
         "data_share": sum(row["data_seconds"] for row in epochs) / sum(row["seconds"] for row in epochs),
         **{f"{name}_macs": model["macs"] for name, model in models.items()},
         **{f"{name}_window_s": model["window_s"] for name, model in models.items()},

@@ -80,8 +80,8 @@ def compare(config: StudentConfig, views_per_clip: int, given: argparse.Namespac
     student = Student(config)
     began = time.perf_counter()
     targets = np.concatenate([reference.listen(batch) for batch in reference.batches()])
-    heard = LogMelViews(views, student.frontend, keep=True)
-    heard.batch([(index, 0) for index in range(given.clips)])
+    inputs = LogMelViews(views, student.frontend, keep=True)
+    inputs.batch([(index, 0) for index in range(given.clips)])
     storing_s = views_per_clip * (time.perf_counter() - began)  # measured on one view of each clip
     reference_s: list[float] = []
     with tempfile.TemporaryDirectory() as run:
@@ -90,7 +90,7 @@ def compare(config: StudentConfig, views_per_clip: int, given: argparse.Namespac
             student,
             targets[:, None],
             teacher_mean(targets[:, None]),
-            heard,
+            inputs,
             options,
             Path(run),
             watch=lambda epoch, _: reference_s.append(reference.step(epoch)),

@@ -12,6 +12,8 @@ from tests.support.mutations import damaged, refusable, seeds
 from tests.support.sounds import noise
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.audio import files
+from tinyclap.audio.pcm_stream import blocks_of
+from tinyclap.audio.windows import at_rate
 from tinyclap.runtime.bundle import Bundle
 
 FORMATS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -63,6 +65,23 @@ def test_a_damaged_file_is_embedded_or_refused(tmp_path: Path, bundle: Bundle, s
         heard = files.read(path, 16_000, start_s=0.4 * min(1.0, told.duration_s), duration_s=0.2)
         assert np.isfinite(heard).all()
         assert len(heard) <= 3200
+
+
+STREAMS = ("PCM_U8", "PCM_16", "PCM_24", "FLOAT", "DOUBLE")
+CONTAINERS = ("WAV", "WAVEX", "RF64")
+
+
+@pytest.mark.parametrize("seed", seeds(200))
+def test_a_damaged_stream_is_decoded_or_refused(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sound, content = np.stack([noise(0.7, seed), noise(0.7, seed + 1)], axis=1), io.BytesIO()
+    how = {"format": CONTAINERS[seed % len(CONTAINERS)], "subtype": STREAMS[seed % len(STREAMS)]}
+    soundfile.write(content, sound.clip(-1, 1), 16_000, **how)
+    with refusable("stdin", "stream:"):
+        rate, blocks = blocks_of(io.BytesIO(damaged(content.getvalue(), rng)), "stdin")
+        for mono in at_rate(blocks, rate, 16_000):
+            assert mono.ndim == 1
+            assert np.isfinite(mono).all()
 
 
 @pytest.mark.parametrize("seed", range(len(FORMATS)))

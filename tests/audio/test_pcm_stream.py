@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
@@ -82,6 +83,37 @@ def test_other_chunks_are_passed_over(chunk: bytes) -> None:
     place = content.index(b"data")
     between = content[:12] + chunk + content[12:place] + chunk + content[place:] + chunk
     np.testing.assert_array_equal(heard(between)[1], heard(content)[1])
+
+
+@pytest.mark.parametrize("size", [41, 60, 1001])
+def test_a_format_of_any_size(size: int) -> None:
+    content = wav("PCM_16")
+    padded = content[20:36] + bytes(size - 16 + size % 2)
+    longer = content[:16] + struct.pack("<I", size) + padded + content[content.index(b"data") :]
+    np.testing.assert_array_equal(heard(longer)[1], heard(content)[1])
+
+
+def test_a_format_of_four_gibibytes_is_not_held() -> None:
+    class Zeros(InPieces):
+        left = 2**27
+
+        def read1(self, count: int) -> bytes:
+            if self.content:
+                return super().read1(count)
+            count = min(count, self.left)
+            self.left -= count
+            return bytes(count)
+
+    content = wav("PCM_16")
+    stream = Zeros(content[:16] + b"\xff\xff\xff\xff" + content[20:36], MOST_BYTES)
+    tracemalloc.start()
+    try:
+        with pytest.raises(AudioError, match="whose header ends before its samples"):
+            blocks_of(cast(BinaryIO, stream), "stdin")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert stream.left == 0
 
 
 @pytest.mark.parametrize("encoding", FORMATS)

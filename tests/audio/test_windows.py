@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyclap.audio import windows
+from tinyclap.audio.level import weight
 from tinyclap.errors import TinyclapError
-from tinyclap.models.long_audio import embed_long, repeat_pad
+from tinyclap.models.long_audio import _weights, embed_long, repeat_pad
 
 WINDOW = 10
 MATRIX = torch.randn(WINDOW, 6, generator=torch.Generator().manual_seed(1))
@@ -34,7 +35,9 @@ def reference(waveform: Tensor) -> Tensor:
         return encode(torch.stack([waveform[i % len(waveform)] for i in range(WINDOW)])[None])[0]
     starts = [*range(0, len(waveform) - WINDOW, WINDOW), len(waveform) - WINDOW]
     windows = [waveform[start : start + WINDOW] for start in starts]
-    total = sum((window.square().mean().sqrt() + 1e-6) * encode(window[None])[0] for window in windows)
+    total = sum(
+        ((window - window.mean()).square().mean().sqrt() + 1e-6) * encode(window[None])[0] for window in windows
+    )
     assert isinstance(total, Tensor)
     return total / total.norm()
 
@@ -104,19 +107,44 @@ def test_silence_says_nothing() -> None:
     torch.testing.assert_close(embed(with_silence), embed(sound), atol=1e-4, rtol=0)
 
 
+def test_an_offset_says_nothing() -> None:
+    sound = torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(3))
+    with_offset = F.pad(0.01 * sound, (0, 5 * WINDOW), value=0.5)
+    torch.testing.assert_close(embed(with_offset), embed(0.01 * sound), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+def test_torch_weighs_as_numpy(offset: float) -> None:
+    loudness = torch.tensor([1e-7, 1e-4, 0.01, 0.3]).repeat_interleave(WINDOW)
+    sound = offset + loudness * torch.randn(4 * WINDOW, generator=torch.Generator().manual_seed(4))
+    starts = [(0, start) for start in range(0, 4 * WINDOW, WINDOW)]
+    levels = [weight(part.numpy()) for part in sound.split(WINDOW)]
+    ours = _weights(sound[None], [4 * WINDOW], starts, WINDOW)
+    np.testing.assert_allclose(ours.numpy(), np.array(levels) / max(levels), rtol=1e-6)
+
+
 def test_a_sound_that_is_silent_throughout_has_an_embedding() -> None:
     torch.testing.assert_close(embed(torch.zeros(1, 3 * WINDOW)), encode(torch.zeros(1, WINDOW)))
 
 
-@pytest.mark.parametrize(("length", "hop"), [(5, 3), (10, 3), (11, 3), (35, 3), (35, 10), (40, 7)])
-def test_windows_may_overlap(length: int, hop: int) -> None:
-    waveform = np.arange(length, dtype=np.float32)
-    found = [window.tolist() for window in windows.of_array(waveform, WINDOW, hop)]
-    starts = list(range(0, max(length - WINDOW, 0) + 1, hop))
-    if length > WINDOW and starts[-1] != length - WINDOW:
-        starts.append(length - WINDOW)
-    expected = [np.resize(waveform[start : start + WINDOW], WINDOW).tolist() for start in starts]
-    assert found == expected
+@pytest.mark.parametrize("length", [1, 3, 9, 10, 11, 20, 37, 100])
+@pytest.mark.parametrize("hop", [1, 4, 10, 13, 30])
+@pytest.mark.parametrize("piece", [1, 7, 10, 64])
+def test_windows_every_hop_and_at_the_end(length: int, hop: int, piece: int) -> None:
+    sound, window = np.arange(length, dtype=np.float32), 10
+    found = list(windows.timed((sound[at : at + piece] for at in range(0, length, piece)), window, hop))
+    starts = [start for start in range(0, length, hop) if start + window <= length]
+    if not starts or starts[-1] + window < length:
+        starts.append(max(0, length - window))
+    assert [(start, end) for start, end, _ in found] == [(start, min(start + window, length)) for start in starts]
+    for start, _, samples in found:
+        np.testing.assert_array_equal(samples, windows.fit(sound[start:], window))
+
+
+@pytest.mark.parametrize("length", [1, 10, 15, 30, 31])
+def test_without_overlap_windows_are_those_of_torch(length: int) -> None:
+    starts = [start for start, _, _ in windows.timed([np.zeros(length, np.float32)], 10, 10)]
+    assert starts == windows.window_starts(length, 10)
 
 
 class TestStreams:
@@ -130,5 +158,5 @@ class TestStreams:
         blocks = [np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)]
         [heard] = windows.at_rate(blocks, 16_000, 16_000, channel=2)
         assert heard.tolist() == pytest.approx([0.2, 0.4])
-        with pytest.raises(TinyclapError, match="channel is 3; it has 2 channels, counted from 1"):
+        with pytest.raises(TinyclapError, match="stream: channel is 3; it has 2 channels, counted from 1"):
             list(windows.at_rate(blocks, 16_000, 16_000, channel=3))

@@ -123,6 +123,22 @@ class TestStandardInput:
         assert (code, out) == (2, "")
         assert message in err
 
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--raw-rate", 16_000], "--raw-rate says how the samples of a file or pipe stand; give --file too"),
+            (["--raw-format", "s16le"], "--raw-format says how the samples of a file or pipe stand; give --file too"),
+            (["--file", "-", "--raw-format", "s16le"], "--raw-format is for samples without a header; give their rate"),
+            (["--file", "-", "--raw-channels", 2], "--raw-channels is for samples without a header; give their rate"),
+            (["--file", "-", "--microphone", 1], "--file and --microphone exclude each other; give one of them"),
+            (["--file", "-", "--raw-rate", 16_000, "--raw-channels", 0], "0 channels; allowed: 1 to 64"),
+        ],
+    )
+    def test_options_without_an_effect(self, made: Path, run: Run, options: list[object], message: str) -> None:
+        code, out, err = run("listen", "--bundle", made, *options)
+        assert (code, out) == (2, "")
+        assert message in " ".join(err.replace("│", " ").split())
+
     def test_a_terminal_sends_no_sound(self, made: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         terminal = io.TextIOWrapper(io.BytesIO())
         monkeypatch.setattr(terminal, "isatty", lambda: True)
@@ -186,7 +202,7 @@ class TestEvents:
 
     def test_an_older_bundle_says_what_it_lacks(self, made: Path, run: Run, scene: Path) -> None:
         code, _, err = run("listen", "--bundle", made, "--file", scene, "--confirm", "1/1")
-        assert (code, err) == (0, "this bundle has no background sounds: every answer hears its nearest label\n")
+        assert (code, err) == (0, "this bundle has no background sounds: every answer is its nearest label\n")
 
     @pytest.mark.parametrize(
         ("option", "value", "message"),

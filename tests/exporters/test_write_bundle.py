@@ -15,11 +15,14 @@ from onnxruntime import InferenceSession
 from onnxruntime.quantization import quantize_dynamic
 
 from tests.support.tiny_exports import PROMPTS
+from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
+from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.procedural.dataset import PROCEDURAL_LABELS, Procedural
 from tinyclap.embeddings.zero_shot import class_matrix, clean_label
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters import write_bundle as exporting
 from tinyclap.exporters.background import SEED
+from tinyclap.exporters.bundle_readme import front_end_steps
 from tinyclap.exporters.onnx import quantize_int8
 from tinyclap.exporters.onnx.student import PLAIN_OPERATORS
 from tinyclap.exporters.options import ExportOptions
@@ -198,6 +201,13 @@ def test_the_readme_says_how_to_compute_what_the_static_graphs_take(bundle: Path
     decibels = 10 * np.log10(np.maximum(spectrum @ filters.numpy(), floor))
     assert decibels.shape == expected.shape[2:]
     assert np.abs(decibels - expected[0, 0]).max() < 1e-2
+
+
+@pytest.mark.parametrize("kind", [FrontendSpec, EmphasisedSpec])
+def test_the_steps_of_a_front_end_that_raises_quiet_windows(kind: type[FrontendSpec]) -> None:
+    plain, raising = front_end_steps(kind()), front_end_steps(kind(raise_to_dbfs=-40.0))
+    assert raising[1:] == plain
+    assert "mean square is below 0.01 (-40 dB of full scale), multiply it so that it is that, by 1000" in raising[0]
 
 
 def test_a_static_graph_is_not_what_a_bundle_runs(bundle: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.sounds import RATE, noise, write
 from tinyclap.audio import windows
+from tinyclap.audio.level import weight
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_files import embed_files, read_embeddings, read_windows
@@ -49,7 +50,7 @@ def test_a_file_that_is_read_in_pieces_gives_the_same(
 def test_their_mean_by_level_is_the_embedding_of_the_whole(bundle: Bundle) -> None:
     sound = noise(3.6)
     times, embeddings = bundle.embed_windows(sound, sample_rate=RATE)
-    levels = [windows.level(sound[round(start * RATE) : round(end * RATE)]) for start, end in times]
+    levels = [weight(sound[round(start * RATE) : round(end * RATE)]) for start, end in times]
     mean = np.average(embeddings, axis=0, weights=levels)
     np.testing.assert_allclose(mean / np.linalg.norm(mean), bundle.embed(sound, sample_rate=RATE)[0], atol=1e-6)
 

@@ -5,7 +5,7 @@ import pytest
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.judge import Answer
 from tinyclap.runtime.labels import Prediction
-from tinyclap.runtime.live.events import Event, Events, labels_heard, needed_among
+from tinyclap.runtime.live.events import Event, Events, detected_labels, events_of, needed_among
 
 
 def told(events: Events, windows: str, label: str = "dog") -> list[tuple[str, float, float | None]]:
@@ -101,9 +101,23 @@ def test_what_is_typed() -> None:
 
 def test_labels_that_an_answer_hears() -> None:
     both = [Prediction("dog", 0.5, 0.9), Prediction("cow", 0.4, 0.1)]
-    assert labels_heard(Answer(both, outcome="label", level_dbfs=-20, scores=(0.99, 0.98))) == {"dog": 0.99}
-    assert labels_heard(Answer(both, outcome="label", level_dbfs=-20)) == {"dog": 0.9}
+    assert detected_labels(Answer(both, outcome="label", level_dbfs=-20, scores=(0.99, 0.98))) == {"dog": 0.99}
+    assert detected_labels(Answer(both, outcome="label", level_dbfs=-20)) == {"dog": 0.9}
     answer = Answer(both, outcome="label", level_dbfs=-20, scores=(0.99, 0.98), multi_label=True)
-    assert labels_heard(answer) == {"dog": 0.99, "cow": 0.98}
-    assert labels_heard(Answer(both, outcome="unknown", level_dbfs=-20, scores=(0.1, 0.1))) == {}
-    assert labels_heard(Answer(outcome="silence", level_dbfs=-90)) == {}
+    assert detected_labels(answer) == {"dog": 0.99, "cow": 0.98}
+    assert detected_labels(Answer(both, outcome="unknown", level_dbfs=-20, scores=(0.1, 0.1))) == {}
+    assert detected_labels(Answer(outcome="silence", level_dbfs=-90)) == {}
+
+
+def test_events_of_answers_end_with_them() -> None:
+    def answer(label: str) -> Answer:
+        return Answer([Prediction(label, 0.9, 0.9)], outcome="label", level_dbfs=-20, scores=(0.97,))
+
+    silence = Answer(outcome="silence", level_dbfs=-90)
+    answers = [(1.0, answer("dog")), (2.0, silence), (3.0, answer("cow"))]
+    assert list(events_of(answers, Events())) == [
+        Event("dog", 0.0, None, 0.97, 1),
+        Event("dog", 0.0, 1.0, 0.97, 1),
+        Event("cow", 2.0, None, 0.97, 1),
+        Event("cow", 2.0, 3.0, 0.97, 1),
+    ]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.mutations import as_json, damaged, odd, refusable, seeds
 from tests.support.sounds import noise
-from tests.support.tiny_bundles import tiny_bundle
+from tests.support.tiny_bundles import tiny_background, tiny_bundle
 from tinyclap.common.files import sha256_of
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.selftest import selftest
@@ -20,7 +20,7 @@ SOUND = noise(1.2)
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_bundle(tmp_path_factory.mktemp("fuzzed") / "bundle", text=True, int8=True)
+    return tiny_bundle(tmp_path_factory.mktemp("fuzzed") / "bundle", text=True, int8=True, background=tiny_background())
 
 
 def sealed(folder: Path, name: str, content: bytes) -> None:
@@ -56,6 +56,9 @@ def use(folder: Path, graph: Any) -> None:
     for labels in (None, ["rain", "siren"]):
         (predictions,) = bundle.classify(SOUND, labels, sample_rate=16_000)
         assert all(np.isfinite([one.cosine, one.probability]).all() for one in predictions)
+    (answer,) = bundle.classify(SOUND, sample_rate=16_000, threshold=0.5)
+    assert answer.scores is not None
+    assert all(0 <= score < 1 for score in answer.scores)
 
 
 @pytest.mark.parametrize("seed", seeds(150))

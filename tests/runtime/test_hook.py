@@ -7,7 +7,7 @@ import pytest
 
 from tinyclap.runtime.live import hook as room
 from tinyclap.runtime.live.events import Event
-from tinyclap.runtime.live.hook import Hook
+from tinyclap.runtime.live.hook import Hook, Hooks
 
 EVENT = Event('glass; "breaking" $HOME', 1.25, 3.0, 0.99, 2)
 
@@ -73,3 +73,15 @@ def test_a_command_that_is_none(lines: list[str], capfd: pytest.CaptureFixture[s
     hook.finish()
     assert lines == ["no-such-command-here: ends with 127; no further failure of it is told"]
     assert "not found" in capfd.readouterr().err
+
+
+def test_one_command_for_the_begin_and_one_for_the_end(tmp_path: Path, lines: list[str]) -> None:
+    going_on = Event("dog", 1.0, None, 0.9, 1)
+    with Hooks(f"cat >> {tmp_path / 'began'}", f"cat >> {tmp_path / 'ended'}", lines.append) as hooks:
+        hooks(going_on)
+        hooks(EVENT)
+    assert json.loads((tmp_path / "began").read_text()) == going_on.as_object()
+    assert json.loads((tmp_path / "ended").read_text()) == EVENT.as_object()
+    with Hooks(None, None, lines.append) as hooks:
+        hooks(EVENT)
+    assert lines == []

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.sounds import RATE, noise
 from tests.support.tiny_bundles import tiny_background, tiny_bundle
+from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.background import NO_CLASS, Background, read_background, write_background
 from tinyclap.runtime.bundle import Bundle
@@ -104,6 +105,21 @@ class TestJudge:
     def test_below_the_threshold_it_is_unknown(self, degrees: float, outcome: str) -> None:
         answer = Judge(TABLE, 14.0, BACKGROUND, threshold=0.8)(direction(degrees), -20.0)
         assert (answer.outcome, answer.threshold, len(answer)) == (outcome, 0.8, 2)
+
+    def test_with_a_threshold_the_best_label_is_that_of_the_highest_score(self) -> None:
+        rng = np.random.default_rng(0)
+        common = np.eye(8)[0]
+        sounds, classes = (unit(common + 0.7 * rng.standard_normal((count, 8))) for count in (200, 10))
+        background = Background(sounds, classes, np.arange(200) % 10)
+        table = LabelTable(("hub", "other"), np.eye(8, dtype=np.float32)[:2])
+        sound = unit(0.8 * common + 0.75 * np.eye(8)[1])
+        plain = Judge(table, 14.0, background)(sound, -20.0)
+        judged = Judge(table, 14.0, background, threshold=0.8)(sound, -20.0)
+        assert (plain[0].label, judged[0].label, judged.outcome) == ("hub", "other", "label")
+        assert plain.scores is not None
+        assert judged.scores == tuple(sorted(plain.scores, reverse=True))
+        assert plain.scores[0] < 0.8 < plain.scores[1]
+        assert sorted(plain) == sorted(judged)
 
     @pytest.mark.parametrize("threshold", [0.3, 0.8, 10 / 11])
     def test_a_label_alone_has_half_at_the_threshold(self, threshold: float) -> None:

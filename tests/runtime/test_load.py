@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.support.sounds import RATE, noise
 from tests.support.tiny_bundles import tiny_embed
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.bundle_contents import read_manifest, write_manifest
+from tinyclap.runtime.bundle_contents import METADATA_KEY, read_manifest, write_manifest
 from tinyclap.runtime.selftest import selftest
 
 
@@ -102,6 +103,26 @@ class TestLoad:
         shutil.copy(folders["waveform"] / "audio.onnx", folder)
         write_manifest(folder, read_manifest(folders["logmel"]))
         with pytest.raises(TinyclapError, match="inputs waveform and outputs embedding, expected logmel and embedding"):
+            Bundle.load(folder)
+
+    @pytest.mark.parametrize(
+        ("said", "message"),
+        [
+            ('{"frontend": [1]}', r"damaged \(frontend is \[1\], expected an object\); export the bundle again"),
+            ("[1]", r"metadata 'tinyclap' is \[1\], expected an object"),
+            ("{", "metadata 'tinyclap' is no JSON"),
+            ('{"embed_dim": 9}', r"embed_dim is 16, but audio\.onnx was exported with 9"),
+        ],
+    )
+    def test_what_a_graph_says_of_itself_must_fit(
+        self, folders: dict[str, Path], tmp_path: Path, said: str, message: str
+    ) -> None:
+        folder = shutil.copytree(folders["logmel"], tmp_path / "bundle")
+        graph = onnx.load(folder / "audio.onnx")
+        onnx.helper.set_model_props(graph, {METADATA_KEY: said})
+        onnx.save(graph, folder / "audio.onnx")
+        write_manifest(folder, read_manifest(folders["logmel"]))
+        with pytest.raises(TinyclapError, match=message):
             Bundle.load(folder)
 
     def test_labels_and_rows_that_do_not_fit(self, folders: dict[str, Path], tmp_path: Path) -> None:

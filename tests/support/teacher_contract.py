@@ -56,7 +56,7 @@ class FrozenTeacherContract:
         size = teacher.window
         starts = [0, size, 2 * size, clip.shape[1] - size]
         windows = torch.cat([clip[:, start : start + size] for start in starts])
-        levels = windows.square().mean(1, keepdim=True).sqrt()
+        levels = windows.std(1, correction=0, keepdim=True)
         expected = torch.nn.functional.normalize((levels * teacher.embed_audio(windows)).sum(0, keepdim=True), dim=-1)
         torch.testing.assert_close(teacher.embed_audio(clip), expected, atol=1e-6, rtol=0)
 

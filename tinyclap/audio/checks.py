@@ -62,7 +62,7 @@ def wrong_samples(samples: np.ndarray, sample_rate: float | None = None, start_s
     loudness = np.abs(samples)
     if samples.ndim == 2:
         loudness = loudness.max(axis=1, initial=0.0, where=np.isfinite(samples))
-    finite = np.isfinite(samples if samples.ndim == 1 else samples.sum(axis=1))
+    finite = np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)
     if not finite.all():
         place = int(np.argmin(finite))
         return f"NaN or infinite samples, the first at {_place(place, sample_rate, start_s)}"

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 LOWEST_DBFS = -180.0  # below the last bit of any sample format: zeros
+FAINTEST = 1e-6  # -120 dB of full scale, for sounds that are silent throughout
 SILENCE_BELOW_DBFS = -70.0  # the quietest of 1,600 clips of ESC-50 has -71.5, and a siren at -78 is not recognised
 
 
@@ -13,5 +14,18 @@ def level_dbfs(samples: np.ndarray) -> float:
 
     0 dB is a square wave between -1 and 1; a sine of that peak has -3 dB. A constant offset is no sound.
     """
-    rms = float(np.std(samples, dtype=np.float64)) if len(samples) else 0.0
+    rms = _rms(samples)
     return max(LOWEST_DBFS, 20 * math.log10(rms)) if rms > 0 else LOWEST_DBFS
+
+
+def weight(window: np.ndarray) -> float:
+    """What a window (n,) weighs in the mean of a sound's embeddings: its root mean square as above, plus FAINTEST.
+
+    Sound followed by silence gets the embedding of the sound alone.
+    """
+    return _rms(window) + FAINTEST
+
+
+def _rms(samples: np.ndarray) -> float:
+    """Of samples (T,) about their mean."""
+    return float(np.std(samples, dtype=np.float64)) if len(samples) else 0.0

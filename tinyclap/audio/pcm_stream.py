@@ -21,6 +21,7 @@ FORMATS = (
     ),
 )
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # tags of a WAV's samples
+FORM_BYTES = 40  # of a WAV's `fmt ` chunk, at most
 MOST_CHANNELS = 64
 HOW_TO_SEND = "send a WAV stream, e.g. `ffmpeg -i SOURCE -f wav - | tinyclap listen --file -`"
 
@@ -73,7 +74,7 @@ class SampleFormat:
             samples = np.frombuffer(content, f"{order}f{self._bits // 8}")
         else:
             samples = np.frombuffer(content, f"{order}i{self._bits // 8}") / 2.0 ** (self._bits - 1)
-        with np.errstate(over="ignore"):  # what is infinite in float32 is refused where it is used
+        with np.errstate(over="ignore", invalid="ignore"):  # refused where it is used
             return samples.astype(np.float32).reshape(-1, self.channels)
 
 
@@ -121,7 +122,7 @@ class _Source:
 
 
 def _blocks(source: _Source, form: SampleFormat, length: int | None, name: str) -> Iterator[np.ndarray]:
-    rest, left, heard = b"", length, False
+    rest, left, any_sound = b"", length, False
     while left is None or left > 0:
         piece = source.some(MOST_BYTES if left is None else left)
         if not piece:
@@ -131,9 +132,9 @@ def _blocks(source: _Source, form: SampleFormat, length: int | None, name: str) 
         whole = len(content) // form.frame_bytes * form.frame_bytes
         rest = content[whole:]
         if whole:
-            heard = True
+            any_sound = True
             yield form.decoded(content[:whole])
-    if not heard:
+    if not any_sound:
         raise AudioError(name, "ends before any sound")
 
 
@@ -153,8 +154,8 @@ def _read_header(source: _Source, name: str) -> tuple[SampleFormat, int | None]:
             size = size_64 if size >= UNKNOWN_BYTES else size
             return form, size if size > 0 else None
         if kind == b"fmt ":
-            form = _form(source.exactly(size), name)
-            source.skip(size % 2)
+            form = _form(source.exactly(min(size, FORM_BYTES)), name)
+            source.skip(max(0, size - FORM_BYTES) + size % 2)
         elif kind == b"ds64" and size >= 24:
             size_64 = struct.unpack("<8xQ8x", source.exactly(24))[0]
             source.skip(size - 24 + size % 2)

@@ -1,8 +1,8 @@
-"""Which stretches of a sound the encoder gets: of an array, of a file of any length, of a live stream.
+"""Which stretches of a sound the encoder gets: of an array or a file of any length, of a live stream.
 
 A sound longer than a window is cut into windows, one after the other or every `hop` samples, the last one aligned to
 the end; a shorter one is repeated as a whole and cut. Every window is float32 (window,) at the encoder's rate; `window`
-and `hop` are in samples. In the mean of their embeddings windows weigh as their `level`: silence says nothing.
+and `hop` are in samples. In the mean of their embeddings each weighs as `level.weight` says: silence, nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,46 +13,49 @@ import soxr
 
 from tinyclap.audio import channels, checks, files
 from tinyclap.audio.files import repeat_pad
-from tinyclap.common.checks import is_number
+from tinyclap.common.checks import is_number, plain
 from tinyclap.errors import TinyclapError
 
 STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
-FAINTEST = 1e-6
 
 
-def of_array(waveform: np.ndarray, window: int, hop: int | None = None) -> Iterator[np.ndarray]:
-    """The windows of a waveform (T,) that is not empty."""
-    for start in window_starts(len(waveform), window, hop):
-        yield fit(waveform[start:], window)
+def timed(stretches: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, int, np.ndarray]]:
+    """The windows of a sound of any length, with their time, in bounded memory.
+
+    Args:
+        stretches: consecutive pieces (n,) of a sound that is not empty, of any lengths.
+        window, hop: samples.
+
+    Yields:
+        First sample, the one behind the last, and float32 (window,).
+    """
+    kept = np.empty(0, np.float32)
+    begin = due = end = 0  # of what is kept; of the next window; of the last one
+    for stretch in stretches:
+        kept = np.concatenate([kept, stretch]) if len(kept) else stretch
+        so_far = begin + len(kept)
+        while due + window <= so_far:
+            end = due + window
+            yield due, end, kept[due - begin :][:window]
+            due += hop
+        needless = max(0, min(due, so_far - window) - begin)
+        kept, begin = kept[needless:], begin + needless
+    so_far = begin + len(kept)
+    if end < so_far:
+        start = max(0, so_far - window)
+        yield start, so_far, fit(kept[start - begin :], window)
 
 
-def of_file(
-    path: Path | str, sample_rate: int, window: int, hop: int | None = None, channel: int | None = None
-) -> Iterator[np.ndarray]:
-    """The windows of an audio file of any length, in bounded memory: those of the whole file (to 2e-6).
+def read_chunks(path: Path | str, sample_rate: int, window: int, channel: int | None = None) -> Iterator[np.ndarray]:
+    """A file of any length in consecutive stretches (n,) of whole windows; the last holds a whole one and the rest.
+
+    Together they are the samples of the whole file (to 2e-6).
 
     Raises:
         AudioError: the file cannot be decoded, is shorter than 10 ms, holds NaN or infinite samples, or lacks the
             channel (see `channels.mixed`).
     """
-    hop = hop or window
-    for stretch in read_chunks(path, sample_rate, hop, window, channel):
-        yield from of_array(stretch, window, hop)
-
-
-def read_chunks(
-    path: Path | str, sample_rate: int, hop: int, window: int | None = None, channel: int | None = None
-) -> Iterator[np.ndarray]:
-    """A file of any length in stretches of whole hops, each with the rest of its last window if windows overlap.
-
-    The last stretch holds a whole window and the rest.
-
-    Raises:
-        AudioError: as `of_file`.
-    """
-    window = window or hop
-    length = max(1, int(STRETCH_S * sample_rate) // hop) * hop
-    overlap = max(0, window - hop)
+    length = max(1, int(STRETCH_S * sample_rate) // window) * window
     left = files.info(path).duration_s * sample_rate
     start = 0
 
@@ -62,18 +65,9 @@ def read_chunks(
         return _usable(waveform, sample_rate, str(path))
 
     while left > length + window:
-        yield read(length + overlap)
+        yield read(length)
         start, left = start + length, left - length
     yield read(None)
-
-
-def level(window: np.ndarray) -> float:
-    """What a window (n,) weighs in the mean of a sound's embeddings: the root of its mean square, and a little more.
-
-    Two seconds in a second of sound and a second of silence so get the embedding of the sound (the little, -120 dB of
-    full scale, is for sounds that are silent throughout).
-    """
-    return float(np.sqrt(np.mean(np.square(window, dtype=np.float64)))) + FAINTEST
 
 
 def mono(samples: np.ndarray, rate: float, sample_rate: int) -> np.ndarray:
@@ -131,6 +125,9 @@ def at_rate(
         if len(np.atleast_2d(floats)) == 1:  # a single row is of samples, not of channels
             floats = floats.reshape(-1)
         frames = floats.reshape(len(floats), -1)
+        reason = None if channel is None else channels.missing(channel, frames.shape[1])
+        if reason:
+            raise TinyclapError(f"stream: {reason}")
         if channel is None:
             channel = channels.louder_of_opposite(frames)
         samples = channels.mixed(frames, channel)
@@ -139,10 +136,9 @@ def at_rate(
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _check_rate(rate: object) -> None:
-    if isinstance(rate, np.generic):
-        rate = rate.item()
-    if not is_number(rate) or rate <= 0:  # type: ignore[operator]
+def _check_rate(rate: float) -> None:
+    rate = plain(rate)
+    if not is_number(rate) or rate <= 0:
         raise TinyclapError(f"sample_rate is {rate}: it must be above 0, in Hz")
 
 
@@ -151,7 +147,7 @@ def _floats(samples: np.ndarray, rate: float, what: str) -> np.ndarray:
     kind = samples.dtype if isinstance(samples, np.ndarray) else type(samples).__name__
     if not isinstance(samples, np.ndarray) or not np.issubdtype(samples.dtype, np.floating):
         raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]: divide int16 by 32768")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         floats = samples.astype(np.float32, copy=False)
     wrong = checks.wrong_samples(floats, rate)
     if wrong:
@@ -172,10 +168,10 @@ def fit(waveform: np.ndarray, length: int) -> np.ndarray:
     return repeat_pad(waveform[:length], length)
 
 
-def window_starts(length: int, window: int, hop: int | None = None) -> list[int]:
-    """Where the windows of a sound begin, in samples: every `hop` (one after the other), the last aligned to the end.
+def window_starts(length: int, window: int) -> list[int]:
+    """Where the windows of a sound begin, in samples: one after the other, the last aligned to the end.
 
     None holds padding, but for the only one of a sound shorter than a window.
     """
-    starts = list(range(0, max(1, length - window + 1), hop or window))
+    starts = list(range(0, max(1, length - window + 1), window))
     return starts if starts[-1] + window >= length else [*starts, length - window]

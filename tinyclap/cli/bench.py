@@ -63,7 +63,7 @@ def bench_command(
         raise typer.BadParameter(f"--seconds {seconds:g}: allowed: 0 or more, not without end")
     if out is not None and out.is_dir():
         raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
-    from tinyclap.bench import measure as room
+    from tinyclap.bench import measure
     from tinyclap.common.machine import cautions, environment
     from tinyclap.reports.console.bench import as_table
     from tinyclap.runs.results import BENCH
@@ -72,7 +72,7 @@ def bench_command(
     models = find_models(given, int8=int8, window_s=window, sample_rate=sample_rate)
     runs = [run for run in runs_among(given) if run in given or _is_writable(run / BENCH)]
     kept = [*(run / BENCH for run in runs), *([] if out is None else [out])]
-    room.refuse_unwritable(kept)
+    measure.refuse_unwritable(kept)
     settings: dict[str, Any] = {
         "--threads": threads,
         "--batch": batch,
@@ -88,7 +88,7 @@ def bench_command(
         if host is None:
             for caution in cautions(environment(), comparable=len(models) > 1 and not compare):
                 typer.echo(f"warning: {caution}", err=True)
-            result = room.bench(
+            result = measure.bench(
                 models, threads=threads, batch=batch, seconds=seconds, compare=compare, provider=provider
             )
         else:
@@ -99,8 +99,8 @@ def bench_command(
             result = bench_there(there, given, models, settings, lambda what: typer.echo(what, err=True))
     except KeyboardInterrupt as stopped:
         raise StoppedError(INTERRUPTED) from stopped
-    typer.echo(room.as_object(result) if as_json else as_table(result, runs, kept))  # first: writing may fail
-    room.keep(result, kept)
+    typer.echo(measure.as_object(result) if as_json else as_table(result, runs, kept))  # first: writing may fail
+    measure.keep(result, kept)
 
 
 def _newest() -> Path:

@@ -27,8 +27,9 @@ def cache_command(
     """
     from tinyclap.common.files import cache_root
     from tinyclap.reports.console.cache import as_object, cleared_lines, contents_table
-    from tinyclap.workspace import clear_cache as room
     from tinyclap.workspace.cache_contents import BUNDLES, KINDS, entries
+    from tinyclap.workspace.clear_cache import clear as clear_cache
+    from tinyclap.workspace.clear_cache import older
 
     asked = list(dict.fromkeys(kinds or []))
     unknown = [kind for kind in asked if kind not in KINDS]
@@ -36,15 +37,17 @@ def cache_command(
         raise typer.BadParameter(f"{unknown[0]!r} is no kind; allowed: {', '.join(KINDS)}", param_hint="KIND")
     root, words = cache_root(), ["tinyclap", "cache", *asked, "--clear"]
     if clear:
-        told = asked or [kind for kind in KINDS if kind != BUNDLES]
-        removed = room.clear(asked, older_than)
+        chosen = asked or [kind for kind in KINDS if kind != BUNDLES]
+        removed = clear_cache(asked, older_than)
         kept = [] if asked else entries([BUNDLES])
-        typer.echo(as_object(root, removed, told, cleared=True) if as_json else cleared_lines(removed, told, kept))
+        typer.echo(as_object(root, removed, chosen, cleared=True) if as_json else cleared_lines(removed, chosen, kept))
         return
-    told = asked or list(KINDS)
-    found = entries(told)
+    chosen = asked or list(KINDS)
+    found = entries(chosen)
     if older_than is not None:
-        found, words = room.older(found, older_than), [*words, "--older-than", f"{older_than:g}"]
+        found, words = older(found, older_than), [*words, "--older-than", f"{older_than:g}"]
     typer.echo(
-        as_object(root, found, told, cleared=False) if as_json else contents_table(root, found, told, " ".join(words))
+        as_object(root, found, chosen, cleared=False)
+        if as_json
+        else contents_table(root, found, chosen, " ".join(words))
     )

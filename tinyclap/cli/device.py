@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 device = typer.Typer()
 
-STDIN = "-"
-
 SoundsOrInput = Annotated[
     list[Path], typer.Argument(metavar="FILES", help="Sound files, folders of them, or - for standard input.")
 ]
@@ -79,7 +77,8 @@ def classify(
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other; give one of them")
     from tinyclap.data.folder import find_sounds
-    from tinyclap.runtime import classify_files as room
+    from tinyclap.reports.console import answers as console
+    from tinyclap.runtime.classify_files import classify_files, refuse_bad
     from tinyclap.runtime.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
@@ -87,15 +86,16 @@ def classify(
     sounds = find_sounds(files, _tell)
     judge = loaded.judge(wanted, **judging(top, threshold, silence_below, multi_label))
     if as_csv:
-        typer.echo(room.CSV_COLUMNS)
+        typer.echo(console.CSV_COLUMNS)
     answers = []
-    for entry in room.classify_files(loaded, sounds, judge, hop_s=hop, channel=channel):
+    for entry in classify_files(loaded, sounds, judge, hop_s=hop, channel=channel):
         answers.append(entry)
         if entry.answer is not None and not as_json:
-            typer.echo(room.as_csv(entry.file, entry.answer) if as_csv else room.as_text(entry.file, entry.answer))
+            as_line = console.as_csv if as_csv else console.as_text
+            typer.echo(as_line(entry.file, entry.answer))
     if as_json:
-        typer.echo(room.as_object(loaded, answers))
-    room.refuse_bad(answers)
+        typer.echo(console.as_object(loaded, answers))
+    refuse_bad(answers)
 
 
 @device.command()
@@ -121,6 +121,7 @@ def embed(
     """
     from tinyclap.data.folder import find_sounds
     from tinyclap.runtime.embed_files import embed_files
+    from tinyclap.runtime.sounds import STDIN
 
     if STDIN in map(str, files):
         raise typer.BadParameter("an array names its files; write what comes on standard input to one")
@@ -190,14 +191,14 @@ def selftest_command(
         typer.echo(json.dumps({"bundle": str(bundle), "graphs": [asdict(test) for test in tests]}))
     else:
         for test in tests:
-            text_side = f"not tested; it needs: {extra_line('text')}"
+            result = f"not tested; it needs: {extra_line('text')}"
             if test.passed is not None:
                 inputs = f"{test.n_inputs} input{'' if test.n_inputs == 1 else 's'}"
-                text_side = (
+                result = (
                     f"{'passed' if test.passed else 'FAILED'}; {inputs} on {test.provider}, "
                     f"largest difference {test.difference:.1e}, mean cosine {test.cosine:.4f}"
                 )
-            typer.echo(f"{test.graph}: {text_side}")
+            typer.echo(f"{test.graph}: {result}")
     refuse_failed(bundle, tests)
 
 
@@ -264,6 +265,7 @@ def judging(top: int, threshold: float | None, silence_below: float | None, mult
 def load_bundle(
     bundle: Path | None, threads: int | None, provider: str | None, int8: bool | None, dim: int | None = None
 ) -> "Bundle":
+    """The bundle that the options of a command ask for; what fewer dimensions cost is said on stderr."""
     from tinyclap.reports.console.bundle import cost_of
     from tinyclap.runtime.bundle import Bundle
 

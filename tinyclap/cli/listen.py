@@ -1,11 +1,10 @@
 """The command `tinyclap listen`. Heavy imports happen inside it."""
 
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,15 +23,12 @@ from tinyclap.cli.device import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from tinyclap.runtime.bundle import Bundle
+    from tinyclap.audio.pcm_stream import SampleFormat
     from tinyclap.runtime.judge import Answer
-    from tinyclap.runtime.live.events import Event, Events
 
 listening = typer.Typer()
 
-Timed = Iterable[tuple[float, "Answer"]]
+Timed = Iterator[tuple[float, "Answer"]]
 
 
 @listening.command()
@@ -52,13 +48,14 @@ def listen(
         int | None, typer.Option("--raw-rate", metavar="HZ", help="Its sample rate, if it has no header.")
     ] = None,
     raw_format: Annotated[
-        str, typer.Option("--raw-format", help="Its samples then, as ffmpeg calls them: u8, s16le, f32le ...")
-    ] = "s16le",
-    raw_channels: Annotated[int, typer.Option("--raw-channels", help="Its channels then.")] = 1,
+        str | None,
+        typer.Option("--raw-format", help="Its samples then, as ffmpeg calls them: u8, s16le (the default), f32le ..."),
+    ] = None,
+    raw_channels: Annotated[int | None, typer.Option("--raw-channels", help="Its channels then; 1 by default.")] = None,
     channel: Channel = None,
     microphone: Annotated[str | None, typer.Option("--microphone", help="Number or part of the name.")] = None,
     confirm: Annotated[
-        str | None, typer.Option("--confirm", metavar="N/M", help="Tell events: what N of M answers in a row hear.")
+        str | None, typer.Option("--confirm", metavar="N/M", help="Tell events: what N of M answers in a row say.")
     ] = None,
     hold_off: Annotated[
         float | None, typer.Option("--hold-off", metavar="SECONDS", help="No new event of a label so soon after one.")
@@ -79,98 +76,75 @@ def listen(
 
     With --confirm, --hold-off, --on-start or --on-event, it tells events with start and end rather than every answer.
     """
-    from tinyclap.runtime.judge import DEFAULT_THRESHOLD
+    if file is not None and microphone is not None:
+        raise typer.BadParameter("--file and --microphone exclude each other; give one of them")
+    from tinyclap.reports.console.answers import event_line, live_line
     from tinyclap.runtime.labels import read_labels
     from tinyclap.runtime.live.answers import answers
-    from tinyclap.runtime.live.events import Events, needed_among
+    from tinyclap.runtime.live.events import Events, event_threshold, events_of, needed_among
+    from tinyclap.runtime.live.hook import Hooks
+    from tinyclap.runtime.live.source import sound_of
 
     wanted = None if labels is None else read_labels(labels)
-    told = any(option is not None for option in (confirm, hold_off, on_start, on_event))
-    events = Events(*needed_among(confirm or "1/1"), hold_off_s=hold_off or 0.0) if told else None
+    raw = _raw_format(file, raw_rate, raw_format, raw_channels)
+    wants_events = any(option is not None for option in (confirm, hold_off, on_start, on_event))
+    events = Events(*needed_among(confirm or "1/1"), hold_off_s=hold_off or 0.0) if wants_events else None
     loaded = load_bundle(bundle, threads, provider, int8)
     if events is not None and threshold is None:
-        threshold = None if loaded.background is None else DEFAULT_THRESHOLD
+        threshold = event_threshold(loaded)
         if threshold is None:
-            typer.echo("this bundle has no background sounds: every answer hears its nearest label", err=True)
+            typer.echo("this bundle has no background sounds: every answer is its nearest label", err=True)
     judge = loaded.judge(wanted, **judging(top, threshold, silence_below, multi_label))
     try:
-        rate, blocks = _sound(loaded, file, (raw_rate, raw_format, raw_channels), microphone, channel)
-        heard = answers(loaded, judge, blocks, hop_s=hop, smoothing=smoothing, sample_rate=rate)
+        rate, blocks = sound_of(
+            file, loaded.sample_rate, loaded.manifest.window_samples, raw=raw, device=microphone, channel=channel
+        )
+        timed = _until_ctrl_c(answers(loaded, judge, blocks, hop_s=hop, smoothing=smoothing, sample_rate=rate))
         if events is None:
-            for time_s, answer in _until_ctrl_c(heard):
-                _say(time_s, answer, as_json)
-        else:
-            _tell_events(_until_ctrl_c(heard), events, on_start, on_event, as_json)
+            for time_s, answer in timed:
+                typer.echo(live_line(time_s, answer, as_json=as_json))
+            return
+        with Hooks(on_start, on_event, _warn) as hooks:
+            for event in events_of(timed, events):
+                hooks(event)
+                if event.end_s is not None:
+                    typer.echo(event_line(event, as_json=as_json))
     except BrokenPipeError:  # whoever read the answers has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         typer.echo("", err=True)
 
 
-def _sound(
-    bundle: "Bundle",
-    file: Path | None,
-    raw: tuple[int | None, str, int],
-    microphone: str | None,
-    channel: int | None,
-) -> "tuple[int, Iterable[np.ndarray]]":
-    from tinyclap.audio import microphone as live
+def _raw_format(
+    file: Path | None, rate: int | None, encoding: str | None, channels: int | None
+) -> "SampleFormat | None":
+    """How the samples of a file without a header stand; None for one that has one.
+
+    Raises:
+        BadParameter: options that would have no effect.
+    """
     from tinyclap.audio.pcm_stream import SampleFormat
-    from tinyclap.audio.windows import at_rate
-    from tinyclap.runtime.live.source import sound_of
 
-    rate = bundle.sample_rate
-    if file is None:
-        rate, blocks = live.microphone(rate, microphone)
-        return rate, at_rate(blocks, rate, rate, channel)
-    bare = None if raw[0] is None else SampleFormat(raw[0], *raw[1:])
-    return sound_of(file, rate, bundle.manifest.window_samples, bare, channel)
+    more = {"encoding": encoding, "channels": channels}
+    given = {"rate": rate, "format": encoding, "channels": channels}
+    first = next((f"--raw-{name}" for name, value in given.items() if value is not None), None)
+    if first and file is None:
+        raise typer.BadParameter(f"{first} says how the samples of a file or pipe stand; give --file too")
+    if rate is None:
+        if first:
+            raise typer.BadParameter(f"{first} is for samples without a header; give their rate too, --raw-rate HZ")
+        return None
+    settings: dict[str, Any] = {name: value for name, value in more.items() if value is not None}
+    return SampleFormat(rate, **settings)
 
 
-def _until_ctrl_c(heard: Timed) -> Iterator[tuple[float, "Answer"]]:
-    """What is heard; Ctrl-C ends it as if the sound had ended."""
+def _until_ctrl_c(answers: Timed) -> Timed:
+    """Answers as they come; Ctrl-C ends them as if the sound had ended."""
     try:
-        yield from heard
+        yield from answers
     except KeyboardInterrupt:
         typer.echo("", err=True)
 
 
-def _tell_events(heard: Timed, events: "Events", on_start: str | None, on_event: str | None, as_json: bool) -> None:
-    from tinyclap.runtime.live.events import labels_heard
-    from tinyclap.runtime.live.hook import Hook
-
-    hooks = {name: Hook(command, _warn) for name, command in (("start", on_start), ("end", on_event)) if command}
-
-    def tell(event: "Event") -> None:
-        hook = hooks.get("start" if event.end_s is None else "end")
-        if hook:
-            hook(event)
-        if event.end_s is not None:
-            plain = f"{event.start_s:9.2f} to {event.end_s:9.2f} s  {event.label}  {event.score:.4f}"
-            typer.echo(json.dumps(event.as_object()) if as_json else plain)
-
-    try:
-        for time_s, answer in heard:
-            for event in events.add(time_s, labels_heard(answer)):
-                tell(event)
-        for event in events.finish():
-            tell(event)
-    finally:
-        for hook in hooks.values():
-            hook.finish()
-
-
 def _warn(line: str) -> None:
     typer.echo(f"warning: {line}", err=True)
-
-
-def _say(time_s: float, answer: "Answer", as_json: bool) -> None:
-    from tinyclap.runtime.classify_files import answer_object
-
-    if as_json:
-        typer.echo(json.dumps({"time_s": round(time_s, 3), **answer_object(answer)}))
-        return
-    told = "   ".join(f"{entry.label} {entry.probability:.0%}" for entry in answer)
-    if answer.outcome != "label":
-        told = answer.outcome + (f" ({told})" if told else "")
-    typer.echo(f"{time_s:9.2f} s  {told}")

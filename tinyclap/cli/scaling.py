@@ -72,25 +72,25 @@ def latency(
     The graphs are made once, in a folder that can be copied to any device and timed there.
     """
     from tinyclap.common.machine import shell_path
-    from tinyclap.pipelines import latency as room
+    from tinyclap.pipelines.latency import fit_file, make_students, time_students
 
     if make:
         from tinyclap.models.student_config import StudentConfig
         from tinyclap.scaling.design_space import DesignSpace, embedding_dims, frontends
 
         base = StudentConfig()
-        room.make_students(folder, DesignSpace(base, frontends(base.frontend, 32_000), embedding_dims(512)), students)
+        make_students(folder, DesignSpace(base, frontends(base.frontend, 32_000), embedding_dims(512)), students)
         typer.echo(
             f"{students} students in {folder}\n"
             f"next     copy it to the device, there: tinyclap latency {shell_path(folder)}"
         )
         return
-    fitted = room.time_students(folder, threads)
+    fitted = time_students(folder, threads)
     rough = "" if fitted.median_error < 0.15 else "; more students may help"
     typer.echo(
         f"{fitted.n_students} students timed on {fitted.measured_on}; half of those that a fit has not seen are "
         f"predicted within {fitted.median_error:.1%}{rough}\n"
-        f"next     tinyclap search RECIPE --max-latency '5 ms' --latency {shell_path(room.fit_file(folder, threads))}"
+        f"next     tinyclap search RECIPE --max-latency '5 ms' --latency {shell_path(fit_file(folder, threads))}"
     )
 
 

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinyclap.errors import TinyclapError
 
 
@@ -28,6 +30,11 @@ def require(config: object, place: str, name: str, holds: bool, allowed: str) ->
         raise NotAllowedError(place, [(name, getattr(config, name), allowed)])
 
 
+def plain(value: Any) -> Any:
+    """A number of numpy's as Python's; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def is_number(value: object) -> bool:
     """Whether a configured value is a finite number (True and False are none)."""
     return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
@@ -45,7 +52,8 @@ LATER = {"later": True}
 def arguments(values: object, kind: type, place: str) -> dict[str, Any]:
     """The keyword arguments of a dataclass as read from JSON.
 
-    Unknown keys are a TinyclapError, and missing ones but for those of `LATER`.
+    Raises:
+        TinyclapError: unknown keys, or missing ones but for those of `LATER`.
     """
     fields = dataclasses.fields(kind)
     later = [entry.name for entry in fields if entry.metadata.get("later")]
@@ -53,7 +61,11 @@ def arguments(values: object, kind: type, place: str) -> dict[str, Any]:
 
 
 def exact_keys(values: object, known: Collection[str], place: str, optional: Collection[str] = ()) -> dict[str, Any]:
-    """An object read from JSON, which must have exactly the known keys but for optional ones, or TinyclapError."""
+    """An object read from JSON, which must have exactly the known keys but for optional ones.
+
+    Raises:
+        TinyclapError: it is no object, or has unknown keys or lacks some.
+    """
     if not isinstance(values, Mapping):
         raise TinyclapError(f"{place} is {values!r}, expected an object with the keys {', '.join(sorted(known))}")
     found = {"unknown": sorted(set(values) - set(known)), "missing": sorted(set(known) - set(optional) - set(values))}

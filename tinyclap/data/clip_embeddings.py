@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinyclap.audio.windows import FAINTEST
+from tinyclap.audio.level import weight
 from tinyclap.common.progress import counted
 from tinyclap.common.row_store import (
     BLOCK_ROWS,
 )
 from tinyclap.data.decoded import Window
+from tinyclap.embeddings.similarity import unit
 
 
 class Clips(Protocol):
@@ -46,12 +47,14 @@ def clip_embeddings(embed: Callable[[Tensor, Tensor], Tensor], decoded: Clips, *
     firsts = range(0, len(decoded), BLOCK_ROWS)
     for first in counted(firsts, progress, len(firsts), "block"):
         indices = range(first, min(first + BLOCK_ROWS, len(decoded)))
-        clips = [torch.from_numpy(decoded.waveform(index)) for index in indices]
+        waveforms = [decoded.waveform(index) for index in indices]
+        levels = [weight(waveform) for waveform in waveforms]
+        clips = [torch.from_numpy(waveform) for waveform in waveforms]
         lengths = torch.tensor([len(clip) for clip in clips])
         rows = embed(torch.nn.utils.rnn.pad_sequence(clips, batch_first=True), lengths).cpu().numpy()
         sums = np.zeros((decoded.n_clips, rows.shape[1]), np.float32) if sums is None else sums
         windows = [decoded.windows[index] for index in indices]
-        weights = np.array([[window.duration_s * (window.rms + FAINTEST)] for window in windows], np.float32)
+        weights = np.array([[each.duration_s * level] for each, level in zip(windows, levels, strict=True)], np.float32)
         np.add.at(sums, [window.clip for window in windows], weights * rows)
     assert sums is not None
-    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return unit(sums)

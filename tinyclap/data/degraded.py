@@ -30,5 +30,5 @@ class DegradedClips:
         """A degraded stretch, float32 (T,)."""
         rate = self.decoded.sample_rate
         how = dataclasses.replace(self.how, seed=(self.how.seed + index) % 2**32)
-        heard = degrade(self.decoded.waveform(index), rate, how)
-        return heard if rate == self.sample_rate else soxr.resample(heard, rate, self.sample_rate, quality="HQ")
+        degraded = degrade(self.decoded.waveform(index), rate, how)
+        return degraded if rate == self.sample_rate else soxr.resample(degraded, rate, self.sample_rate, quality="HQ")

@@ -60,8 +60,8 @@ def _remedy(others: Iterable[Path]) -> str:
     """What to do with files that are sound all the same."""
     kinds = {path.suffix.lower() for path in others}
     media, raw = sorted(kinds & {*MEDIA_SUFFIXES}), sorted(kinds & {*RAW_SUFFIXES})
-    told = f"; for {' '.join(media)}, {HOW_TO_DECODE}" if media else ""
-    return told + (f"; {' '.join(raw)} have no header, convert them" if raw else "")
+    hint = f"; for {' '.join(media)}, {HOW_TO_DECODE}" if media else ""
+    return hint + (f"; {' '.join(raw)} have no header, convert them" if raw else "")
 
 
 def empty_classes(root: Path) -> list[str]:

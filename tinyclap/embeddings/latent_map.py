@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyclap.common.files import refuse_pointer
+from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 
 METHODS = ("rotation", "magnitude", "random")
@@ -65,7 +66,7 @@ class LatentMap:
         if np.ndim(embeddings) != 2 or np.shape(embeddings)[1] != self.full_dim:
             raise TinyclapError(f"latent map: got shape {np.shape(embeddings)}, expected (N, {self.full_dim})")
         mapped = embeddings @ self.matrix.T.astype(embeddings.dtype)
-        return mapped / np.maximum(np.linalg.norm(mapped, axis=1, keepdims=True), 1e-12)
+        return unit(mapped)
 
     def after(self, earlier: "LatentMap") -> "LatentMap":
         """The map that applies `earlier` first and this one then."""
@@ -135,7 +136,7 @@ def mask_per_clip(embeddings: np.ndarray, dim: int) -> np.ndarray:
     dropped = np.argsort(np.abs(embeddings), axis=1)[:, : embeddings.shape[1] - dim]
     masked = embeddings.copy()
     np.put_along_axis(masked, dropped, 0.0, axis=1)
-    return masked / np.maximum(np.linalg.norm(masked, axis=1, keepdims=True), 1e-12)
+    return unit(masked)
 
 
 def _principal_directions(embeddings: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 
 from tinyclap.embeddings import neighbours
+from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 
 DTYPES = ("float32", "float16", "int8", "binary")
@@ -67,7 +68,7 @@ def dequantize(stored: np.ndarray, dtype: str, dim: int) -> np.ndarray:
         rows = signs @ _rotation(dim).T
     else:
         rows = stored.astype(np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit(rows)
 
 
 def neighbours_kept(embeddings: np.ndarray, dtype: str) -> float | None:

@@ -46,9 +46,10 @@ def unit_rows(name: str, array: np.ndarray) -> np.ndarray:
     return units
 
 
-def unit(vector: np.ndarray) -> np.ndarray:
-    """A vector (D,) at unit norm in float32; zeros stay zeros."""
-    return (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """A vector (D,) or rows (N, D) at unit norm, in the precision given; zeros stay zeros."""
+    units: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return units
 
 
 def unit_pair(student: np.ndarray, teacher: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyclap.data.procedural.dataset import PROCEDURAL_LABELS, Procedural
 from tinyclap.embeddings.latent_map import LatentMap
-from tinyclap.embeddings.similarity import unit_rows
+from tinyclap.embeddings.similarity import unit, unit_rows
 from tinyclap.embeddings.zero_shot import prompts_for
 from tinyclap.runtime.background import Background
 from tinyclap.runtime.bundle import Bundle
@@ -40,4 +40,4 @@ def measured_background(
     # Not `class_matrix`: that a text tower cannot tell two of these classes apart is no fault of the bundle.
     classes = rows.reshape(len(PROCEDURAL_LABELS), len(prompts), -1).mean(axis=1)
     class_of = np.array([PROCEDURAL_LABELS.index(str(clip.label)) for clip in sounds.clips])
-    return Background(embedded, classes / np.linalg.norm(classes, axis=1, keepdims=True), class_of)
+    return Background(embedded, unit(classes), class_of)

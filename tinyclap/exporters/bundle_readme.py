@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
-from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.audio.log_mel.spec import MOST_GAIN, FrontendSpec
 from tinyclap.common.install import install_line
 from tinyclap.common.numbers import file_size
 from tinyclap.runtime.bundle_contents import (
@@ -55,8 +55,9 @@ tinyclap selftest .
 
 The input of {_named(manifest, static=False)} is `{manifest.input}` {shape}, float32{_of(manifest)};
 the output `embedding` (batch, {manifest.embed_dim}) has unit norm. Sounds shorter than a window are repeated; longer
-ones are cut into windows, the last one aligned to the end, whose embeddings are averaged and scaled to unit norm.
-`bundle.json` states the rest.
+ones are cut into windows, the last one aligned to the end. Their embeddings are added, each times its level (root of
+the mean square about the window's mean, + 1e-6), and the sum is scaled to unit norm. Several channels are their mean,
+or the louder of two that would cancel each other. `bundle.json` states the rest.
 {_static(manifest)}{_front_end(manifest)}"""
 
 
@@ -124,4 +125,10 @@ def front_end_steps(spec: FrontendSpec) -> list[str]:
     if isinstance(spec, EmphasisedSpec):
         steps.insert(0, f"Replace x[t] by x[t] - {spec.preemphasis:g}·x[t - 1], one sample fewer.")
         steps[-1] = f"(ln(x + {spec.offset:g}) + {spec.shift:g}) / {spec.scale:g}."
+    if spec.lowest_rms is not None:
+        steps.insert(
+            0,
+            f"Raise a quiet window: where the root of its mean square is below {spec.lowest_rms:.4g} "
+            f"({spec.raise_to_dbfs:g} dB of full scale), multiply it so that it is that, by {MOST_GAIN:g} at most.",
+        )
     return steps

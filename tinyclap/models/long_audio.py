@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tinyclap.audio import windows
 from tinyclap.audio.checks import LOUDEST, wrong_samples
+from tinyclap.audio.level import FAINTEST
 from tinyclap.errors import TinyclapError
 
 Encode = Callable[[Tensor], Tensor]
@@ -19,7 +20,7 @@ def embed_long(
     """Embed clips of any length with an encoder of fixed windows.
 
     A clip longer than a window is cut into consecutive windows, the last one aligned to the clip's end so that none
-    holds padding; their embeddings are averaged, each by its `windows.level`, and normalised. A shorter clip is padded
+    holds padding; their embeddings are averaged, each by its `level.weight`, and normalised. A shorter clip is padded
     by `pad`. Every window is encoded on its own terms, so a result does not depend on the neighbours in the batch.
 
     Args:
@@ -60,10 +61,9 @@ def embed_long(
 
 def _weights(waveforms: Tensor, sizes: list[int], places: list[tuple[int, int]], window: int) -> Tensor:
     """What each window weighs beside the loudest one of its clip: float32 (windows,)."""
-    powers = [
-        waveforms[clip, start : min(start + window, sizes[clip])].double().square().mean() for clip, start in places
-    ]
-    levels = torch.stack(powers).sqrt() + windows.FAINTEST
+    levels = FAINTEST + torch.stack(
+        [waveforms[clip, start : min(start + window, sizes[clip])].double().std(correction=0) for clip, start in places]
+    )
     clips = torch.tensor([clip for clip, _ in places], device=levels.device)
     loudest = levels.new_zeros(len(sizes)).scatter_reduce(0, clips, levels, "amax")
     return (levels / loudest[clips]).float()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyclap.common.arrays import read_arrays
 from tinyclap.common.files import write_bytes
 from tinyclap.embeddings.quantization import dequantize, quantize
 from tinyclap.errors import TinyclapError
@@ -93,15 +94,21 @@ def read_background(folder: Path, embed_dim: int) -> Background:
     """
     path = folder / BACKGROUND
     try:
-        with np.load(path) as stored:
-            version = int(stored["schema_version"])
-            if version != SCHEMA_VERSION:
-                raise TinyclapError(f"schema_version is {version}, this tinyclap reads {SCHEMA_VERSION}")
-            sounds, classes, class_of = (stored[name] for name in ARRAYS)
+        stored = read_arrays(path)
+        missing = [name for name in ("schema_version", *ARRAYS) if name not in stored]
+        if missing:
+            raise TinyclapError(f"it holds no {', '.join(missing)}")
+        if (version := stored["schema_version"].tolist()) != SCHEMA_VERSION:
+            raise TinyclapError(f"schema_version is {version}, this tinyclap reads {SCHEMA_VERSION}")
+        sounds, classes, class_of = (stored[name] for name in ARRAYS)
         made = Background(dequantize(sounds, STORED, embed_dim), dequantize(classes, STORED, embed_dim), class_of)
-        in_range = class_of.shape == (len(sounds),) and np.isin(class_of, range(NO_CLASS, len(classes))).all()
-        if not in_range or len(classes) < 2 or not (class_of != NO_CLASS).any():
+        counted = class_of.shape == (len(sounds),) and class_of.dtype.kind == "i"
+        if (
+            not (counted and np.isin(class_of, range(NO_CLASS, len(classes))).all())
+            or len(classes) < 2
+            or not (class_of != NO_CLASS).any()
+        ):
             raise TinyclapError("its sounds and classes do not fit each other")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, TinyclapError) as error:
+    except TinyclapError as error:
         raise TinyclapError(f"{path} cannot be used ({error}); update tinyclap, or export the bundle again") from error
     return made

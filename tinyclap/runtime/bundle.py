@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
+from tinyclap.embeddings.similarity import unit
 from tinyclap.embeddings.zero_shot import as_typed, class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.background import Background, read_background
@@ -26,11 +27,11 @@ from tinyclap.runtime.bundle_contents import (
     refuse_other_graph,
     verify,
 )
-from tinyclap.runtime.hearing import Heard, HowToHear, hear, refuse_hop, timed_embeddings
+from tinyclap.runtime.embed_sound import EmbeddedSound, EmbedOptions, embed_sound, hop_samples, timed_embeddings
 from tinyclap.runtime.judge import Answer, Judge
 from tinyclap.runtime.labels import LabelTable, read_table
 from tinyclap.runtime.live import answers
-from tinyclap.runtime.session import embeddings_of, open_session
+from tinyclap.runtime.session import embeddings_of, metadata_of, open_session
 from tinyclap.runtime.sounds import Sound, one_or_many
 from tinyclap.runtime.text_encoder import TextEncoder
 
@@ -89,7 +90,7 @@ class Bundle:
             threads=threads,
             width=manifest.embed_dim,
         )
-        refuse_other_graph(folder / name, session.get_modelmeta().custom_metadata_map, manifest)
+        refuse_other_graph(folder / name, metadata_of(folder / name, session), manifest)
         return cls(folder, manifest, name, session, threads or 1, kept_dims(folder, manifest, dim))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -121,8 +122,8 @@ class Bundle:
     ) -> np.ndarray:
         """Embed sounds of any length.
 
-        Long ones are cut into windows whose embeddings are averaged, each weighing as its level (root of the mean
-        square), so that silence weighs nothing; short ones are repeated. Every window is encoded on its own, so a sound
+        Long ones are cut into windows whose embeddings are averaged, each weighing as its level (`audio.level`),
+        so that silence weighs nothing; short ones are repeated. Every window is encoded on its own, so a sound
         always gets the same embedding. Long files are read piece by piece.
 
         Args:
@@ -138,14 +139,14 @@ class Bundle:
             AudioError: a file that cannot be used.
             TinyclapError: an array that cannot be used, or one without a sample rate; a hop out of range.
         """
-        how: HowToHear = {"sample_rate": sample_rate, "hop_s": hop_s, "channel": channel}
-        refuse_hop(self, hop_s)
-        embeddings = [self.hear(sound, **how).embedding for sound in one_or_many(sounds)]
+        hop_samples(self, hop_s, at_most_window=True)
+        options: EmbedOptions = {"sample_rate": sample_rate, "hop_s": hop_s, "channel": channel}
+        embeddings = [self.embed_with_level(sound, **options).embedding for sound in one_or_many(sounds)]
         return np.stack(embeddings) if embeddings else np.empty((0, self.embed_dim), np.float32)
 
-    def hear(self, sound: Sound, **how: Unpack[HowToHear]) -> Heard:
+    def embed_with_level(self, sound: Sound, **options: Unpack[EmbedOptions]) -> EmbeddedSound:
         """Embed one sound, as `embed` does, and measure its level."""
-        return hear(self, sound, **how)
+        return embed_sound(self, sound, **options)
 
     def classify(
         self,
@@ -156,7 +157,7 @@ class Bundle:
         threshold: float | None = None,
         silence_dbfs: float = SILENCE_BELOW_DBFS,
         multi_label: bool = False,
-        **how: Unpack[HowToHear],
+        **options: Unpack[EmbedOptions],
     ) -> list[Answer]:
         """The labels that fit each sound best, best first; `answer.outcome` is "label", "unknown" or "silence".
 
@@ -164,17 +165,18 @@ class Bundle:
             sounds: as for `embed`.
             labels: None for the bundle's own table.
             top_k: labels per sound, at most.
-            threshold: score that a label must reach, a share of other sounds that fit less well; a label alone 0.95.
+            threshold: score that a label must reach, a share of other sounds that fit less well. None for no
+                demand, but 0.95 where a label is judged alone: a single one, or with `multi_label`.
             silence_dbfs: sounds of a lower level are silence.
             multi_label: judge each label on its own, and give those alone that reach the threshold.
-            **how: sample_rate, hop_s and channel, as for `embed`.
+            **options: sample_rate, hop_s and channel, as for `embed`.
 
         Raises:
             TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side,
                 settings out of range, and a threshold for a bundle that was made without background sounds.
         """
         judge = self.judge(labels, top_k=top_k, threshold=threshold, silence_dbfs=silence_dbfs, multi_label=multi_label)
-        return [judge(*self.hear(sound, **how)) for sound in one_or_many(sounds)]
+        return [judge(*self.embed_with_level(sound, **options)) for sound in one_or_many(sounds)]
 
     def judge(self, labels: Sequence[str] | None = None, **settings: Any) -> Judge:
         """What makes answers of embeddings; `settings` and errors as for `classify`."""
@@ -305,8 +307,7 @@ class Bundle:
         """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""
         if self.embed_dim == self.manifest.embed_dim:
             return embeddings
-        kept = embeddings[:, : self.embed_dim]
-        return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-12)
+        return unit(embeddings[:, : self.embed_dim])
 
 
 def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int) -> Bundle:

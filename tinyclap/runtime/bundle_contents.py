@@ -239,14 +239,15 @@ def kept_dims(folder: Path, manifest: Manifest, dim: int | None) -> int:
     return dim
 
 
-def refuse_other_graph(path: Path, metadata: Mapping[str, str], manifest: Manifest) -> None:
-    """Raise a TinyclapError where a graph's own metadata tell of other sound or another space than bundle.json."""
-    try:
-        own = parse_json(metadata.get(METADATA_KEY, "{}"))
-    except ValueError as error:
-        raise TinyclapError(f"{path}: its metadata are damaged ({error}); export the bundle again") from error
+def refuse_other_graph(path: Path, own: Mapping[str, Any], manifest: Manifest) -> None:
+    """Raise a TinyclapError where what a graph says of itself is of other sound or another space than bundle.json."""
+    frontend = own.get("frontend")
+    if frontend is not None and not isinstance(frontend, Mapping):
+        raise TinyclapError(
+            f"{path}: its metadata are damaged (frontend is {frontend!r}, expected an object); export the bundle again"
+        )
     said = _fixed(json.loads(manifest.graph_metadata()))
-    for key, value in _fixed(own if isinstance(own, dict) else {}).items():
+    for key, value in _fixed(own).items():
         if said.get(key, value) != value:
             raise TinyclapError(
                 f"{path.parent / MANIFEST}: {key} is {said[key]}, but {path.name} was exported with {value}; "

@@ -20,7 +20,7 @@ from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_journal import FINISHING, Embedded, FileEntry, Journal, Rows, status_of
-from tinyclap.runtime.hearing import HowToHear, refuse_hop, samples_in, timed_embeddings
+from tinyclap.runtime.embed_sound import EmbedOptions, hop_samples, timed_embeddings
 
 
 def embed_files(
@@ -61,12 +61,8 @@ def embed_files(
         TinyclapError: an unknown `dtype`, `out` exists or cannot be written, unfinished work of another bundle, no
             usable file, or a hop that is none.
     """
-    if windows:
-        hop_s = (
-            samples_in(bundle.manifest.window_s if hop_s is None else hop_s, bundle.sample_rate) / bundle.sample_rate
-        )
-    else:
-        refuse_hop(bundle, hop_s)
+    hop = hop_samples(bundle, hop_s, at_most_window=not windows)
+    hop_s = hop / bundle.sample_rate if windows else hop_s
     job = _Job(bundle, windows, {"hop_s": hop_s, "channel": channel})
     names = out.with_suffix(".json")
     if out.suffix != ".npy":
@@ -136,15 +132,15 @@ class _Job(NamedTuple):
 
     bundle: Bundle
     windows: bool
-    how: HowToHear
+    options: EmbedOptions
 
     def rows(self, file: Path, folder: Path) -> Rows:
         """Raises AudioError for a file that cannot be used."""
         if not self.windows:
-            return Rows(io.BytesIO(self.bundle.embed(file, **self.how)[0].astype("<f4").tobytes()))
+            return Rows(io.BytesIO(self.bundle.embed(file, **self.options)[0].astype("<f4").tobytes()))
         content, times = tempfile.TemporaryFile(dir=folder), []  # noqa: SIM115 - closed by whoever reads it
         try:
-            for start_s, end_s, embedding in timed_embeddings(self.bundle, file, **self.how):
+            for start_s, end_s, embedding in timed_embeddings(self.bundle, file, **self.options):
                 content.write(embedding.astype("<f4").tobytes())
                 times.append((start_s, end_s))
         except BaseException:
@@ -158,7 +154,11 @@ class _Job(NamedTuple):
         text = f"{bundle.graph} {bundle.embed_dim} {bundle.manifest.to_json()}"
         made_by = hashlib.sha256(text.encode()).hexdigest()
         windows = {"windows": True} if self.windows else {}
-        return {"bundle": made_by, **windows, **{key: value for key, value in self.how.items() if value is not None}}
+        return {
+            "bundle": made_by,
+            **windows,
+            **{key: value for key, value in self.options.items() if value is not None},
+        }
 
     def facts(self) -> dict[str, Any]:
         """For the JSON file."""
@@ -170,7 +170,7 @@ class _Job(NamedTuple):
             "graph": self.bundle.graph,
             "teacher": manifest.teacher["fingerprint"],  # arrays of one teacher and latent map share a space
             "latent_map": manifest.latent_map and manifest.latent_map["fingerprint"],
-            **self.how,
+            **self.options,
         }
 
 

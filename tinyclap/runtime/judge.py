@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
-from tinyclap.common.checks import is_count, is_number
+from tinyclap.common.checks import is_count, is_number, plain
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.background import Background
 from tinyclap.runtime.labels import LabelTable, Prediction
@@ -20,6 +20,8 @@ DEFAULT_THRESHOLD = 0.95  # where nothing else is asked for: a label alone has n
 
 class Answer(list[Prediction]):
     """The labels that fit a sound, best first: none for silence.
+
+    With a threshold the best is the one of the highest score, otherwise the one of the highest cosine.
 
     Attributes:
         outcome: "label"; "unknown" where no label reaches the threshold, those named being the nearest; "silence".
@@ -63,7 +65,8 @@ class Judge:
         logit_scale: the factor between cosine similarity and logits.
         background: what unrelated sounds look like; None where nobody measured it.
         top_k: labels in an answer, at most.
-        threshold: score that a label must reach; None for no such demand, or DEFAULT_THRESHOLD of a label alone.
+        threshold: score that a label must reach; None for no demand, but DEFAULT_THRESHOLD where a label
+            is judged alone.
         silence_dbfs: sounds of a lower level are silence.
         multi_label: judge each label on its own, and give those alone that reach the threshold.
 
@@ -80,12 +83,12 @@ class Judge:
     multi_label: bool = False
 
     def __post_init__(self) -> None:
-        if not is_count(_plain(self.top_k)):
+        if not is_count(plain(self.top_k)):
             raise TinyclapError(f"top_k is {self.top_k}: it must be 1 or more")
-        quiet = is_number(_plain(self.silence_dbfs)) and self.silence_dbfs <= 0
+        quiet = is_number(plain(self.silence_dbfs)) and self.silence_dbfs <= 0
         if not quiet and self.silence_dbfs != -math.inf:
             raise TinyclapError(f"silence_dbfs is {self.silence_dbfs}: it must be 0 or less, in dB of full scale")
-        if self.threshold is not None and not (is_number(_plain(self.threshold)) and 0 < self.threshold < 1):
+        if self.threshold is not None and not (is_number(plain(self.threshold)) and 0 < self.threshold < 1):
             raise TinyclapError(f"threshold is {self.threshold}: it must lie between 0 and 1, a share of other sounds")
         if self.background is None:
             if self.threshold is not None or self.multi_label:
@@ -106,7 +109,7 @@ class Judge:
             return self.silence(level_dbfs)
         cosines = self.table.cosines(embedding)
         scores = self._scores(cosines)
-        order = np.argsort(-(cosines - self._usual if self.multi_label else cosines), kind="stable")
+        order = np.argsort(-(cosines - self._usual if self._least else cosines), kind="stable")
         chosen = [row for row in order if not self.multi_label or scores[row] >= self._least][: self.top_k]
         probabilities = self._probabilities(cosines)
         known = bool(chosen) and scores[chosen[0]] >= self._least
@@ -167,11 +170,6 @@ class Judge:
         rival = 0.0 if self.background is None else self.background.excess_at(self._least)
         against = self.logit_scale * np.stack([cosines - self._usual, np.full(len(cosines), rival)])
         return softmax(against)[0]
-
-
-def _plain(value: object) -> object:
-    """A number of numpy's as Python's."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What a user may hand over as sound: files, open files, bytes, and arrays of many kinds."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +12,15 @@ import numpy as np
 
 from tinyclap.audio import channels as several
 from tinyclap.audio.checks import AudioError
+from tinyclap.audio.pcm_stream import HOW_TO_SEND
 from tinyclap.audio.windows import mono, read_chunks
 from tinyclap.errors import TinyclapError
 
 MOST_CHANNELS = 32  # an axis as short as this may be of channels
 LEAST_SAMPLES = 64  # and one of samples is longer
 PIECE_BYTES = 2**20
+STDIN = "-"
+STDIN_PATHS = (STDIN, "/dev/stdin")
 
 
 class ArrayLike(Protocol):
@@ -119,7 +123,28 @@ def stretches(
         yield mono(*array, own_rate)
         return
     with as_file(sound) as path:
-        yield from read_chunks(path, own_rate, window, channel=channel)
+        yield from read_chunks(path, own_rate, window, channel)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """A file of any kind, or standard input, for reading bytes.
+
+    Raises:
+        TinyclapError: nothing comes on standard input.
+    """
+    if str(file) not in STDIN_PATHS:
+        with file.open("rb") as stream:
+            yield stream
+        return
+    if sys.stdin.isatty():
+        raise TinyclapError(f"nothing comes on standard input; {HOW_TO_SEND}")
+    yield sys.stdin.buffer
+
+
+def is_stream(file: Path) -> bool:
+    """Whether a sound comes as through a pipe: it cannot be read twice, and may have no end."""
+    return str(file) == STDIN or (file.exists() and not file.is_file() and not file.is_dir())
 
 
 def _is_file(sound: object) -> bool:

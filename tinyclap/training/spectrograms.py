@@ -99,11 +99,11 @@ def _logmels(views: Views, frontend: LogMel, rows: Sequence[int], waveforms: np.
 
     Shorter ones are repeated up to T, as a student repeats short sounds.
     """
-    whole, heard = waveforms.shape[1], []
+    whole, sounds = waveforms.shape[1], []
     for row, waveform, length in zip(rows, waveforms, views.lengths(rows), strict=True):
         sound = waveform[:length]
         if views.spec.student:
             how = draw(views.spec.student, views.spec.seed, *divmod(row, views.spec.per_clip))
             sound = degrade(sound, views.decoded.sample_rate, how)
-        heard.append(sound if length == whole else fit(sound, whole))
-    return frontend(torch.from_numpy(np.stack(heard)))
+        sounds.append(sound if length == whole else fit(sound, whole))
+    return frontend(torch.from_numpy(np.stack(sounds)))

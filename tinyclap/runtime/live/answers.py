@@ -9,7 +9,7 @@ from tinyclap.audio.level import level_dbfs
 from tinyclap.audio.windows import at_rate, of_stream
 from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.hearing import samples_in
+from tinyclap.runtime.embed_sound import hop_samples
 from tinyclap.runtime.judge import Answer, Judge
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class _Smoothed:
         new = self._bundle.encode(window[None])[0].astype(np.float64)
         past = new if self._past is None else self._past
         self._past = self._smoothing * past + (1 - self._smoothing) * new
-        return unit(self._past)
+        return unit(self._past).astype(np.float32)
 
     def forget(self) -> None:
         """Begin anew."""
@@ -98,7 +98,7 @@ def _windows(
     channel: int | None,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Seconds so far and the last window, for every hop; the settings are checked at once."""
-    hop = samples_in(hop_s, bundle.sample_rate)
+    hop = hop_samples(bundle, hop_s, at_most_window=False)
     if not 0 <= smoothing < 1:
         raise TinyclapError(f"smoothing is {smoothing}: it must be at least 0 and below 1")
     own = at_rate(blocks, bundle.sample_rate if sample_rate is None else sample_rate, bundle.sample_rate, channel)

@@ -1,13 +1,14 @@
 """From an answer every hop to events: sounds that began and ended."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tinyclap.common.checks import is_count, is_number
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.judge import Answer
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.judge import DEFAULT_THRESHOLD, Answer
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,10 @@ class Event:
 
     Attributes:
         label: what it is.
-        start_s: when the first window that heard it got its newest sound: the time of the window before.
-        end_s: time of the last window that heard it; None while it goes on.
+        start_s: when the first window that holds it got its newest sound: the time of the window before.
+        end_s: time of the last window that holds it; None while it goes on.
         score: the highest of these windows, see `judge.Judge`; their highest probability where there are no scores.
-        windows: how many heard it, those before it was confirmed among them.
+        windows: how many hold it, those before it was confirmed among them.
     """
 
     label: str
@@ -37,7 +38,7 @@ class Event:
 class Events:
     """Turns answers into events, each label for itself.
 
-    A label's event begins as soon as `needed` of the last `among` windows hear it, and ends as soon as none of them
+    A label's event begins as soon as `needed` of the last `among` windows hold it, and ends as soon as none of them
     does. No new one of the same label begins within `hold_off_s` after the end: windows within it count for nothing.
 
     Args:
@@ -57,30 +58,30 @@ class Events:
         self._before_s = 0.0
         self._labels: dict[str, _Label] = {}
 
-    def add(self, time_s: float, heard: Mapping[str, float]) -> list[Event]:
+    def add(self, time_s: float, detected: Mapping[str, float]) -> list[Event]:
         """What begins and what ends with a window.
 
         Args:
             time_s: end of the window, later than those before.
-            heard: the labels that it hears, with their scores.
+            detected: the labels that it holds, with their scores.
 
         Returns:
             Events that begin, whose end is None, and events that end; these first.
         """
-        for label in heard:
+        for label in detected:
             self._labels.setdefault(label, _Label(self._among))
         ended, begun = [], []
         for label, state in self._labels.items():
             if time_s <= state.held_until_s:
                 continue
-            state.recent.append((self._before_s, time_s, heard[label]) if label in heard else None)
+            state.recent.append((self._before_s, time_s, detected[label]) if label in detected else None)
             hits = [window for window in state.recent if window is not None]
             if state.event is None:
                 if len(hits) >= self._needed:
                     begun.append(state.begin(label, hits))
                 continue
-            if label in heard:
-                state.extend(time_s, heard[label])
+            if label in detected:
+                state.extend(time_s, detected[label])
             if not hits:
                 ended.append(state.end(self._hold_off_s))
         self._before_s = time_s
@@ -118,13 +119,28 @@ class _Label:
         return ended
 
 
-def labels_heard(answer: Answer) -> dict[str, float]:
-    """The labels that an answer hears, with their scores: the best one or, judged on their own, all of them."""
+def events_of(answers: Iterable[tuple[float, Answer]], events: Events) -> Iterator[Event]:
+    """What begins and what ends while answers come, and when they end: as `Events.add` and `finish` say."""
+    for time_s, answer in answers:
+        yield from events.add(time_s, detected_labels(answer))
+    yield from events.finish()
+
+
+def event_threshold(bundle: Bundle) -> float | None:
+    """The score that a label must reach to be an event, where none is asked for.
+
+    None for a bundle without background sounds: it finds a label in every answer.
+    """
+    return None if bundle.background is None else DEFAULT_THRESHOLD
+
+
+def detected_labels(answer: Answer) -> dict[str, float]:
+    """The labels of an answer with their scores: the best one or, judged on their own, all; else none."""
     if answer.outcome != "label":
         return {}
     scores = answer.scores or [entry.probability for entry in answer]
-    heard = {entry.label: score for entry, score in zip(answer, scores, strict=True)}
-    return heard if answer.multi_label else dict(list(heard.items())[:1])
+    found = {entry.label: score for entry, score in zip(answer, scores, strict=True)}
+    return found if answer.multi_label else dict(list(found.items())[:1])
 
 
 def needed_among(given: str) -> tuple[int, int]:

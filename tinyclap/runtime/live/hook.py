@@ -1,4 +1,4 @@
-"""A command that events set off, which the sound never waits for."""
+"""Commands that events set off, which the sound never waits for."""
 
 import json
 import os
@@ -26,7 +26,7 @@ class Hook:
     def __init__(self, command: str, tell: Callable[[str], None]) -> None:
         self._command, self._tell = command, tell
         self._running: list[subprocess.Popen[bytes]] = []
-        self._told: set[str] = set()
+        self._said: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         """Start the command and go on."""
@@ -76,6 +76,27 @@ class Hook:
         self._running = [process for process, code in zip(self._running, codes, strict=True) if code is None]
 
     def _once(self, what: str, line: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+        if what not in self._said:
+            self._said.add(what)
             self._tell(f"{self._command}: {line}")
+
+
+class Hooks:
+    """The commands for the begin and for the end of events, either of which may be None; ends as `Hook.finish` does."""
+
+    def __init__(self, on_start: str | None, on_end: str | None, tell: Callable[[str], None]) -> None:
+        self._start, self._end = (Hook(command, tell) if command else None for command in (on_start, on_end))
+
+    def __call__(self, event: Event) -> None:
+        """Start the command that is for this event."""
+        hook = self._start if event.end_s is None else self._end
+        if hook:
+            hook(event)
+
+    def __enter__(self) -> "Hooks":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in (self._start, self._end):
+            if hook:
+                hook.finish()
