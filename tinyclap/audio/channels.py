@@ -4,7 +4,9 @@ import numpy as np
 
 from tinyclap.errors import TinyclapError
 
-OPPOSITE = 1e-3  # power of the mean over that of the channels, where they cancel
+OPPOSITE = 0.05  # power of the mean over that of the channels, where they cancel; half of it for unrelated ones
+
+WARNING = "its channels are opposite in polarity and would cancel; channel {} is taken"
 
 
 def mixed(samples: np.ndarray, channel: int | None = None) -> np.ndarray:

@@ -194,9 +194,7 @@ def _loudest_of_opposite(path: Path, *_: int) -> int | None:
         beginning = np.concatenate(list(_decoded(file, 0, last)) or [np.zeros((1, 2), np.float32)])
     louder = several.louder_of_opposite(beginning)
     if louder is not None:
-        warnings.warn(
-            f"{path}: its channels are opposite in polarity and would cancel; channel {louder} is taken", stacklevel=2
-        )
+        warnings.warn(f"{path}: {several.WARNING.format(louder)}", stacklevel=2)
     return louder
 
 

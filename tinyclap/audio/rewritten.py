@@ -40,7 +40,8 @@ CHUNK_FRAMES = 2**16
 OGG_FIRST_PAGE = 2  # flag in a page's header (RFC 3533)
 ID3V1_BYTES = 128
 HEADERLESS = (
-    "has no header; convert it, e.g. `ffmpeg -f s16le -ar RATE -ac 1 -i FILE sound.wav`, or give its samples as an "
+    "has no header; `tinyclap listen --file FILE --raw-rate HZ` takes it as it is; else convert it, e.g. "
+    "`ffmpeg -f s16le -ar RATE -ac 1 -i FILE sound.wav`, or give its samples as an "
     "array with their sample rate"
 )
 

@@ -5,6 +5,7 @@ the end; a shorter one is repeated as a whole and cut. Every window is float32 (
 and `hop` are in samples. In the mean of their embeddings each weighs as `level.weight` says: silence, nothing.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tinyclap.common.checks import is_number, plain
 from tinyclap.errors import TinyclapError
 
 STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
+MOST_CHANNELS = 64
+SPARE = 500  # a rest of less than this part of a window, 10 ms of 5 s, is no window of its own
 
 
 def timed(stretches: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -41,7 +44,7 @@ def timed(stretches: Iterable[np.ndarray], window: int, hop: int) -> Iterator[tu
         needless = max(0, min(due, so_far - window) - begin)
         kept, begin = kept[needless:], begin + needless
     so_far = begin + len(kept)
-    if end < so_far:
+    if end == 0 or so_far - end > window // SPARE:
         start = max(0, so_far - window)
         yield start, so_far, fit(kept[start - begin :], window)
 
@@ -99,7 +102,7 @@ def of_stream(blocks: Iterable[np.ndarray], window: int, hop: int) -> Iterator[t
             if position == due:
                 yield position, fit(recent, window)
                 due += hop
-    if position > due - hop:
+    if position - (due - hop) > hop // SPARE or 0 < position < hop:
         yield position, fit(recent, window)
 
 
@@ -117,23 +120,38 @@ def at_rate(
     """
     _check_rate(block_rate)
     resampler = soxr.ResampleStream(block_rate, sample_rate, 1, dtype="float32", quality="HQ")
+    count = None
     for block in blocks:
-        if np.ndim(block) not in (1, 2) or np.shape(block)[1:] == (0,):
-            shape = np.shape(block)
-            raise TinyclapError(f"stream: a block of shape {shape}; expected samples in [-1, 1], (n,) or (n, channels)")
-        floats = _floats(block, block_rate, "stream: a block")
-        if len(np.atleast_2d(floats)) == 1:  # a single row is of samples, not of channels
-            floats = floats.reshape(-1)
-        frames = floats.reshape(len(floats), -1)
+        if np.size(block) == 0:
+            continue
+        frames = _frames(block, block_rate, count)
         reason = None if channel is None else channels.missing(channel, frames.shape[1])
         if reason:
             raise TinyclapError(f"stream: {reason}")
+        count = frames.shape[1]
         if channel is None:
             channel = channels.louder_of_opposite(frames)
+            if channel is not None:
+                warnings.warn(f"stream: {channels.WARNING.format(channel)}", stacklevel=2)
         samples = channels.mixed(frames, channel)
         yield samples if block_rate == sample_rate else resampler.resample_chunk(samples)
     if block_rate != sample_rate:
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _frames(block: np.ndarray, rate: float, count: int | None) -> np.ndarray:
+    """A block of a stream as (n, channels), of as many channels as those before it."""
+    if np.ndim(block) not in (1, 2):
+        shape = np.shape(block)
+        raise TinyclapError(f"stream: a block of shape {shape}; expected samples in [-1, 1], (n,) or (n, channels)")
+    floats = _floats(block, rate, "stream: a block")
+    if floats.ndim == 2 and len(floats) == 1 and floats.shape[1] != count:  # a row is of samples, not of channels
+        floats = floats.reshape(-1)
+    frames = floats.reshape(len(floats), -1)
+    if frames.shape[1] > MOST_CHANNELS or count not in (None, frames.shape[1]):
+        before = f"as many as before, {count}" if count else f"at most {MOST_CHANNELS}"
+        raise TinyclapError(f"stream: a block of shape {block.shape} has {frames.shape[1]} channels; allowed: {before}")
+    return frames
 
 
 def _check_rate(rate: float) -> None:
@@ -146,7 +164,12 @@ def _floats(samples: np.ndarray, rate: float, what: str) -> np.ndarray:
     """Samples as float32, if they can be samples in [-1, 1]."""
     kind = samples.dtype if isinstance(samples, np.ndarray) else type(samples).__name__
     if not isinstance(samples, np.ndarray) or not np.issubdtype(samples.dtype, np.floating):
-        raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]: divide int16 by 32768")
+        remedy = {
+            "int16": ": divide by 32768",
+            "int32": ": divide by 2147483648",
+            "uint8": ": subtract 128, divide by 128",
+        }
+        raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]{remedy.get(str(kind), ', a numpy array')}")
     with np.errstate(over="ignore", invalid="ignore"):
         floats = samples.astype(np.float32, copy=False)
     wrong = checks.wrong_samples(floats, rate)
@@ -171,7 +194,9 @@ def fit(waveform: np.ndarray, length: int) -> np.ndarray:
 def window_starts(length: int, window: int) -> list[int]:
     """Where the windows of a sound begin, in samples: one after the other, the last aligned to the end.
 
+    A rest of less than a five-hundredth of a window adds none.
+
     None holds padding, but for the only one of a sound shorter than a window.
     """
     starts = list(range(0, max(1, length - window + 1), window))
-    return starts if starts[-1] + window >= length else [*starts, length - window]
+    return starts if length - (starts[-1] + window) <= window // SPARE else [*starts, length - window]

@@ -24,7 +24,7 @@ from tinyclap.cli.scaling import scaling
 from tinyclap.common.threads import yield_while_waiting
 from tinyclap.version import __version__
 
-INTERRUPTED = "interrupted; what was finished is kept. Run the same command again (a training goes on with --resume)"
+INTERRUPTED = "interrupted; what a training or an `embed` had finished is kept: run it again, a training with --resume"
 
 
 def _app(purpose: str) -> typer.Typer:

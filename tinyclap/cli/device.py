@@ -223,6 +223,7 @@ def get(
         raise typer.BadParameter("--text is the sentence encoder of --words; give both")
     from tinyclap.common.machine import shell_path
     from tinyclap.runtime.ready_made import add_words, has_words, made_before, make
+    from tinyclap.workspace.bundles import newest_bundle as newest
 
     there = None if overwrite else made_before(name, out)
     folder = there or make(name, out, weights=weights, overwrite=overwrite)
@@ -230,7 +231,7 @@ def get(
         add_words(name, folder, text)
     elif there:
         typer.echo(f"{name} is there already; --overwrite makes it again", err=True)
-    option = f" --bundle {shell_path(folder)}" if out else ""
+    option = f" --bundle {shell_path(folder)}" if out else "" if newest().bundle == folder else f" --bundle {name}"
     typer.echo(f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}")
 
 

@@ -1,15 +1,26 @@
 """Work done ahead by threads while its results are used."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+_worker = threading.local()
+
+
+class Stopped(BaseException):
+    """Ends work that is not wanted any more."""
+
 
 def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any], workers: int = 1) -> Iterator[Any]:
-    """`prepare(item)` for every item, in order, made by threads while those before it are used."""
+    """`prepare(item)` for every item, in order, made by threads while those before it are used.
+
+    After Ctrl-C or an error what is being made goes on to its end or, where it asks, to the next `stop_if_asked`.
+    """
     futures: deque[Future[Any]] = deque()
-    pool = ThreadPoolExecutor(workers)
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(workers, initializer=lambda: setattr(_worker, "stop", stop))
     try:
         for item in items:
             futures.append(pool.submit(prepare, item))
@@ -18,4 +29,12 @@ def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any], workers:
         while futures:
             yield futures.popleft().result()
     finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C waits for what is being made, not for what is queued
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def stop_if_asked() -> None:
+    """Long work calls this now and then: raises Stopped in a thread whose work is not wanted any more."""
+    stop = getattr(_worker, "stop", None)
+    if stop is not None and stop.is_set():
+        raise Stopped

@@ -68,7 +68,7 @@ class Bundle:
         """Check a bundle and make it ready to run.
 
         Args:
-            path: of its folder.
+            path: of its folder, or the name of a ready-made one that `tinyclap get` has made.
             graph: None for the one that the export recommends.
             providers: execution providers, first choice first, e.g. "cuda"; None for the CPU.
             threads: working on one graph; None for one, which is best for small graphs.
@@ -80,6 +80,10 @@ class Bundle:
                 that does not become active, or dimensions that cannot be left out.
         """
         folder = Path(path)
+        if not folder.exists():
+            from tinyclap.runtime.ready_made import by_name  # of no use to a folder, and slow to load
+
+            folder = by_name(folder)
         manifest = read_manifest(folder, later=TEXT_FILES)
         name = graph_to_run(folder, manifest, graph)
         session = open_session(

@@ -46,10 +46,10 @@ def classify_files(
 
 
 def refuse_bad(answers: Sequence[FileAnswer]) -> None:
-    """Name the files that cannot be used: AudioError if it is the only one, GateError if some of several."""
+    """Raise a GateError that names the files that cannot be used, if there are any."""
     bad = [AudioError(answer.file, answer.reason) for answer in answers if answer.reason is not None]
     if bad and len(answers) == 1:
-        raise bad[0]
+        raise GateError(str(bad[0]))
     if bad:
         listed = "".join(f"\n  {error}" for error in bad)
         raise GateError(f"{len(bad)} of {len(answers)} files cannot be used:{listed}")

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 
 from tinyclap.common.files import parse_json, write_text
 from tinyclap.embeddings import quantization
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import GateError
 
 ROWS_AT_ONCE, LARGEST_GALLERY = 4096, 20_000
 FINISHING = "finishing"  # a file in the folder of unfinished work
@@ -129,7 +129,8 @@ class Journal:
         if not good:
             shutil.rmtree(self.folder)
             listed = "".join(f"\n  {entry.file}: {entry.reason}" for entry in bad[:10])
-            raise TinyclapError(f"none of {len(files)} files is usable:{listed}")
+            of = "the file is not" if len(files) == 1 else f"none of {len(files)} files is"
+            raise GateError(f"{of} usable:{listed}")
         rows = np.memmap(self._rows_file, "<f4", "r", shape=(self.n_rows, self.embed_dim))
         order = np.concatenate([np.arange(entry.n_rows) + (entry.row or 0) for entry in good])
         whole = self.folder / out.name

@@ -8,6 +8,7 @@ import numpy as np
 from tinyclap.audio.level import LOWEST_DBFS, level_dbfs, weight
 from tinyclap.audio.windows import timed
 from tinyclap.common.checks import is_number, plain
+from tinyclap.common.parallel import stop_if_asked
 from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.sounds import Sound, stretches
@@ -31,8 +32,17 @@ class EmbeddedSound(NamedTuple):
     level_dbfs: float
 
 
+def refuse_unknown(options: EmbedOptions) -> None:
+    """Raise a TypeError for keywords that are none, as Python does where they are written out."""
+    unknown = sorted(set(options) - set(EmbedOptions.__annotations__))
+    if unknown:
+        known = ", ".join(EmbedOptions.__annotations__)
+        raise TypeError(f"unexpected keyword argument {unknown[0]!r}; besides those written out there are {known}")
+
+
 def embed_sound(bundle: "Bundle", sound: Sound, **options: Unpack[EmbedOptions]) -> EmbeddedSound:
     """What `Bundle.embed_with_level` gives."""
+    refuse_unknown(options)
     hop = hop_samples(bundle, options.get("hop_s"), at_most_window=True)
     total, loudest = np.zeros(bundle.embed_dim), LOWEST_DBFS
     for _, _, window in _windows(bundle, sound, hop, options):
@@ -79,4 +89,6 @@ def _windows(bundle: "Bundle", sound: Sound, hop: int, options: EmbedOptions) ->
     """What `audio.windows.timed` gives, at the bundle's rate."""
     window = bundle.manifest.window_samples
     pieces = stretches(sound, options.get("sample_rate"), bundle.sample_rate, window, options.get("channel"))
-    return timed(pieces, window, hop)
+    for found in timed(pieces, window, hop):
+        stop_if_asked()
+        yield found

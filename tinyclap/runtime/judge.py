@@ -15,6 +15,7 @@ from tinyclap.runtime.background import Background
 from tinyclap.runtime.labels import LabelTable, Prediction
 
 Outcome = Literal["label", "unknown", "silence"]
+UNIT_WITHIN = 0.05  # embeddings kept in fewer bits are nearly of unit norm
 DEFAULT_THRESHOLD = 0.95  # where nothing else is asked for: a label alone has no others to be compared with
 
 
@@ -107,6 +108,11 @@ class Judge:
         """The answer to a sound with this unit vector (D,) and level."""
         if self.is_silence(level_dbfs):
             return self.silence(level_dbfs)
+        wanted = self.table.embeddings.shape[1]
+        if np.shape(embedding) != (wanted,) or not abs(float(np.linalg.norm(embedding)) - 1) < UNIT_WITHIN:
+            raise TinyclapError(
+                f"an embedding of shape {np.shape(embedding)}; expected a unit vector of {wanted} numbers"
+            )
         cosines = self.table.cosines(embedding)
         scores = self._scores(cosines)
         order = np.argsort(-(cosines - self._usual if self._least else cosines), kind="stable")

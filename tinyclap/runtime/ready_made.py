@@ -89,6 +89,11 @@ def existing() -> Path | None:
     return next((place(name) for name in READY_MADE if is_bundle(place(name))), None)
 
 
+def by_name(folder: Path) -> Path:
+    """Where the ready-made bundle of this name lies; a folder that is none stays as it is."""
+    return place(str(folder)) if str(folder) in READY_MADE else folder
+
+
 def made_before(name: str, folder: Path | None = None) -> Path | None:
     """The folder of a ready-made bundle that is there and whole; None where there is nothing, or something else."""
     folder = folder or place(name)

@@ -1,5 +1,6 @@
 """What a user may hand over as sound: files, open files, bytes, and arrays of many kinds."""
 
+import io
 import os
 import sys
 import tempfile
@@ -39,6 +40,8 @@ def one_or_many(sounds: Sound | Iterable[Sound]) -> Iterable[Sound]:
     if isinstance(sounds, str | bytes | bytearray | os.PathLike | Mapping) or _is_file(sounds):
         return [cast(Sound, sounds)]
     if not hasattr(sounds, "__array__"):
+        if not isinstance(sounds, Iterable):
+            raise TinyclapError(f"sounds is {sounds!r}; expected a file, an array or several of them")
         return sounds
     array = np.asarray(_on_cpu(sounds))
     if array.ndim < 2:
@@ -88,6 +91,8 @@ def as_file(sound: Sound) -> Iterator[Path]:
         return
     if not (_is_file(sound) or isinstance(sound, bytes | bytearray)):
         raise TinyclapError(f"a sound is {type(sound).__name__}; expected a path, an array, bytes or an open file")
+    if isinstance(sound, io.TextIOBase):
+        raise TinyclapError("a sound is a file opened as text; open it with mode 'rb'")
     name = str(getattr(sound, "name", "bytes"))
     with tempfile.TemporaryDirectory(prefix="tinyclap-") as folder:
         path = Path(folder) / (Path(name).name if _is_file(sound) and Path(name).suffix else "bytes")

@@ -51,7 +51,7 @@ class Events:
 
     def __init__(self, needed: int = 1, among: int = 1, hold_off_s: float = 0.0) -> None:
         if not (is_count(needed) and is_count(among) and needed <= among):
-            raise TinyclapError(f"{needed} of {among} windows cannot confirm an event; give e.g. 2 of 3")
+            raise TinyclapError(f"{needed} of {among} windows cannot confirm an event; give e.g. 2/3")
         if not (is_number(hold_off_s) and hold_off_s >= 0):
             raise TinyclapError(f"hold_off_s is {hold_off_s}: it must be 0 or more seconds")
         self._needed, self._among, self._hold_off_s = needed, among, hold_off_s
