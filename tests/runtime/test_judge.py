@@ -76,7 +76,9 @@ class TestBackground:
         ):
             read_background(tmp_path, 16)
         (tmp_path / "background.npz").write_bytes(b"PK no archive")
-        with pytest.raises(TinyclapError, match=r"background\.npz cannot be used"):
+        with pytest.raises(
+            TinyclapError, match=r"background\.npz cannot be used \(is damaged \(File is not a zip file\)\)"
+        ):
             read_background(tmp_path, 16)
 
 

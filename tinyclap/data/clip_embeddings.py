@@ -33,7 +33,7 @@ class Clips(Protocol):
 
 
 def clip_embeddings(embed: Callable[[Tensor, Tensor], Tensor], decoded: Clips, *, progress: str) -> np.ndarray:
-    """Whole clips: the windows that a long one was decoded into are averaged, weighted by their length and level.
+    """Whole clips: the windows that a long one was decoded into are averaged, by their length and `level.weight`.
 
     Args:
         embed: waveforms (B, T) and lengths (B,) -> unit-norm (B, D).

@@ -110,5 +110,6 @@ def read_background(folder: Path, embed_dim: int) -> Background:
         ):
             raise TinyclapError("its sounds and classes do not fit each other")
     except TinyclapError as error:
-        raise TinyclapError(f"{path} cannot be used ({error}); update tinyclap, or export the bundle again") from error
+        reason = str(error).removeprefix(f"{path} ")
+        raise TinyclapError(f"{path} cannot be used ({reason}); update tinyclap, or export the bundle again") from error
     return made
