@@ -260,7 +260,7 @@ class TestSharedFiles:
         [
             ("one_corrupt_sample.wav", r"a peak of 3e\+37, .* at \d+\.\d\d s"),
             ("float_in_int16_range.wav", "divide int16 by 32768"),
-            ("headerless.raw", "has no header; convert it"),
+            ("headerless.raw", "has no header; .*listen --file FILE --raw-rate HZ"),
         ],
     )
     def test_they_are_refused_by_name(self, name: str, reason: str) -> None:
@@ -288,7 +288,7 @@ class TestSharedFiles:
         assert code == 1
         assert message.startswith("2 of 3 files cannot be used:")
         message, code = failure("classify", batch[1])
-        assert (code, "a peak of 3e+37" in message) == (2, True)
+        assert (code, "a peak of 3e+37" in message) == (1, True)
         run("embed", *batch, "--out", "all.npy")
         assert np.isfinite(np.load("all.npy")).all()
         assert len(np.load("all.npy")) == 1

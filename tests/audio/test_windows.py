@@ -151,8 +151,23 @@ class TestStreams:
     def test_opposite_channels_do_not_cancel(self) -> None:
         tone = np.sin(np.arange(300, dtype=np.float32))
         blocks = [np.zeros((7, 2)), *(np.stack([0.5 * part, -0.5 * part], axis=1) for part in np.split(tone, 3))]
-        heard = np.concatenate(list(windows.at_rate(blocks, 16_000, 16_000)))
+        with pytest.warns(UserWarning, match="opposite in polarity and would cancel; channel 1 is taken"):
+            heard = np.concatenate(list(windows.at_rate(blocks, 16_000, 16_000)))
         np.testing.assert_allclose(heard[7:], 0.5 * tone, rtol=1e-6)
+
+    def test_a_last_block_of_one_frame(self) -> None:
+        frames = np.random.default_rng(0).uniform(-0.5, 0.5, (5, 2)).astype(np.float32)
+        heard = np.concatenate(list(windows.at_rate([frames[:4], frames[:0], frames[4:]], 16_000, 16_000, channel=2)))
+        np.testing.assert_array_equal(heard, frames[:, 1])
+
+    @pytest.mark.parametrize(
+        ("blocks", "shape"),
+        [([np.zeros((8, 2)), np.zeros((8, 3))], r"\(8, 3\)"), ([np.zeros((2, 8000))], r"\(2, 8000\)")],
+        ids=["another number of channels", "channels first"],
+    )
+    def test_blocks_of_other_channels(self, blocks: list[np.ndarray], shape: str) -> None:
+        with pytest.raises(TinyclapError, match=f"a block of shape {shape} has .* channels; allowed"):
+            list(windows.at_rate(blocks, 16_000, 16_000))
 
     def test_one_channel(self) -> None:
         blocks = [np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)]
@@ -160,3 +175,11 @@ class TestStreams:
         assert heard.tolist() == pytest.approx([0.2, 0.4])
         with pytest.raises(TinyclapError, match="stream: channel is 3; it has 2 channels, counted from 1"):
             list(windows.at_rate(blocks, 16_000, 16_000, channel=3))
+
+
+def test_a_rest_that_is_next_to_nothing_is_no_window() -> None:
+    for length, starts in ((5000, [0]), (5010, [0]), (5011, [0, 11]), (10_010, [0, 5000]), (10_011, [0, 5000, 5011])):
+        assert windows.window_starts(length, 5000) == starts
+        assert [start for start, _, _ in windows.timed([np.zeros(length, np.float32)], 5000, 5000)] == starts
+    assert [end for end, _ in windows.of_stream([np.zeros(5010, np.float32)], 5000, 5000)] == [5000]
+    assert [end for end, _ in windows.of_stream([np.zeros(7, np.float32)], 5000, 5000)] == [7]

@@ -83,7 +83,7 @@ def test_rows_of_an_array_are_sounds(bundle: Bundle) -> None:
         ([[0.1, 0.2]], RATE, "a list of numbers; give a numpy array"),
         (io.StringIO("text"), None, "opened as text; open it with mode 'rb'"),
         ([3], None, "a sound is int; expected a path"),
-        ((SOUND * 1000).astype(np.int16), RATE, "divide int16 by 32768"),
+        ((SOUND * 1000).astype(np.int16), RATE, "an array of int16; .*: divide by 32768"),
     ],
 )
 def test_what_cannot_be_a_sound_says_so(bundle: Bundle, sound: Any, rate: int | None, message: str) -> None:

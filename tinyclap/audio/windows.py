@@ -122,7 +122,7 @@ def at_rate(
     resampler = soxr.ResampleStream(block_rate, sample_rate, 1, dtype="float32", quality="HQ")
     count = None
     for block in blocks:
-        if np.size(block) == 0:
+        if np.shape(block)[:1] == (0,):
             continue
         frames = _frames(block, block_rate, count)
         reason = None if channel is None else channels.missing(channel, frames.shape[1])
@@ -141,7 +141,7 @@ def at_rate(
 
 def _frames(block: np.ndarray, rate: float, count: int | None) -> np.ndarray:
     """A block of a stream as (n, channels), of as many channels as those before it."""
-    if np.ndim(block) not in (1, 2):
+    if np.ndim(block) not in (1, 2) or np.size(block) == 0:
         shape = np.shape(block)
         raise TinyclapError(f"stream: a block of shape {shape}; expected samples in [-1, 1], (n,) or (n, channels)")
     floats = _floats(block, rate, "stream: a block")
