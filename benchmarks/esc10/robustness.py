@@ -1,8 +1,9 @@
 """Is a student as robust as its teacher? ESC-10, degraded as devices do it; writes benchmarks/results/robustness.json.
 
-    python -m benchmarks.esc10.robustness --root ESC-50 [--audio mn04_as] [--text MiniLM] [--folds 1 2] [--seeds 0 1]
+    python -m benchmarks.esc10.robustness --root ESC-50 [--teacher own] [--text MiniLM] [--folds 1 2] [--seeds 0 1]
 
-A tagger with its sentence encoder teaches small students the other folds' clips, without labels, in three ways.
+A teacher teaches small students the other folds' clips, without labels: a `tagger` with a sentence encoder (a larger
+network that AudioSet made robust), or `own`, a CLAP that recipe esc10_teacher makes of these folds first. Three ways.
 `plain`: student and teacher hear the same views. `raised`: the student's front end raises quiet windows to -40 dB of
 full scale. `robust`: that, and the student alone hears its views degraded (`views.student`). All are tested on the fold
 that they have not met, clean and under the conditions of `tinyclap evaluate --degrade standard`; a clip's noise and
@@ -17,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.esc10.runs import data_overrides, made, run_folder, runs_parser
-from tinyclap.common.files import write_json
+from benchmarks.esc10.runs import data_overrides, made, run_folder, runs_parser, train_teacher
+from tinyclap.common.files import read_json, write_json
 from tinyclap.common.statistics import accuracy_interval, paired_difference, recording_ids
 from tinyclap.config.load_recipe import load_recipe
+from tinyclap.config.schema import DistillRecipe
 from tinyclap.data import build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import Decoded, decode
@@ -43,6 +45,7 @@ RESAMPLES = 2000
 
 def main() -> None:
     parser = runs_parser(__doc__)
+    parser.add_argument("--teacher", choices=["tagger", "own"], default="tagger")
     parser.add_argument("--audio", default=TaggerOptions.audio, help="a tagger of EfficientAT, by name or file")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--epochs", type=int, default=120)
@@ -62,7 +65,8 @@ def main() -> None:
             for condition, models in right.items()
         }
         result = rows_of(joined, recording_ids(sources, len(sources)))
-        write_json(RESULT, described(given, given.folds[:done]) | {"n_clips": len(sources), "rows": result})
+        whole = described(given, given.folds[:done]) | {"n_clips": len(sources), "rows": result}
+        write_json(RESULT, read_json(RESULT, {}) | {given.teacher: whole})
     for row in result:
         figures = "   ".join(f"{model} {100 * row[model]['accuracy']:.1f}" for model in ("teacher", *given.arms))
         sys.stdout.write(f"{row['condition']:28} {figures}\n")
@@ -71,7 +75,7 @@ def main() -> None:
 def described(given: Any, folds: Sequence[int]) -> dict[str, Any]:
     """How the results were made."""
     return {
-        "command": "python -m benchmarks.esc10.robustness --root ESC-50",
+        "command": f"python -m benchmarks.esc10.robustness --root ESC-50 --teacher {given.teacher}",
         "environment": environment(seed=0),
         "folds": list(folds),
         "seeds": given.seeds,
@@ -83,23 +87,24 @@ def described(given: Any, folds: Sequence[int]) -> dict[str, Any]:
 
 def one_fold(given: Any, fold: int) -> tuple[dict[str, dict[str, np.ndarray]], list[str | None]]:
     """Which clips of a fold every model names rightly under each condition, mean over seeds; and their recordings."""
-    recipe = load_recipe("esc50", overrides(given, fold, "plain", given.seeds[0]), task="distill")
+    recipe = recipe_of(given, fold, "plain", given.seeds[0])
     students = {
         (arm, seed): Student.from_pretrained(trained(given, fold, arm, seed) / "student")
         for arm, seed in itertools.product(given.arms, given.seeds)
     }
     assert recipe.data.test is not None
     teacher, test = build_teacher(recipe.teacher), build_dataset(recipe.data.test)
-    decoded = {rate: decode(test, rate) for rate in (teacher.sample_rate, 16_000)}
+    rate = next(iter(students.values())).sample_rate
+    decoded = {each: decode(test, each) for each in (teacher.sample_rate, rate)}
     classes = class_vectors(teacher, test.labels, teacher.prompts)
     truth = np.array([test.labels.index(str(clip.label)) for clip in test.clips])
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, how in {CLEAN: None, **STANDARD}.items():
-        clips = {rate: heard(decoded, how, rate, teacher.sample_rate) for rate in decoded}
+        clips = {each: degraded(decoded, how, each) for each in decoded}
         right = {"teacher": predict(teacher_clips(teacher, clips[teacher.sample_rate]), classes) == truth}
         for arm in given.arms:
             rows = [
-                predict(clip_embeddings(students[arm, seed].embed_audio, clips[16_000], progress=arm), classes) == truth
+                predict(clip_embeddings(students[arm, seed].embed_audio, clips[rate], progress=arm), classes) == truth
                 for seed in given.seeds
             ]
             right[arm] = np.mean(rows, axis=0)
@@ -118,21 +123,26 @@ class Kept(DegradedClips):
         return self.kept[index]
 
 
-def heard(decoded: dict[int, Decoded], how: Degradation | None, rate: int, finest: int) -> Decoded | Kept:
+def degraded(decoded: dict[int, Decoded], how: Degradation | None, rate: int) -> Decoded | Kept:
     """The clips at a rate, as they are or degraded at the finest one."""
-    return decoded[rate] if how is None else Kept(decoded[finest], how, rate)
+    return decoded[rate] if how is None else Kept(decoded[max(decoded)], how, rate)
 
 
 def trained(given: Any, fold: int, arm: str, seed: int) -> Path:
-    recipe = load_recipe("esc50", overrides(given, fold, arm, seed), task="distill")
-    return made(recipe, run_folder(given, fold, f"{arm}-seed{seed}"))
+    prefix = "own-" if given.teacher == "own" else ""
+    return made(recipe_of(given, fold, arm, seed), run_folder(given, fold, f"{prefix}{arm}-seed{seed}"))
 
 
-def overrides(given: Any, fold: int, arm: str, seed: int) -> list[str]:
-    teacher = f"teacher={{kind: tagger, audio: {given.audio}, text: {given.text}}}"
+def recipe_of(given: Any, fold: int, arm: str, seed: int) -> DistillRecipe:
+    """Recipe esc10 with the teacher of these folds, or esc50 on ESC-10's clips and a smaller student."""
+    teacher, shape = f"{{kind: tagger, audio: {given.audio}, text: {given.text}}}", SMALL
+    if given.teacher == "own":
+        teacher, shape = f"{{kind: dual, source: {train_teacher(given, fold) / 'teacher'}}}", []
     data = [f"data.{part}={{kind: esc50, root: {given.root}, esc10: true}}" for part in ("train", "test")]
     training = [f"views.per_clip={given.views}", "training.batch_size=32", f"training.epochs={given.epochs}"]
-    return [teacher, *data, *data_overrides(given, fold), f"seed={seed}", *training, *SMALL, *ARMS[arm]]
+    overrides = [*data_overrides(given, fold), f"seed={seed}", *training, *shape, *ARMS[arm]]
+    name = "esc10" if given.teacher == "own" else "esc50"
+    return load_recipe(name, [f"teacher={teacher}", *data, *overrides], task="distill")
 
 
 def rows_of(right: dict[str, dict[str, np.ndarray]], recordings: np.ndarray) -> list[dict[str, Any]]:
