@@ -3,10 +3,10 @@
     python -m benchmarks.training.neighbour [--rounds 3] [--seconds 10]
 
 A step of the quickstart's student and a batch of its teacher's embeddings, each in a process of its own, alone and
-beside a process that keeps one core busy: with one thread, and with as many as there are cores whose waiting threads
-spin (`ACTIVE`, GNU OpenMP's default) or yield (`PASSIVE`, what `tinyclap` sets). Medians of steps, the ways in turn in
-every round; `share` is the speed beside the neighbour over the speed alone, of which a fair one is half or more on two
-cores.
+beside a process that keeps one core busy: with one thread, which `tinyclap distill` takes for small students, and with
+as many as there are cores, which in OpenMP's parallel regions wait as GNU OpenMP's do by default, spin briefly
+(`GOMP_SPINCOUNT`, what the command sets) or not at all. Medians of steps, the ways in turn in every round; `share` is
+the speed beside the neighbour over the speed alone.
 """
 
 import argparse
@@ -20,12 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.files import write_json
-from tinyclap.common.threads import WAIT_POLICY
+from tinyclap.common.threads import CHOSEN, SPIN_COUNT, SPINS
 from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parents[1] / "results" / "neighbour.json"
 CORES = os.cpu_count() or 1
-WAYS = {"one thread": (1, "PASSIVE"), "spinning": (CORES, "ACTIVE"), "yielding": (CORES, "PASSIVE")}
+WAYS = {
+    "one thread": (1, {}),
+    "OpenMP's default": (CORES, {}),
+    "brief spins": (CORES, {SPIN_COUNT: str(SPINS)}),
+    "no spins": (CORES, {"OMP_WAIT_POLICY": "PASSIVE"}),
+}
 WORK = ("train", "embed")
 BUSY = "while True: pass"
 
@@ -42,26 +47,26 @@ def main() -> None:
     taken: dict[tuple[str, str, str], list[float]] = {}
     for _ in range(given.rounds):
         for work in WORK:
-            for way, (threads, policy) in WAYS.items():
+            for way, (threads, settings) in WAYS.items():
                 for which in ("alone", "beside"):
-                    found = measured(work, threads, policy, given.seconds, busy=which == "beside")
+                    found = measured(work, threads, settings, given.seconds, busy=which == "beside")
                     taken.setdefault((work, way, which), []).append(found)
     rows: list[dict[str, Any]] = []
     for work in WORK:
-        for way, (threads, policy) in WAYS.items():
+        for way, (threads, settings) in WAYS.items():
             alone, beside = (statistics.median(taken[work, way, which]) for which in ("alone", "beside"))
-            row: dict[str, Any] = {"work": work, "way": way, "threads": threads, "policy": policy}
+            row: dict[str, Any] = {"work": work, "way": way, "threads": threads, "settings": settings}
             rows.append(row | {"alone_s": alone, "beside_s": beside, "share": alone / beside})
-            sys.stdout.write(f"{work:6} {way:11} {alone:.3f} s alone, {beside:.3f} s beside a neighbour\n")
+            sys.stdout.write(f"{work:6} {way:16} {alone:.3f} s alone, {beside:.3f} s beside a neighbour\n")
     command = "python -m benchmarks.training.neighbour"
     write_json(RESULT, {"command": command, "environment": environment(seed=0), "rounds": given.rounds, "rows": rows})
 
 
-def measured(work: str, threads: int, policy: str, seconds: float, *, busy: bool) -> float:
+def measured(work: str, threads: int, settings: dict[str, str], seconds: float, *, busy: bool) -> float:
     """Median seconds of a step in a process of its own."""
     neighbour = subprocess.Popen([sys.executable, "-c", BUSY]) if busy else None
     try:
-        own = {**os.environ, WAIT_POLICY: policy, "OMP_NUM_THREADS": str(threads)}
+        own = {name: value for name, value in os.environ.items() if name not in CHOSEN} | settings
         command = [sys.executable, "-m", "benchmarks.training.neighbour", "--measure", work, str(threads)]
         done = subprocess.run(
             [*command, "--seconds", str(seconds)], env=own, capture_output=True, check=True, text=True

@@ -1,12 +1,13 @@
-"""Threads that wait yield their core, as a process of its own shows."""
+"""Threads that wait yield their core soon, as a process of its own shows; small steps take one."""
 
 import os
 import subprocess
 import sys
 
 import pytest
+import torch
 
-from tinyclap.common.threads import WAIT_POLICY
+from tinyclap.common.threads import CHOSEN, SPIN_COUNT, SPINS, threads_for
 
 SHOW = (
     "import sys, os\n"
@@ -14,13 +15,36 @@ SHOW = (
     "sys.argv = ['tinyclap', '--version']\n"
     "try: main()\n"
     "except SystemExit: pass\n"
-    f"print(os.environ[{WAIT_POLICY!r}], 'torch' in sys.modules)\n"
+    f"print(os.environ.get({SPIN_COUNT!r}), 'torch' in sys.modules)\n"
 )
 
 
-@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_the_command_sets_the_policy_before_torch_is_there(given: str | None, used: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != WAIT_POLICY}
-    environment |= {WAIT_POLICY: given} if given else {}
-    told = subprocess.run([sys.executable, "-c", SHOW], env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout.splitlines()[-1] == f"{used} False"
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({}, str(SPINS)),
+        ({SPIN_COUNT: "5"}, "5"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
+        ({"OMP_NUM_THREADS": "2"}, None),
+    ],
+)
+def test_the_command_sets_it_before_torch_is_there(given: dict[str, str], used: str | None) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in CHOSEN} | given
+    shown = subprocess.run([sys.executable, "-c", SHOW], env=environment, capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == f"{used} False"
+
+
+@pytest.mark.parametrize(("macs", "threads"), [(3e8, 1), (1.4e9, 1), (2e9, 2), (1e12, 4)])
+def test_a_step_takes_the_threads_that_it_can_use(monkeypatch: pytest.MonkeyPatch, macs: float, threads: int) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        with threads_for(macs):
+            assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 4
+        monkeypatch.setenv("OMP_NUM_THREADS", "4")
+        with threads_for(macs):
+            assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)

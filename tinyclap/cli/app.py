@@ -21,7 +21,7 @@ from tinyclap.cli.listen import listening
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
-from tinyclap.common.threads import yield_while_waiting
+from tinyclap.common.threads import spin_briefly
 from tinyclap.version import __version__
 
 INTERRUPTED = "interrupted; what a training or an `embed` had finished is kept: run it again, a training with --resume"
@@ -55,7 +55,7 @@ def main() -> None:
     """Run the command line: 0 success, 1 a gate or the machine failed, 2 wrong usage, 130 interrupted."""
     streams.prepare()
     warnings.showwarning = _warn  # without the place in our code
-    yield_while_waiting()
+    spin_briefly()
     _warn_once.cache_clear()
     if not sys.stderr.isatty():  # other libraries' progress bars would fill a log file
         os.environ.setdefault("TQDM_DISABLE", "1")

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from tinyclap.common.files import write_array
+from tinyclap.common.threads import threads_for
 from tinyclap.config.data import describe_data
 from tinyclap.config.load_recipe import dump_for
 from tinyclap.config.schema import DistillRecipe
@@ -29,6 +30,8 @@ from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distributed import build_accelerator, micro_batches
 from tinyclap.training.sampling import clip_weights
+
+BACKWARD = 3  # times the MACs of an embedding, those of a training step
 
 
 def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -60,18 +63,19 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
     spent_s = Checkpoint(run).spent_s()
-    student = distill(
-        student,
-        targets.embeddings,
-        mean,
-        learned.inputs,
-        recipe.training,
-        run,
-        seed=recipe.seed,
-        accelerator=accelerator,
-        weights=clip_weights(train, decoded),
-        texts=texts,
-    )
+    with threads_for(BACKWARD * described["student"]["macs"] * recipe.training.batch_size):
+        student = distill(
+            student,
+            targets.embeddings,
+            mean,
+            learned.inputs,
+            recipe.training,
+            run,
+            seed=recipe.seed,
+            accelerator=accelerator,
+            weights=clip_weights(train, decoded),
+            texts=texts,
+        )
     if not accelerator.is_main_process:
         return {}
     write_array(run / TEACHER_MEAN, mean)
