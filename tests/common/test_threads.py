@@ -1,13 +1,12 @@
-"""Threads that wait yield their core soon, as a process of its own shows; small steps take one."""
+"""Threads that wait yield their core soon, as a process of its own shows."""
 
 import os
 import subprocess
 import sys
 
 import pytest
-import torch
 
-from tinyclap.common.threads import CHOSEN, SPIN_COUNT, SPINS, threads_for
+from tinyclap.common.threads import CHOSEN, SPIN_COUNT, SPINS
 
 SHOW = (
     "import sys, os\n"
@@ -32,19 +31,3 @@ def test_the_command_sets_it_before_torch_is_there(given: dict[str, str], used: 
     environment = {name: value for name, value in os.environ.items() if name not in CHOSEN} | given
     shown = subprocess.run([sys.executable, "-c", SHOW], env=environment, capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == f"{used} False"
-
-
-@pytest.mark.parametrize(("macs", "threads"), [(3e8, 1), (1.4e9, 1), (2e9, 2), (1e12, 4)])
-def test_a_step_takes_the_threads_that_it_can_use(monkeypatch: pytest.MonkeyPatch, macs: float, threads: int) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    try:
-        with threads_for(macs):
-            assert torch.get_num_threads() == threads
-        assert torch.get_num_threads() == 4
-        monkeypatch.setenv("OMP_NUM_THREADS", "4")
-        with threads_for(macs):
-            assert torch.get_num_threads() == 4
-    finally:
-        torch.set_num_threads(before)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from tinyclap.common.files import write_array
-from tinyclap.common.threads import threads_for
 from tinyclap.config.data import describe_data
 from tinyclap.config.load_recipe import dump_for
 from tinyclap.config.schema import DistillRecipe
@@ -30,6 +29,7 @@ from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distributed import build_accelerator, micro_batches
 from tinyclap.training.sampling import clip_weights
+from tinyclap.training.threads import threads_for
 
 BACKWARD = 3  # times the MACs of an embedding, those of a training step
 
