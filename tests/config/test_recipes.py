@@ -1,13 +1,12 @@
 """The shipped recipes: all valid, all run by their first line, found from a wheel and from an editable install."""
 
-import os
-import subprocess
 import sys
 import venv
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import run_program
 from tinyclap.config.load_recipe import copy_recipe, dump, load_recipe, purpose, recipe_folder, shipped_recipes
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student_config import REFERENCE
@@ -82,14 +81,6 @@ def test_the_folder_is_the_packaged_one_when_there_is_one(tmp_path: Path, monkey
     assert recipe_folder() == tmp_path / "recipes"
 
 
-def run(*command: str | Path, cwd: Path) -> str:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment |= {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("editable", [False, True], ids=["wheel", "editable"])
 def test_an_installed_tinyclap_finds_its_recipes(tmp_path: Path, editable: bool) -> None:
@@ -111,14 +102,16 @@ def test_an_installed_tinyclap_finds_its_recipes(tmp_path: Path, editable: bool)
         "--no-build-isolation",
         "--ignore-installed",
     ]
-    run(*install, *(["--editable"] if editable else []), str(REPOSITORY), cwd=tmp_path)
+    run_program(*install, *(["--editable"] if editable else []), str(REPOSITORY), cwd=tmp_path)
 
-    listed = run(tmp_path / "venv/bin/tinyclap", "recipes", "ls", cwd=tmp_path)
+    listed = run_program(tmp_path / "venv/bin/tinyclap", "recipes", "ls", cwd=tmp_path)
     assert [line.split()[0] for line in listed.splitlines()] == NAMES
-    folder = run(
+    folder = run_program(
         python, "-c", "from tinyclap.config.load_recipe import recipe_folder; print(recipe_folder())", cwd=tmp_path
     )
     expected = REPOSITORY / "recipes" if editable else packages / "tinyclap/recipes"
     assert Path(folder.strip()) == expected
-    assert "quickstart: OK" in run(tmp_path / "venv/bin/tinyclap", "recipes", "check", "quickstart", cwd=tmp_path)
-    assert "stm32h743" in run(tmp_path / "venv/bin/tinyclap", "devices", cwd=tmp_path)
+    assert "quickstart: OK" in run_program(
+        tmp_path / "venv/bin/tinyclap", "recipes", "check", "quickstart", cwd=tmp_path
+    )
+    assert "stm32h743" in run_program(tmp_path / "venv/bin/tinyclap", "devices", cwd=tmp_path)

@@ -1,7 +1,5 @@
 """tinyclap's own wheel: of a checkout and of an installed wheel the same, and pip installs it."""
 
-import os
-import subprocess
 import sys
 import venv
 import zipfile
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import run_program
 from tinyclap.common.install import extra_line, install_line
 from tinyclap.common.requirements import installed
 from tinyclap.errors import TinyclapError
@@ -24,14 +23,6 @@ from tinyclap.runtime.bundle_contents import read_manifest
 from tinyclap.version import __version__
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    environment |= {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def fresh_python(folder: Path) -> Path:
@@ -108,16 +99,20 @@ def test_pip_installs_it_and_what_it_installs_makes_the_same_wheel(tmp_path: Pat
     wheel = write_wheel(tmp_path)
     python = fresh_python(tmp_path / "venv")
     line = install_line("text", wheel=wheel.name).removeprefix("pip install ").strip('"')
-    run(python, "-m", "pip", "install", "--no-deps", "--ignore-installed", line, cwd=tmp_path)
-    assert run(tmp_path / "venv/bin/tinyclap", "--version", cwd=tmp_path).split()[-1] == __version__
-    place = run(python, "-c", "import tinyclap; print(tinyclap.__file__)", cwd=tmp_path)
+    run_program(python, "-m", "pip", "install", "--no-deps", "--ignore-installed", line, cwd=tmp_path)
+    assert run_program(tmp_path / "venv/bin/tinyclap", "--version", cwd=tmp_path).split()[-1] == __version__
+    place = run_program(python, "-c", "import tinyclap; print(tinyclap.__file__)", cwd=tmp_path)
     assert Path(place.strip()).is_relative_to(tmp_path / "venv")
-    assert "quickstart: OK" in run(tmp_path / "venv/bin/tinyclap", "recipes", "check", "quickstart", cwd=tmp_path)
+    assert "quickstart: OK" in run_program(
+        tmp_path / "venv/bin/tinyclap", "recipes", "check", "quickstart", cwd=tmp_path
+    )
     (tmp_path / "again").mkdir()
     script = (
         "from pathlib import Path; from tinyclap.exporters.own_wheel import write_wheel; write_wheel(Path('again'))"
     )
-    run(python, "-c", script, cwd=tmp_path)
+    run_program(python, "-c", script, cwd=tmp_path)
     assert (tmp_path / "again" / wheel.name).read_bytes() == wheel.read_bytes()
-    told = run(python, "-m", "pip", "install", extra_line("text").removeprefix("pip install ").strip('"'), cwd=tmp_path)
+    told = run_program(
+        python, "-m", "pip", "install", extra_line("text").removeprefix("pip install ").strip('"'), cwd=tmp_path
+    )
     assert "Requirement already satisfied: tinyclap[text]" in told, "an extra is added without an index for tinyclap"

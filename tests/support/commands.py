@@ -1,6 +1,9 @@
 """The command line, called from tests."""
 
+import os
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -44,3 +47,12 @@ def interrupt(where: str, command: list[str], monkeypatch: pytest.MonkeyPatch) -
     with monkeypatch.context() as patch:
         patch.setattr(where, stop)
         assert CliRunner().invoke(app.app, command).exit_code == 130
+
+
+def run_program(*command: str | Path, cwd: Path) -> str:
+    """What a program of another installation prints; it sees neither this checkout nor a package index."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment |= {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

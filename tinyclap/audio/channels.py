@@ -4,6 +4,7 @@ import numpy as np
 
 from tinyclap.errors import TinyclapError
 
+MOST = 64  # channels of a stream
 OPPOSITE = 0.05  # power of the mean over that of the channels, where they cancel; half of it for unrelated ones
 
 WARNING = "its channels are opposite in polarity and would cancel; channel {} is taken"

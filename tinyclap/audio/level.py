@@ -14,8 +14,7 @@ def level_dbfs(samples: np.ndarray) -> float:
 
     0 dB is a square wave between -1 and 1; a sine of that peak has -3 dB. A constant offset is no sound.
     """
-    rms = _rms(samples)
-    return max(LOWEST_DBFS, 20 * math.log10(rms)) if rms > 0 else LOWEST_DBFS
+    return in_dbfs(rms(samples))
 
 
 def weight(window: np.ndarray) -> float:
@@ -23,9 +22,14 @@ def weight(window: np.ndarray) -> float:
 
     Sound followed by silence gets the embedding of the sound alone.
     """
-    return _rms(window) + FAINTEST
+    return rms(window) + FAINTEST
 
 
-def _rms(samples: np.ndarray) -> float:
-    """Of samples (T,) about their mean."""
+def in_dbfs(level: float) -> float:
+    """A root mean square in dB of full scale, at least LOWEST_DBFS."""
+    return max(LOWEST_DBFS, 20 * math.log10(level)) if level > 0 else LOWEST_DBFS
+
+
+def rms(samples: np.ndarray) -> float:
+    """Root mean square of samples (T,) about their mean."""
     return float(np.std(samples, dtype=np.float64)) if len(samples) else 0.0

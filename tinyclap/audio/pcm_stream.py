@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tinyclap.audio import channels
 from tinyclap.audio.checks import AudioError, wrong_rate
 from tinyclap.audio.files import UNKNOWN_BYTES
 from tinyclap.errors import TinyclapError
@@ -22,7 +23,6 @@ FORMATS = (
 )
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # tags of a WAV's samples
 FORM_BYTES = 40  # of a WAV's `fmt ` chunk, at most
-MOST_CHANNELS = 64
 HOW_TO_SEND = "send a WAV stream, e.g. `ffmpeg -i SOURCE -f wav - | tinyclap listen --file -`"
 
 
@@ -49,8 +49,8 @@ class SampleFormat:
             raise TinyclapError(wrong)
         if self.encoding not in FORMATS:
             raise TinyclapError(f"samples of {self.encoding!r} are not known; allowed: {', '.join(FORMATS)}")
-        if not 1 <= self.channels <= MOST_CHANNELS:
-            raise TinyclapError(f"{self.channels} channels; allowed: 1 to {MOST_CHANNELS}")
+        if not 1 <= self.channels <= channels.MOST:
+            raise TinyclapError(f"{self.channels} channels; allowed: 1 to {channels.MOST}")
 
     @property
     def frame_bytes(self) -> int:

@@ -18,7 +18,6 @@ from tinyclap.common.checks import is_number, plain
 from tinyclap.errors import TinyclapError
 
 STRETCH_S = 60.0  # read at a time of a long file, which bounds the memory
-MOST_CHANNELS = 64
 SPARE = 500  # a rest of less than this part of a window, 10 ms of 5 s, is no window of its own
 
 
@@ -148,8 +147,8 @@ def _frames(block: np.ndarray, rate: float, count: int | None) -> np.ndarray:
     if floats.ndim == 2 and len(floats) == 1 and floats.shape[1] != count:  # a row is of samples, not of channels
         floats = floats.reshape(-1)
     frames = floats.reshape(len(floats), -1)
-    if frames.shape[1] > MOST_CHANNELS or count not in (None, frames.shape[1]):
-        before = f"as many as before, {count}" if count else f"at most {MOST_CHANNELS}"
+    if frames.shape[1] > channels.MOST or count not in (None, frames.shape[1]):
+        before = f"as many as before, {count}" if count else f"at most {channels.MOST}"
         raise TinyclapError(f"stream: a block of shape {block.shape} has {frames.shape[1]} channels; allowed: {before}")
     return frames
 

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinyclap.common import statistics
-from tinyclap.data.clip_embeddings import clip_embeddings
+from tinyclap.data.clip_embeddings import Clips, clip_embeddings
+from tinyclap.data.decoded import Decoded
 from tinyclap.data.degradation import Degradation
 from tinyclap.data.degraded import DegradedClips
 from tinyclap.embeddings.zero_shot import predict
@@ -43,17 +44,24 @@ class RobustnessTask:
         self, teacher: Teacher, student: Student | None = None, *, mean: np.ndarray | None = None
     ) -> dict[str, Any]:
         """Accuracy under each condition with paired intervals, and means over the degradations; `mean` is not used."""
-        heard = [None, *self.conditions.values()]
-        right = {"teacher": np.stack([self._right(teacher, how) for how in heard])}
+        task = self.clean
+        ways = [None, *self.conditions.values()]
+        classes = class_vectors(teacher, task.dataset.labels, task.prompts)
+        clips = [self._clips(how, task.teacher_clips) for how in ways]
+        right = {"teacher": np.stack([self._right(teacher_clips(teacher, one), classes) for one in clips])}
         if student is not None:
-            right["student"] = np.stack([self._right(teacher, how, student) for how in heard])
+            if student.latent_map is not None:
+                classes = class_vectors(teacher, task.dataset.labels, task.prompts, student.latent_map)
+            own = (self._clips(how, task.decoded[student.sample_rate]) for how in ways)
+            embedded = (clip_embeddings(student.embed_audio, one, progress="student embeds") for one in own)
+            right["student"] = np.stack([self._right(rows, classes) for rows in embedded])
         settings = ["", *(how.in_words() for how in self.conditions.values())]
         return {
             "task": self.name,
             "data": self.data,
-            "n_clips": len(self.clean.usable),
-            "seed": self.clean.seed,
-            "n_bootstrap": self.clean.n_bootstrap,
+            "n_clips": len(task.usable),
+            "seed": task.seed,
+            "n_bootstrap": task.n_bootstrap,
             **self._figures({model: rows[1:].mean(axis=0) for model, rows in right.items()}),
             "conditions": [
                 {"condition": name, "settings": words, **self._figures({model: right[model][at] for model in right})}
@@ -61,21 +69,17 @@ class RobustnessTask:
             ],
         }
 
-    def _right(self, teacher: Teacher, how: Degradation | None, student: Student | None = None) -> np.ndarray:
-        """Which clips a model names rightly, (n_clips,)."""
-        task, latent_map = self.clean, None if student is None else student.latent_map
-        classes = class_vectors(teacher, task.dataset.labels, task.prompts, latent_map)
-        decoded = [task.teacher_clips, *task.decoded.values()]
-        finest = max(decoded, key=lambda one: one.sample_rate)
-        if student is None:
-            clips = task.teacher_clips if how is None else DegradedClips(finest, how, teacher.sample_rate)
-            embeddings = teacher_clips(teacher, clips)
-        elif how is None:
-            return predict(task.student_clips(student), classes) == np.array(task.targets)
-        else:
-            heard = DegradedClips(finest, how, student.sample_rate)
-            embeddings = clip_embeddings(student.embed_audio, heard, progress="student embeds")
-        return predict(embeddings[task.usable], classes) == np.array(task.targets)
+    def _clips(self, how: Degradation | None, decoded: Decoded) -> Clips:
+        """Clips as they are, or at the same rate after they were degraded at the highest one."""
+        if how is None:
+            return decoded
+        finest = max([self.clean.teacher_clips, *self.clean.decoded.values()], key=lambda one: one.sample_rate)
+        return DegradedClips(finest, how, decoded.sample_rate)
+
+    def _right(self, embeddings: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """Which clips are named rightly, (n_clips,)."""
+        right: np.ndarray = predict(embeddings[self.clean.usable], classes) == np.array(self.clean.targets)
+        return right
 
     def _figures(self, right: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Accuracies (or shares of the conditions) with intervals, and what the student's is above its teacher's."""

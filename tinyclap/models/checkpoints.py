@@ -2,7 +2,7 @@
 
 import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from tinyclap.common.files import refuse_pointer, sha256_of
 from tinyclap.errors import TinyclapError
+from tinyclap.models.hub import shape_in_words
 
 Suffixes = tuple[str, ...]
 
@@ -128,17 +129,16 @@ def pretrained(kind: Any, source: str | Path, who: str, **options: Any) -> tuple
         )
     finally:
         logging.set_verbosity(verbosity)
-    wrong = [f"{key}: {_shape(own)} expected, {_shape(got)} found" for key, got, own in report["mismatched_keys"]]
+    wrong = [
+        f"{key}: {shape_in_words(own)} expected, {shape_in_words(got)} found"
+        for key, got, own in report["mismatched_keys"]
+    ]
     if wrong:
         raise TinyclapError(
             f"{who}: the weights do not fit config.json ({len(wrong)} of another shape, e.g. {min(wrong)}); take both "
             "from one place"
         )
     return model, report
-
-
-def _shape(size: Sequence[int]) -> str:
-    return " x ".join(map(str, size)) or "a number"
 
 
 def refuse_pointers(folder: Path) -> None:

@@ -5,7 +5,7 @@ A pruned student's folder also holds latent_map.safetensors, which maps its teac
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def load_exact(
     state = model.state_dict()
     names = names or {name: name for name in state}
     wrong_shape = [
-        f"{name}: {_shape(state[own])} expected, {_shape(weights[name])} found"
+        f"{name}: {shape_in_words(state[own].shape)} expected, {shape_in_words(weights[name].shape)} found"
         for name, own in names.items()
         if name in weights and weights[name].shape != state[own].shape
     ]
@@ -188,8 +188,9 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:MAX_NAMES]) + (", ..." if len(names) > MAX_NAMES else "")
 
 
-def _shape(tensor: Tensor) -> str:
-    return " x ".join(map(str, tensor.shape)) or "a number"
+def shape_in_words(shape: Sequence[int]) -> str:
+    """The shape of a tensor, for messages: "64 x 3"."""
+    return " x ".join(map(str, shape)) or "a number"
 
 
 def _first_line(error: Exception) -> str:

@@ -45,7 +45,7 @@ def evaluate_run(
         run: of `tinyclap distill` or `tinyclap pretrain`.
         kind, root, folds: other data, as in a recipe's data section.
         settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
-        degrade: conditions of `robustness.conditions_of`, under which the clips are heard too.
+        degrade: conditions of `config.degradations.conditions_of`, under which the clips are heard too.
     """
     conditions = conditions_of(degrade)
     recipe = load_recipe(run / "recipe.yaml")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
-from tinyclap.audio.level import LOWEST_DBFS, level_dbfs, weight
+from tinyclap.audio.level import FAINTEST, in_dbfs, rms
 from tinyclap.audio.windows import timed
 from tinyclap.common.checks import is_number, plain
 from tinyclap.common.parallel import stop_if_asked
@@ -44,11 +44,12 @@ def embed_sound(bundle: "Bundle", sound: Sound, **options: Unpack[EmbedOptions])
     """What `Bundle.embed_with_level` gives."""
     refuse_unknown(options)
     hop = hop_samples(bundle, options.get("hop_s"), at_most_window=True)
-    total, loudest = np.zeros(bundle.embed_dim), LOWEST_DBFS
+    total, loudest = np.zeros(bundle.embed_dim), 0.0
     for _, _, window in _windows(bundle, sound, hop, options):
-        total += weight(window) * bundle.encode(window[None])[0]
-        loudest = max(loudest, level_dbfs(window))
-    return EmbeddedSound(unit(total).astype(np.float32), loudest)
+        level = rms(window)
+        total += (level + FAINTEST) * bundle.encode(window[None])[0]
+        loudest = max(loudest, level)
+    return EmbeddedSound(unit(total).astype(np.float32), in_dbfs(loudest))
 
 
 def timed_embeddings(

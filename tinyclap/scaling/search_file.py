@@ -5,28 +5,28 @@ from typing import Any, TypedDict
 from tinyclap.runs.contents import Amount, Cosine, Count, Positive
 
 
-class SearchTrial(TypedDict, total=False):
+class StudentCosts(TypedDict, total=False):
+    """What a student costs, or may cost at most."""
+
+    macs: Positive
+    parameters: Positive
+    ram_bytes: Positive
+    flash_bytes: Positive
+    latency_ms: Positive
+
+
+class SearchTrial(StudentCosts, total=False):
     """A student that was trained briefly."""
 
     centred_cosine: Cosine
     epochs: Count
     finished: bool
-    macs: Positive
-    parameters: Positive
-    ram_bytes: Positive
-    flash_bytes: Positive
-    latency_ms: Positive
     student: dict[str, Any]
 
 
-class SearchBudget(TypedDict, total=False):
-    """What a student might cost at most."""
+class SearchBudget(StudentCosts, total=False):
+    """What a student might cost at most, and as which it is counted."""
 
-    macs: Positive
-    parameters: Positive
-    ram_bytes: Positive
-    flash_bytes: Positive
-    latency_ms: Positive
     precision: str
     fused: bool
     latency: dict[str, Any]

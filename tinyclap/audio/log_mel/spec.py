@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -114,7 +114,8 @@ class FrontendSpec:
 
     def key(self) -> dict[str, Any]:
         """What tells it from other front ends, JSON-ready: its fields, but for those that came later and are None."""
-        return {name: value for name, value in asdict(self).items() if name != "raise_to_dbfs" or value is not None}
+        later = {entry.name for entry in fields(self) if entry.metadata.get("later")}
+        return {name: value for name, value in asdict(self).items() if name not in later or value is not None}
 
     def check_waveforms(self, shape: Sequence[int]) -> None:
         """Raise a TinyclapError unless waveforms of this shape, (batch, samples), can be transformed."""

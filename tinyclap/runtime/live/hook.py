@@ -5,6 +5,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from tinyclap.runtime.live.events import Event
 
@@ -52,11 +53,9 @@ class Hook:
             return
         self._running.append(started)
         assert started.stdin is not None
-        try:
-            with started.stdin as stream:
-                stream.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")  # fits any pipe: no waiting
-        except BrokenPipeError:  # it does not read its input, or has ended: the exit code tells
-            pass
+        # One that does not read its input, or has ended, breaks the pipe: its exit code tells.
+        with suppress(BrokenPipeError), started.stdin as stream:
+            stream.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")  # fits any pipe: no waiting
 
     def finish(self) -> None:
         """Wait a little for the commands that still run; those that take longer go on by themselves."""
