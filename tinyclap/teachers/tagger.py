@@ -29,6 +29,7 @@ from tinyclap.data.dataset import Dataset
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.errors import TinyclapError, listed
 from tinyclap.models.long_audio import embed_long, repeat_pad
+from tinyclap.models.placement import Placement
 from tinyclap.teachers.base import hash_weights
 from tinyclap.teachers.encoder import AudioGraph, TextGraph
 from tinyclap.teachers.options import Space, TaggerOptions
@@ -155,8 +156,12 @@ class TaggerTeacher(nn.Module):
 
     def placed_text(self, sentences: Tensor) -> Tensor:
         """The sentence encoder's embeddings (N, E) in the shared space, unit-norm (N, D)."""
-        names, mean = (tensor.to(sentences.device) for tensor in self.class_names)
-        return _placed_text(sentences, names, mean, self.temperature if self.space == "tags" else None)
+        return self.placement().to(sentences.device)(sentences)
+
+    def placement(self) -> Placement:
+        """From sentences to the shared space."""
+        names, mean = self.class_names
+        return Placement(mean, names if self.space == "tags" else None, self.temperature)
 
     def pad(self, waveform: Tensor) -> Tensor:
         """A clip (t,) shorter than a window, repeated to one."""
@@ -258,19 +263,13 @@ class _Placed(nn.Module):
 class _PlacedText(nn.Module):
     """Token ids and mask to the shared space."""
 
-    names: Tensor
-    mean: Tensor
-
     def __init__(self, teacher: TaggerTeacher) -> None:
         super().__init__()
-        self.text = teacher.text
-        self.temperature = teacher.temperature if teacher.space == "tags" else None
-        names, mean = teacher.class_names
-        self.register_buffer("names", names)
-        self.register_buffer("mean", mean)
+        self.text, self.placement = teacher.text, teacher.placement()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return _placed_text(self.text(input_ids, attention_mask), self.names, self.mean, self.temperature)
+        placed: Tensor = self.placement(self.text(input_ids, attention_mask))
+        return placed
 
 
 def _placed(logits: Tensor, prior: Tensor, names: Tensor | None) -> Tensor:
@@ -278,10 +277,3 @@ def _placed(logits: Tensor, prior: Tensor, names: Tensor | None) -> Tensor:
     probabilities = (logits - prior).sigmoid()
     return F.normalize(probabilities if names is None else probabilities @ names, dim=-1)
 
-
-def _placed_text(sentences: Tensor, names: Tensor, mean: Tensor, temperature: float | None) -> Tensor:
-    """Sentences (N, E), centred, or with a temperature as their nearest class names."""
-    sentences = F.normalize(sentences - mean, dim=-1)
-    if temperature is None:
-        return sentences
-    return F.normalize((sentences @ names.T / temperature).softmax(-1), dim=-1)
