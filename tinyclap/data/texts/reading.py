@@ -1,9 +1,12 @@
 """Text files read whole, with one clear message for each way in which they cannot be."""
 
+import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinyclap.common.files import refuse_pointer
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import TinyclapError, listed
 
 
 def existing_file(path: str, what: str) -> Path:
@@ -36,3 +39,27 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise TinyclapError(f"texts: {path}, line {line}: not UTF-8; save the file as UTF-8") from error
+
+
+def table_rows(path: Path, delimiter: str = ",") -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The columns of a table and its rows that are not empty, each with its line; what a row lacks is "".
+
+    Raises:
+        TinyclapError: as `read_text`; a quote that is never closed, a header that is empty or names a column twice.
+    """
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restval="", delimiter=delimiter, strict=True)
+    try:
+        columns = [column.strip() for column in reader.fieldnames or []]
+        reader.fieldnames = columns
+        rows = [(reader.line_num, row) for row in reader if any(row.values())]
+    except csv.Error as error:
+        raise TinyclapError(f"texts: {path}, line {reader.reader.line_num}: {error}") from error
+    if not columns or len(set(columns)) < len(columns):
+        raise TinyclapError(f"texts: {path}: the first line must name the columns, each once; got {listed(columns)}")
+    return columns, rows
+
+
+def refuse_faults(path: Path, faults: Sequence[tuple[int, str]]) -> None:
+    """Raise a TinyclapError that lists what is wrong in which line, unless nothing is."""
+    if faults:
+        raise TinyclapError(f"texts: {path}: " + listed([f"line {line}: {fault}" for line, fault in faults]))

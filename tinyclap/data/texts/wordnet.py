@@ -125,7 +125,7 @@ class WordNetWords(Settings):
         if DEBIAN.is_dir():
             return DEBIAN
         if not WORDNET.unpacked.is_dir():
-            remedy = f"put it at {WORDNET.place}, or name its unpacked folder as path of kind: wordnet"
+            remedy = f"put it at {WORDNET.place}, or name its unpacked folder, or NLTK's, as path of kind: wordnet"
             extract_tar(fetched(WORDNET, f"{remedy}; on Debian, apt install wordnet-base will do"), WORDNET.unpacked)
         return WORDNET.unpacked / "dict"
 
