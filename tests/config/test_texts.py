@@ -74,7 +74,7 @@ def test_a_summary_is_one_line_of_what_is_no_default() -> None:
     ("section", "message"),
     [
         ({"kind": "audioset", "n": 3}, "texts.0.audioset.n\n  Unexpected keyword"),
-        ({"kind": "wordnet", "kinds": ["noise"]}, "Input should be 'sound', 'music'"),
+        ({"kind": "wordnet", "kinds": ["noise"]}, "Input should be 'sound', 'speech'"),
         ({"kind": "wordnet", "kinds": []}, "at least 1 item"),
         ({"kind": "grammar", "n": 0}, "greater than or equal to 1"),
         ({"kind": "grammar", "n": "many"}, "valid integer"),

@@ -96,3 +96,10 @@ def test_the_published_ontology() -> None:
     assert {"Dog", "dog", "car horn", "Zipper", "Zipper (clothing)", "telephone dialing, DTMF"} <= texts
     assert corpus.groups["names"] > 1400
     assert corpus.groups["captions"] > 632
+
+
+def test_sentences_that_refer_to_other_classes_are_left_out(tmp_path: Path) -> None:
+    description = "Designed by J. M. Hanert. Does not include hooves (use /m/07rv9rh)."
+    (tmp_path / "o.json").write_text(json.dumps([{"name": "Organ", "description": description}]))
+    captions = [one.text for one in AudioSet(str(tmp_path / "o.json")).captions()]
+    assert captions == ["Organ", "organ", "Designed by J. M. Hanert."]

@@ -14,7 +14,8 @@ from tinyclap.errors import TinyclapError
 from tinyclap.runtime.published_weights import AUDIOSET_ONTOLOGY, fetched
 
 _COMMAS = re.compile(r",\s*(?![^(]*\))")  # not within parentheses
-_SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+_SENTENCES = re.compile(r"(?<=[.!?])(?<! [A-Z]\.)\s+(?=[A-Z])")  # not behind an initial
+_IDENTIFIER = re.compile(r"/[mt]/\w+")  # of another class, which a sentence refers to
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,15 @@ class AudioSet(Settings):
     descriptions: bool = True
 
     def captions(self, seed: int = 0) -> Iterator[Caption]:
-        """Every name whole and in its parts, then every description in its sentences; nothing is drawn."""
+        """Every name whole and in its parts, then the sentences of descriptions; nothing is drawn."""
         entries = _entries(self._file())
         for entry in entries:
             for name in name_parts(entry["name"]):
                 yield Caption(name, name, "names")
         for entry in entries if self.descriptions else ():
             for sentence in _SENTENCES.split(entry["description"].strip()):
-                yield Caption(sentence, sentence, "captions")
+                if not _IDENTIFIER.search(sentence):
+                    yield Caption(sentence, sentence, "captions")
 
     def _file(self) -> Path:
         if self.path is not None:

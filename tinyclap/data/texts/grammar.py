@@ -168,7 +168,8 @@ def _before_others(speaker: _Speaker, one: Event) -> list[str]:
 
 def _missing(speaker: _Speaker, one: Event) -> list[str]:
     missing = speaker.absent(one)
-    things = one.label if one.sound.is_person else one.sound.general
+    things = one.label if one.sound.is_person else speaker.pick([one.sound.general, one.label])
+    are = "are" if _is_several(missing) else "is"
     forms = [
         f"no {missing}, only {things}",
         f"only {things}, no {missing}",
@@ -179,11 +180,15 @@ def _missing(speaker: _Speaker, one: Event) -> list[str]:
         f"{one.happening}, without {missing}",
         f"{one.happening} with no {missing} in the background",
         f"not {missing} but {things}",
-        f"{one.happens} and there is no {missing}",
+        f"{one.happens} and there {are} no {missing}",
         f"{one.happens} and nobody speaks" if one.sound.kind not in _SPOKEN else f"no {missing}",
         f"{one.happens}, and {missing} cannot be heard",
     ]
     return [speaker.pick(forms)]
+
+
+def _is_several(name: str) -> bool:
+    return name == "people" or (name.endswith("s") and name != "bass")
 
 
 def _compared(speaker: _Speaker, one: Event) -> list[str]:

@@ -1,7 +1,7 @@
 """Forms of English words, by rule; irregular ones are listed here or given by a dictionary."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 _VOWELS = "aeiou"
 _THIRD = {"be": "is", "have": "has"}
@@ -24,15 +24,13 @@ _PLURALS = {
 
 
 def gerund(phrase: str, irregular: Mapping[str, str] = _GERUNDS) -> str:
-    """What is being done: "run past" gives "running past". `irregular` lists first words and their forms."""
-    verb, space, rest = phrase.partition(" ")
-    return (irregular.get(verb) or _gerund(verb)) + space + rest
+    """What is being done: "run past" gives "running past". `irregular` lists verbs and their forms."""
+    return _inflected(phrase, lambda verb: irregular.get(verb) or _gerund(verb))
 
 
 def third_person(phrase: str) -> str:
-    """What one does: "run past" gives "runs past"."""
-    verb, space, rest = phrase.partition(" ")
-    return (_THIRD.get(verb) or _with_s(verb)) + space + rest
+    """What one does: "run past" gives "runs past", "open and close" gives "opens and closes"."""
+    return _inflected(phrase, lambda verb: _THIRD.get(verb) or _with_s(verb))
 
 
 def plural(phrase: str, irregular: Mapping[str, str] = _PLURALS) -> str:
@@ -41,6 +39,12 @@ def plural(phrase: str, irregular: Mapping[str, str] = _PLURALS) -> str:
     if noun.endswith("man") and noun not in ("human", "talisman"):
         return f"{rest}{space}{noun[:-2]}en"
     return rest + space + (irregular.get(noun) or _with_s(noun))
+
+
+def _inflected(phrase: str, form: Callable[[str], str]) -> str:
+    """A phrase with its first word, and the one behind "and", in a form."""
+    parts = [part.partition(" ") for part in phrase.split(" and ")]
+    return " and ".join(form(verb) + space + rest for verb, space, rest in parts)
 
 
 def _gerund(verb: str) -> str:

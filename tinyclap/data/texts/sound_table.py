@@ -104,7 +104,7 @@ class Event:
     def label(self) -> str:
         """ "dog barking", "chopping vegetables"."""
         doing = gerund(self.verb)
-        return doing if self.sound.is_person else f"{_ARTICLE.sub('', self.subject)} {doing}"
+        return doing if self.sound.is_person else f"{self.sound.many if self.is_many else self.sound.noun} {doing}"
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from tinyclap.runtime.published_weights import WORDNET, fetched
 DEBIAN = Path("/usr/share/wordnet")  # of the package wordnet-base
 Kind = Literal[
     "sound",
+    "speech",
     "music",
     "animals",
     "vehicles",
@@ -39,11 +40,11 @@ Kind = Literal[
 ROOTS: dict[str, tuple[str, ...]] = {
     "sound": (
         *("noun.event:sound", "noun.attribute:sound", "noun.attribute:sound property", "noun.cognition:sound"),
-        *("noun.communication:utterance", "noun.communication:voice", "noun.communication:speech"),
-        *("noun.communication:alarm", "noun.event:noise", "noun.event:explosion"),
-        *("verb.perception:sound", "verb.communication:utter", "verb.communication:talk", "verb.communication:shout"),
+        *("noun.communication:voice", "noun.communication:alarm", "noun.event:noise", "noun.event:explosion"),
+        *("verb.perception:sound", "verb.communication:utter", "verb.communication:shout"),
         *("verb.body:laugh", "verb.body:breathe", "verb.body:cry", "verb.body:cough"),
     ),
+    "speech": ("noun.communication:utterance", "noun.communication:speech", "verb.communication:talk"),
     "music": (
         *("noun.artifact:musical instrument", "noun.communication:music", "noun.communication:music genre"),
         *("noun.act:music", "noun.act:dancing", "noun.person:musician", "noun.group:musical organization"),
@@ -65,18 +66,18 @@ ROOTS: dict[str, tuple[str, ...]] = {
     ),
     "people": ("noun.person:worker", "noun.person:child", "noun.person:adult", "noun.group:gathering"),
     "actions": (
-        *("verb.body", "verb.competition", "verb.consumption", "verb.contact", "verb.creation", "verb.motion"),
-        *("verb.perception", "verb.communication", "noun.act:sport", "noun.act:game", "noun.act:diversion"),
-        *("noun.act:motion", "noun.act:touch", "noun.act:work", "noun.act:ceremony"),
+        *("verb.body", "verb.competition", "verb.consumption", "verb.contact", "verb.motion", "verb.perception"),
+        *("noun.act:sport", "noun.act:game", "noun.act:diversion", "noun.act:motion", "noun.act:touch"),
+        *("noun.act:work", "noun.act:ceremony"),
     ),
     "events": ("noun.event",),
     "food": ("noun.food",),
 }
 DEFAULT_KINDS: tuple[Kind, ...] = (
-    *("sound", "music", "animals", "vehicles", "machines", "tools", "things", "weather", "places", "people"),
-    *("actions", "events", "common"),
+    *("sound", "speech", "music", "animals", "vehicles", "machines", "tools", "things", "weather", "places"),
+    *("people", "actions", "events", "common"),
 )
-DEFAULT_GLOSSES: tuple[Kind, ...] = ("sound", "music", "vehicles", "machines", "tools", "weather")
+DEFAULT_GLOSSES: tuple[Kind, ...] = ("sound", "music")
 _OFFENSIVE = ("slur", "offensive", "obscene", "disparaging", "derogatory", "vulgar", "pejorative")
 _COUNTED = ("noun.animal", "noun.artifact", "noun.person")  # several of them are heard together
 MIN_DEFINITION_WORDS = 3
