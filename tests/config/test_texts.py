@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from tests.support import published
+from tinyclap.config.data import AnyData
+from tinyclap.config.reference import key_tables, keys
 from tinyclap.config.texts import SeveralTexts, build_texts, describe_texts, named_files
 from tinyclap.strict_yaml.sections import Section
 
@@ -80,12 +82,29 @@ def test_a_summary_is_one_line_of_what_is_no_default() -> None:
         ({"kind": "grammar", "n": "many"}, "valid integer"),
         ({"kind": "labels", "labels": []}, "at least 1 item"),
         ({"kind": "file"}, "Field required|missing"),
+        ({"kind": "data", "data": {"kind": "folder", "root": "x", "weight": 2.0}}, "got a weight, allowed: none"),
         ({"kind": "novels"}, "does not match any of the expected tags"),
     ],
 )
 def test_anything_else_is_an_error(section: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         read(section)
+
+
+def test_every_key_is_documented() -> None:
+    """As part of a recipe, whose kinds are told apart by `task`."""
+
+    class First(Holder):
+        task: Literal["first"]
+
+    class Second(Section):
+        task: Literal["second"]
+        data: AnyData
+
+    schema = TypeAdapter(Annotated[First | Second, Field(discriminator="task")]).json_schema()
+    assert "| `texts` | required | a list of [sections](#texts) |" in key_tables(schema)
+    silent = [key for key, meaning in keys(schema) if not meaning and key.startswith("texts.")]
+    assert not [key for key in silent if not key.startswith("texts.data.")]  # as those of `data` are
 
 
 def test_no_texts_are_an_error() -> None:

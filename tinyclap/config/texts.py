@@ -1,7 +1,7 @@
 """Recipe sections on texts to learn from without sound, one a kind, and the corpus that they make."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -70,6 +70,11 @@ class DataTexts(Section):
     kind: Literal["data"]
     data: AnyData
     licence: Text | None = None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """A weight, which no caption has."""
+        if self.data.weight != 1:
+            yield "data.weight", "got a weight, allowed: none; every caption is there once"
 
 
 AnyTexts = Annotated[

@@ -35,6 +35,7 @@ from tinyclap.errors import TinyclapError
         ("see", "sees", "seeing"),
         ("mimic", "mimics", "mimicking"),
         ("open and close", "opens and closes", "opening and closing"),
+        ("click back and forth", "clicks back and forth", "clicking back and forth"),
     ],
 )
 def test_verbs(verb: str, third: str, ing: str) -> None:

@@ -42,9 +42,11 @@ def plural(phrase: str, irregular: Mapping[str, str] = _PLURALS) -> str:
 
 
 def _inflected(phrase: str, form: Callable[[str], str]) -> str:
-    """A phrase with its first word, and the one behind "and", in a form."""
-    parts = [part.partition(" ") for part in phrase.split(" and ")]
-    return " and ".join(form(verb) + space + rest for verb, space, rest in parts)
+    """A phrase with its first word in a form, and the second verb of "open and close"."""
+    verb, space, rest = phrase.partition(" ")
+    if rest.startswith("and "):
+        return f"{form(verb)} and {_inflected(rest.removeprefix('and '), form)}"
+    return form(verb) + space + rest
 
 
 def _gerund(verb: str) -> str:
