@@ -29,7 +29,7 @@ class AudioSetTexts(AudioSet):
 
 @dataclass(frozen=True)
 class WordNetTexts(WordNetWords):
-    """Nouns and verbs of WordNet 3.x, with gerunds and plurals; no names of people, places and genera, and no slurs."""
+    """Nouns, verbs and adjectives of WordNet 3.x, with gerunds and plurals; no names of people, places and genera."""
 
     kind: Literal["wordnet"] = field(kw_only=True)
 

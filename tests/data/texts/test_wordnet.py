@@ -32,8 +32,9 @@ SYNSETS = [
     ("00000011", "noun.cognition", "notion", "", "a vague idea"),
     ("00000012", "verb.perception", "sound go", "", 'make a noise; "the bell sounded"'),
     ("00000013", "verb.perception", "hum drone_on", "@00000012", "sound with a monotonous hum"),
+    ("00000014", "adj.all", "loud hi-fi(a)", "", "characterized by volume"),
 ]
-COMMON = {"dog", "mouse", "idea", "horn", "hum"}
+COMMON = {"dog", "mouse", "idea", "horn", "hum", "loud"}
 
 
 def line(offset: str, file: str, words: str, above: str, gloss: str) -> str:
@@ -47,10 +48,10 @@ def line(offset: str, file: str, words: str, above: str, gloss: str) -> str:
 
 def write(folder: Path, synsets: Sequence[tuple[str, str, str, str, str]] = SYNSETS) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for part in ("noun", "verb"):
+    for part in ("noun", "verb", "adj"):
         own = [one for one in synsets if one[1].startswith(part)]
         (folder / f"data.{part}").write_text(LICENCE + "".join(line(*one) for one in own))
-        lemmas = [(word.lower(), offset) for offset, _, words, *_ in own for word in words.split()]
+        lemmas = [(word.lower().removesuffix("(a)"), offset) for offset, _, words, *_ in own for word in words.split()]
         index = [f"{lemma} {part[0]} 1 1 @ 1 {int(lemma in COMMON)} {offset}  \n" for lemma, offset in lemmas]
         (folder / f"index.{part}").write_text(LICENCE + "".join(index))
     (folder / "noun.exc").write_text("mice mouse\n")
@@ -78,7 +79,22 @@ def test_names_and_genera_are_left_out_and_common_things_come_as_several_too(dic
 
 
 def test_common_words_are_those_of_any_topic_that_texts_hold(dictionary: Path) -> None:
-    assert words(dictionary, "common") == ["dog", "dogs", "mouse", "mice", "horn", "horns", "idea", "hum", "humming"]
+    assert words(dictionary, "common") == [
+        "dog",
+        "dogs",
+        "mouse",
+        "mice",
+        "horn",
+        "horns",
+        "idea",
+        "hum",
+        "humming",
+        "loud",
+    ]
+
+
+def test_adjectives_come_without_their_marks(dictionary: Path) -> None:
+    assert words(dictionary, "qualities") == ["loud", "hi-fi"]
 
 
 def test_all_are_all_but_names_numbers_and_slurs(dictionary: Path) -> None:
@@ -172,6 +188,16 @@ def test_the_whole_dictionary_has_what_people_type(whole: WordNet) -> None:
     corpus = build_corpus([WordNetWords()])
     texts = {caption.text for caption in corpus.captions}
     assert {"dog", "barking", "chainsaw", "thunderstorm", "kitchen", "French horn", "explosion", "TV", "mice"} <= texts
-    assert {"laughing", "chopping", "street", "church bell", "ambulance", "applause", "snoring", "happiness"} <= texts
+    assert {
+        "laughing",
+        "chopping",
+        "street",
+        "church bell",
+        "ambulance",
+        "applause",
+        "snoring",
+        "happiness",
+        "happy",
+    } <= texts
     assert not {"Canis", "Bach", "Paris", "Canis familiaris", "Homo sapiens"} & texts
     assert 40_000 < corpus.groups["words"] < 80_000

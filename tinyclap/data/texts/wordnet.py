@@ -1,4 +1,4 @@
-"""Nouns and verbs of WordNet 3.x, the words of what can be heard and of where (G. Miller, Princeton University)."""
+"""Words of WordNet 3.x: of what can be heard, where and how (G. Miller, Princeton University)."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -33,6 +33,7 @@ Kind = Literal[
     "actions",
     "events",
     "food",
+    "qualities",
     "common",
     "all",
 ]
@@ -72,6 +73,7 @@ ROOTS: dict[str, tuple[str, ...]] = {
     ),
     "events": ("noun.event",),
     "food": ("noun.food",),
+    "qualities": ("adj.all",),
 }
 DEFAULT_KINDS: tuple[Kind, ...] = (
     *("sound", "speech", "music", "animals", "vehicles", "machines", "tools", "things", "weather", "places"),
@@ -85,7 +87,7 @@ MIN_DEFINITION_WORDS = 3
 
 @dataclass(frozen=True)
 class WordNetWords(Settings):
-    """Nouns and verbs of WordNet, with gerunds and plurals; no names of people, places and genera, and no slurs.
+    """Nouns, verbs and adjectives of WordNet, with gerunds and plurals; no names of people, places, genera, no slurs.
 
     Args:
         path: its `dict` folder; null takes /usr/share/wordnet, or fetches WordNet 3.0 once.

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinyclap.data.texts.reading import read_text
 from tinyclap.errors import TinyclapError
 
-PARTS = ("noun", "verb")
+PARTS = ("noun", "verb", "adj")
 FILES = tuple(f"{kind}.{part}" for part in PARTS for kind in ("data", "index"))
 # Topics of the files that lexicographers wrote, in the order of their numbers (lexnames(5WN)).
 _NOUNS = (
@@ -23,10 +23,12 @@ _VERBS = (
 )
 _FIRST_NOUN, _FIRST_VERB = 3, 29
 LEXICOGRAPHER_FILES = {
+    **{0: "adj.all", 1: "adj.pert", 44: "adj.ppl"},
     **{number: f"noun.{topic}" for number, topic in enumerate(_NOUNS, start=_FIRST_NOUN)},
     **{number: f"verb.{topic}" for number, topic in enumerate(_VERBS, start=_FIRST_VERB)},
 }
 _HYPERNYM, _INSTANCE = "@", "@i"
+_MARK = re.compile(r"\((a|p|ip)\)$")  # where an adjective may stand
 _EXAMPLE = re.compile(r'"([^"]+)"')
 
 Key = tuple[str, str]  # part of speech and offset
@@ -52,7 +54,7 @@ class Synset:
 
     @property
     def part(self) -> str:
-        """noun or verb."""
+        """noun, verb or adj."""
         return self.file.partition(".")[0]
 
     @property
@@ -67,10 +69,10 @@ class Synset:
 
 
 class WordNet:
-    """The nouns and verbs of a dictionary.
+    """The nouns, verbs and adjectives of a dictionary.
 
     Args:
-        folder: with data.noun, index.noun, data.verb and index.verb; noun.exc and verb.exc where they are there.
+        folder: with data and index files of each; noun.exc and verb.exc where they are there.
 
     Raises:
         TinyclapError: a file is missing, or holds something else.
@@ -131,7 +133,7 @@ class WordNet:
 
 
 def _is_asked_for(part: str, form: str) -> bool:
-    return form.endswith("ing") if part == "verb" else True
+    return part == "noun" or (part == "verb" and form.endswith("ing"))
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
@@ -148,7 +150,7 @@ def _synset(part: str, line: str) -> tuple[Key, Synset]:
         raise ValueError("no gloss")
     fields = data.split()
     n_words = int(fields[3], 16)
-    words = tuple(word.replace("_", " ") for word in fields[4 : 4 + 2 * n_words : 2])
+    words = tuple(_MARK.sub("", word).replace("_", " ") for word in fields[4 : 4 + 2 * n_words : 2])
     first = 5 + 2 * n_words
     pointers = [fields[at : at + 4] for at in range(first, first + 4 * int(fields[first - 1]), 4)]
     above = tuple((pointer[2], pointer[1]) for pointer in pointers if pointer[0] == _HYPERNYM)
