@@ -107,6 +107,8 @@ def _sections(here: Schema, root: Schema) -> tuple[str, dict[str, Schema], str]:
     if "$ref" in here:
         return _name(here["$ref"]), {"": root["$defs"][_name(here["$ref"])]}, ""
     members: list[Schema] = here.get("anyOf") or here.get("oneOf") or []
+    if "items" in here:
+        members = [here["items"]]
     for member in members:
         if (found := _sections(member, root))[0]:
             return found
@@ -168,6 +170,8 @@ def _table(block: Block, kind: str, names: list[str], titles: dict[str, str], ro
 def _link(title: str, value: Schema) -> str:
     """What a key that holds sections may be, with the way to their table."""
     written = json.dumps(value)
+    if value.get("type") == "array":
+        return f"a list of [sections](#{anchor(title)})"
     several = " or a list of them" if '"array"' in written else ""
     return f"[a section](#{anchor(title)}){several}" + (" or null" if '"null"' in written else "")
 

@@ -1,4 +1,4 @@
-"""Weights that their publishers offer for download: which files there are, and how one is fetched."""
+"""Weights and word lists that their publishers offer for download: which there are, and how one is fetched."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,11 @@ class PublishedFile:
         """Where it is kept while it is being fetched."""
         return part_of(self.place)
 
+    @property
+    def unpacked(self) -> Path:
+        """The folder of what it holds, of an archive."""
+        return self.place.with_name(f"{self.place.name}-unpacked")
+
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _MINILM_FILES = f"https://huggingface.co/{MINILM}/resolve/main"
@@ -48,6 +53,10 @@ MINILM_TOKENIZER = PublishedFile(
     "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     "all-MiniLM-L6-v2",
 )
+AUDIOSET_ONTOLOGY = PublishedFile(
+    "https://raw.githubusercontent.com/audioset/ontology/master/ontology.json", None, None, "audioset"
+)
+WORDNET = PublishedFile("https://wordnetcode.princeton.edu/3.0/WNdb-3.0.tar.gz", None, None, "wordnet")
 
 
 @dataclass(frozen=True)

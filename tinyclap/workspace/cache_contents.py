@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyclap.common.files import cache_root
-from tinyclap.runtime.published_weights import MINILM_TOKENIZER, MINILM_WEIGHTS, PUBLISHED
+from tinyclap.runtime.published_weights import (
+    AUDIOSET_ONTOLOGY,
+    MINILM_TOKENIZER,
+    MINILM_WEIGHTS,
+    PUBLISHED,
+    WORDNET,
+)
 from tinyclap.runtime.ready_made import READY_MADE, place
 
 BUNDLES, WEIGHTS = "bundles", "weights"
@@ -19,7 +25,7 @@ KINDS: Mapping[str, str] = {
     "embeddings": "teachers' embeddings of views, clips and texts",
     "audio": "decoded sound",
     "logmels": "students' log-mel spectrograms of views",
-    WEIGHTS: "downloads: published weights and tokenizers",
+    WEIGHTS: "downloads: published weights, tokenizers and word lists",
     BUNDLES: "ready-made bundles",
 }
 # A hash of what the content depends on; with a dot, of one that was never finished (see `common.files`).
@@ -53,7 +59,8 @@ def _paths(kind: str) -> Iterator[Path]:
         candidates = [place(name) for name in READY_MADE]
     elif kind == WEIGHTS:
         files = [*(tagger.weights for tagger in PUBLISHED.values()), MINILM_WEIGHTS, MINILM_TOKENIZER]
-        candidates = [path for file in files for path in (file.place, file.part)]
+        files += [AUDIOSET_ONTOLOGY, WORDNET]
+        candidates = [path for file in files for path in (file.place, file.part, file.unpacked)]
     else:
         folder = cache_root() / kind
         found = sorted(folder.iterdir()) if folder.is_dir() else []
