@@ -99,13 +99,16 @@ class RowStore:
         _overwrite(self.folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
 
 
-def fill_stores(stores: Sequence[RowStore], prepare: Callable[[range], Any], *, progress: str) -> list[Filled]:
+def fill_stores(
+    stores: Sequence[RowStore], prepare: Callable[[range], Any], *, progress: str, unit: str = "view"
+) -> list[Filled]:
     """Open stores and compute the rows that they lack.
 
     Args:
         stores: of equally many rows, made from the same things, each of which is then prepared once for all of them.
         prepare: what a block of rows is computed from; runs in a thread of its own, ahead of the computing.
         progress: what the progress bar says.
+        unit: what a row is, for the progress bar.
 
     Raises:
         TinyclapError: the missing rows do not fit on the disk.
@@ -115,7 +118,7 @@ def fill_stores(stores: Sequence[RowStore], prepare: Callable[[range], Any], *, 
     _refuse_small_disk(stores[0].folder, needed, progress)
     blocks = sorted(set().union(*missing))
     ahead = prepared_ahead(prepare, [stores[0].rows(block) for block in blocks])
-    with Progress(progress, sum(len(stores[0].rows(block)) for block in blocks), "view") as counter:
+    with Progress(progress, sum(len(stores[0].rows(block)) for block in blocks), unit) as counter:
         for block, prepared in zip(blocks, ahead, strict=True):
             for store, lacking in zip(stores, missing, strict=True):
                 if block in lacking:

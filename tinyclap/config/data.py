@@ -132,13 +132,13 @@ def one_or_more(spec: Any) -> tuple[Any, ...]:
     return spec if isinstance(spec, tuple) else () if spec is None else (spec,)
 
 
-class Data(Section):
-    """Where the sound comes from; `train` needs no labels for distillation, `test` does."""
+class Tested(Section):
+    """What sections with sounds to test on have in common: `test` and the limits of its clips."""
 
-    train: OneOrMore
-    test: OneOrMore | None = None
-    max_bad_share: Share = 0.05
-    max_clip_s: Seconds = 30.0
+    if TYPE_CHECKING:
+        test: OneOrMore | None
+        max_bad_share: Share
+        max_clip_s: Seconds
 
     @property
     def limits(self) -> "DecodeLimits":
@@ -146,17 +146,38 @@ class Data(Section):
         return {"max_clip_s": self.max_clip_s, "max_bad_share": self.max_bad_share}
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Test sets that cannot be scored on, weights that nothing would heed, and sounds that are in both sets."""
+        """Test sets that cannot be scored on, and weights that nothing would heed."""
         unlabelled = [part.kind for part in one_or_more(self.test) if part.kind in CAPTIONED]
         if unlabelled:
             yield "test", f"got {unlabelled[0]}, whose clips have captions and no labels; allowed: data with labels"
         if any(part.weight != 1 for part in one_or_more(self.test)):
             yield "test", "got a weight, allowed: none; weights say how often clips are trained on"
+
+
+class Data(Tested):
+    """Where the sound comes from; `train` needs no labels for distillation, `test` does."""
+
+    train: OneOrMore
+    test: OneOrMore | None = None
+    max_bad_share: Share = 0.05
+    max_clip_s: Seconds = 30.0
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """As of `Tested`; also sounds that are in both sets."""
+        yield from super().conflicts()
         seeds = [
             {part.seed for part in one_or_more(spec) if part.kind == "procedural"} for spec in (self.train, self.test)
         ]
         for seed in sorted(seeds[0] & seeds[1]):
             yield "test", f"got procedural sounds of seed {seed}, which are those of train; allowed: another seed"
+
+
+class TestedOn(Tested):
+    """Sounds to test on, and nothing to train on."""
+
+    test: OneOrMore | None = None
+    max_bad_share: Share = 0.05
+    max_clip_s: Seconds = 30.0
 
 
 def describe_data(spec: Any) -> str:

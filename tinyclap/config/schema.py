@@ -1,11 +1,12 @@
-"""The two kinds of recipe: `distill` (a student learns a teacher) and `pretrain` (a teacher from scratch)."""
+"""The kinds of recipe: `distill` (a student learns a teacher's ears), `distill_text` (its words) and `pretrain` (a
+teacher from scratch)."""
 
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from tinyclap.config.data import Data, one_or_more
+from tinyclap.config.data import Data, TestedOn, one_or_more
 from tinyclap.config.networks import (
     AnyPhiNetTower,
     Cnn14Tower,
@@ -17,6 +18,7 @@ from tinyclap.config.networks import (
     stride_conflicts,
 )
 from tinyclap.config.teachers import AnyTeacher
+from tinyclap.config.text_side import TextSide
 from tinyclap.data.view_spec import ViewSpec
 from tinyclap.models.student_config import EncoderConfig
 from tinyclap.strict_yaml.sections import Name, Section, Seed, Templates, Text, Width
@@ -33,7 +35,7 @@ class Evaluate(Section):
 
 
 class DistillRecipe(Section):
-    """A student learns a frozen teacher's audio embeddings."""
+    """A student learns a frozen teacher's audio embeddings; with `text`, another one its text embeddings."""
 
     task: Literal["distill"]
     name: Name
@@ -43,11 +45,24 @@ class DistillRecipe(Section):
     views: ViewSpec = ViewSpec()
     student: Encoder = EncoderConfig()
     training: DistillOptions = DistillOptions()
+    text: TextSide | None = None
     evaluate: Evaluate = Evaluate()
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         yield from _view_conflicts(self.views, self.data)
         yield from stride_conflicts("student", self.student)
+
+
+class DistillTextRecipe(Section):
+    """A text student learns a frozen teacher's text embeddings; sounds to test on are for a score beside its words."""
+
+    task: Literal["distill_text"]
+    name: Name
+    seed: Seed = 0
+    teacher: AnyTeacher
+    text: TextSide
+    data: TestedOn = TestedOn()
+    evaluate: Evaluate = Evaluate()
 
 
 class PretrainRecipe(Section):
@@ -100,5 +115,5 @@ def _view_conflicts(views: ViewSpec, data: Data) -> Iterator[tuple[str, str]]:
         yield "views.duration_s", f"got {views.longest_s:g}, allowed: at most data.max_clip_s = {data.max_clip_s:g}"
 
 
-Recipe = DistillRecipe | PretrainRecipe
+Recipe = DistillRecipe | DistillTextRecipe | PretrainRecipe
 RECIPE: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="task")])

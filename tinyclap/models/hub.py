@@ -1,6 +1,7 @@
 """A model as a folder, config.json + model.safetensors + README.md, on disk or on the Hugging Face Hub.
 
-A pruned student's folder also holds latent_map.safetensors, which maps its teacher's embeddings into its space.
+A pruned student's folder also holds latent_map.safetensors, which maps its teacher's embeddings into its space, a text
+student's its tokenizer.json.
 """
 
 import json
@@ -19,7 +20,8 @@ from tinyclap.common import files
 from tinyclap.embeddings.latent_map import FILE, LatentMap
 from tinyclap.errors import TinyclapError
 
-CONFIG, WEIGHTS, CARD, MAP = "config.json", "model.safetensors", "README.md", FILE
+CONFIG, WEIGHTS, CARD, MAP, TOKENIZER = "config.json", "model.safetensors", "README.md", FILE, "tokenizer.json"
+FILES = (CONFIG, WEIGHTS, CARD, MAP, TOKENIZER)
 HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 MAX_NAMES = 3  # names listed in a message
 
@@ -31,9 +33,10 @@ def save(
     card: str,
     latent_map: LatentMap | None = None,
     *,
+    tokenizer: str | None = None,
     overwrite: bool,
 ) -> None:
-    """Write the files whole or not at all.
+    """Write the files whole or not at all; `tokenizer` is the text of a tokenizer.json.
 
     Raises:
         TinyclapError: the folder holds something already (with `overwrite`: something else than a saved model), or
@@ -48,6 +51,8 @@ def save(
             (target / CARD).write_text(card, encoding="utf-8")
             if latent_map is not None:
                 latent_map.save(target / MAP)
+            if tokenizer is not None:
+                (target / TOKENIZER).write_text(tokenizer, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or error
         raise TinyclapError(f"cannot save a model to {folder}: {reason}; check the path and the free space") from error
@@ -60,7 +65,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     held = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     if held and not overwrite:
         raise TinyclapError(f"{folder} is not empty; name another folder, or pass overwrite=True to replace its model")
-    foreign = [name for name in held if name not in (CONFIG, WEIGHTS, CARD, MAP)]
+    foreign = [name for name in held if name not in FILES]
     if foreign:
         raise TinyclapError(f"{folder} holds other files than a saved model's ({_some(foreign)}); name another folder")
 
@@ -74,6 +79,19 @@ class Saved:
     card: str | None
     place: str
     latent_map: LatentMap | None
+
+    def configured(self, name: str, version: int, what: str) -> dict[str, Any]:
+        """The configuration but for its format, which must be `name` of this version: `what`, in messages."""
+        config = dict(self.config)
+        found, found_version = config.pop("format", None), config.pop("format_version", None)
+        if found != name:
+            raise TinyclapError(f"{self.place} holds no {what}: format is {found!r} in config.json, expected {name!r}")
+        if found_version != version:
+            raise TinyclapError(
+                f"{self.place}: format_version is {found_version!r}, this tinyclap reads {version}; "
+                f"update tinyclap, or save the {what} again"
+            )
+        return config
 
 
 def load(source: str | Path) -> Saved:
@@ -176,7 +194,7 @@ def _locate(source: str | Path) -> Path:
     from huggingface_hub.errors import HFValidationError, HTTPError  # type: ignore[attr-defined]
 
     try:
-        return Path(huggingface_hub.snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS, CARD, MAP]))
+        return Path(huggingface_hub.snapshot_download(source, allow_patterns=list(FILES)))
     except (HFValidationError, HTTPError, OSError) as error:
         raise TinyclapError(
             f"no folder {source}, and the Hugging Face Hub gives no such model ({_first_line(error)}); check the name, "

@@ -36,6 +36,4 @@ class Placement(nn.Module):
 
 def empty_placement(embed_dim: int, classes: int | None, temperature: float) -> Placement:
     """A placement whose numbers are still to be loaded."""
-    return Placement(
-        torch.zeros(embed_dim), None if classes is None else torch.zeros(classes, embed_dim), temperature
-    )
+    return Placement(torch.zeros(embed_dim), None if classes is None else torch.zeros(classes, embed_dim), temperature)

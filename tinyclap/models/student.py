@@ -108,15 +108,7 @@ class Student(nn.Module):
             TinyclapError: nothing there, an unknown format or version, or weights that do not fit.
         """
         saved = hub.load(source)
-        config, place = saved.config, saved.place
-        name, version = config.pop("format", None), config.pop("format_version", None)
-        if name != FORMAT:
-            raise TinyclapError(f"{place} holds no student: format is {name!r} in config.json, expected {FORMAT!r}")
-        if version != FORMAT_VERSION:
-            raise TinyclapError(
-                f"{place}: format_version is {version!r}, this tinyclap reads {FORMAT_VERSION}; "
-                "update tinyclap, or save the student again"
-            )
+        config, place = saved.configured(FORMAT, FORMAT_VERSION, "student"), saved.place
         try:
             student = cls(StudentConfig.from_dict(config), saved.latent_map)
         except TinyclapError as error:

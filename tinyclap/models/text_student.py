@@ -8,8 +8,10 @@ than their places, and the placement follows as it is.
 import dataclasses
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCardData
@@ -88,8 +90,8 @@ class TextStudent(nn.Module):
             TinyclapError: the folder is taken or cannot be written.
         """
         config = {"format": FORMAT, "format_version": FORMAT_VERSION, **dataclasses.asdict(self.config)}
-        more = {hub.TOKENIZER: self.tokenizer.to_str()}
-        hub.save(Path(folder), config, self.state_dict(), card or self.card or _card(self), more, overwrite=overwrite)
+        text, tokenizer = card or self.card or _card(self), self.tokenizer.to_str()
+        hub.save(Path(folder), config, self.state_dict(), text, tokenizer=tokenizer, overwrite=overwrite)
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "TextStudent":
@@ -102,9 +104,9 @@ class TextStudent(nn.Module):
             TinyclapError: nothing there, an unknown format or version, or weights or a tokenizer that do not fit.
         """
         saved = hub.load(source)
-        config = hub.known_config(saved, FORMAT, FORMAT_VERSION, "text student")
+        config = saved.configured(FORMAT, FORMAT_VERSION, "text student")
         try:
-            student = cls(TextStudentConfig.from_dict(config), saved.tokenizer())
+            student = cls(TextStudentConfig.from_dict(config), read_tokenizer(Path(saved.place) / hub.TOKENIZER))
         except TinyclapError as error:
             raise TinyclapError(f"{saved.place}: {error}") from error
         hub.load_exact(student, saved.weights, saved.place)
@@ -126,7 +128,7 @@ class _Static(nn.Module):
         self.log_weight = nn.Embedding(config.vocabulary, 1)
         nn.init.zeros_(self.log_weight.weight)
         widths = [config.table_dim, *[config.dim] * config.layers]
-        layers = [layer for pair in zip(widths, widths[1:], strict=False) for layer in (nn.Linear(*pair), nn.GELU())]
+        layers = [layer for pair in pairwise(widths) for layer in (nn.Linear(*pair), nn.GELU())]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, vectors: Tensor, tokens: Tensor, known: Tensor) -> Tensor:
@@ -178,12 +180,22 @@ class _Layer(nn.Module):
         return risen
 
 
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer in a file; TinyclapError where there is none, or a damaged one."""
+    if not path.is_file():
+        raise TinyclapError(f"{path.name} is missing; copy the whole folder again")
+    try:
+        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # tokenizers raises nothing more exact
+        raise TinyclapError(f"{path.name} is damaged ({' '.join(str(error).split())}); copy it again") from error
+
+
 def padded(rows: Sequence[Sequence[int]]) -> Tensor:
     """Word pieces of N texts filled up to the longest, int64 (N, L)."""
-    tokens = torch.full((len(rows), max([1, *map(len, rows)])), PAD)
+    tokens = np.full((len(rows), max([1, *map(len, rows)])), PAD, np.int64)
     for place, row in enumerate(rows):
-        tokens[place, : len(row)] = torch.tensor(row, dtype=torch.long)
-    return tokens
+        tokens[place, : len(row)] = row
+    return torch.from_numpy(tokens)
 
 
 def _width(config: TextStudentConfig) -> int:

@@ -20,7 +20,7 @@ from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.traced_costs import count_macs
 from tinyclap.models.long_audio import embed_long
-from tinyclap.teachers.encoder import AudioGraph, TextGraph
+from tinyclap.teachers.encoder import AudioGraph, TextGraph, TextTarget, token_table
 
 TEXT_BATCH = 64
 PROBES = ("dog", "rain")  # words that any tokenizer tells apart
@@ -174,6 +174,18 @@ class TrainableTeacher(AudioTower):
     def text_graph(self) -> TextGraph:
         """The text side in a form that can be traced; raises TinyclapError where a kind has none."""
         raise TinyclapError(f"teacher {self.name}: its text side cannot be exported; leave out --text")
+
+    def text_target(self) -> TextTarget:
+        """Its text embeddings, which a text student learns as they are."""
+        tokenizer, table = None, None
+        try:
+            graph = self.text_graph()
+        except TinyclapError:  # a kind that has none
+            pass
+        else:
+            assert isinstance(graph.encoder, nn.Module)
+            tokenizer, table = graph.tokenizer, token_table(graph.encoder, graph.tokenizer)
+        return TextTarget(self.embed_text, self.embed_dim, self.fingerprint, None, tokenizer, table)
 
     @abstractmethod
     def text_parameters(self) -> list[nn.Parameter]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.data.dataset import Dataset
+from tinyclap.models.placement import Placement
 
 
 class AudioModel(Protocol):
@@ -90,6 +91,10 @@ class Teacher(Encoder, ExportableModel, Protocol):
         """Embed N texts: unit-norm (N, D)."""
         ...
 
+    def text_target(self) -> "TextTarget":
+        """What a text student learns of it."""
+        ...
+
     def prepare_dataset(self, dataset: Dataset) -> Dataset:
         """A data set as this teacher reads its files in an evaluation: mixed to mono, unless its original does not."""
         ...
@@ -134,3 +139,31 @@ class TextGraph:
     pad_id: int
     max_tokens: int
     ending: str = ""
+
+
+@dataclass(frozen=True)
+class TextTarget:
+    """What a text student learns of a teacher.
+
+    Attributes:
+        embed: N texts to unit-norm (N, E).
+        embed_dim: E.
+        fingerprint: two targets with the same one give the same embeddings.
+        placement: from there to the teacher's space; None where it is the same.
+        tokenizer: of `transformers` or `tokenizers`, and `table`, the embeddings (V, d) of its tokens, to begin with;
+            None where there is no telling.
+    """
+
+    embed: Callable[[list[str]], Tensor]
+    embed_dim: int
+    fingerprint: str
+    placement: Placement | None = None
+    tokenizer: Any = None
+    table: Tensor | None = None
+
+
+def token_table(encoder: nn.Module, tokenizer: Any) -> Tensor | None:
+    """The embeddings of a tokenizer's tokens in an encoder: its largest table, (V, d); None without one so large."""
+    tables = [module.weight for module in encoder.modules() if isinstance(module, nn.Embedding)]
+    largest = max(tables, key=len, default=None)
+    return largest.detach() if largest is not None and len(largest) >= len(tokenizer) else None

@@ -20,7 +20,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.runtime.session import metadata_of, open_any, run_output
 from tinyclap.runtime.text_encoder import padded, read_tokenizer
-from tinyclap.teachers.encoder import AudioGraph, TextGraph
+from tinyclap.teachers.encoder import AudioGraph, TextGraph, TextTarget
 from tinyclap.teachers.options import OnnxOptions
 
 TEXT_BATCH = 32
@@ -240,6 +240,10 @@ class OnnxTeacher:
     def audio_graph(self) -> AudioGraph:
         """There is none to trace."""
         raise TinyclapError(f"teacher {self.name}: its audio side is a graph already, {self.audio.path}")
+
+    def text_target(self) -> TextTarget:
+        """Its text embeddings, which a text student learns as they are."""
+        return TextTarget(self.embed_text, self.embed_dim, self.fingerprint)
 
     def text_graph(self) -> TextGraph:
         """The graph as it is, with its one output that is an embedding."""

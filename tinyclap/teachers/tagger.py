@@ -31,7 +31,7 @@ from tinyclap.errors import TinyclapError, listed
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.models.placement import Placement
 from tinyclap.teachers.base import hash_weights
-from tinyclap.teachers.encoder import AudioGraph, TextGraph
+from tinyclap.teachers.encoder import AudioGraph, TextGraph, TextTarget, token_table
 from tinyclap.teachers.options import Space, TaggerOptions
 from tinyclap.teachers.sentence_encoder import SentenceEncoder
 from tinyclap.teachers.stored_embeddings import remembered
@@ -232,6 +232,12 @@ class TaggerTeacher(nn.Module):
         self.cpu()
         return AudioGraph(frontend, _Placed(network, self), self.window, self.encode_audio)
 
+    def text_target(self) -> TextTarget:
+        """The sentences, which a text student learns; they are placed in the shared space afterwards."""
+        text = self.text
+        table = token_table(text.encoder, text.tokenizer)
+        return TextTarget(text.embed, text.embed_dim, text.fingerprint, self.placement(), text.tokenizer, table)
+
     def text_graph(self) -> TextGraph:
         """The text side in a form that can be traced."""
         self.cpu()
@@ -276,4 +282,3 @@ def _placed(logits: Tensor, prior: Tensor, names: Tensor | None) -> Tensor:
     """Logits (B, classes) as their probabilities or, with the class names (classes, E), as sums of these."""
     probabilities = (logits - prior).sigmoid()
     return F.normalize(probabilities if names is None else probabilities @ names, dim=-1)
-

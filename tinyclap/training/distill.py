@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from tinyclap.common.progress import Progress
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
+from tinyclap.models.text_student import TextStudent
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
 from tinyclap.training.distributed import average_over_processes, build_accelerator, micro_batches
 from tinyclap.training.ema import Ema, RunningStatistics
@@ -37,9 +38,11 @@ from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import DistillOptions
 from tinyclap.training.sampling import balanced, epoch_batches, occurrences
 
+Learner = TypeVar("Learner", Student, TextStudent)
+
 
 def distill(
-    student: Student,
+    student: Learner,
     targets: np.ndarray,
     mean: np.ndarray,
     inputs: StudentInputs,
@@ -50,9 +53,9 @@ def distill(
     accelerator: Accelerator | None = None,
     weights: np.ndarray | None = None,
     texts: np.ndarray | None = None,
-    watch: Callable[[int, Callable[[], Student]], None] | None = None,
-) -> Student:
-    """Train a student on stored teacher embeddings.
+    watch: Callable[[int, Callable[[], Learner]], None] | None = None,
+) -> Learner:
+    """Train a student, of sound or of text, on stored teacher embeddings.
 
     Goes on from `run`'s checkpoint if there is one.
 
@@ -153,7 +156,8 @@ class TargetBatches:
 
     def of_epoch(self, epoch: int) -> list[np.ndarray]:
         """Every batch's (clip, view) pairs, (B, 2): each clip's next view, a clip drawn again its next one again."""
-        clips = epoch_batches(len(self.inputs), self.batch_size, self.seed, epoch, self.weights)
+        inputs = self.inputs
+        clips = epoch_batches(len(inputs), self.batch_size, self.seed, epoch, self.weights, inputs.sizes)
         order = np.concatenate(clips)
         views = view_number(order + occurrences(order), epoch, self.inputs.per_clip)
         return np.split(np.stack([order, views], axis=1), len(clips))
@@ -240,7 +244,7 @@ def teacher_mean(targets: np.ndarray, latent_map: LatentMap | None = None) -> np
     return (total / len(flat)).astype(np.float32)
 
 
-def _as_it_is(student: Student, ema: Ema | None) -> Student:
+def _as_it_is(student: Learner, ema: Ema | None) -> Learner:
     """A copy with the weights' moving average, in evaluation mode on the CPU."""
     now = copy.deepcopy(student).cpu()
     if ema:
@@ -248,7 +252,7 @@ def _as_it_is(student: Student, ema: Ema | None) -> Student:
     return now.eval()
 
 
-def _enter(stage: Stage, student: Student, options: DistillOptions) -> torch.optim.Optimizer:
+def _enter(stage: Stage, student: Any, options: DistillOptions) -> torch.optim.Optimizer:
     if stage.name == "all":
         return build_optimizer([(student.parameters(), options.lr)], options)
     student.requires_grad_(False)
@@ -257,17 +261,18 @@ def _enter(stage: Stage, student: Student, options: DistillOptions) -> torch.opt
 
 
 class _Encoder(nn.Module):
-    """`Student.encode`, in the form that `accelerate` distributes."""
+    """A student's `encode`, in the form that `accelerate` distributes."""
 
-    def __init__(self, student: Student) -> None:
+    def __init__(self, student: Any) -> None:
         super().__init__()
         self.student = student
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.student.encode(inputs)
+        encoded: Tensor = self.student.encode(inputs)
+        return encoded
 
 
-def _refuse_mismatch(student: Student, targets: np.ndarray, inputs: StudentInputs) -> None:
+def _refuse_mismatch(student: Any, targets: np.ndarray, inputs: StudentInputs) -> None:
     wanted = (len(inputs), inputs.per_clip, student.embed_dim)
     if targets.shape != wanted:
         raise TinyclapError(f"targets have shape {targets.shape}, but clips, views and student's width make {wanted}")

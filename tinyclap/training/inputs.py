@@ -1,11 +1,10 @@
 """What a student is trained on: one input for every view of every clip."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor
-
-from tinyclap.models.student import Student
 
 
 class StudentInputs(Protocol):
@@ -13,9 +12,11 @@ class StudentInputs(Protocol):
 
     Attributes:
         per_clip: views of each clip.
+        sizes: of each clip's input, (clips,), where a batch is filled up to the largest; None where all are alike.
     """
 
     per_clip: int
+    sizes: np.ndarray | None
 
     def __len__(self) -> int:
         """Number of clips."""
@@ -25,6 +26,6 @@ class StudentInputs(Protocol):
         """The inputs of (clip, view) pairs, as `Student.encode` takes them: (B, ...)."""
         ...
 
-    def check(self, student: Student) -> None:
+    def check(self, student: Any) -> None:
         """Raise a TinyclapError unless they are what this student takes."""
         ...

@@ -9,20 +9,36 @@ from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import Decoded
 
 ROUNDS = 30  # of k-means
+ALIKE = 16  # batches whose inputs are sorted by size
 
 
 def epoch_batches(
-    n: int, batch_size: int, seed: int, epoch: int, weights: np.ndarray | None = None
+    n: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    weights: np.ndarray | None = None,
+    sizes: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Full batches of a fresh order of range(n); fewer clips than a batch are repeated to fill one.
 
     With weights (n,), an epoch is as long, and clip i is in it n * weights[i] / sum(weights) times: rounded up or down
-    at random, so that the mean over epochs is exact (systematic sampling).
+    at random, so that the mean over epochs is exact (systematic sampling). With sizes (n,), a batch holds inputs of
+    about the same size, so that little of it is padding.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(n if weights is None else _drawn(weights, rng))
     if n < batch_size:
         order = np.resize(order, batch_size)
+    if sizes is None:
+        return _full(order, batch_size)
+    drawn = [order[first : first + ALIKE * batch_size] for first in range(0, len(order), ALIKE * batch_size)]
+    batches = [batch for part in drawn for batch in _full(part[np.argsort(sizes[part], kind="stable")], batch_size)]
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def _full(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """An order cut into batches; a rest that fills none is left out."""
     return [order[first : first + batch_size] for first in range(0, len(order) - batch_size + 1, batch_size)]
 
 

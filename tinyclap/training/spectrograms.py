@@ -71,6 +71,7 @@ class LogMelViews:
         store = logmel_store(views, frontend)
         self.views, self.frontend = views, frontend
         self.per_clip = views.spec.per_clip
+        self.sizes: np.ndarray | None = None
         self._stored = fill_stores([store], views.block, progress="student's spectrograms")[0].rows if keep else None
 
     def __len__(self) -> int:

@@ -1,0 +1,106 @@
+"""A text student's words beside its teacher's: on captions that it has not met, and as the names of classes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinyclap.common.statistics import accuracy_interval, paired_difference, recording_ids
+from tinyclap.embeddings.latent_map import LatentMap
+from tinyclap.embeddings.neighbours import knn_overlap
+from tinyclap.embeddings.similarity import unit
+from tinyclap.embeddings.zero_shot import class_matrix, predict
+from tinyclap.evaluation.zero_shot import ZeroShotTask
+from tinyclap.models.text_student import TextStudent
+from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.stored_embeddings import class_vectors
+
+NEIGHBOURS = 10
+ALL = "all"
+
+
+def agreement(ours: np.ndarray, theirs: np.ndarray, mean: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
+    """How near a student's embeddings of captions are to its teacher's.
+
+    Args:
+        ours, theirs: unit-norm (N, E), of the student's texts and of what these mean.
+        mean: the teacher's mean embedding, (E,).
+        groups: of each caption.
+
+    Returns:
+        `n`, `cosine` and `centred_cosine` of all and of each group (`groups`); of the captions together `found_1` and
+        `found_10`, the share whose teacher embedding is among so many nearest of the student's, and `neighbours`, the
+        share of the teacher's ten nearest captions that are the student's too (None for fewer than twelve captions).
+    """
+    cosines = (ours * theirs).sum(axis=1)
+    centred_ours, centred_theirs = unit(ours - mean), unit(theirs - mean)
+    centred = (centred_ours * centred_theirs).sum(axis=1)
+    named = np.array(groups)
+    rows = [
+        {
+            "group": name,
+            "n": int(chosen.sum()),
+            "cosine": float(cosines[chosen].mean()),
+            "centred_cosine": float(centred[chosen].mean()),
+        }
+        for name in (ALL, *sorted(set(groups)))
+        for chosen in [np.ones(len(named), bool) if name == ALL else named == name]
+    ]
+    ranks = (centred_ours @ centred_theirs.T > centred[:, None]).sum(axis=1)
+    several = len(ours) >= NEIGHBOURS + 2
+    return {
+        "groups": rows,
+        "found_1": float((ranks < 1).mean()),
+        "found_10": float((ranks < NEIGHBOURS).mean()),
+        "neighbours": knn_overlap(centred_ours, centred_theirs, k=NEIGHBOURS) if several else None,
+    }
+
+
+def zero_shot_by_words(
+    task: ZeroShotTask,
+    teacher: Teacher,
+    words: TextStudent,
+    ears: Mapping[str, np.ndarray],
+    latent_map: LatentMap | None = None,
+) -> dict[str, Any]:
+    """Zero-shot accuracy with the student's words for the classes beside the teacher's, for each pair of ears.
+
+    Args:
+        task: labelled clips and prompts.
+        teacher: gives the words to compare with.
+        words: the text student.
+        ears: embeddings (N, D) of the task's usable clips, by whose they are: "teacher", "student".
+        latent_map: into the space of a pruned student, which its ears have then.
+
+    Returns:
+        `data`, `n_clips`, `class_cosine`, the mean cosine between both vectors of a class, and by ears (`ears`) the
+        accuracies `teacher_words` and `student_words` with `ci95`, and their `difference` with a paired
+        `difference_ci95`, clustered by recording.
+    """
+    labels, truth = task.dataset.labels, np.array(task.targets)
+    recordings = recording_ids(task.sources, len(truth))
+
+    def embedded(texts: list[str]) -> np.ndarray:
+        own = words.embed_text(texts).cpu().numpy()
+        return own if mapped is None else mapped.apply(own)
+
+    result: dict[str, Any] = {"data": task.data, "n_clips": len(truth), "ears": {}}
+    for whose, clips in ears.items():
+        mapped = latent_map if whose == "student" else None
+        theirs = class_vectors(teacher, labels, task.prompts, mapped)
+        ours = class_matrix(embedded, labels, task.prompts)
+        right = [predict(clips, classes) == truth for classes in (theirs, ours)]
+        difference, interval = paired_difference(*right, recordings, task.n_bootstrap, task.seed)
+        scores = [
+            {"accuracy": float(hits.mean()), "ci95": accuracy_interval(hits, recordings, task.n_bootstrap, task.seed)}
+            for hits in right
+        ]
+        result["ears"][whose] = {
+            "teacher_words": scores[0],
+            "student_words": scores[1],
+            "difference": difference,
+            "difference_ci95": interval,
+        }
+        if whose == "teacher":
+            result["class_cosine"] = float((theirs * ours).sum(axis=1).mean())
+    return result
