@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
+from tokenizers.models import Unigram
+from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.processors import TemplateProcessing
 
 from tests.support.sounds import PARITY, RATE, noise
@@ -15,6 +17,7 @@ from tinyclap.embeddings.zero_shot import SameClassesError, as_typed, class_matr
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import read_manifest, write_manifest
+from tinyclap.runtime.text_encoder import token_reader
 
 
 class TestClassify:
@@ -88,7 +91,7 @@ class TestClassify:
 
     @pytest.mark.parametrize("kind", ["full", "bert"])
     def test_labels_of_unknown_words_alone(self, folders: dict[str, Path], kind: str) -> None:
-        message = r"'xylophone' is not among the words this bundle knows \(nor are 1 more\); say it in other words"
+        message = r"'xylophone' is not among the words this bundle knows \(nor 1 more\); say it in other words"
         with pytest.raises(TinyclapError, match=message):
             Bundle.load(folders[kind]).label_table(["cow", "xylophone", "clock xylophone", "犬"])
 
@@ -122,9 +125,7 @@ class TestText:
                 TinyclapError, match=f"^{re.escape(shown)} is not among the words this bundle knows; say"
             ):
                 loaded.embed_text(["dog", text])
-        with pytest.raises(
-            TinyclapError, match=r"^'cat' is not among the words this bundle knows \(nor are 2 more\); say"
-        ):
+        with pytest.raises(TinyclapError, match=r"^'cat' is not among the words this bundle knows \(nor 2 more\); say"):
             loaded.embed_text(["dog", "cat", "rain", "", "cat"])
         with pytest.raises(TinyclapError, match=r"tokenizer\.json cannot read 'dog .ud83d'"):
             loaded.embed_text(["dog \ud83d"])
@@ -143,6 +144,15 @@ class TestText:
             for text in ("[PAD]", "", "[PAD] cat"):
                 with pytest.raises(TinyclapError, match="is not among the words this bundle knows"):
                     loaded.embed_text([text])
+
+    def test_a_space_is_no_word(self, tmp_path: Path) -> None:
+        pieces = [("<unk>", 0.0), ("\u2581", -2.0), ("\u2581dog", -1.0), ("s", -2.0)]
+        tokenizer = Tokenizer(Unigram(pieces, unk_id=0))
+        tokenizer.pre_tokenizer = Metaspace()
+        tokenizer.save(str(tmp_path / "tokenizer.json"))
+        read = token_reader(tmp_path / "tokenizer.json", 3)
+        assert read(["dogs", "犬"]) == [([2, 3], False, True), ([1, 0], False, False)]
+        assert read(["dogs dog dogs"]) == [([2, 3, 2], True, True)]
 
     def test_words_in_any_case_as_the_tokenizer_reads_them(self, folders: dict[str, Path]) -> None:
         embeddings = Bundle.load(folders["bert"]).embed_text(["The SOUND of; döG", "Rain"])

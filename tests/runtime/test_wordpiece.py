@@ -45,6 +45,10 @@ SETTINGS: tuple[dict[str, bool], ...] = (
     {"handle_chinese_chars": False},
     {"clean_text": False, "handle_chinese_chars": False, "strip_accents": True, "lowercase": False},
 )
+WORDS = (
+    *("dog", "dogs", "bark", "##ing", "##s", "rain", "r", "##a", "##i", "##n", "e", "##e", "o", "##o", "a", "b", "##b"),
+    *("x", "犬", "雨", "東", "й", "ё", "σ", "##σ", "ς", "ẞ", "ß", "i", "ı", "İ", "!", "?", ",", "-", "#", "[", "]"),
+)
 
 
 def assert_agree(described: str, texts: Sequence[str], max_tokens: int | None = None) -> None:
@@ -81,12 +85,6 @@ def random_texts(count: int, seed: int, words: Sequence[str]) -> list[str]:
 @pytest.fixture(scope="module")
 def minilm(minilm_root: Path) -> str:
     return (minilm_root / "tokenizer.json").read_text(encoding="utf-8")
-
-
-WORDS = (
-    *("dog", "dogs", "bark", "##ing", "##s", "rain", "r", "##a", "##i", "##n", "e", "##e", "o", "##o", "a", "b", "##b"),
-    *("x", "犬", "雨", "東", "й", "ё", "σ", "##σ", "ς", "ẞ", "ß", "i", "ı", "İ", "!", "?", ",", "-", "#", "[", "]"),
-)
 
 
 def small(**settings: bool) -> Tokenizer:

@@ -1,7 +1,7 @@
 """A bundle's text side: texts to unit vectors with ONNX Runtime; tokenizers reads what is not of BERT's kind."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from tinyclap.runtime.session import embeddings_of, metadata_of, open_session
 from tinyclap.runtime.wordpiece import OtherKindError, WordPiece
 
 TEXTS_AT_ONCE, CHARACTERS_TOLD = 32, 80
+SPACES = ("\u0120", "\u2581")  # with which a token that begins a word starts: byte-level BPE's, SentencePiece's
 
 
 class Tokens(NamedTuple):
@@ -71,7 +72,7 @@ class TextEncoder:
         read = self._tokens_of(texts)
         unknown = [text for text, tokens in zip(texts, read, strict=True) if not (tokens.is_known and text.strip())]
         if unknown:
-            rest = f" (nor are {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+            rest = f" (nor {len(unknown) - 1} more)" if len(unknown) > 1 else ""
             raise TinyclapError(
                 f"{_short(unknown[0])} is not among the words this bundle knows{rest}; say it in other words "
                 f"(it knows those of {self._path.with_name(TOKENIZER)})"
@@ -119,9 +120,7 @@ def _packages_reader(path: Path, parsed: Any, max_tokens: int) -> Reader:
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    model = parsed["model"]
-    unknown = model.get("unk_id"), tokenizer.token_to_id(model.get("unk_token") or "")  # of Unigram; of the others
-    wordless = special.union(unknown)
+    wordless = special | {unknown_id(tokenizer, parsed["model"]), *map(tokenizer.token_to_id, SPACES)}
 
     def tokens(read: Any) -> Tokens:
         own = [number for number, around in zip(read.ids, read.special_tokens_mask, strict=True) if not around]
@@ -153,6 +152,13 @@ def read_tokenizer(path: Path) -> Any:
     except Exception as error:  # tokenizers raises nothing more exact
         reason = " ".join(str(error).split())
         raise TinyclapError(f"{path} is no tokenizer.json ({reason})") from error
+
+
+def unknown_id(tokenizer: Any, model: Mapping[str, Any]) -> int | None:
+    """The id of what a `tokenizers.Tokenizer` does not know, by the `model` of its JSON; None where it can read all."""
+    number = model.get("unk_id")  # of Unigram
+    found: int | None = tokenizer.token_to_id(model.get("unk_token") or "") if number is None else number
+    return found
 
 
 def padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
