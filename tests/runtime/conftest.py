@@ -15,6 +15,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "logmel": tiny_bundle(root / "logmel"),
         "waveform": tiny_bundle(root / "waveform", input_kind="waveform"),
         "full": tiny_bundle(root / "full", text=True, int8=True),
+        "bert": tiny_bundle(root / "bert", text=True, bert=True),
         "bare": tiny_bundle(root / "bare", labels=None),
     }
 

@@ -64,3 +64,15 @@ class TestWithoutTorch:
         done = without_torch(code, "classify", str(speech), "--bundle", str(folders["full"]), "--labels", "cow, siren")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == 'error: the package tokenizers is not installed; run: pip install "tinyclap[text]"\n'
+
+    def test_a_text_side_of_berts_kind_needs_no_package(self, folders: dict[str, Path], speech: Path) -> None:
+        code = "from tinyclap.cli.app import main\nmain()"
+        bundle = str(folders["bert"])
+        done = without_torch(code, "classify", str(speech), "--bundle", bundle, "--labels", "Cow, siren", "--csv")
+        assert (done.returncode, done.stderr) == (0, "")
+        cosines = class_matrix(tiny_text, ["cow", "siren"], PROMPTS) @ tiny_embed([files.read(speech, RATE)])[0]
+        found = {row.split(",")[2]: float(row.split(",")[3]) for row in done.stdout.splitlines()[1:]}
+        assert found == pytest.approx(dict(zip(("Cow", "siren"), cosines, strict=True)), abs=PARITY)
+        done = without_torch(code, "selftest", bundle)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "text.onnx: passed" in done.stdout

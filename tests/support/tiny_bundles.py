@@ -10,8 +10,9 @@ import onnx
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.models import WordLevel, WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, Whitespace
 from torch import nn
 
 from tinyclap.audio.log_mel.in_torch import LogMel
@@ -78,11 +79,15 @@ def tiny_bundle(
     input_kind: str = "logmel",
     labels: Sequence[str] | None = TINY_LABELS,
     text: bool = False,
+    bert: bool = False,
     int8: bool = False,
     spec: FrontendSpec = SPEC,
     background: Background | None = None,
 ) -> Path:
-    """A bundle with windows of one second; `int8` adds a graph with rounded weights."""
+    """A bundle with windows of one second.
+
+    `text` adds a text side, which with `bert` reads words in any case; `int8` adds a graph with rounded weights.
+    """
     folder.mkdir(parents=True)
     encoder = TinyEncoder(input_kind, spec)
     graphs = {"audio.onnx": "float32", **({"audio_int8.onnx": "int8"} if int8 else {})}
@@ -97,8 +102,10 @@ def tiny_bundle(
         np.save(folder / "labels.npy", matrix.astype(np.float32))
     if text:
         onnx.save(_text_graph(), folder / "text.onnx")
-        tokenizer = Tokenizer(WordLevel(WORDS, unk_token="[UNK]"))
-        tokenizer.pre_tokenizer = Whitespace()
+        tokenizer = Tokenizer((WordPiece if bert else WordLevel)(WORDS, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = BertPreTokenizer() if bert else Whitespace()
+        if bert:
+            tokenizer.normalizer = BertNormalizer()
         tokenizer.save(str(folder / "tokenizer.json"))
     rng = np.random.default_rng(0)
     lengths = [round(seconds * spec.sample_rate) for seconds in (0.3, 1.0, 2.7)]

@@ -206,7 +206,7 @@ class Bundle:
         """Labels with their unit vectors: of the bundle's table where it has them all, else of its text side.
 
         Raises:
-            TinyclapError: the bundle has neither.
+            TinyclapError: the bundle has neither, or knows no word of a label.
         """
         if isinstance(labels, str):
             raise TinyclapError(f"labels is the text {labels!r}; give a list of labels")
@@ -219,12 +219,13 @@ class Bundle:
         known = self._table.select(labels) if self._table else None
         if known is not None:
             return known
-        if self.manifest.text is None:
+        if self._text is None:
             there = self._table.missing(labels) if self._table else "no label table"
             raise TinyclapError(
                 f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --onnx --text` or "
                 "with --labels that name yours (a ready-made one: `tinyclap get NAME --words`)"
             )
+        self._text.refuse_unknown(labels)  # whose prompts are made of known words all the same
         matrix = class_matrix(self.embed_text, labels, self.manifest.prompts, as_typed)
         return LabelTable(tuple(labels), matrix.astype(np.float32))
 
@@ -232,7 +233,7 @@ class Bundle:
         """Embed N texts, or a single one: unit-norm float32 (N, embed_dim).
 
         Raises:
-            TinyclapError: the bundle has no text side.
+            TinyclapError: the bundle has no text side, or knows no word of a text.
         """
         if self._text is None:
             raise TinyclapError(
@@ -309,9 +310,7 @@ class Bundle:
 
     def _first(self, embeddings: np.ndarray) -> np.ndarray:
         """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""
-        if self.embed_dim == self.manifest.embed_dim:
-            return embeddings
-        return unit(embeddings[:, : self.embed_dim])
+        return embeddings if self.embed_dim == self.manifest.embed_dim else unit(embeddings[:, : self.embed_dim])
 
 
 def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int) -> Bundle:
