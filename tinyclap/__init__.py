@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tinyclap.models.phinet_config import PhiNetConfig
     from tinyclap.models.student import Student
     from tinyclap.models.student_config import StudentConfig
+    from tinyclap.models.text_student import TextStudent
     from tinyclap.runtime.bundle import Bundle
     from tinyclap.runtime.embed_files import read_embeddings, read_windows
 
@@ -26,6 +27,7 @@ __all__ = [
     "PhiNetConfig",
     "Student",
     "StudentConfig",
+    "TextStudent",
     "TinyclapError",
     "__version__",
     "load_recipe",
@@ -42,6 +44,7 @@ _LAZY = {
     "PhiNetConfig": "tinyclap.models.phinet_config",
     "Student": "tinyclap.models.student",
     "StudentConfig": "tinyclap.models.student_config",
+    "TextStudent": "tinyclap.models.text_student",
     "load_recipe": "tinyclap.config.load_recipe",
     "read_embeddings": "tinyclap.runtime.embed_files",
     "read_windows": "tinyclap.runtime.embed_files",

@@ -24,7 +24,7 @@ from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.runtime.session import open_session, run
 from tinyclap.teachers.describe import describe_teacher
-from tinyclap.teachers.encoder import AudioGraph, Encoder, Teacher, TextGraph
+from tinyclap.teachers.encoder import AudioGraph, Encoder, Teacher, TextGraph, TextTarget
 from tinyclap.teachers.stored_embeddings import teacher_clips
 from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distillation_set import distillation_set
@@ -68,6 +68,9 @@ class GraphEncoder:
 
     def audio_graph(self) -> AudioGraph:
         raise TinyclapError("is a graph already")
+
+    def text_target(self) -> TextTarget:
+        return TextTarget(self.embed_text, self.embed_dim, self.fingerprint)
 
     def text_graph(self) -> TextGraph:
         return self.words.text_graph()

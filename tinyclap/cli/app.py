@@ -127,6 +127,19 @@ def distill_command(
     _train("distill", recipe, overrides, run, resume=resume, overwrite=overwrite, as_json=as_json)
 
 
+@app.command("distill-text")
+def distill_text_command(
+    recipe: RecipeArgument,
+    overrides: Overrides = None,
+    run: RunOption = None,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Distil a teacher's words into a text student of a megabyte or two, from captions alone."""
+    _train("distill_text", recipe, overrides, run, resume=resume, overwrite=overwrite, as_json=as_json)
+
+
 @app.command("pretrain")
 def pretrain_command(
     recipe: RecipeArgument,
@@ -141,7 +154,7 @@ def pretrain_command(
 
 
 def _train(
-    task: Literal["distill", "pretrain"],
+    task: Literal["distill", "distill_text", "pretrain"],
     recipe: str,
     overrides: list[str] | None,
     run: Path | None,
@@ -160,7 +173,7 @@ def _train(
     is_begun = check_run(folder, dump_for(loaded, folder), resume=resume, overwrite=overwrite)
     if resume and not is_begun:
         typer.echo(f"{folder} holds nothing to resume; the training starts from the beginning", err=True)
-    typer.echo("loading torch, the teacher and the clips ...", err=True)
+    typer.echo("loading torch, the teacher and what it teaches ...", err=True)
     from tinyclap.pipelines.run_recipe import run_recipe  # loads torch, which no mistake above need wait for
 
     if run_recipe(loaded, folder, resume=resume, overwrite=overwrite):  # in other processes than the first: nothing

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from tinyclap.config.data import one_or_more
-from tinyclap.config.schema import RECIPE, DistillRecipe, PretrainRecipe, Recipe
+from tinyclap.config.schema import RECIPE, DistillRecipe, DistillTextRecipe, PretrainRecipe, Recipe
 from tinyclap.errors import TinyclapError
 from tinyclap.strict_yaml import load
 from tinyclap.strict_yaml import source as yaml_source
@@ -17,6 +17,7 @@ from tinyclap.strict_yaml.load import ProblemsError
 
 __all__ = [
     "DistillRecipe",
+    "DistillTextRecipe",
     "PretrainRecipe",
     "Recipe",
     "absent_inputs",
@@ -29,13 +30,17 @@ __all__ = [
     "shipped_recipes",
 ]
 
-Task = Literal["distill", "pretrain"]
+Task = Literal["distill", "distill_text", "pretrain"]
 
 
 @overload
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe: ...
 @overload
 def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Literal["distill"]) -> DistillRecipe: ...
+@overload
+def load_recipe(
+    source: str | Path, overrides: Sequence[str] = (), *, task: Literal["distill_text"]
+) -> DistillTextRecipe: ...
 @overload
 def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Literal["pretrain"]) -> PretrainRecipe: ...
 def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task | None = None) -> Recipe:
@@ -55,9 +60,14 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
     if task not in (None, recipe.task):
         place = written.place(("task",))
         raise ProblemsError(
-            [f'{place}: task: got "{recipe.task}", allowed: "{task}"; run: tinyclap {recipe.task} {source}']
+            [f'{place}: task: got "{recipe.task}", allowed: "{task}"; run: tinyclap {command_of(recipe.task)} {source}']
         )
     return recipe
+
+
+def command_of(task: str) -> str:
+    """The command that runs recipes of a task."""
+    return task.replace("_", "-")
 
 
 def dump(recipe: Recipe) -> str:
@@ -118,13 +128,15 @@ def absent_inputs(recipe: Recipe) -> list[str]:
     """The files and folders that a recipe names and that are not there (yet), each with its key."""
     named = [
         (f"data.{section}.{key}", getattr(part, key, None))
-        for section, spec in (("train", recipe.data.train), ("test", recipe.data.test))
+        for section, spec in (("train", getattr(recipe.data, "train", None)), ("test", recipe.data.test))
         for part in one_or_more(spec)
         if not getattr(part, "download", False)
         for key in ("root", "path")
     ]
-    if recipe.task == "distill":
+    if recipe.task != "pretrain":
         named += [(f"teacher.{key}", path) for key, path in recipe.teacher.files().items()]
+        if recipe.text is not None:
+            named += [(f"text.{key}", path) for key, path in recipe.text.files().items()]
     return [f"{key}: {path}" for key, path in named if path is not None and not Path(path).expanduser().exists()]
 
 

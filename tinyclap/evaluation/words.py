@@ -90,7 +90,7 @@ def zero_shot_by_words(
         theirs = class_vectors(teacher, labels, task.prompts, mapped)
         ours = class_matrix(embedded, labels, task.prompts)
         right = [predict(clips, classes) == truth for classes in (theirs, ours)]
-        difference, interval = paired_difference(*right, recordings, task.n_bootstrap, task.seed)
+        difference, interval = paired_difference(right[0], right[1], recordings, task.n_bootstrap, task.seed)
         scores = [
             {"accuracy": float(hits.mean()), "ci95": accuracy_interval(hits, recordings, task.n_bootstrap, task.seed)}
             for hits in right

@@ -53,7 +53,10 @@ class TextStudent(nn.Module):
         self.trunk: nn.Module = _Static(config) if config.kind == "static" else _Transformer(config)
         self.head = LinearHead(_width(config), config.embed_dim)
         placed = config.placement
-        self.placement = placed and empty_placement(config.embed_dim, placed.classes, placed.temperature)
+        placed = config.placement
+        self.placement = (
+            None if placed is None else empty_placement(config.embed_dim, placed.classes, placed.temperature)
+        )
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """N texts to their word pieces, int64 (N, L); L is at least 1."""
@@ -68,7 +71,10 @@ class TextStudent(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Word pieces (N, L) to the teacher's space, unit-norm (N, D)."""
         encoded = self.encode(tokens)
-        return encoded if self.placement is None else self.placement(encoded)
+        if self.placement is None:
+            return encoded
+        placed: Tensor = self.placement(encoded)
+        return placed
 
     @torch.no_grad()
     def embed_text(self, texts: Sequence[str]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le
@@ -93,3 +94,19 @@ class TextStudentConfig(TextEncoderConfig):
         if own["placement"] is not None:
             own["placement"] = PlacementConfig(**arguments(own["placement"], PlacementConfig, "placement"))
         return cls(**own)
+
+
+def macs(config: TextStudentConfig, tokens: int) -> int:
+    """Multiply-accumulates of a text of so many word pieces, to the teacher's space.
+
+    Matrices and products of matrices are counted, as in `hardware.traced_costs`; looking rows up costs none.
+    """
+    dim, width = config.dim, config.dim
+    if config.kind == "static":
+        widths = [config.table_dim, *[dim] * config.layers]
+        width, total = widths[-1], sum(a * b for a, b in pairwise(widths))
+    else:
+        total = 0 if config.table_dim == dim else tokens * config.table_dim * dim
+        total += config.layers * (12 * tokens * dim**2 + 2 * tokens**2 * dim)
+    placed = config.placement.classes or 0 if config.placement else 0
+    return total + width * config.embed_dim + placed * config.embed_dim

@@ -52,11 +52,20 @@ def build_distillation_set(
 def anchor_texts(training: DistillOptions, teacher: Teacher) -> np.ndarray | None:
     """The teacher's embeddings of `training.texts` in its first prompt, float32 (N, D), or None where none are needed.
 
-    Raises:
-        TinyclapError: there is no such file, or it holds fewer than two texts.
+    Raises as `anchor_names` does.
     """
     if not training.text_weight:
         return None
+    names = anchor_names(training)
+    return teacher_texts(teacher, [text for texts in prompts_for(names, teacher.prompts[:1]) for text in texts])
+
+
+def anchor_names(training: DistillOptions) -> tuple[str, ...]:
+    """The texts of `training.texts`.
+
+    Raises:
+        TinyclapError: there is no such file, or it holds fewer than two texts.
+    """
     names = AUDIOSET_CLASSES
     if training.texts != "audioset":
         path = Path(training.texts).expanduser()
@@ -65,7 +74,7 @@ def anchor_texts(training: DistillOptions, teacher: Teacher) -> np.ndarray | Non
         names = tuple(dict.fromkeys(line.strip() for line in read_text(path).splitlines() if line.strip()))
         if len(names) < 2:
             raise TinyclapError(f"training.texts: {path} must hold two texts or more, a line each")
-    return teacher_texts(teacher, [text for texts in prompts_for(names, teacher.prompts[:1]) for text in texts])
+    return names
 
 
 def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:

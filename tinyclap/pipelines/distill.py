@@ -26,12 +26,10 @@ from tinyclap.runs.folder import check_run, open_run, refuse_derived
 from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
-from tinyclap.training.distill import distill, teacher_mean
+from tinyclap.training.distill import BACKWARD, distill, teacher_mean
 from tinyclap.training.distributed import build_accelerator, micro_batches
 from tinyclap.training.sampling import clip_weights
 from tinyclap.training.threads import threads_for
-
-BACKWARD = 3  # times the MACs of an embedding, those of a training step
 
 
 def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:

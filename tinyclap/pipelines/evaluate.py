@@ -20,6 +20,7 @@ from tinyclap.evaluation.robustness import RobustnessTask
 from tinyclap.evaluation.task import Task
 from tinyclap.pipelines.build import teacher_kind
 from tinyclap.pipelines.distilled_run import student_and_teacher
+from tinyclap.pipelines.text_side import evaluate_words
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import refuse_unfinished
@@ -60,6 +61,8 @@ def evaluate_run(
     for fault, remedy in data.conflicts():
         raise TinyclapError(f"data.{fault}: {remedy}")
     recipe = recipe.model_copy(update={"data": data})
+    if recipe.task == "distill_text":
+        return evaluate_words(run, recipe, spec)
     if recipe.task == "pretrain":
         teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
         student, mean = None, None

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.config.data import describe_data, one_or_more
-from tinyclap.config.schema import DistillRecipe, PretrainRecipe
+from tinyclap.config.schema import Recipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.folder import empty_classes
 from tinyclap.evaluation.labelled import check_labels
@@ -20,9 +20,7 @@ def labelled_dataset(spec: Any) -> Dataset:
     return dataset
 
 
-def zero_shot_task(
-    spec: Any, recipe: DistillRecipe | PretrainRecipe, teacher: Teacher, *sample_rates: int
-) -> ZeroShotTask:
+def zero_shot_task(spec: Any, recipe: Recipe, teacher: Teacher, *sample_rates: int) -> ZeroShotTask:
     """The task of a data section, for a teacher and for students of these sample rates.
 
     Raises:

@@ -62,6 +62,23 @@ def model_card(
     return template_environment().get_template("model_card.md.j2").render(context)
 
 
+def text_card(result: Mapping[str, Any]) -> str:
+    """A text student's README.md, from the content of text.json."""
+    student, teacher = as_mapping(result.get("student")), as_mapping(result.get("teacher"))
+    licences = as_mapping(result.get("licences"))
+    matter = ModelCardData(
+        library_name="tinyclap", pipeline_tag="sentence-similarity", tags=["tinyclap", "clap", "text"]
+    )
+    context = {
+        "front_matter": matter.to_yaml(),
+        "student": student,
+        "teacher": teacher,
+        "result": result,
+        "licences": licences,
+    }
+    return template_environment().get_template("text_card.md.j2").render(context)
+
+
 def teacher_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None, recipe: str, kind: str) -> str:
     """A pretrained teacher's README.md; `recipe` as YAML, `kind` as a recipe's teacher section names its format."""
     teacher, found = as_mapping(summary.get("teacher")), as_mapping(evaluation)

@@ -133,6 +133,70 @@ Pruned = TypedDict(
 )
 
 
+class TextStudentFacts(TypedDict, total=False):
+    """What a text student is and costs."""
+
+    kind: str
+    vocabulary: Count
+    table_dim: Count
+    dim: Count
+    layers: Count
+    parameters: Amount
+    size_bytes: Amount
+    int8_bytes: Amount
+    macs: Amount
+    macs_tokens: Count
+
+
+class OfGroup(TypedDict, total=False):
+    """How near a text student is to its teacher on a group of captions."""
+
+    group: str
+    n: Count
+    cosine: Cosine
+    centred_cosine: Cosine
+
+
+class Agreement(TypedDict, total=False):
+    """As `evaluation.words.agreement` returns it."""
+
+    groups: list[OfGroup]
+    found_1: Share
+    found_10: Share
+    neighbours: Share | None
+
+
+class ByWords(TypedDict, total=False):
+    """Accuracy with a teacher's and with its student's words."""
+
+    teacher_words: Score
+    student_words: Score
+    difference: Difference
+    difference_ci95: tuple[Difference, Difference]
+
+
+class ZeroShotByWords(TypedDict, total=False):
+    """As `evaluation.words.zero_shot_by_words` returns it."""
+
+    data: str
+    n_clips: Count
+    class_cosine: Cosine
+    ears: dict[str, ByWords]
+
+
+class TextResult(TypedDict, total=False):
+    """text.json."""
+
+    sources: str
+    licences: dict[str, str]
+    captions: Count
+    groups: dict[str, Count]
+    student: TextStudentFacts
+    teacher: dict[str, str]
+    agreement: Agreement
+    zero_shot: ZeroShotByWords
+
+
 class Summary(TypedDict, total=False):
     """summary.json."""
 
@@ -141,6 +205,8 @@ class Summary(TypedDict, total=False):
     data: str
     teacher: Encoder
     student: Encoder
+    text: TextStudentFacts
+    captions: Count
     clips: Count
     bad_clips: list[BadClip]
     views: Count
@@ -273,6 +339,8 @@ STRUCTURES: dict[str, Any] = {
     "metrics.jsonl": list[Epoch],
     "summary.json": Summary,
     "sweep.json": Sweep,
+    "text.json": TextResult,
+    "text/metrics.jsonl": list[Epoch],
     "bench.json": Bench,
     "bundle/bundle.json": ExportedBundle,
     "student/config.json": dict[str, Any],

@@ -20,6 +20,8 @@ RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", EVALUATIONS, "summar
 SWEEP = "sweep.json"  # of a pruned run, where it was asked for
 BENCH = "bench.json"  # kept by `tinyclap bench RUN`
 BUNDLE = "bundle/bundle.json"  # written by `tinyclap export --onnx RUN`
+TEXT_FOLDER = "text"  # in a run whose words were distilled too
+TEXT_STUDENT, TEXT_METRICS, TEXT_RESULT = f"{TEXT_FOLDER}/student", f"{TEXT_FOLDER}/metrics.jsonl", "text.json"
 TEACHER_MEAN = "teacher_mean.npy"  # of the embeddings that a student learned from
 MODELS = ("teacher", "student")
 ROBUSTNESS = "zero-shot classification under degradations"
@@ -46,6 +48,8 @@ class Run:
     sweep: dict[str, Any] = field(default_factory=dict)
     bench: dict[str, Any] = field(default_factory=dict)
     bundle: dict[str, Any] = field(default_factory=dict)
+    text: dict[str, Any] = field(default_factory=dict)
+    text_epochs: list[dict[str, Any]] = field(default_factory=list)
     gaps: dict[str, str] = field(default_factory=dict)
     damage: dict[str, str] = field(default_factory=dict)
 
@@ -69,6 +73,8 @@ def read_run(folder: Path) -> Run:
     run.bundle = _read(run, BUNDLE) or {}
     if (folder / SWEEP).is_file():
         run.sweep = _read(run, SWEEP) or {}
+    if (folder / TEXT_FOLDER).is_dir():
+        run.text, run.text_epochs = _read(run, TEXT_RESULT) or {}, _read(run, TEXT_METRICS) or []
     return run
 
 
@@ -191,7 +197,7 @@ def _parsed(text: str, name: str) -> tuple[Any, list[str]]:
     if name == EVALUATIONS:
         found, others = _scored(found or [])
         more += others
-    elif name == "metrics.jsonl":
+    elif name.endswith("metrics.jsonl"):
         found = _last_of_each(found or [])
     return found, [*faults, *more]
 

@@ -38,6 +38,8 @@ from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import DistillOptions
 from tinyclap.training.sampling import balanced, epoch_batches, occurrences
 
+BACKWARD = 3  # times the MACs of an embedding, those of a training step
+
 Learner = TypeVar("Learner", Student, TextStudent)
 
 
@@ -105,7 +107,7 @@ def distill(
         if first_epoch >= stage.end:
             continue
         optimizer = _enter(stage, student, options)
-        ema = Ema(student, options.ema) if options.ema else None
+        ema: Ema | None = Ema(student, options.ema) if options.ema else None
         if state and state["epoch"] > stage.begin:
             restore(state, optimizer, ema, accelerator.scaler)
         model, prepared = accelerator.prepare(_Encoder(student), optimizer)
@@ -115,7 +117,7 @@ def distill(
             student.train(stage.name == "all")
             student.head.train()
             row = _run_epoch(trainee, batches, options, accelerator, stage, epoch, counter)
-            merged = [buffer for name, buffer in student.named_buffers() if ".running_" in name]
+            merged: list[Tensor] = [buffer for name, buffer in student.named_buffers() if ".running_" in name]
             average_over_processes([*merged, *(ema.state.values() if ema else ())], accelerator)
             is_last = epoch + 1 == stage.end
             if is_last and ema:

@@ -1,0 +1,195 @@
+"""From a recipe's text side to a text student: what `distill-text` does, and `distill` where a recipe asks for both."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from tinyclap.common.files import write_json
+from tinyclap.config.schema import DistillTextRecipe
+from tinyclap.config.text_side import TextSide
+from tinyclap.data.texts.corpus import Caption, Corpus
+from tinyclap.errors import TinyclapError
+from tinyclap.evaluation.words import agreement, zero_shot_by_words
+from tinyclap.evaluation.zero_shot import ZeroShotTask
+from tinyclap.hardware.traced_costs import n_parameters
+from tinyclap.models.text_student import TextStudent
+from tinyclap.models.text_student_config import macs
+from tinyclap.pipelines.build import anchor_names, build_teacher
+from tinyclap.pipelines.zero_shot import zero_shot_task
+from tinyclap.reports.model_cards import text_card
+from tinyclap.reports.run_report import write_report
+from tinyclap.runs.folder import check_inputs
+from tinyclap.runs.results import TEXT_FOLDER, TEXT_RESULT, TEXT_STUDENT, read_result
+from tinyclap.teachers.encoder import Teacher, TextTarget
+from tinyclap.teachers.stored_embeddings import teacher_clips
+from tinyclap.training.distill import BACKWARD, distill, teacher_mean
+from tinyclap.training.targets import TeacherTargets
+from tinyclap.training.text_start import new_text_student
+from tinyclap.training.text_targets import CaptionTokens, in_store_order, text_embeddings
+from tinyclap.training.threads import threads_for
+
+USUAL_TOKENS = 8  # of a caption, for the choice of threads
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text side made ready to train: all that can go wrong has been tried.
+
+    Attributes:
+        section: of the recipe.
+        corpus: its captions.
+        train, held_out: captions to learn from and to measure on.
+        target: of the teacher.
+        targets: embeddings of the captions to learn from, and `measured` of those held out.
+        anchors: embeddings of the texts of a further loss.
+        student: untrained.
+    """
+
+    section: TextSide
+    corpus: Corpus
+    train: Sequence[Caption]
+    held_out: Sequence[Caption]
+    target: TextTarget
+    targets: TeacherTargets
+    measured: TeacherTargets | None
+    anchors: np.ndarray | None
+    student: TextStudent
+
+
+def prepare_words(section: TextSide, teacher: Teacher, seed: int, device: str | torch.device = "cpu") -> Words:
+    """Captions, the teacher's embeddings of them, and an untrained student.
+
+    Raises:
+        TinyclapError: captions that cannot be read, or fewer than are held out and one more.
+    """
+    corpus = section.corpus(teacher.prompts, seed)
+    captions = in_store_order(corpus)
+    held = {*_held_out(captions, section.held_out)}
+    train = [caption for number, caption in enumerate(captions) if number not in held]
+    held_out = [captions[number] for number in sorted(held)]
+    if not train:
+        raise TinyclapError(
+            f"text.held_out is {section.held_out} and there are {len(captions)} captions; hold fewer out, or give more"
+        )
+    teacher.to(device)
+    target = teacher.text_target()
+    targets = text_embeddings(target, train, teacher.name)
+    measured = text_embeddings(target, held_out, teacher.name) if held_out else None
+    anchors = None
+    if section.training.text_weight:
+        with torch.no_grad():
+            anchors = target.embed(list(anchor_names(section.training))).float().cpu().numpy()
+    student = new_text_student(section.student, target, train, teacher.fingerprint, seed)
+    return Words(section, corpus, train, held_out, target, targets, measured, anchors, student)
+
+
+def train_words(words: Words, run: Path, seed: int, accelerator: Accelerator) -> TextStudent:
+    """The text student, trained in the folder `text` of a run, whose training is taken up again where it stopped."""
+    section, student = words.section, words.student
+    with threads_for(BACKWARD * macs(student.config, USUAL_TOKENS) * section.training.batch_size):
+        return distill(
+            student,
+            words.targets.embeddings,
+            teacher_mean(words.targets.embeddings),
+            CaptionTokens(student, words.train),
+            section.training,
+            run / TEXT_FOLDER,
+            seed=seed,
+            accelerator=accelerator,
+            texts=words.anchors,
+        )
+
+
+def finish_words(
+    words: Words,
+    student: TextStudent,
+    teacher: Teacher,
+    run: Path,
+    task: ZeroShotTask | None = None,
+    ears: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """Save a trained text student with what it is worth; returns what is written to `text.json`.
+
+    Args:
+        words: that it learned.
+        student: as trained.
+        teacher: whose words it learned.
+        run: folder.
+        task: labelled sounds, to name with its words; None for none.
+        ears: a student's embeddings of them by "student", beside the teacher's.
+    """
+    mean = teacher_mean(words.targets.embeddings)
+    result: dict[str, Any] = {
+        "sources": words.section.described(),
+        "licences": words.corpus.licences,
+        "captions": len(words.train),
+        "groups": words.corpus.groups,
+        "student": describe_text_student(student),
+        "teacher": {"name": teacher.name, "fingerprint": teacher.fingerprint},
+    }
+    if words.measured is not None:
+        theirs = np.asarray(words.measured.embeddings[:, 0], np.float32)
+        texts = [caption.text for caption in words.held_out]
+        with torch.no_grad():
+            batches = [student.encode(student.tokens(texts[at : at + 256])) for at in range(0, len(texts), 256)]
+        groups = [caption.group for caption in words.held_out]
+        result["agreement"] = agreement(torch.cat(batches).numpy(), theirs, mean, groups)
+    if task is not None:
+        heard = {"teacher": teacher_clips(teacher, task.teacher_clips)[task.usable], **(ears or {})}
+        result["zero_shot"] = zero_shot_by_words(task, teacher, student, heard)
+    student.save_pretrained(run / TEXT_STUDENT, text_card(result), overwrite=True)
+    write_json(run / TEXT_RESULT, result)
+    return result
+
+
+def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any) -> dict[str, Any]:
+    """Measure a finished text student's words on labelled sounds, and rewrite `text.json` and the report.
+
+    Args:
+        run: of `tinyclap distill-text`.
+        recipe: it was made by.
+        spec: data section of the sounds.
+
+    Raises:
+        TinyclapError: the teacher is not the one it learned from, or data that cannot be used.
+    """
+    teacher = build_teacher(recipe.teacher)
+    check_inputs(run, {"teacher": teacher.fingerprint})
+    task = zero_shot_task(spec, recipe, teacher)
+    ears = {"teacher": teacher_clips(teacher, task.teacher_clips)[task.usable]}
+    words = TextStudent.from_pretrained(run / TEXT_STUDENT)
+    found = zero_shot_by_words(task, teacher, words, ears)
+    write_json(run / TEXT_RESULT, read_result(run, TEXT_RESULT) | {"zero_shot": found})
+    write_report(run)
+    return found
+
+
+def describe_text_student(student: TextStudent) -> dict[str, Any]:
+    """Size and cost of a text student, for reports; MACs are those of a text of so many word pieces."""
+    config = student.config
+    total = n_parameters(student) + sum(buffer.numel() for buffer in student.buffers())
+    return {
+        **{key: value for key, value in asdict(config).items() if key not in ("placement", "teacher")},
+        "parameters": total,
+        "size_bytes": 4 * total,
+        "int8_bytes": total,
+        "macs": macs(config, USUAL_TOKENS),
+        "macs_tokens": USUAL_TOKENS,
+    }
+
+
+def _held_out(captions: Sequence[Caption], count: int) -> list[int]:
+    """Numbers of the captions to measure on: by a hash of their meaning, so that all texts of one go together."""
+    if not count:
+        return []
+
+    def place(number: int) -> bytes:
+        return hashlib.blake2b(captions[number].meaning.casefold().encode(), digest_size=8).digest()
+
+    return sorted(range(len(captions)), key=place)[:count]
