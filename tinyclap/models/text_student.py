@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCardData
@@ -23,6 +22,7 @@ from tinyclap.models import hub
 from tinyclap.models.heads import LinearHead, unit_norm
 from tinyclap.models.placement import empty_placement
 from tinyclap.models.text_student_config import TextStudentConfig
+from tinyclap.runtime.text_encoder import padded, read_tokenizer
 
 FORMAT, FORMAT_VERSION = "tinyclap-text-student", 1
 PAD, UNKNOWN = 0, 1  # word pieces
@@ -61,7 +61,7 @@ class TextStudent(nn.Module):
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """N texts to their word pieces, int64 (N, L); L is at least 1."""
         rows = [entry.ids[: self.config.max_tokens] for entry in self.tokenizer.encode_batch(list(texts))]
-        return padded(rows)
+        return torch.from_numpy(padded(rows, PAD)[0])
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Word pieces (N, L) to what is learned, unit-norm (N, embed_dim), float32."""
@@ -184,24 +184,6 @@ class _Layer(nn.Module):
         x = x + self.out(mixed.transpose(1, 2).reshape(n, length, dim))
         risen: Tensor = x + self.fall(F.gelu(self.rise(self.norm(x))))
         return risen
-
-
-def read_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer in a file; TinyclapError where there is none, or a damaged one."""
-    if not path.is_file():
-        raise TinyclapError(f"{path.name} is missing; copy the whole folder again")
-    try:
-        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # tokenizers raises nothing more exact
-        raise TinyclapError(f"{path.name} is damaged ({' '.join(str(error).split())}); copy it again") from error
-
-
-def padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    """Word pieces of N texts filled up to the longest, int64 (N, L)."""
-    tokens = np.full((len(rows), max([1, *map(len, rows)])), PAD, np.int64)
-    for place, row in enumerate(rows):
-        tokens[place, : len(row)] = row
-    return torch.from_numpy(tokens)
 
 
 def _width(config: TextStudentConfig) -> int:
