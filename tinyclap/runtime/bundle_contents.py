@@ -30,7 +30,8 @@ INPUTS = ("waveform", "logmel")
 LARGEST_DIM, LONGEST_WINDOW_S = 65_536, 600.0
 MAP_KEYS = ("method", "full_dim", "nested", "fingerprint", "measured")  # the last: what fewer dimensions cost
 TEXT_KEYS = {"max_tokens": 1, "pad_id": 0, "opset": 1}  # and the least that each can be
-TEXT_WORDS = ("precision", "words")  # how it was rounded, and whose words it has
+TEXT_WORDS = ("precision", "words", "reader")  # how it was rounded, whose words it has, and what reads its tokens
+WORDPIECE, PACKAGE = "wordpiece", "tokenizers"  # readers: tinyclap itself, or this package
 FIXED = ("input", "sample_rate", "window_s", "frontend", "embed_dim")  # what a graph was made for
 GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
 
