@@ -18,6 +18,7 @@ from huggingface_hub import ModelCardData
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from tinyclap.common.files import refuse_pointer
 from tinyclap.errors import TinyclapError
 from tinyclap.models import hub
 from tinyclap.models.heads import LinearHead, unit_norm
@@ -52,7 +53,6 @@ class TextStudent(nn.Module):
         self.table = nn.Embedding(config.vocabulary, config.table_dim)
         self.trunk: nn.Module = _Static(config) if config.kind == "static" else _Transformer(config)
         self.head = LinearHead(_width(config), config.embed_dim)
-        placed = config.placement
         placed = config.placement
         self.placement = (
             None if placed is None else empty_placement(config.embed_dim, placed.classes, placed.temperature)
@@ -111,8 +111,9 @@ class TextStudent(nn.Module):
         """
         saved = hub.load(source)
         config = saved.configured(FORMAT, FORMAT_VERSION, "text student")
+        tokenizer = read_tokenizer(Path(saved.place) / hub.TOKENIZER)
         try:
-            student = cls(TextStudentConfig.from_dict(config), read_tokenizer(Path(saved.place) / hub.TOKENIZER))
+            student = cls(TextStudentConfig.from_dict(config), tokenizer)
         except TinyclapError as error:
             raise TinyclapError(f"{saved.place}: {error}") from error
         hub.load_exact(student, saved.weights, saved.place)
@@ -189,11 +190,12 @@ class _Layer(nn.Module):
 def read_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer in a file; TinyclapError where there is none, or a damaged one."""
     if not path.is_file():
-        raise TinyclapError(f"{path.name} is missing; copy the whole folder again")
+        raise TinyclapError(f"{path} is missing; copy the whole folder again")
+    refuse_pointer(path)
     try:
         return Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises nothing more exact
-        raise TinyclapError(f"{path.name} is damaged ({' '.join(str(error).split())}); copy it again") from error
+        raise TinyclapError(f"{path} is damaged ({' '.join(str(error).split())}); copy it again") from error
 
 
 def padded(rows: Sequence[Sequence[int]]) -> Tensor:
