@@ -144,6 +144,8 @@ def test_misuse_is_refused(student: TextStudent) -> None:
     with pytest.raises(TinyclapError, match=r"in evaluation mode; call eval\(\) first"):
         student.embed_text(["a dog"])
     student.eval()
+    with pytest.raises(TinyclapError, match=r"the tokenizer of the text student cannot read 'a \\ud800' \.\.\. \("):
+        student.embed_text(["a \ud800", "dog"])
     with pytest.raises(TinyclapError, match=r"a tokenizer of \d+ word pieces for a text student of 3000"):
         TextStudent(TextStudentConfig(vocabulary=3000), tokenizer())
 

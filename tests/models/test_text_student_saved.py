@@ -184,6 +184,13 @@ def test_a_tokenizer_of_another_size(folder: Path) -> None:
     assert expected in refusal(folder)
 
 
+def test_a_tokenizer_with_numbers_that_no_row_has(folder: Path) -> None:
+    described = json.loads((folder / "tokenizer.json").read_text())
+    described["model"]["vocab"]["dog"] = 9999
+    (folder / "tokenizer.json").write_text(json.dumps(described))
+    assert " word pieces for a text student of " in refusal(folder)
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_damaged_and_missing_files(folder: Path, name: str) -> None:
     whole = (folder / name).read_bytes()

@@ -43,10 +43,9 @@ class TextStudent(nn.Module):
 
     def __init__(self, config: TextStudentConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
-        if tokenizer.get_vocab_size() != config.vocabulary:
-            raise TinyclapError(
-                f"a tokenizer of {tokenizer.get_vocab_size()} word pieces for a text student of {config.vocabulary}"
-            )
+        pieces = tokenizer.get_vocab()
+        if sorted(pieces.values()) != list(range(config.vocabulary)):
+            raise TinyclapError(f"a tokenizer of {len(pieces)} word pieces for a text student of {config.vocabulary}")
         self.config, self.tokenizer = config, tokenizer
         self.card: str | None = None
         self.embed_dim = config.embed_dim
@@ -59,9 +58,12 @@ class TextStudent(nn.Module):
         )
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
-        """N texts to their word pieces, int64 (N, L); L is at least 1."""
-        rows = [entry.ids[: self.config.max_tokens] for entry in self.tokenizer.encode_batch(list(texts))]
-        return padded(rows)
+        """N texts to their word pieces, int64 (N, L); L is at least 1. Raises TinyclapError for what is no text."""
+        try:
+            read = self.tokenizer.encode_batch(list(texts))
+        except Exception as error:  # tokenizers raises nothing more exact
+            raise TinyclapError(f"the tokenizer of the text student cannot read {texts[0]!r} ... ({error})") from error
+        return padded([entry.ids[: self.config.max_tokens] for entry in read])
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Word pieces (N, L) to what is learned, unit-norm (N, embed_dim), float32."""
