@@ -146,7 +146,8 @@ def table(count: int = 40, dim: int = 6, seed: int = 0) -> tuple[np.ndarray, np.
 def test_all_directions_keep_inner_products_about_the_mean(dim: int) -> None:
     rows, uses = table()
     made = main_directions(rows, dim, uses)
-    assert (made.shape, made.dtype) == ((40, dim), np.float32)
+    assert made.shape == (40, dim)
+    assert made.dtype == np.float32
     assert not made[:, 6:].any()
     centred = rows - ((uses + 1.0) / (uses + 1.0).sum()) @ rows
     exact = centred @ centred.T

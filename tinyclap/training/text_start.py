@@ -21,7 +21,7 @@ def new_text_student(
     """A text student whose word pieces are those of the captions, each beginning as its teacher has it.
 
     The table begins with the main directions of the teacher's own embeddings of its tokens, as the mean over the tokens
-    that a word piece is read as; or, of a teacher that shows none, or whose tokenizer cannot be asked, of its embeddings
+    that a word piece is read as; or, of a teacher that shows none or whose tokenizer cannot be asked, of its embeddings
     of the word pieces as texts (model2vec, Tulkens & van Dongen 2024).
 
     Args:
