@@ -69,7 +69,8 @@ def test_int8_is_a_quarter_of_the_size_and_says_the_same(kind: str, tmp_path: Pa
     assert not [
         one.name
         for one in rounded.graph.graph.initializer
-        if one.data_type == TensorProto.FLOAT and int(np.prod(one.dims)) > 3072  # the places of 48 word pieces are cut, not looked up
+        if one.data_type == TensorProto.FLOAT
+        and int(np.prod(one.dims)) > 3072  # the places of 48 word pieces are cut, not looked up
     ]
 
 
