@@ -120,7 +120,7 @@ def test_a_bundle_has_its_words(
 
 def test_words_of_another_teacher_are_refused(exporter: Exporter, words: TextStudent, tmp_path: Path) -> None:
     words.save_pretrained(tmp_path / "run" / "text" / "student")
-    with pytest.raises(TinyclapError, match="learned the words of another teacher .*tinyclap distill-text"):
+    with pytest.raises(TinyclapError, match=r"learned the words of another teacher .*tinyclap distill-text"):
         _text_student(tmp_path / "run", None, exporter.teacher)
     with pytest.raises(TinyclapError, match="learned the words of another teacher"):
         _text_student(tmp_path, tmp_path / "run" / "text" / "student", exporter.teacher)
