@@ -8,7 +8,7 @@ import torch
 from tests.support.tiny_texts import CLASSES, SENTENCE_DIM, TEXTS, placement, text_student, tokenizer
 from tinyclap.errors import TinyclapError
 from tinyclap.models import text_student as module
-from tinyclap.models.text_student import TextStudent, padded
+from tinyclap.models.text_student import TextStudent
 from tinyclap.models.text_student_config import TextKind, TextStudentConfig
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -148,9 +148,3 @@ def test_misuse_is_refused(student: TextStudent) -> None:
         student.embed_text(["a \ud800", "dog"])
     with pytest.raises(TinyclapError, match=r"a tokenizer of \d+ word pieces for a text student of 3000"):
         TextStudent(TextStudentConfig(vocabulary=3000), tokenizer())
-
-
-def test_rows_are_filled_up_to_the_longest() -> None:
-    assert padded([[5, 6, 7], [], [8]]).tolist() == [[5, 6, 7], [0, 0, 0], [8, 0, 0]]
-    assert padded([[], []]).tolist() == [[0], [0]]
-    assert padded([[5]]).dtype == torch.int64

@@ -23,7 +23,13 @@ def export_command(
         str | None,
         typer.Option(help='"dog, rain", or a file with one label per line; by default the classes of the test set.'),
     ] = None,
-    text: Annotated[bool, typer.Option("--text", help="Add the text tower, for labels chosen on the device.")] = False,
+    text: Annotated[
+        bool,
+        typer.Option("--text", help="Add words, for labels chosen on the device: the run's own, or the teacher's."),
+    ] = False,
+    words: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Add the words that `tinyclap distill-text` made in this run.")
+    ] = None,
     static_s: Annotated[
         float | None,
         typer.Option(
@@ -72,6 +78,7 @@ def export_command(
         labels=named,
         int8=int8,
         text=text,
+        words=words,
         wheel=wheel,
         overwrite=overwrite,
         progress=lambda what: typer.echo(f"{what} ...", err=True),

@@ -17,9 +17,9 @@ class ExportOptions:
 
     Attributes:
         input: of the audio graphs, "waveform" or "logmel".
-        int8: add an INT8 graph, and one of fixed shape if `static_s` is given.
+        int8: add an INT8 graph, and one of fixed shape if `static_s` is given; a text student is rounded in its place.
         labels: of the label table; none leave it out.
-        text: add the teacher's text tower.
+        text: add words: a text student's, or the teacher's text tower.
         static_s: add a graph of fixed shape for sounds of this length, seconds.
         opset: of ONNX, of all graphs; None for 20, but of a text tower that is a graph already its own.
         wheel: add tinyclap itself, to install on the device.

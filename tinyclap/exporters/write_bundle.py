@@ -22,11 +22,12 @@ from tinyclap.exporters.onnx import parity, quantize_int8
 from tinyclap.exporters.onnx.graph import join, operators, save
 from tinyclap.exporters.onnx.opset import at_opset, opset_of
 from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph, static_graph
-from tinyclap.exporters.onnx.text import TextSide, write_text_side
+from tinyclap.exporters.onnx.text import StudentWords, TextSide, write_text_side
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.own_wheel import write_wheel
 from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
+from tinyclap.models.text_student import TextStudent
 from tinyclap.runtime.background import write_background
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import (
@@ -45,6 +46,7 @@ from tinyclap.runtime.bundle_contents import (
 )
 from tinyclap.runtime.selftest import refuse_failed, selftest
 from tinyclap.runtime.session import open_session, run
+from tinyclap.runtime.text_encoder import TextEncoder
 from tinyclap.teachers.encoder import Teacher
 from tinyclap.teachers.stored_embeddings import class_vectors, teacher_texts
 
@@ -69,6 +71,7 @@ class Exporter:
         name: of the bundle.
         prompts: templates with `{}`.
         sweep: what fewer dimensions of a pruned student cost, rows of `pruning.sweep`.
+        words: a text student of this teacher, whose words the text side has; None for the teacher's own.
         progress: called with a line on each step.
     """
 
@@ -79,6 +82,7 @@ class Exporter:
     name: str
     prompts: tuple[str, ...]
     sweep: Sequence[Mapping[str, Any]] = ()
+    words: TextStudent | None = None
     progress: Callable[[str], None] = silent
 
     def write(self, folder: Path, *, overwrite: bool = False) -> Manifest:
@@ -112,7 +116,7 @@ class Exporter:
                 worst = parity.check_static(new / STATIC_GRAPH, student, options.static_s, sounds)
                 measured["max_abs_static"] = worst
             if text is not None:
-                measured["max_abs_text"] = text.difference
+                measured |= {"max_abs_text": text.difference, "cosine_text": text.cosine}
             complete = write_manifest(new, dataclasses.replace(manifest, parity=measured))
             refuse_failed(folder, selftest(new))
             return complete
@@ -122,10 +126,7 @@ class Exporter:
         vectors = shipped_vectors(self.student, self.options.static_s)
         if self.options.text:
             texts = [text for pair in zero_shot.prompts_for(SHIPPED_LABELS, self.prompts) for text in pair]
-            vectors |= {
-                "texts": np.array(texts),
-                "text_embedding": teacher_texts(self.teacher, texts, self.student.latent_map),
-            }
+            vectors |= {"texts": np.array(texts), "text_embedding": self._expected(folder, manifest, texts)}
 
         def write() -> None:
             np.savez_compressed(folder / TEST_VECTORS, **vectors)  # type: ignore[arg-type]
@@ -140,6 +141,17 @@ class Exporter:
                 session = self._opened(folder / STATIC_INT8_GRAPH)
                 vectors["static_embedding_int8"] = run(session, {"logmel": vectors["static_logmel"]})
             write()
+
+    def _expected(self, folder: Path, manifest: Manifest, texts: list[str]) -> np.ndarray:
+        """What another machine must compute of texts: as in torch, or of an INT8 graph as it does here."""
+        assert manifest.text is not None
+        if manifest.text["precision"] != "float32":
+            limits = {name: manifest.text[name] for name in ("max_tokens", "pad_id")}
+            return TextEncoder(folder, **limits).embed(texts)
+        if self.words is None:
+            return teacher_texts(self.teacher, texts, self.student.latent_map)
+        own: np.ndarray = self.words.embed_text(texts).numpy()
+        return own if self.student.latent_map is None else self.student.latent_map.apply(own)
 
     def _write_background(self, folder: Path) -> None:
         """What unrelated sounds look like; the folder is a bundle then."""
@@ -222,10 +234,12 @@ class Exporter:
             write_array(folder / LABEL_EMBEDDINGS, self._classes(labels).astype(np.float32))
         if not self.options.text:
             return None
-        self.progress("tracing the text tower")
+        source = self.teacher if self.words is None else StudentWords(self.words)
+        self.progress(f"tracing the words of {source.name}")
         prompts = zero_shot.prompts_for(labels or ("sound",), self.prompts, self._words_of)
         checked = [text for texts in prompts for text in texts]
-        return write_text_side(self.teacher, folder, checked, self.student.latent_map, self.options.opset)
+        int8 = self.options.int8 and self.words is not None
+        return write_text_side(source, folder, checked, self.student.latent_map, self.options.opset, int8=int8)
 
     def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
         """Their unit vectors in the student's space."""

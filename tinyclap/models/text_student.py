@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCardData
@@ -24,6 +23,7 @@ from tinyclap.models import hub
 from tinyclap.models.heads import LinearHead, unit_norm
 from tinyclap.models.placement import empty_placement
 from tinyclap.models.text_student_config import TextStudentConfig
+from tinyclap.runtime.text_encoder import padded
 
 FORMAT, FORMAT_VERSION = "tinyclap-text-student", 1
 PAD, UNKNOWN = 0, 1  # word pieces
@@ -63,7 +63,8 @@ class TextStudent(nn.Module):
             read = self.tokenizer.encode_batch(list(texts))
         except Exception as error:  # tokenizers raises nothing more exact
             raise TinyclapError(f"the tokenizer of the text student cannot read {texts[0]!r} ... ({error})") from error
-        return padded([entry.ids[: self.config.max_tokens] for entry in read])
+        tokens, _ = padded([entry.ids[: self.config.max_tokens] for entry in read], PAD)
+        return torch.from_numpy(tokens)
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Word pieces (N, L) to what is learned, unit-norm (N, embed_dim), float32."""
@@ -198,14 +199,6 @@ def read_tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises nothing more exact
         raise TinyclapError(f"{path} is damaged ({' '.join(str(error).split())}); copy it again") from error
-
-
-def padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    """Word pieces of N texts filled up to the longest, int64 (N, L)."""
-    tokens = np.full((len(rows), max([1, *map(len, rows)])), PAD, np.int64)
-    for place, row in enumerate(rows):
-        tokens[place, : len(row)] = row
-    return torch.from_numpy(tokens)
 
 
 def _width(config: TextStudentConfig) -> int:

@@ -9,13 +9,16 @@ from tinyclap.common.files import refuse_odd_name
 from tinyclap.common.progress import silent
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
+from tinyclap.errors import TinyclapError
 from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.write_bundle import Exporter, refuse_taken
+from tinyclap.models.text_student import TextStudent
 from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.runs.folder import BUNDLE_FOLDER
-from tinyclap.runs.results import SWEEP, read_result
+from tinyclap.runs.results import SWEEP, TEXT_STUDENT, read_result
 from tinyclap.runtime.bundle_contents import Manifest
+from tinyclap.teachers.encoder import Teacher
 
 
 def export_run(
@@ -23,6 +26,7 @@ def export_run(
     out: Path | None = None,
     *,
     labels: tuple[str, ...] | None = None,
+    words: Path | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = silent,
     **options: Any,
@@ -33,6 +37,8 @@ def export_run(
         run: its folder.
         out: of the bundle; None for `bundle` in the run folder.
         labels: of the label table; None for the classes of the run's test set.
+        words: another run or folder with a text student of the same teacher, for the text side; None for the run's own
+            or, without one, the teacher's text tower.
         overwrite: replace the bundle that is there.
         progress: called with a line on each step.
         **options: further fields of `ExportOptions`.
@@ -44,6 +50,8 @@ def export_run(
     folder = run / BUNDLE_FOLDER if out is None else out
     refuse_odd_name(folder)
     refuse_taken(folder, overwrite)
+    if words is not None:
+        options["text"] = True
     chosen = ExportOptions(labels=labels or (), **options)  # refuses what does not fit before anything is loaded
     progress("loading the student, its teacher and its clips")
     finished = load_distilled_run(run, "export")
@@ -57,5 +65,26 @@ def export_run(
         chosen = dataclasses.replace(chosen, labels=sounds.labels)
     prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
     sweep = read_result(run, SWEEP).get("rows") or []
-    exporter = Exporter(student, teacher, sounds, chosen, recipe.name, prompts, sweep, progress)
+    own = _text_student(run, words, teacher) if chosen.text else None
+    exporter = Exporter(student, teacher, sounds, chosen, recipe.name, prompts, sweep, own, progress)
     return exporter.write(folder, overwrite=overwrite)
+
+
+def _text_student(run: Path, words: Path | None, teacher: Teacher) -> TextStudent | None:
+    """The text student that is named, or the run's own; None where it has none.
+
+    Raises:
+        TinyclapError: none in the folder that is named, or one of another teacher.
+    """
+    folder = run if words is None else words
+    if (folder / TEXT_STUDENT).is_dir():
+        folder = folder / TEXT_STUDENT
+    elif words is None:
+        return None
+    student = TextStudent.from_pretrained(folder)
+    if student.config.teacher != teacher.fingerprint:
+        raise TinyclapError(
+            f"{folder} learned the words of another teacher (fingerprint {student.config.teacher}) than {teacher.name} "
+            f"({teacher.fingerprint}), so sounds and words would not meet; distil its words: tinyclap distill-text"
+        )
+    return student

@@ -30,6 +30,8 @@ INPUTS = ("waveform", "logmel")
 LARGEST_DIM, LONGEST_WINDOW_S = 65_536, 600.0
 MAP_KEYS = ("method", "full_dim", "nested", "fingerprint", "measured")  # the last: what fewer dimensions cost
 TEXT_KEYS = {"max_tokens": 1, "pad_id": 0, "opset": 1}  # and the least that each can be
+TEXT_WORDS = ("precision", "words", "reader")  # how it was rounded, whose words it has, and what reads its tokens
+WORDPIECE, PACKAGE = "wordpiece", "tokenizers"  # readers: tinyclap itself, or this package
 FIXED = ("input", "sample_rate", "window_s", "frontend", "embed_dim")  # what a graph was made for
 GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
 
@@ -51,7 +53,7 @@ class Manifest:
         logit_scale: the factor between cosine similarity and logits.
         graphs: of each audio graph, by file name, at least GRAPH_KEYS.
         recommended: the graph to run unless another one is asked for.
-        text: TEXT_KEYS of the text side; None without one.
+        text: TEXT_KEYS and TEXT_WORDS of the text side; None without one.
         latent_map: MAP_KEYS of the map that pruned the teacher's space; None where all its dimensions are there.
         parity: what the export measured.
         files: `sha256` and `size_bytes` of every other file of the bundle, by name.
@@ -74,7 +76,7 @@ class Manifest:
     logit_scale: float
     graphs: Mapping[str, Mapping[str, Any]]
     recommended: str = FLOAT_GRAPH
-    text: Mapping[str, int] | None = None
+    text: Mapping[str, Any] | None = None
     latent_map: Mapping[str, Any] | None = None
     parity: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -101,17 +103,20 @@ class Manifest:
         require(self, where, "prompts", templates, "a list of texts with {}, the place of the class name")
         require(self, where, "logit_scale", is_number(self.logit_scale) and self.logit_scale > 0, "a number above 0")
         described = all(isinstance(facts, Mapping) and set(facts) >= GRAPH_KEYS for facts in self.graphs.values())
-        complete = FLOAT_GRAPH in self.graphs and described
-        require(self, where, "graphs", complete, f"{FLOAT_GRAPH} and others, each with {', '.join(sorted(GRAPH_KEYS))}")
+        complete = bool({FLOAT_GRAPH, INT8_GRAPH} & set(self.graphs)) and described
+        rule = f"{FLOAT_GRAPH} or {INT8_GRAPH}, and others, each with {', '.join(sorted(GRAPH_KEYS))}"
+        require(self, where, "graphs", complete, rule)
         require(self, where, "recommended", self.recommended in list(self.graphs), f"one of {', '.join(self.graphs)}")
         if self.latent_map is not None:
             mapped = exact_keys(self.latent_map, MAP_KEYS, "bundle: latent_map")
             narrower = is_count(mapped["full_dim"], self.embed_dim) and type(mapped["nested"]) is bool
             require(self, where, "latent_map", narrower, "null or an object from a wider space")
         if self.text is not None:
-            counts = exact_keys(self.text, TEXT_KEYS, "bundle: text")
-            known = all(is_count(counts[key], at_least) for key, at_least in TEXT_KEYS.items())
-            require(self, where, "text", known, "null or an object of whole numbers")
+            said = exact_keys(self.text, (*TEXT_KEYS, *TEXT_WORDS), "bundle: text", TEXT_WORDS)
+            known = all(is_count(said[key], at_least) for key, at_least in TEXT_KEYS.items())
+            known &= all(isinstance(said.get(key, ""), str) for key in TEXT_WORDS)
+            allowed = f"null or an object: {', '.join(TEXT_KEYS)} whole numbers, {', '.join(TEXT_WORDS)} texts"
+            require(self, where, "text", known, allowed)
 
     @property
     def window_samples(self) -> int:

@@ -162,8 +162,8 @@ def unknown_id(tokenizer: Any, model: Mapping[str, Any]) -> int | None:
 
 
 def padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids of N texts filled up to the longest, int64 (N, L), and their mask, 1 where there is a token."""
-    ids = np.full((len(rows), max(map(len, rows))), pad_id, np.int64)
+    """Token ids of N texts filled up to the longest, int64 (N, L), L > 0, and their mask, 1 where there is a token."""
+    ids = np.full((len(rows), max([1, *map(len, rows)])), pad_id, np.int64)
     mask = np.zeros_like(ids)
     for place, row in enumerate(rows):
         ids[place, : len(row)], mask[place, : len(row)] = row, 1

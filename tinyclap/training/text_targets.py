@@ -13,7 +13,8 @@ from tinyclap.common.cache_lock import cache_folder
 from tinyclap.common.row_store import BLOCK_ROWS, VERSION, RowStore, fill_stores
 from tinyclap.data.texts.corpus import Caption, Corpus
 from tinyclap.errors import TinyclapError
-from tinyclap.models.text_student import TextStudent, padded
+from tinyclap.models.text_student import PAD, TextStudent
+from tinyclap.runtime.text_encoder import padded
 from tinyclap.teachers.encoder import TextTarget
 from tinyclap.training.targets import TeacherTargets
 
@@ -44,7 +45,8 @@ class CaptionTokens:
 
     def batch(self, rows: Sequence[tuple[int, int]]) -> Tensor:
         """Word pieces (B, L) of captions by (number, 0)."""
-        return padded([self._rows[number].tolist() for number, _ in rows])
+        tokens, _ = padded([self._rows[number].tolist() for number, _ in rows], PAD)
+        return torch.from_numpy(tokens)
 
 
 def in_store_order(corpus: Corpus) -> list[Caption]:

@@ -1,8 +1,10 @@
-"""The text side of a bundle: a teacher's text tower as a graph, with its tokenizer."""
+"""The text side of a bundle: a teacher's text tower or a text student as a graph, with its tokenizer."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -17,12 +19,17 @@ from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters.onnx.graph import save, to_onnx
 from tinyclap.exporters.onnx.opset import at_opset, opset_of
-from tinyclap.runtime.bundle_contents import TEXT_GRAPH, TOKENIZER
+from tinyclap.exporters.onnx.text_int8 import rounded
+from tinyclap.hardware.traced_costs import n_parameters
+from tinyclap.models.text_student import PAD, TextStudent
+from tinyclap.runtime.bundle_contents import PACKAGE, TEXT_GRAPH, TOKENIZER, WORDPIECE
 from tinyclap.runtime.text_encoder import TextEncoder
-from tinyclap.teachers.encoder import Teacher
+from tinyclap.runtime.wordpiece import OtherKindError, WordPiece
+from tinyclap.teachers.encoder import TextGraph
 
 OUTPUT, UNFINISHED = "text_embeds", "unfinished_text_embeds"
 TOLERANCE = 1e-5  # of unit vectors
+LOWEST_COSINE = 0.995  # to float, in INT8
 AXES = {0: "batch", 1: "tokens"}
 
 
@@ -40,40 +47,94 @@ class _Mapped(nn.Module):
         return F.normalize(self.tower(input_ids, attention_mask) @ self.matrix.T, dim=-1)
 
 
+class TextSource(Protocol):
+    """Whose words a bundle gets: a teacher or a text student.
+
+    Attributes:
+        name: for messages.
+    """
+
+    name: str
+
+    def text_graph(self) -> TextGraph:
+        """The text side in a form that can be traced; raises TinyclapError where there is none."""
+        ...
+
+    def embed_text(self, texts: list[str]) -> Tensor:
+        """N texts to unit-norm (N, D)."""
+        ...
+
+
+class StudentWords:
+    """A text student as a `TextSource`."""
+
+    def __init__(self, student: TextStudent) -> None:
+        self.student = student.eval().cpu()
+        self.embed_text = student.embed_text
+        self.name = f"a text student of {n_parameters(student):,} parameters"
+
+    def text_graph(self) -> TextGraph:
+        """Its word pieces and their mask to the teacher's space."""
+        return TextGraph(_Masked(self.student), self.student.tokenizer, PAD, self.student.config.max_tokens)
+
+
+class _Masked(nn.Module):
+    """A text student that is told by a mask where a text ends."""
+
+    def __init__(self, student: TextStudent) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        embedded: Tensor = self.student(input_ids * attention_mask)
+        return embedded
+
+
 @dataclass(frozen=True)
 class TextSide:
-    """A text tower as a graph, the manifest's `text` entry, and the largest difference of a unit vector from torch."""
+    """A text tower as a graph, the manifest's `text` entry, and how far unit vectors are from torch's.
+
+    Attributes:
+        graph: as it was written.
+        entry: of the manifest.
+        difference: the largest of a float graph.
+        cosine: mean, of an INT8 graph.
+    """
 
     graph: onnx.ModelProto
-    entry: dict[str, int]
+    entry: dict[str, Any]
     difference: float
+    cosine: float
 
 
 def write_text_side(
-    teacher: Teacher,
+    source: TextSource,
     folder: Path,
     texts: Sequence[str],
     latent_map: LatentMap | None = None,
     opset: int | None = None,
+    *,
+    int8: bool = False,
 ) -> TextSide:
-    """Write text.onnx and tokenizer.json, and compare them with the teacher.
+    """Write text.onnx and tokenizer.json, and compare them with what they were made of.
 
     Args:
-        teacher: of any kind.
+        source: whose words.
         folder: of the bundle.
         texts: to compare on, beside some of other lengths.
         latent_map: into the space of a pruned student; the graph ends with it.
         opset: to write the graph in; None as it is traced, or a graph already.
+        int8: round its matrices to INT8 (`text_int8`).
 
     Raises:
         TinyclapError: a tokenizer that has no tokenizer.json, or a graph that cannot be written in this opset.
-        GateError: a difference above TOLERANCE.
+        GateError: a difference above TOLERANCE, or with `int8` a mean cosine below LOWEST_COSINE.
     """
-    text = teacher.text_graph()
+    text = source.text_graph()
     tower, tokenizer = text.encoder, text.tokenizer
     fast = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
     if fast is None:
-        raise TinyclapError(f"teacher {teacher.name}: its tokenizer cannot be saved as {TOKENIZER}; leave out --text")
+        raise TinyclapError(f"{source.name}: its tokenizer cannot be saved as {TOKENIZER}; leave out --text")
     own = Tokenizer.from_str(fast.to_str())
     own.no_padding()  # left behind by earlier calls
     own.no_truncation()
@@ -88,19 +149,38 @@ def write_text_side(
         graph = to_onnx(mapped, example, OUTPUT, dict.fromkeys(example, AXES))
     if opset is not None:
         graph = at_opset(graph, opset)
+    if int8:
+        graph = rounded(graph)
     save(graph, folder / TEXT_GRAPH)
     limits = {"max_tokens": text.max_tokens, "pad_id": text.pad_id}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
     computed = TextEncoder(folder, **limits).embed(checked)
-    wanted = teacher.embed_text(checked).float().cpu().numpy()
+    wanted = source.embed_text(checked).float().cpu().numpy()
     wanted = wanted if latent_map is None else latent_map.apply(wanted)
     difference = float(np.abs(computed - wanted).max())
-    if not difference <= TOLERANCE:
+    cosine = float((computed * wanted).sum(axis=1).mean())
+    if int8 and not cosine >= LOWEST_COSINE:
         raise GateError(
-            f"parity: {TEXT_GRAPH} differs from the teacher by {difference:.2g} (allowed: {TOLERANCE:g}), "
+            f"{TEXT_GRAPH} in INT8 agrees with {source.name} by a mean cosine of {cosine:.4f} (allowed: "
+            f"{LOWEST_COSINE:g} and more), so nothing was written; export the words as float, without --int8"
+        )
+    if not int8 and not difference <= TOLERANCE:
+        raise GateError(
+            f"parity: {TEXT_GRAPH} differs from {source.name} by {difference:.2g} (allowed: {TOLERANCE:g}), "
             "so nothing was written; export without --text"
         )
-    return TextSide(graph, {**limits, "opset": opset_of(graph)}, difference)
+    precision = "int8 weights" if int8 else "float32"
+    entry = {**limits, "opset": opset_of(graph), "precision": precision, "words": source.name, "reader": _reader(own)}
+    return TextSide(graph, entry, difference, cosine)
+
+
+def _reader(tokenizer: Tokenizer) -> str:
+    """What a device needs to read its tokens."""
+    try:
+        WordPiece(json.loads(tokenizer.to_str()))
+    except OtherKindError:
+        return PACKAGE
+    return WORDPIECE
 
 
 def finished(tower: onnx.ModelProto, latent_map: LatentMap | None = None) -> onnx.ModelProto:
