@@ -68,7 +68,9 @@ def main() -> None:
         student = TextStudent.from_pretrained(_run(given, name) / "text" / "student")
         row |= test.of_student(student, given.work / f"{name}-graph")
         rows = [*read_json(RESULT, {}).get("rows", []), row]
-        write_json(RESULT, {"command": "python -m benchmarks.words.students --root ESC-50", **_how(given), "rows": rows})
+        write_json(
+            RESULT, {"command": "python -m benchmarks.words.students --root ESC-50", **_how(given), "rows": rows}
+        )
         sys.stdout.write(
             f"{name}: {row['size_bytes']:,} bytes, ESC-50 {100 * row['esc50']['accuracy']:.1f} % "
             f"(teacher's words {100 * row['esc50']['teacher_words']:.1f} %), neighbours {row['neighbours']:.3f}\n"
