@@ -100,6 +100,11 @@ def test_a_recipe_of_sounds_may_have_words_too() -> None:
     assert isinstance(recipe, DistillRecipe)
     assert recipe.text is not None
     assert recipe.text.student.dim == 64
+    bf16 = ["training.precision=bf16", "text.training.precision=bf16"]
+    assert load_recipe("quickstart", [SMALLEST_TEXT, *bf16], task="distill").training.precision == "bf16"
+    for override in bf16:
+        assert 'allowed: "' in problems("quickstart", SMALLEST_TEXT, override)[0]
+        assert "text.training.precision: got " in problems("quickstart", SMALLEST_TEXT, override)[0]
     (problem,) = problems("demo_teacher", "text.sources=[{kind: grammar}]")
     assert "text.sources: unknown key" in problem
 
