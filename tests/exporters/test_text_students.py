@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,7 +26,7 @@ from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.selftest import selftest
 from tinyclap.runtime.text_encoder import TextEncoder
 
-LONG = {"max_tokens": 48}
+LONG: dict[str, Any] = {"max_tokens": 48}
 TEXTS = ["dog", "a dog barks while rain falls", "the sound of rain", "rain"]
 
 
