@@ -25,7 +25,7 @@ from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import text_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import check_inputs
-from tinyclap.runs.results import TEXT_FOLDER, TEXT_RESULT, TEXT_STUDENT, read_result
+from tinyclap.runs.results import TEXT_FOLDER, TEXT_RESULT, TEXT_STUDENT, add_zero_shot, read_result
 from tinyclap.teachers.encoder import Teacher, TextTarget
 from tinyclap.teachers.stored_embeddings import teacher_clips
 from tinyclap.training.distill import BACKWARD, distill, teacher_mean
@@ -131,7 +131,7 @@ def finish_words(
         "captions": len(words.train),
         "groups": words.corpus.groups,
         "student": describe_text_student(student),
-        "teacher": {"name": teacher.name, "fingerprint": teacher.fingerprint},
+        "teacher": {"name": teacher.name, "fingerprint": teacher.fingerprint, **_text_tower(words.target)},
     }
     if words.measured is not None:
         theirs = np.asarray(words.measured.embeddings[:, 0], np.float32)
@@ -148,13 +148,14 @@ def finish_words(
     return result
 
 
-def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any) -> dict[str, Any]:
+def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any, own: str | None) -> dict[str, Any]:
     """Measure a finished text student's words on labelled sounds, and rewrite `text.json` and the report.
 
     Args:
         run: of `tinyclap distill-text`.
         recipe: it was made by.
         spec: data section of the sounds.
+        own: the run's own test data (`describe_data`), if it has some.
 
     Raises:
         TinyclapError: the teacher is not the one it learned from, or data that cannot be used.
@@ -165,7 +166,7 @@ def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any) -> dict[str,
     ears = {"teacher": teacher_clips(teacher, task.teacher_clips)[task.usable]}
     words = TextStudent.from_pretrained(run / TEXT_STUDENT)
     found = zero_shot_by_words(task, teacher, words, ears)
-    write_json(run / TEXT_RESULT, read_result(run, TEXT_RESULT) | {"zero_shot": found})
+    write_json(run / TEXT_RESULT, add_zero_shot(read_result(run, TEXT_RESULT), found, own))
     write_report(run)
     return found
 
@@ -176,12 +177,18 @@ def describe_text_student(student: TextStudent) -> dict[str, Any]:
     total = n_parameters(student) + sum(buffer.numel() for buffer in student.buffers())
     return {
         **{key: value for key, value in asdict(config).items() if key not in ("placement", "teacher")},
+        "space_dim": config.space_dim,
         "parameters": total,
         "size_bytes": 4 * total,
         "int8_bytes": total,
         "macs": macs(config, USUAL_TOKENS),
         "macs_tokens": USUAL_TOKENS,
     }
+
+
+def _text_tower(target: TextTarget) -> dict[str, Any]:
+    """What embeds the texts of a teacher, for the student's card and the report."""
+    return {"text": target.name, "licence": target.licence, "parameters": target.parameters}
 
 
 def _held_out(captions: Sequence[Caption], count: int) -> list[int]:
