@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import run_program
-from tinyclap.config.load_recipe import copy_recipe, dump, load_recipe, purpose, recipe_folder, shipped_recipes
+from tinyclap.config.load_recipe import (
+    command_of,
+    copy_recipe,
+    dump,
+    load_recipe,
+    purpose,
+    recipe_folder,
+    shipped_recipes,
+)
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student_config import REFERENCE
 
@@ -24,7 +32,7 @@ def test_this_checkout_finds_its_own_recipes() -> None:
 def test_a_shipped_recipe_is_valid_and_opens_with_the_command_that_runs_it(name: str) -> None:
     recipe = load_recipe(name)
     first_line = shipped_recipes()[name].read_text(encoding="utf-8").split("\n", 1)[0]
-    assert first_line == f"# tinyclap {recipe.task} {name}"
+    assert first_line == f"# tinyclap {command_of(recipe.task)} {name}"
     assert len(purpose(shipped_recipes()[name])) > 20
     assert load_recipe(f"{name}.yaml") == recipe
 

@@ -31,6 +31,21 @@ def test_linear_layers_and_matrix_products_by_hand() -> None:
     assert count_macs(identity, lambda x: torch.bmm(x, x.transpose(1, 2)), torch.zeros(1, 7, 3)) == 7 * 7 * 3
 
 
+def test_attention_by_hand() -> None:
+    """Two texts of 3 heads: 5 queries of 4 numbers, 7 keys of 4, 7 values of 6."""
+
+    def attend(x: Tensor) -> Tensor:
+        query, key, value = x[..., :5, :4], x[..., :4], x
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value)
+
+    assert count_macs(nn.Identity(), attend, torch.zeros(2, 3, 7, 6)) == 2 * 3 * 5 * 7 * (4 + 6)
+
+
+def test_looking_rows_up_costs_nothing() -> None:
+    net = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 3))
+    assert count_macs(net, net, torch.tensor([[1, 2]])) == 2 * 4 * 3
+
+
 def test_a_small_net_by_hand_whatever_lies_between() -> None:
     net = nn.Sequential(
         nn.Conv2d(1, 4, 3, stride=2, padding=1, bias=False),  # 16 x 8 -> 8 x 4 positions
@@ -62,7 +77,7 @@ class Unlisted(nn.Module):
 
 
 def test_an_operator_nobody_decided_on_is_an_error() -> None:
-    with pytest.raises(TinyclapError, match=r"cannot count the MACs of cumsum, erf; add them to counting\.py"):
+    with pytest.raises(TinyclapError, match=r"cannot count the MACs of cumsum, erf; add them to traced_costs\.py"):
         macs(Unlisted(), 1, 8)
 
 

@@ -180,7 +180,7 @@ class TestHub:
 
         monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
         loaded = Student.from_pretrained("someone/student")
-        names = ["README.md", "config.json", "latent_map.safetensors", "model.safetensors"]
+        names = ["README.md", "config.json", "latent_map.safetensors", "model.safetensors", "tokenizer.json"]
         assert asked == ["someone/student", *names]
         assert torch.equal(loaded(noise(1, WINDOW)), student(noise(1, WINDOW)))
 

@@ -84,6 +84,30 @@ class FrozenTeacherContract:
         torch.testing.assert_close(teacher.embed_audio(clip.cuda()).cpu(), audio, atol=1e-3, rtol=0)
         torch.testing.assert_close(teacher.embed_text(CAPTIONS).cpu(), text, atol=1e-3, rtol=0)
 
+    def test_what_a_text_student_learns_of_it_leads_to_its_texts(self, teacher: Any) -> None:
+        target = teacher.text_target()
+        learned = target.embed(CAPTIONS)
+        assert learned.shape == (len(CAPTIONS), target.embed_dim)
+        torch.testing.assert_close(learned.norm(dim=-1), torch.ones(len(CAPTIONS)), atol=1e-5, rtol=0)
+        placed = learned if target.placement is None else target.placement(learned)
+        torch.testing.assert_close(placed, teacher.embed_text(CAPTIONS), atol=1e-6, rtol=0)
+        assert target.fingerprint == teacher.text_target().fingerprint
+
+    def test_the_table_it_shows_is_that_of_its_tokens(self, teacher: Any) -> None:
+        """With other rows for a text's tokens, that text alone becomes another one."""
+        if teacher.text_target().table is None:
+            return
+        changed, texts = self.make().text_target(), ["dog", "zip"]
+        backend = getattr(changed.tokenizer, "backend_tokenizer", changed.tokenizer)
+        ids = [set(backend.encode(text, add_special_tokens=False).ids) for text in texts]
+        assert max(max(own) for own in ids) < len(changed.table)
+        assert not changed.table.requires_grad
+        rows = sorted(ids[0] - ids[1])
+        changed.table[rows] += torch.randn(len(rows), changed.table.shape[1])
+        moved = (changed.embed(texts) - teacher.text_target().embed(texts)).abs().amax(dim=-1)
+        assert moved[0] > 1e-4
+        assert moved[1] < 1e-6
+
     def test_text_is_independent_of_its_neighbours(self, teacher: Any) -> None:
         alone = torch.cat([teacher.embed_text([caption]) for caption in CAPTIONS])
         torch.testing.assert_close(teacher.embed_text(CAPTIONS), alone, atol=1e-6, rtol=0)

@@ -13,12 +13,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.teacher_contract import CAPTIONS, FrozenTeacherContract
 from tests.support.tiny import tiny_clap
+from tests.support.tiny_texts import captions
 from tests.teachers.test_tagger import sentences
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.onnx.text import write_text_side
 from tinyclap.exporters.onnx.tower import export_tower
+from tinyclap.models.text_student_config import TextEncoderConfig
 from tinyclap.teachers import load_onnx_teacher
 from tinyclap.teachers.class_names import read_classes
 from tinyclap.teachers.hf import HFTeacher
@@ -26,6 +28,7 @@ from tinyclap.teachers.onnx_graphs import OnnxAudio, OnnxTeacher
 from tinyclap.teachers.onnx_tagger import OnnxTagger
 from tinyclap.teachers.options import OnnxOptions
 from tinyclap.teachers.tagger import TaggerTeacher
+from tinyclap.training.text_start import new_text_student
 
 RATE, CLASSES = 8000, ("Dog", "Rain", "Siren")
 
@@ -88,6 +91,17 @@ def test_it_computes_what_the_torch_teacher_does(torch_teacher: HFTeacher, files
     sounds = torch.from_numpy(noise.astype(np.float32))
     torch.testing.assert_close(teacher.embed_audio(sounds), torch_teacher.embed_audio(sounds), atol=1e-4, rtol=0)
     torch.testing.assert_close(teacher.embed_text(CAPTIONS), torch_teacher.embed_text(CAPTIONS), atol=1e-5, rtol=0)
+
+
+def test_a_text_student_begins_with_its_embeddings_of_word_pieces(files: OnnxOptions) -> None:
+    target = load_onnx_teacher(files).text_target()
+    assert target.table is None
+    shape = TextEncoderConfig("static", table_dim=target.embed_dim, layers=0)
+    student = new_text_student(shape, target, captions(60), target.fingerprint, 0)
+    words = ["dog", "rain", "near", "a"]
+    rows = student.table.weight.detach()[[student.tokenizer.token_to_id(word) for word in words]]
+    ratio = torch.pdist(rows) / torch.pdist(target.embed(words))
+    torch.testing.assert_close(ratio, ratio.mean().expand(6), rtol=1e-3, atol=0)
 
 
 def test_its_text_side_is_exported(files: OnnxOptions, tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
-"""The training loop: it learns, it resumes bit for bit, and two processes equal one that accumulates."""
+"""The training loop: it learns, in two stages, every view in turn; `test_processes` kills and launches it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
@@ -57,42 +54,15 @@ def make_targets(n_clips: int = 16) -> np.ndarray:
 MEAN = teacher_mean(make_targets())
 
 
-def losses(run: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
 def weights(student: Student) -> torch.Tensor:
     return torch.cat([tensor.flatten().double() for tensor in student.state_dict().values()])
 
 
-# Run as a script: the same training in a process of its own, which can be killed or launched twice.
-SCRIPT = """
-import sys, torch
-from pathlib import Path
-sys.path.insert(0, {root!r})
-from tests.training import test_distill as t
-from tinyclap.training.distributed import build_accelerator
-from dataclasses import replace
-torch.set_num_threads(1)
-run = Path(sys.argv[1]); run.mkdir(exist_ok=True)
-options = replace(t.OPTIONS, {changes})
-student = t.distill(t.make_student(), t.make_targets(), t.MEAN, t.make_views(), options, run, seed=1,
-                    accelerator=build_accelerator("no", "cpu"))
-if build_accelerator("no", "cpu").is_main_process:
-    torch.save(t.weights(student), run / "weights.pt")
-"""
-
-
-def start(run: Path, changes: str = "", **environment: str) -> subprocess.Popen[bytes]:
-    script = SCRIPT.format(root=str(Path(__file__).parents[2]), changes=changes)
-    return subprocess.Popen(
-        [sys.executable, "-c", script, str(run)], env={**os.environ, **environment}, stderr=subprocess.PIPE
-    )
-
-
-def finish(process: subprocess.Popen[bytes]) -> None:
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors.decode()[-3000:]
+def train(run: Path, accelerator: Accelerator, **changes: Any) -> torch.Tensor:
+    """The weights of a whole training; `changes` of its options."""
+    options = replace(OPTIONS, **changes)
+    student = distill(make_student(), make_targets(), MEAN, make_views(), options, run, seed=1, accelerator=accelerator)
+    return weights(student)
 
 
 def test_student_learns_its_teacher(tmp_path: Path) -> None:
@@ -139,55 +109,6 @@ def test_every_view_is_used_in_turn() -> None:
 def test_teacher_mean_is_exact() -> None:
     targets = make_targets()
     np.testing.assert_allclose(teacher_mean(targets), targets.astype(np.float64).mean((0, 1)), atol=1e-7)
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment_it_resumes_to_the_same_weights(tmp_path: Path) -> None:
-    finish(start(tmp_path / "whole"))
-    broken = tmp_path / "broken"
-    killed = []
-    for kill_after in (1, 3, 5):  # epochs, the last of them in the second stage
-        process = start(broken)
-        metrics = broken / "metrics.jsonl"
-        while process.poll() is None and not (metrics.is_file() and metrics.read_text().count("\n") >= kill_after):
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        killed.append(process.returncode == -signal.SIGKILL)
-    assert any(killed), "every process ended before it was killed"
-    finish(start(broken))
-    assert losses(broken) == losses(tmp_path / "whole")
-    ended = [torch.load(run / "weights.pt", weights_only=True) for run in (broken, tmp_path / "whole")]
-    assert torch.equal(*ended)
-
-
-@pytest.mark.slow
-def test_two_processes_equal_one_that_accumulates(tmp_path: Path) -> None:
-    one = tmp_path / "one"
-    changes = "micro_batches=2, head_epochs=0"
-    first = start(one, changes)
-    finish(first)
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "LOCAL_WORLD_SIZE": "2"}
-    shared |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    two = tmp_path / "two"
-    processes = [start(two, changes, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(2)]
-    for process in processes:
-        finish(process)
-    np.testing.assert_allclose(losses(two), losses(one), atol=1e-5)
-    # Running statistics differ by design: averaged over the processes, or gathered from both micro-batches in turn.
-    student = make_student()
-    parameters = dict(student.named_parameters())
-    learned = torch.cat([torch.full((t.numel(),), name in parameters) for name, t in student.state_dict().items()])
-    trained = [torch.load(run / "weights.pt", weights_only=True) for run in (one, two)]
-    torch.testing.assert_close(*(weights[learned] for weights in trained), atol=1e-3, rtol=0)
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_mismatches_are_named(tmp_path: Path) -> None:

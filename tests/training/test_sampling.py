@@ -68,6 +68,68 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert order(1, 2) != order(2, 2)
 
 
+# ---- inputs of several sizes
+
+
+def sizes(n: int = 1000) -> np.ndarray:
+    return np.random.default_rng(0).integers(1, 60, n)
+
+
+def test_with_sizes_an_epoch_still_visits_every_clip_once() -> None:
+    batches = epoch_batches(1000, 20, seed=0, epoch=0, sizes=sizes())
+    assert [len(batch) for batch in batches] == [20] * 50
+    assert sorted(np.concatenate(batches)) == list(range(1000))
+
+
+def test_a_batch_holds_sizes_alike() -> None:
+    def spread(batches: list[np.ndarray]) -> float:
+        return float(np.mean([np.ptp(sizes()[batch]) for batch in batches]))
+
+    alike, mixed = epoch_batches(1000, 20, 0, 0, sizes=sizes()), epoch_batches(1000, 20, 0, 0)
+    assert spread(alike) < 10 < 40 < spread(mixed)
+
+
+def test_batches_of_small_and_large_inputs_alternate_at_random() -> None:
+    means = np.array([sizes()[batch].mean() for batch in epoch_batches(1000, 20, 0, 0, sizes=sizes())])
+    assert abs(means[:25].mean() - means[25:].mean()) < 10
+    assert np.abs(np.diff(means)).mean() > 10
+
+
+def test_with_sizes_the_order_depends_on_seed_and_epoch_alone() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(epoch_batches(1000, 20, seed, epoch, sizes=sizes())).tolist()
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert order(1, 2) != order(2, 2)
+    together = [{frozenset(batch.tolist()) for batch in epoch_batches(1000, 20, 0, e, sizes=sizes())} for e in (0, 1)]
+    assert len(together[0] & together[1]) < 5, "batches hold other clips in every epoch"
+
+
+@pytest.mark.parametrize("n", [14, 70])
+def test_the_largest_inputs_wait_no_more_often_than_others(n: int) -> None:
+    """What does not fill a batch is left out by chance, whatever its size."""
+    waited = np.zeros(n)
+    for epoch in range(400):
+        visited = np.concatenate(epoch_batches(n, 4, seed=0, epoch=epoch, sizes=np.arange(n)))
+        assert len(set(visited)) == n // 4 * 4
+        waited += ~np.isin(np.arange(n), visited)
+    assert abs(waited / 400 - (n % 4) / n).max() < 0.08
+
+
+def test_with_sizes_and_weights_a_clip_comes_as_often_as_it_should() -> None:
+    weights = np.array([1.0, 2.0, 0.5, 4.0, 0.5, 0.0])
+    batches = epoch_batches(6, 3, seed=0, epoch=0, weights=weights, sizes=np.arange(6))
+    counts = np.bincount(np.concatenate(batches), minlength=6)
+    assert (abs(counts - 6 * weights / weights.sum()) < 1).all()
+
+
+def test_with_sizes_fewer_clips_than_a_batch_are_repeated() -> None:
+    [batch] = epoch_batches(3, 8, seed=0, epoch=0, sizes=np.array([5, 1, 3]))
+    assert len(batch) == 8
+    assert set(batch) == {0, 1, 2}
+
+
 # ---- weights
 
 

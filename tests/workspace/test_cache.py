@@ -18,7 +18,7 @@ from tinyclap.common.row_store import RowStore, fill_stores
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.published_weights import MINILM_TOKENIZER, PUBLISHED
+from tinyclap.runtime.published_weights import AUDIOSET_ONTOLOGY, PUBLISHED
 from tinyclap.runtime.ready_made import place
 from tinyclap.teachers.stored_embeddings import remembered
 from tinyclap.workspace.clear_cache import DAY_S
@@ -32,7 +32,7 @@ def fill() -> dict[str, int]:
     remembered(["texts", "x"], lambda: np.zeros((3, 4), np.float32), "a teacher")
     store = RowStore(cache_folder("logmels") / KEY, (3, 4), np.float16, lambda rows, _: np.ones((len(rows), 4)))
     fill_stores([store], lambda rows: rows, progress="rows")
-    for path in (PUBLISHED["mn04_as"].weights.place, MINILM_TOKENIZER.part):
+    for path in (PUBLISHED["mn04_as"].weights.place, AUDIOSET_ONTOLOGY.part):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"12345")
     tiny_bundle(place("everyday"))

@@ -209,27 +209,24 @@ def get(
         Path | None, typer.Option("--weights", help="The publisher's file, if it is there already; else it is fetched.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; by default in the cache.")] = None,
-    words: Annotated[bool, typer.Option("--words", help="Any words as labels, not only its own: 91 MB more.")] = False,
-    text: Annotated[
-        Path | None, typer.Option("--text", help="Folder of its sentence encoder, if it is there already.")
-    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--float", help="With the graph whose weights are not rounded: faster, and 4 MB more.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
 ) -> None:
-    """Get a ready-made bundle; without --out, the commands that use a bundle find it by themselves.
+    """Get a ready-made bundle, ears and words; without --out, the commands that use a bundle find it by themselves.
 
-    Its weights come from their publisher; neither training nor torch is needed.
+    The ears' weights come from their publisher; neither training nor torch is needed.
     """
-    if text and not words:
-        raise typer.BadParameter("--text is the sentence encoder of --words; give both")
     from tinyclap.common.machine import shell_path
-    from tinyclap.runtime.ready_made import add_words, has_words, made_before, make
+    from tinyclap.runtime.ready_made import has_exact, made_before, make
     from tinyclap.workspace.bundles import newest_bundle as newest
 
     there = None if overwrite else made_before(name, out)
-    folder = there or make(name, out, weights=weights, overwrite=overwrite)
-    if words and not has_words(folder):
-        add_words(name, folder, text)
-    elif there:
+    if there and exact and not has_exact(there):
+        there, overwrite = None, True
+    folder = there or make(name, out, weights=weights, exact=exact, overwrite=overwrite)
+    if there:
         typer.echo(f"{name} is there already; --overwrite makes it again", err=True)
     option = f" --bundle {shell_path(folder)}" if out else "" if newest().bundle == folder else f" --bundle {name}"
     typer.echo(f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}")

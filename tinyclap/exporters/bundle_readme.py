@@ -11,6 +11,9 @@ from tinyclap.runtime.bundle_contents import (
     INT8_GRAPH,
     STATIC_GRAPH,
     STATIC_INT8_GRAPH,
+    TEXT_GRAPH,
+    TOKENIZER,
+    WORDPIECE,
     Manifest,
 )
 
@@ -35,6 +38,9 @@ def readme(manifest: Manifest, labels: Sequence[str], wheel: str | None = None) 
         f"- `{name}`: {FILES[name]}, {file_size(facts['size_bytes'])}, opset {facts['opset']}"
         for name, facts in manifest.graphs.items()
     )
+    if manifest.text:
+        words = f"words, of {manifest.text.get('words', 'the teacher')}: with `{TOKENIZER}` any text to the same space"
+        graphs += f"\n- `{TEXT_GRAPH}`: {words}, {manifest.text.get('precision', 'float32')}"
     option = "" if labels else ' --labels "dog, rain"' if manifest.text else ""
     classify = f"tinyclap classify sound.wav --bundle .{option}\n" if labels or manifest.text else ""
     return f"""# {manifest.name}
@@ -46,7 +52,7 @@ Exported by tinyclap {manifest.tinyclap}.
 Licence of the weights: {manifest.licence} (inherited from the teacher: {manifest.teacher["licence"]}).
 
 ```bash
-{install_line("text" if manifest.text else "", wheel=wheel)}
+{install_line("text" if manifest.text and manifest.text.get("reader") != WORDPIECE else "", wheel=wheel)}
 tinyclap selftest .
 {classify}tinyclap embed SOUNDS --bundle . --out embeddings.npy
 ```

@@ -1,11 +1,11 @@
 """Write what `tinyclap get` makes a bundle of: its files, the graphs without their weights.
 
-    python -m tinyclap.exporters.ready_made mn04_as_mAP_432.pt all-MiniLM-L6-v2
+    python -m tinyclap.exporters.ready_made mn04_as_mAP_432.pt all-MiniLM-L6-v2 runs/everyday_words/text/student
 
-The tagger with its sentence encoder becomes a bundle of the usual form, once with its weights as they are and once as
-int8; the folder `words` in it adds the text side. The trained weights are then left out of all graphs:
-`runtime.ready_made` adds them again from the publishers' files, and the manifests' checksums are those of the whole
-graphs.
+The tagger becomes the ears of a bundle of the usual form, with its weights as int8, and a text student of it and of its
+sentence encoder the words; the folder `float` in it is what a bundle with the tagger's weights as they are has besides.
+The tagger's weights are then left out of the graphs: `runtime.ready_made` adds them again from the publisher's file,
+and the manifests' checksums are those of the whole graphs.
 """
 
 import argparse
@@ -26,9 +26,10 @@ from tinyclap.embeddings.zero_shot import prompts_for
 from tinyclap.exporters.background import measured_background
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import shipped_sounds
-from tinyclap.exporters.onnx.graph import OPSET
-from tinyclap.exporters.onnx.text import write_text_side
+from tinyclap.exporters.onnx.graph import OPSET, save
+from tinyclap.exporters.onnx.text import StudentWords, write_text_side
 from tinyclap.exporters.onnx.tower import tower_graph
+from tinyclap.models.text_student import TextStudent
 from tinyclap.runtime.background import write_background
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import (
@@ -41,13 +42,13 @@ from tinyclap.runtime.bundle_contents import (
     README,
     TEST_VECTORS,
     TEXT_GRAPH,
-    TOKENIZER,
     Manifest,
     write_manifest,
 )
 from tinyclap.runtime.graph_weights import becomes_int8, folded, int8_weights, with_weights
-from tinyclap.runtime.ready_made import ASSETS, EVERYDAY, TENSORS, TRANSPOSED, WORDS, tensor_of
-from tinyclap.runtime.safetensors_file import read_safetensors
+from tinyclap.runtime.ready_made import ASSETS, EVERYDAY, EXACT
+from tinyclap.runtime.selftest import refuse_failed, selftest
+from tinyclap.runtime.text_encoder import TextEncoder
 from tinyclap.runtime.torch_file import read_tensors
 from tinyclap.teachers import load_tagger_teacher
 from tinyclap.teachers.options import TaggerOptions
@@ -56,7 +57,7 @@ from tinyclap.teachers.tagger import TaggerTeacher
 
 NETWORK = "network."  # before the names of the checkpoint, in the exported graph
 COMPARED = 8  # labels in the test vectors
-LEAST_TRAINED = 100  # numbers in a tensor that is taken out
+LICENCE = "ears: mit; words: cc-by-sa-4.0"
 CREATED = "2026-11-27T00:00:00+00:00"
 
 
@@ -65,94 +66,68 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("audio", type=Path, help="the published tagger, a .pt file")
     parser.add_argument("text", help="folder of the sentence encoder")
+    parser.add_argument("words", help="folder of the text student")
     given = parser.parse_args()
     teacher = load_tagger_teacher(TaggerOptions(str(given.audio), given.text))
     assert isinstance(teacher, TaggerTeacher)
     folder = ASSETS / EVERYDAY.name
     labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))["labels"]
-    write_assets(teacher, given.audio, Path(given.text), folder, labels)
+    write_assets(teacher, given.audio, TextStudent.from_pretrained(given.words), folder, labels)
     sys.stdout.write(f"{folder}: {len(labels)} labels\n")
 
 
-def write_assets(teacher: TaggerTeacher, weights: Path, words: Path, folder: Path, labels: list[str]) -> None:
+def write_assets(teacher: TaggerTeacher, weights: Path, words: TextStudent, folder: Path, labels: list[str]) -> None:
     """Write the assets of a ready-made bundle into a folder, whole or not at all.
 
     Args:
         teacher: made of both.
         weights: the published tagger.
-        words: folder of the sentence encoder.
+        words: a text student of this teacher.
         folder: to write into.
         labels: of the bundle's table.
     """
     exact = folded(read_tensors(weights))
-    rounded = int8_weights(exact)
     bare = without_weights(tower_graph(teacher.audio_graph()), exact)
-    graphs = {FLOAT_GRAPH: (bare, exact), INT8_GRAPH: (dequantising(bare, exact), rounded)}
+    graphs = {FLOAT_GRAPH: (bare, exact), INT8_GRAPH: (dequantising(bare, exact), int8_weights(exact))}
     with whole_folder(folder) as new:
         write_json(new / LABELS, {"labels": labels, "prompts": list(teacher.prompts)})
         write_array(new / LABEL_EMBEDDINGS, class_vectors(teacher, labels, teacher.prompts).astype(np.float32))
-        manifest = _manifest(teacher)
-        stripped, vectors = {}, _test_vectors(teacher, labels)
+        prompts = [text for pair in prompts_for(labels[:COMPARED], teacher.prompts) for text in pair]
+        side = write_text_side(StudentWords(words), new, prompts, int8=True)
+        manifest = _manifest(teacher, side.entry)
+        stripped, vectors = {}, _test_vectors(teacher)
         for name, (graph, values) in graphs.items():
             helper.set_model_props(graph, {METADATA_KEY: manifest.graph_metadata()})
             stripped[name] = graph.SerializeToString(deterministic=True)
             whole = with_weights(stripped[name], values)
             write_bytes(new / name, whole)
             manifest.graphs[name]["size_bytes"] = len(whole)  # type: ignore[index]
-        write_text(new / README, readme(manifest, labels))
+        save(side.graph, new / TEXT_GRAPH, manifest.graph_metadata())
+        limits = {name: side.entry[name] for name in ("max_tokens", "pad_id")}
+        vectors |= {"texts": np.array(prompts), "text_embedding": TextEncoder(new, **limits).embed(prompts)}
         np.savez_compressed(new / TEST_VECTORS, **vectors)  # type: ignore[arg-type]
         write_manifest(new, manifest)
         write_background(new, measured_background(Bundle.load(new, graph="float"), teacher, teacher.prompts))
         write_manifest(new, manifest)
         sounds = [value for key, value in vectors.items() if key.startswith("waveform_")]
-        quantised = Bundle.load(new, graph="int8").embed(sounds, sample_rate=teacher.sample_rate)
-        np.savez_compressed(new / TEST_VECTORS, **vectors, embedding_int8=quantised)  # type: ignore[arg-type]
-        write_manifest(new, manifest)
-        _write_words(teacher, words, new, manifest, labels)
-        for name, graph_bytes in stripped.items():
-            write_bytes(new / name, graph_bytes)
+        vectors["embedding_int8"] = Bundle.load(new, graph="int8").embed(sounds, sample_rate=teacher.sample_rate)
+        np.savez_compressed(new / TEST_VECTORS, **vectors)  # type: ignore[arg-type]
+        _finish(new, manifest, labels)
+        refuse_failed(new, selftest(new))
+        (new / EXACT).mkdir()
+        for name in (MANIFEST, README):
+            shutil.copyfile(new / name, new / EXACT / name)
+        write_bytes(new / EXACT / FLOAT_GRAPH, stripped[FLOAT_GRAPH])
+        (new / FLOAT_GRAPH).unlink()
+        rounded = {INT8_GRAPH: manifest.graphs[INT8_GRAPH]}
+        _finish(new, dataclasses.replace(manifest, graphs=rounded, recommended=INT8_GRAPH), labels)
+        write_bytes(new / INT8_GRAPH, stripped[INT8_GRAPH])
 
 
-def _write_words(teacher: TaggerTeacher, words: Path, bundle: Path, manifest: Manifest, labels: list[str]) -> None:
-    """Write `words` into a whole bundle: what its text side changes and adds, the graph without its weights."""
-    tensors = read_safetensors(words / "model.safetensors")
-    whole = bundle / "whole"
-    shutil.copytree(bundle, whole)
-    side = write_text_side(teacher, whole, labels[:COMPARED])
-    shutil.copyfile(words / TOKENIZER, whole / TOKENIZER)
-    licences = dict.fromkeys((manifest.licence, teacher.text.licence))
-    manifest = dataclasses.replace(manifest, text=side.entry, licence=", ".join(licences))
-    helper.set_model_props(side.graph, {METADATA_KEY: manifest.graph_metadata()})
-    names = without_tensors(side.graph, tensors)
-    bare = side.graph.SerializeToString(deterministic=True)
-    write_bytes(whole / TEXT_GRAPH, with_weights(bare, {name: tensor_of(tensors, name) for name in names}))
-    write_text(whole / README, readme(manifest, labels))
-    write_manifest(whole, manifest)
-    (bundle / WORDS).mkdir()
-    for name in (MANIFEST, README):
-        shutil.copyfile(whole / name, bundle / WORDS / name)
-    write_bytes(bundle / WORDS / TEXT_GRAPH, bare)
-    write_json(bundle / WORDS / TENSORS, names)
-    shutil.rmtree(whole)
-
-
-def without_tensors(graph: onnx.ModelProto, tensors: dict[str, np.ndarray]) -> list[str]:
-    """Take a checkpoint's tensors, found by their values, out of a graph; returns their names for `tensor_of`."""
-    known: dict[tuple[tuple[int, ...], bytes], str] = {}
-    for name, array in tensors.items():
-        known.setdefault((array.shape, array.tobytes()), name)
-        if array.ndim == 2:
-            known.setdefault((array.T.shape, np.ascontiguousarray(array.T).tobytes()), f"{name}{TRANSPOSED}")
-    renamed, kept = {}, []
-    for tensor in graph.graph.initializer:
-        array = numpy_helper.to_array(tensor)
-        found = known.get((array.shape, array.tobytes())) if array.size >= LEAST_TRAINED else None
-        if found is None:
-            kept.append(tensor)
-        else:
-            renamed[tensor.name] = found
-    _take_out(graph, renamed, kept)
-    return sorted(set(renamed.values()))
+def _finish(folder: Path, manifest: Manifest, labels: list[str]) -> None:
+    """Write what a folder of whole files says of itself."""
+    write_text(folder / README, readme(manifest, labels))
+    write_manifest(folder, manifest)
 
 
 def without_weights(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
@@ -206,7 +181,7 @@ def dequantising(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx
     return made
 
 
-def _manifest(teacher: TaggerTeacher) -> Manifest:
+def _manifest(teacher: TaggerTeacher, text: dict[str, Any]) -> Manifest:
     costs = teacher.costs()
     facts: dict[str, Any] = {
         name: {"precision": precision, "opset": OPSET, **costs, "size_bytes": 0}
@@ -214,7 +189,7 @@ def _manifest(teacher: TaggerTeacher) -> Manifest:
     }
     return Manifest(
         name=EVERYDAY.name,
-        licence=teacher.licence,
+        licence=LICENCE,
         teacher={"name": EVERYDAY.made_of, "fingerprint": teacher.fingerprint, "licence": teacher.licence},
         embed_dim=teacher.embed_dim,
         sample_rate=teacher.sample_rate,
@@ -225,7 +200,7 @@ def _manifest(teacher: TaggerTeacher) -> Manifest:
         logit_scale=teacher.logit_scale,
         graphs=facts,
         recommended=FLOAT_GRAPH,
-        text=None,
+        text=text,
         latent_map=None,
         parity={},
         created=CREATED,
@@ -233,15 +208,12 @@ def _manifest(teacher: TaggerTeacher) -> Manifest:
 
 
 @torch.no_grad()
-def _test_vectors(teacher: TaggerTeacher, labels: list[str]) -> dict[str, np.ndarray]:
-    """Generated sounds, prompts of some labels, and what the teacher makes of them in torch."""
-    texts = [entry for pair in prompts_for(labels[:COMPARED], teacher.prompts) for entry in pair]
+def _test_vectors(teacher: TaggerTeacher) -> dict[str, np.ndarray]:
+    """Generated sounds, and what the teacher makes of them in torch."""
     sounds = shipped_sounds(teacher.window_s, teacher.sample_rate)
     embedded = [teacher.embed_audio(torch.from_numpy(sound)[None])[0].numpy() for sound in sounds]
     return {f"waveform_{row}": sound for row, sound in enumerate(sounds)} | {
-        "embedding": np.stack(embedded),
-        "texts": np.array(texts),
-        "text_embedding": teacher.embed_text(texts).numpy(),
+        "embedding": np.stack(embedded)
     }
 
 

@@ -1,12 +1,13 @@
 """What a network costs, counted by running it: parameters, multiply-accumulates (MACs), activations alive at once.
 
 `costs` has the same in closed form, for students. Convention: one MAC is one multiplication with its addition, counted
-for convolutions, linear layers and matrix products as fvcore counts them. Normalisation, activations, pooling and other
-element-wise work is left out; an operator that is in neither list is an error, because fvcore would count it as zero
-without a word. The log-mel front end is not included.
+for convolutions, linear layers and matrix products as fvcore counts them, and for the two products of attention.
+Normalisation, activations, pooling, rows looked up and other element-wise work is left out; an operator that is in
+neither list is an error, because fvcore would count it as zero without a word. The log-mel front end is not included.
 """
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +19,9 @@ from torch.utils._pytree import tree_leaves
 
 from tinyclap.errors import TinyclapError
 
-COUNTED = {"conv", "linear", "matmul", "addmm", "bmm", "einsum"}
-LEFT_OUT = {"batch_norm", "layer_norm", "adaptive_avg_pool2d", "upsample_bicubic2d"}
+ATTENTION = "scaled_dot_product_attention"
+COUNTED = {"conv", "linear", "matmul", "addmm", "bmm", "einsum", ATTENTION}
+LEFT_OUT = {"batch_norm", "layer_norm", "adaptive_avg_pool2d", "upsample_bicubic2d", "embedding", "numpy_T"}
 ELEMENT_WISE = {
     *("add", "add_", "sub", "rsub", "mul", "div", "neg", "pow", "square", "rsqrt", "sqrt", "exp", "abs"),
     *("ne", "gt", "lt", "where", "masked_fill", "clamp", "clamp_min", "mean", "sum", "max", "min", "amax"),
@@ -66,19 +68,27 @@ def count_macs(owner: nn.Module, function: Callable[[Tensor], Tensor], example: 
     """
     modes = {module: module.training for module in owner.modules()}
     analysis = FlopCountAnalysis(_Call(owner.eval(), function), example)
+    analysis.set_op_handle(f"aten::{ATTENTION}", _attention)
     analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False).tracer_warnings("none")
     logging.getLogger("fvcore").setLevel(logging.ERROR)
     with torch.no_grad():
         counted = analysis.by_operator()
-        unknown = {name.removeprefix("aten::") for name in analysis.unsupported_ops()} - ELEMENT_WISE
+        unknown = {name.removeprefix("aten::") for name in analysis.unsupported_ops()}
+        unknown -= ELEMENT_WISE | LEFT_OUT
     for module, training in modes.items():
         module.training = training
     unknown |= set(counted) - COUNTED - LEFT_OUT
     if unknown:
         raise TinyclapError(
-            f"cannot count the MACs of {', '.join(sorted(unknown))}; add them to counting.py, counted or left out"
+            f"cannot count the MACs of {', '.join(sorted(unknown))}; add them to traced_costs.py, counted or left out"
         )
     return int(sum(value for name, value in counted.items() if name in COUNTED))
+
+
+def _attention(inputs: list[Any], _: list[Any]) -> int:
+    """MACs of queries (..., L, E) with keys (..., S, E), and of what comes of it with values (..., S, F)."""
+    query, key, value = (tensor.type().sizes() for tensor in inputs[:3])
+    return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
 @torch.no_grad()

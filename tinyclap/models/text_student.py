@@ -17,12 +17,13 @@ from huggingface_hub import ModelCardData
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from tinyclap.common.files import refuse_pointer
 from tinyclap.errors import TinyclapError
 from tinyclap.models import hub
 from tinyclap.models.heads import LinearHead, unit_norm
 from tinyclap.models.placement import empty_placement
 from tinyclap.models.text_student_config import TextStudentConfig
-from tinyclap.runtime.text_encoder import padded, read_tokenizer
+from tinyclap.runtime.text_encoder import padded
 
 FORMAT, FORMAT_VERSION = "tinyclap-text-student", 1
 PAD, UNKNOWN = 0, 1  # word pieces
@@ -42,10 +43,9 @@ class TextStudent(nn.Module):
 
     def __init__(self, config: TextStudentConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
-        if tokenizer.get_vocab_size() != config.vocabulary:
-            raise TinyclapError(
-                f"a tokenizer of {tokenizer.get_vocab_size()} word pieces for a text student of {config.vocabulary}"
-            )
+        pieces = tokenizer.get_vocab()
+        if sorted(pieces.values()) != list(range(config.vocabulary)):
+            raise TinyclapError(f"a tokenizer of {len(pieces)} word pieces for a text student of {config.vocabulary}")
         self.config, self.tokenizer = config, tokenizer
         self.card: str | None = None
         self.embed_dim = config.embed_dim
@@ -53,15 +53,18 @@ class TextStudent(nn.Module):
         self.trunk: nn.Module = _Static(config) if config.kind == "static" else _Transformer(config)
         self.head = LinearHead(_width(config), config.embed_dim)
         placed = config.placement
-        placed = config.placement
         self.placement = (
             None if placed is None else empty_placement(config.embed_dim, placed.classes, placed.temperature)
         )
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
-        """N texts to their word pieces, int64 (N, L); L is at least 1."""
-        rows = [entry.ids[: self.config.max_tokens] for entry in self.tokenizer.encode_batch(list(texts))]
-        return torch.from_numpy(padded(rows, PAD)[0])
+        """N texts to their word pieces, int64 (N, L); L is at least 1. Raises TinyclapError for what is no text."""
+        try:
+            read = self.tokenizer.encode_batch(list(texts))
+        except Exception as error:  # tokenizers raises nothing more exact
+            raise TinyclapError(f"the tokenizer of the text student cannot read {texts[0]!r} ... ({error})") from error
+        tokens, _ = padded([entry.ids[: self.config.max_tokens] for entry in read], PAD)
+        return torch.from_numpy(tokens)
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Word pieces (N, L) to what is learned, unit-norm (N, embed_dim), float32."""
@@ -111,8 +114,9 @@ class TextStudent(nn.Module):
         """
         saved = hub.load(source)
         config = saved.configured(FORMAT, FORMAT_VERSION, "text student")
+        tokenizer = read_tokenizer(Path(saved.place) / hub.TOKENIZER)
         try:
-            student = cls(TextStudentConfig.from_dict(config), read_tokenizer(Path(saved.place) / hub.TOKENIZER))
+            student = cls(TextStudentConfig.from_dict(config), tokenizer)
         except TinyclapError as error:
             raise TinyclapError(f"{saved.place}: {error}") from error
         hub.load_exact(student, saved.weights, saved.place)
@@ -184,6 +188,17 @@ class _Layer(nn.Module):
         x = x + self.out(mixed.transpose(1, 2).reshape(n, length, dim))
         risen: Tensor = x + self.fall(F.gelu(self.rise(self.norm(x))))
         return risen
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer in a file; TinyclapError where there is none, or a damaged one."""
+    if not path.is_file():
+        raise TinyclapError(f"{path} is missing; copy the whole folder again")
+    refuse_pointer(path)
+    try:
+        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # tokenizers raises nothing more exact
+        raise TinyclapError(f"{path} is damaged ({' '.join(str(error).split())}); copy it again") from error
 
 
 def _width(config: TextStudentConfig) -> int:

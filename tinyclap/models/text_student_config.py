@@ -73,11 +73,13 @@ class TextStudentConfig(TextEncoderConfig):
     """A text student's shape; its config.json.
 
     Attributes:
+        vocabulary: word pieces that there are: few where the captions hold few words.
         embed_dim: size of what it learns: of its teacher's text embeddings, or of the sentences that these are made of.
         placement: how these are made of sentences; None where the teacher's text embeddings are learned as they are.
         teacher: the fingerprint of the teacher whose space its texts lie in.
     """
 
+    vocabulary: Annotated[int, Ge(2), Le(65_536)] = 8000
     embed_dim: Annotated[int, Ge(1), Le(65_536)] = 512
     placement: PlacementConfig | None = None
     teacher: str = ""

@@ -19,6 +19,7 @@ from tinyclap.data.overlap import refuse_overlap
 from tinyclap.models import hub
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import anchor_texts, build_distillation_set, build_teacher, describe_student
+from tinyclap.pipelines.text_side import finish_words, prepare_words, train_words
 from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import model_card
@@ -54,10 +55,13 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         if task:
             refuse_overlap(train, task.dataset)
         texts = anchor_texts(recipe.training, teacher)
+        words = recipe.text and prepare_words(recipe.text, teacher, recipe.seed, accelerator.device)
         learned = build_distillation_set(recipe, train, teacher, student, accelerator.device)
     targets, decoded = learned.targets, learned.inputs.views.decoded
     mean = teacher_mean(targets.embeddings)
     inputs = {"teacher": teacher.fingerprint, "training clips": decoded.fingerprint}
+    if words:
+        inputs["captions"] = words.corpus.fingerprint
     open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
     spent_s = Checkpoint(run).spent_s()
@@ -74,6 +78,7 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
             weights=clip_weights(train, decoded),
             texts=texts,
         )
+    word_student = words and train_words(words, run, recipe.seed, accelerator)
     if not accelerator.is_main_process:
         return {}
     write_array(run / TEACHER_MEAN, mean)
@@ -92,5 +97,8 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     evaluation = task.evaluate(teacher, student, mean=mean) if task else None
     card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local)
     student.save_pretrained(run / "student", card, overwrite=True)
+    if words and word_student:
+        ears = {"student": task.student_clips(student)} if task else None
+        summary["text"] = finish_words(words, word_student, teacher, run, task or None, ears)["student"]
     finish_run(run, summary, evaluation)
     return summary

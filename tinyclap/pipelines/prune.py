@@ -28,7 +28,7 @@ from tinyclap.pruning import finetune, fold, sweep
 from tinyclap.reports.model_cards import model_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
-from tinyclap.runs.results import SWEEP, TEACHER_MEAN, read_result, write_evaluation
+from tinyclap.runs.results import SWEEP, TEACHER_MEAN, TEXT_METRICS, TEXT_RESULT, TEXT_STUDENT, read_result, write_evaluation
 from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 from tinyclap.training.distill import teacher_mean
 from tinyclap.training.targets import stored_embeddings
@@ -65,9 +65,13 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
         "wall_s": time.perf_counter() - began,
     }
     with whole_folder(target) as new:
-        for name in ("recipe.yaml", "metrics.jsonl"):
+        for name in ("recipe.yaml", "metrics.jsonl", TEXT_RESULT):
             if (run / name).is_file():
                 shutil.copyfile(run / name, new / name)
+        if (run / TEXT_STUDENT).is_dir():  # its words stay the teacher's, and are mapped with its text side
+            shutil.copytree(run / TEXT_STUDENT, new / TEXT_STUDENT)
+            if (run / TEXT_METRICS).is_file():
+                shutil.copyfile(run / TEXT_METRICS, new / TEXT_METRICS)
         inputs = read_result(run, "env.json").get("inputs") or {}
         write_provenance(new, recipe.seed, inputs)
         write_array(new / TEACHER_MEAN, mean)

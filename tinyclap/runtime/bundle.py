@@ -223,7 +223,7 @@ class Bundle:
             there = self._table.missing(labels) if self._table else "no label table"
             raise TinyclapError(
                 f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --onnx --text` or "
-                "with --labels that name yours (a ready-made one: `tinyclap get NAME --words`)"
+                "with --labels that name yours"
             )
         self._text.refuse_unknown(labels)  # whose prompts are made of known words all the same
         matrix = class_matrix(self.embed_text, labels, self.manifest.prompts, as_typed)

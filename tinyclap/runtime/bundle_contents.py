@@ -30,7 +30,8 @@ INPUTS = ("waveform", "logmel")
 LARGEST_DIM, LONGEST_WINDOW_S = 65_536, 600.0
 MAP_KEYS = ("method", "full_dim", "nested", "fingerprint", "measured")  # the last: what fewer dimensions cost
 TEXT_KEYS = {"max_tokens": 1, "pad_id": 0, "opset": 1}  # and the least that each can be
-TEXT_WORDS = ("precision", "words")  # how it was rounded, and whose words it has
+TEXT_WORDS = ("precision", "words", "reader")  # how it was rounded, whose words it has, and what reads its tokens
+WORDPIECE, PACKAGE = "wordpiece", "tokenizers"  # readers: tinyclap itself, or this package
 FIXED = ("input", "sample_rate", "window_s", "frontend", "embed_dim")  # what a graph was made for
 GRAPH_KEYS = {"precision", "opset", "parameters", "macs", "size_bytes"}
 
@@ -102,8 +103,9 @@ class Manifest:
         require(self, where, "prompts", templates, "a list of texts with {}, the place of the class name")
         require(self, where, "logit_scale", is_number(self.logit_scale) and self.logit_scale > 0, "a number above 0")
         described = all(isinstance(facts, Mapping) and set(facts) >= GRAPH_KEYS for facts in self.graphs.values())
-        complete = FLOAT_GRAPH in self.graphs and described
-        require(self, where, "graphs", complete, f"{FLOAT_GRAPH} and others, each with {', '.join(sorted(GRAPH_KEYS))}")
+        complete = bool({FLOAT_GRAPH, INT8_GRAPH} & set(self.graphs)) and described
+        rule = f"{FLOAT_GRAPH} or {INT8_GRAPH}, and others, each with {', '.join(sorted(GRAPH_KEYS))}"
+        require(self, where, "graphs", complete, rule)
         require(self, where, "recommended", self.recommended in list(self.graphs), f"one of {', '.join(self.graphs)}")
         if self.latent_map is not None:
             mapped = exact_keys(self.latent_map, MAP_KEYS, "bundle: latent_map")

@@ -39,20 +39,6 @@ class PublishedFile:
         return self.place.with_name(f"{self.place.name}-unpacked")
 
 
-MINILM = "sentence-transformers/all-MiniLM-L6-v2"
-_MINILM_FILES = f"https://huggingface.co/{MINILM}/resolve/main"
-MINILM_WEIGHTS = PublishedFile(
-    f"{_MINILM_FILES}/model.safetensors",
-    90_868_376,
-    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "all-MiniLM-L6-v2",
-)
-MINILM_TOKENIZER = PublishedFile(
-    f"{_MINILM_FILES}/tokenizer.json",
-    466_247,
-    "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    "all-MiniLM-L6-v2",
-)
 AUDIOSET_ONTOLOGY = PublishedFile(
     "https://raw.githubusercontent.com/audioset/ontology/master/ontology.json", None, None, "audioset"
 )

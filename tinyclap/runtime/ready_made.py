@@ -1,38 +1,27 @@
-"""Bundles that can be had without training: their files ship with tinyclap, their weights come from the publisher."""
+"""Bundles that can be had without training: their words ship with tinyclap, their ears come from a publisher."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from tinyclap.common.files import cache_root, refuse_odd_name, whole_folder, write_bytes
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle_contents import (
     FLOAT_GRAPH,
     INT8_GRAPH,
-    MANIFEST,
-    TEXT_GRAPH,
-    TOKENIZER,
-    Manifest,
     is_bundle,
     read_manifest,
 )
 from tinyclap.runtime.graph_weights import folded, int8_weights, with_weights
 from tinyclap.runtime.published_weights import (
-    MINILM_TOKENIZER,
-    MINILM_WEIGHTS,
     PUBLISHED,
     PublishedFile,
     given_or_fetched,
 )
-from tinyclap.runtime.safetensors_file import read_safetensors
 from tinyclap.runtime.torch_file import read_tensors
 
-WORDS, TENSORS = "words", "tensors.json"
-TRANSPOSED = ".T"
+EXACT = "float"  # what a bundle with the float graph has besides and instead
 ASSETS = Path(__file__).parents[1] / "assets" / "bundles"
 
 
@@ -46,7 +35,6 @@ class ReadyMade:
         made_of: the published models in it.
         licence: of the weights.
         weights: the publisher's file of the tagger's weights.
-        word_weights, tokenizer: the publisher's files of the sentence encoder, for any words.
         accuracy: zero-shot, and on what, as benchmarks/results/esc50_teacher.json has it.
     """
 
@@ -55,13 +43,11 @@ class ReadyMade:
     made_of: str
     licence: str
     weights: PublishedFile
-    word_weights: PublishedFile
-    tokenizer: PublishedFile
     accuracy: str
 
     @property
     def size(self) -> int:
-        """Bytes to fetch, but for the words."""
+        """Bytes to fetch."""
         assert self.weights.size is not None  # of what is ready-made it is known
         return self.weights.size
 
@@ -72,8 +58,6 @@ EVERYDAY = ReadyMade(
     "EfficientAT mn04_as + all-MiniLM-L6-v2",
     "mit",
     PUBLISHED["mn04_as"].weights,
-    MINILM_WEIGHTS,
-    MINILM_TOKENIZER,
     "79.1 % zero-shot on 1,600 clips of ESC-50, 95 % interval 76.7 to 81.3",
 )
 READY_MADE: Mapping[str, ReadyMade] = {EVERYDAY.name: EVERYDAY}
@@ -102,18 +86,26 @@ def made_before(name: str, folder: Path | None = None) -> Path | None:
     return folder if read_manifest(folder).name == name else None
 
 
-def has_words(folder: Path) -> bool:
-    """Whether a bundle has a text side."""
-    return read_manifest(folder).text is not None
+def has_exact(folder: Path) -> bool:
+    """Whether a bundle has the float graph."""
+    return FLOAT_GRAPH in read_manifest(folder).graphs
 
 
-def make(name: str, folder: Path | None = None, *, weights: Path | None = None, overwrite: bool = False) -> Path:
+def make(
+    name: str,
+    folder: Path | None = None,
+    *,
+    weights: Path | None = None,
+    exact: bool = False,
+    overwrite: bool = False,
+) -> Path:
     """Make a ready-made bundle and return its folder.
 
     Args:
         name: one of READY_MADE.
         folder: where; None for `place`.
         weights: the publisher's file, where it is there already; None fetches it.
+        exact: with the float graph too, whose weights are not rounded.
         overwrite: replace what is there.
 
     Raises:
@@ -130,54 +122,19 @@ def make(name: str, folder: Path | None = None, *, weights: Path | None = None, 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as new:
         _copy_files(ASSETS / name, new)
+        if exact:
+            _copy_files(ASSETS / name / EXACT, new)
         for graph, values in ((FLOAT_GRAPH, tensors), (INT8_GRAPH, int8_weights(tensors))):
-            write_bytes(new / graph, with_weights((ASSETS / name / graph).read_bytes(), values))
+            if (new / graph).is_file():
+                write_bytes(new / graph, with_weights((new / graph).read_bytes(), values))
         read_manifest(new)  # its checksums are those of the whole graphs
     return folder
-
-
-def add_words(name: str, folder: Path | None = None, source: Path | None = None) -> None:
-    """Give a ready-made bundle its text side, so that any words will do as labels.
-
-    Args:
-        name: one of READY_MADE.
-        folder: of the bundle; None for `place`.
-        source: a folder with the publisher's model.safetensors and tokenizer.json; None fetches them.
-
-    Raises:
-        TinyclapError: no network, or files that are not the publisher's.
-    """
-    made, folder, assets = _of_name(name), folder or place(name), ASSETS / name / WORDS
-    there, wanted = read_manifest(folder), Manifest.from_json((assets / MANIFEST).read_text(encoding="utf-8"))
-    if there.files.get(FLOAT_GRAPH) != wanted.files[FLOAT_GRAPH]:
-        raise TinyclapError(f"{folder} was made by another tinyclap; make it again: tinyclap get {name} --overwrite")
-    remedy = "put it into a folder, which --text names, with the sentence encoder's other files"
-    given = (None, None) if source is None else (source / "model.safetensors", source / TOKENIZER)
-    weights = given_or_fetched(made.word_weights, given[0], "--text", remedy)
-    tokenizer = given_or_fetched(made.tokenizer, given[1], "--text", remedy)
-    tensors = read_safetensors(weights)
-    names = json.loads((assets / TENSORS).read_text(encoding="utf-8"))
-    with whole_folder(folder) as new:
-        shutil.copytree(folder, new, dirs_exist_ok=True)
-        _copy_files(assets, new)
-        (new / TENSORS).unlink()
-        shutil.copyfile(tokenizer, new / TOKENIZER)
-        graph = with_weights((assets / TEXT_GRAPH).read_bytes(), {name: tensor_of(tensors, name) for name in names})
-        write_bytes(new / TEXT_GRAPH, graph)
-        read_manifest(new)
 
 
 def _of_name(name: str) -> ReadyMade:
     if name not in READY_MADE:
         raise TinyclapError(f"there is no ready-made bundle {name!r}; there are {', '.join(READY_MADE)}")
     return READY_MADE[name]
-
-
-def tensor_of(tensors: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """A tensor by name, or by NAME.T transposed."""
-    if name.endswith(TRANSPOSED):
-        return np.ascontiguousarray(tensors[name.removesuffix(TRANSPOSED)].T)
-    return tensors[name]
 
 
 def _copy_files(source: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ checked too; with a text side `texts` and `text_embedding`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from tinyclap.errors import GateError, TinyclapError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import (
     BACKGROUND,
+    GRAPHS,
     INT8_GRAPH,
     STATIC_GRAPH,
     STATIC_INT8_GRAPH,
@@ -31,6 +33,7 @@ LARGEST_DIFFERENCE = 1e-4  # of unit vectors, float graphs; more in a pruned spa
 LOWEST_COSINE = 0.999  # INT8 graphs, mean: other processors round otherwise, but saturating arithmetic costs more
 
 ROUNDED = (INT8_GRAPH, STATIC_INT8_GRAPH)
+SOUND_VECTORS: dict[Literal["float", "int8"], str] = {"float": "embedding", "int8": "embedding_int8"}
 STATIC_VECTORS = {STATIC_GRAPH: "static_embedding", STATIC_INT8_GRAPH: "static_embedding_int8"}
 
 
@@ -62,12 +65,13 @@ def selftest(folder: Path, *, providers: str | None = None, threads: int | None 
     Raises:
         TinyclapError: the bundle cannot be loaded, or lacks test vectors.
     """
-    bundle = Bundle.load(folder, graph="float", providers=providers, threads=threads)
+    bundle = Bundle.load(folder, providers=providers, threads=threads)
     vectors = _Vectors(bundle)
-    tests = [_of_sounds(bundle, vectors, "embedding")]
-    if INT8_GRAPH in bundle.manifest.graphs:
-        rounded = Bundle.load(folder, graph="int8", providers=providers, threads=threads)
-        tests.append(_of_sounds(rounded, vectors, "embedding_int8"))
+    tests = []
+    for kind, name in SOUND_VECTORS.items():
+        if GRAPHS[kind] in bundle.manifest.graphs:
+            loaded = Bundle.load(folder, graph=kind, providers=providers, threads=threads)
+            tests.append(_of_sounds(loaded, vectors, name))
     for graph, name in STATIC_VECTORS.items():
         if graph in bundle.manifest.graphs:
             session = open_session(

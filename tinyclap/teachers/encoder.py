@@ -168,7 +168,10 @@ class TextTarget:
 
 
 def token_table(encoder: nn.Module, tokenizer: Any) -> Tensor | None:
-    """The embeddings of a tokenizer's tokens in an encoder: its largest table, (V, d); None without one so large."""
+    """The embeddings of a tokenizer's tokens in an encoder, (V, d); None where it has no table for so many.
+
+    Tables of positions may have enough rows too: those of the tokens are as many as there are tokens, or a few more.
+    """
     tables = [module.weight for module in encoder.modules() if isinstance(module, nn.Embedding)]
-    largest = max(tables, key=len, default=None)
-    return largest.detach() if largest is not None and len(largest) >= len(tokenizer) else None
+    large = [table for table in tables if len(table) >= len(tokenizer)]
+    return min(large, key=len).detach() if large else None

@@ -28,18 +28,21 @@ def epoch_batches(
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(n if weights is None else _drawn(weights, rng))
-    if n < batch_size:
-        order = np.resize(order, batch_size)
+    # A rest that fills no batch is left out, before anything is sorted: else it would always be the largest inputs.
+    order = np.resize(order, batch_size) if n < batch_size else order[: n - n % batch_size]
     if sizes is None:
-        return _full(order, batch_size)
-    drawn = [order[first : first + ALIKE * batch_size] for first in range(0, len(order), ALIKE * batch_size)]
-    batches = [batch for part in drawn for batch in _full(part[np.argsort(sizes[part], kind="stable")], batch_size)]
+        return _parts(order, batch_size)
+    batches = [
+        batch
+        for drawn in _parts(order, ALIKE * batch_size)
+        for batch in _parts(drawn[np.argsort(sizes[drawn], kind="stable")], batch_size)
+    ]
     return [batches[place] for place in rng.permutation(len(batches))]
 
 
-def _full(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """An order cut into batches; a rest that fills none is left out."""
-    return [order[first : first + batch_size] for first in range(0, len(order) - batch_size + 1, batch_size)]
+def _parts(order: np.ndarray, size: int) -> list[np.ndarray]:
+    """An order cut into parts of a size, the last of what is left."""
+    return [order[first : first + size] for first in range(0, len(order), size)]
 
 
 def _drawn(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -10,7 +10,7 @@ from tinyclap.data.texts.corpus import Caption
 from tinyclap.models.text_student import TextStudent
 from tinyclap.models.text_student_config import PlacementConfig, TextEncoderConfig
 from tinyclap.teachers.encoder import TextTarget
-from tinyclap.training.vocabulary import PREFIX, reduced_vocabulary, teacher_rows
+from tinyclap.training.vocabulary import PREFIX, backend_of, reduced_vocabulary, teacher_rows
 
 AT_ONCE = 256
 
@@ -21,8 +21,8 @@ def new_text_student(
     """A text student whose word pieces are those of the captions, each beginning as its teacher has it.
 
     The table begins with the main directions of the teacher's own embeddings of its tokens, as the mean over the tokens
-    that a word piece is read as; or, of a teacher that shows none, of its embeddings of the word pieces as texts
-    (model2vec, Tulkens & van Dongen 2024).
+    that a word piece is read as; or, of a teacher that shows none or whose tokenizer cannot be asked, of its embeddings
+    of the word pieces as texts (model2vec, Tulkens & van Dongen 2024).
 
     Args:
         config: shape.
@@ -41,7 +41,7 @@ def new_text_student(
     student = TextStudent(shape, tokenizer)
     if placed is not None:
         student.placement = copy.deepcopy(placed).cpu()
-    if target.table is not None:
+    if target.table is not None and backend_of(target.tokenizer) is not None:
         rows = teacher_rows(tokenizer, target.tokenizer, target.table.float().cpu().numpy())
     else:
         rows = _as_texts(target, sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__))

@@ -67,7 +67,7 @@ def teacher_rows(own: Tokenizer, teacher_tokenizer: Any, table: np.ndarray) -> n
     Raises:
         TinyclapError: a tokenizer of Python alone, or a table with fewer rows than the tokenizer has tokens.
     """
-    teacher = _backend(teacher_tokenizer)
+    teacher = backend_of(teacher_tokenizer)
     if teacher is None:
         raise TinyclapError("the teacher's tokenizer is none of the package tokenizers; start from a random table")
     read, rows = _reader(teacher), np.zeros((own.get_vocab_size(), table.shape[1]), np.float32)
@@ -177,14 +177,14 @@ def _joined(pieces: Sequence[str], pair: tuple[str, str], joined: str) -> list[s
     return made
 
 
-def _backend(tokenizer: Any) -> Tokenizer | None:
-    """The `tokenizers.Tokenizer` that a tokenizer is, or that does its work."""
+def backend_of(tokenizer: Any) -> Tokenizer | None:
+    """The `tokenizers.Tokenizer` that a tokenizer is, or that does its work; None of one of Python alone."""
     return tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
 
 
 def _wordpieces(tokenizer: Any) -> list[str]:
     """The tokens of a WordPiece, in the way that they are written here; none of another kind."""
-    backend = _backend(tokenizer)
+    backend = backend_of(tokenizer)
     if backend is None or not isinstance(backend.model, models.WordPiece):
         return []
     prefix = backend.model.continuing_subword_prefix

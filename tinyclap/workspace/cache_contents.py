@@ -13,8 +13,6 @@ from pathlib import Path
 from tinyclap.common.files import cache_root
 from tinyclap.runtime.published_weights import (
     AUDIOSET_ONTOLOGY,
-    MINILM_TOKENIZER,
-    MINILM_WEIGHTS,
     PUBLISHED,
     WORDNET,
 )
@@ -58,8 +56,7 @@ def _paths(kind: str) -> Iterator[Path]:
     if kind == BUNDLES:
         candidates = [place(name) for name in READY_MADE]
     elif kind == WEIGHTS:
-        files = [*(tagger.weights for tagger in PUBLISHED.values()), MINILM_WEIGHTS, MINILM_TOKENIZER]
-        files += [AUDIOSET_ONTOLOGY, WORDNET]
+        files = [*(tagger.weights for tagger in PUBLISHED.values()), AUDIOSET_ONTOLOGY, WORDNET]
         candidates = [path for file in files for path in (file.place, file.part, file.unpacked)]
     else:
         folder = cache_root() / kind

@@ -1,5 +1,6 @@
 """The text side of a bundle: a teacher's text tower or a text student as a graph, with its tokenizer."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ from tinyclap.exporters.onnx.opset import at_opset, opset_of
 from tinyclap.exporters.onnx.text_int8 import rounded
 from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.models.text_student import PAD, TextStudent
-from tinyclap.runtime.bundle_contents import TEXT_GRAPH, TOKENIZER
+from tinyclap.runtime.bundle_contents import PACKAGE, TEXT_GRAPH, TOKENIZER, WORDPIECE
 from tinyclap.runtime.text_encoder import TextEncoder
+from tinyclap.runtime.wordpiece import OtherKindError, WordPiece
 from tinyclap.teachers.encoder import TextGraph
 
 OUTPUT, UNFINISHED = "text_embeds", "unfinished_text_embeds"
@@ -168,8 +170,17 @@ def write_text_side(
             "so nothing was written; export without --text"
         )
     precision = "int8 weights" if int8 else "float32"
-    entry = {**limits, "opset": opset_of(graph), "precision": precision, "words": source.name}
+    entry = {**limits, "opset": opset_of(graph), "precision": precision, "words": source.name, "reader": _reader(own)}
     return TextSide(graph, entry, difference, cosine)
+
+
+def _reader(tokenizer: Tokenizer) -> str:
+    """What a device needs to read its tokens."""
+    try:
+        WordPiece(json.loads(tokenizer.to_str()))
+    except OtherKindError:
+        return PACKAGE
+    return WORDPIECE
 
 
 def finished(tower: onnx.ModelProto, latent_map: LatentMap | None = None) -> onnx.ModelProto:

@@ -1,7 +1,7 @@
 """What `tinyclap info` says of a bundle."""
 
 from tinyclap.common.numbers import file_size, percent, scaled
-from tinyclap.runtime.bundle_contents import BACKGROUND, LABELS, Manifest
+from tinyclap.runtime.bundle_contents import BACKGROUND, LABELS, TEXT_GRAPH, TOKENIZER, WORDPIECE, Manifest
 
 
 def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
@@ -16,7 +16,7 @@ def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
         ("embedding", _dimensions(manifest)),
         *[(name, _graph_line(manifest, name)) for name in manifest.graphs],
         ("labels", _listed(labels) if LABELS in manifest.files else "no table"),
-        ("text side", f"yes, opset {manifest.text['opset']}" if manifest.text else "no"),
+        ("words", _words_line(manifest)),
         ("thresholds", "yes" if BACKGROUND in manifest.files else "no background sounds; they need a new export"),
         ("size", file_size(sum(facts["size_bytes"] for facts in manifest.files.values()))),
     ]
@@ -45,6 +45,17 @@ def _graph_line(manifest: Manifest, name: str) -> str:
     if name == manifest.recommended:
         parts.append("recommended")
     return ", ".join(parts)
+
+
+def _words_line(manifest: Manifest) -> str:
+    """Whose words are inside, and what they take."""
+    text = manifest.text
+    if text is None:
+        return "those of the labels alone"
+    size = sum(manifest.files[name]["size_bytes"] for name in (TEXT_GRAPH, TOKENIZER))
+    reader = "" if text.get("reader") == WORDPIECE else "; needs the package tokenizers"
+    parts = [f"any, by {text.get('words', 'the teacher')}", text.get("precision", "float32"), file_size(size)]
+    return f"{', '.join(parts)}, opset {text['opset']}{reader}"
 
 
 def _dimensions(manifest: Manifest) -> str:
