@@ -20,11 +20,11 @@ from tinyclap.evaluation.robustness import RobustnessTask
 from tinyclap.evaluation.task import Task
 from tinyclap.pipelines.build import teacher_kind
 from tinyclap.pipelines.distilled_run import student_and_teacher
-from tinyclap.pipelines.text_side import evaluate_words
+from tinyclap.pipelines.text_side import evaluate_words, measure_words
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import refuse_unfinished
-from tinyclap.runs.results import TEACHER_MEAN, read_evaluations, read_result, write_evaluation
+from tinyclap.runs.results import TEACHER_MEAN, TEXT_STUDENT, read_evaluations, read_result, write_evaluation
 from tinyclap.teachers import load_teacher
 
 
@@ -80,6 +80,8 @@ def evaluate_run(
     evaluation = task.evaluate(teacher, student, mean=mean)
     evaluation["heard_in_training"] = _clips_in_training(recipe.data, clean.dataset)
     write_evaluation(run, evaluation, own)
+    if student is not None and not conditions and (run / TEXT_STUDENT).is_dir():
+        measure_words(run, clean, teacher, own, student)
     write_report(run)
     return evaluation
 

@@ -18,6 +18,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.evaluation.words import agreement, zero_shot_by_words
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.hardware.traced_costs import n_parameters
+from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
 from tinyclap.models.text_student_config import macs
 from tinyclap.pipelines.build import anchor_names, build_teacher
@@ -162,12 +163,29 @@ def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any, own: str | N
     """
     teacher = build_teacher(recipe.teacher)
     check_inputs(run, {"teacher": teacher.fingerprint})
-    task = zero_shot_task(spec, recipe, teacher)
-    ears = {"teacher": teacher_clips(teacher, task.teacher_clips)[task.usable]}
-    words = TextStudent.from_pretrained(run / TEXT_STUDENT)
-    found = zero_shot_by_words(task, teacher, words, ears)
-    write_json(run / TEXT_RESULT, add_zero_shot(read_result(run, TEXT_RESULT), found, own))
+    found = measure_words(run, zero_shot_task(spec, recipe, teacher), teacher, own)
     write_report(run)
+    return found
+
+
+def measure_words(
+    run: Path, task: ZeroShotTask, teacher: Teacher, own: str | None, student: Student | None = None
+) -> dict[str, Any]:
+    """Name labelled sounds with a run's words, as its teacher and its student hear them, and rewrite `text.json`.
+
+    Args:
+        run: with a text student.
+        task: labelled sounds.
+        teacher: whose words it learned.
+        own: the run's own test data (`describe_data`), if it has some.
+        student: of the run; None where it made words alone.
+    """
+    ears = {"teacher": teacher_clips(teacher, task.teacher_clips)[task.usable]}
+    if student is not None:
+        ears["student"] = task.student_clips(student)
+    words = TextStudent.from_pretrained(run / TEXT_STUDENT)
+    found = zero_shot_by_words(task, teacher, words, ears, student.latent_map if student else None)
+    write_json(run / TEXT_RESULT, add_zero_shot(read_result(run, TEXT_RESULT), found, own))
     return found
 
 
