@@ -19,7 +19,7 @@ from tinyclap.runtime.bundle_contents import (
 
 FILES = {
     FLOAT_GRAPH: "the encoder, float32",
-    INT8_GRAPH: "the same, INT8",
+    INT8_GRAPH: "the encoder, INT8",
     STATIC_GRAPH: "the same at a fixed shape, for microcontroller tool chains",
     STATIC_INT8_GRAPH: "the same at this shape, INT8",
 }
