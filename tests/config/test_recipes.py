@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.commands import run_program
 from tinyclap.config.load_recipe import (
-    command_of,
     copy_recipe,
     dump,
     load_recipe,
@@ -18,6 +17,7 @@ from tinyclap.config.load_recipe import (
 )
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student_config import REFERENCE
+from tinyclap.runs.folder import command_of
 
 REPOSITORY = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (REPOSITORY / "recipes").glob("*.yaml"))

@@ -44,7 +44,12 @@ Command = tuple[str, ...]
 
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
 RUN |= {"bench", "models"}
-RECIPES = {"distill": "distill", "pretrain": "pretrain", "search": "distill"}  # hours: their recipes are checked
+RECIPES = {
+    "distill": "distill",
+    "distill-text": "distill_text",
+    "pretrain": "pretrain",
+    "search": "distill",
+}  # hours: their recipes are checked
 PARSED = {"convert", "export", "latency", "get", "cache"}  # long, what only a download has, or what clears the cache
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
@@ -176,9 +181,12 @@ def test_a_contract_is_inherited_as_the_page_shows(tmp_path: Path) -> None:
 
 
 def test_the_recipes_of_a_page_are_valid(tmp_path: Path) -> None:
-    (block,) = blocks("recipes/README.md", "yaml")
-    (tmp_path / "smallest.yaml").write_text(block)
-    assert load_recipe(tmp_path / "smallest.yaml", task="distill").name == "smallest"
+    found = []
+    for block in blocks("recipes/README.md", "yaml"):
+        (tmp_path / "shown.yaml").write_text(block)
+        recipe = load_recipe(tmp_path / "shown.yaml")
+        found.append((recipe.task, recipe.name))
+    assert found == [("distill", "smallest"), ("distill_text", "my_words")]
 
 
 def test_other_programs_that_pages_start_are_there() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from tinyclap.runs.results import BENCH, BUNDLE, EVALUATIONS, STUDENT, SWEEP
 GOLDEN = Path(__file__).parents[1] / "golden" / "runs_0_1_0"
 FILES = ("env.json", "metrics.jsonl", EVALUATIONS, "summary.json", "recipe.yaml", BENCH, BUNDLE, STUDENT, SWEEP)
 WEIGHTS = (1, 1, 4, 3, 0.5, 1.5, 1, 1, 1)  # how often each is damaged
+OF_WORDS = ("text.json", "text/metrics.jsonl", "summary.json", "recipe.yaml", "env.json")
+WEIGHTS_OF_WORDS = (6, 1, 1, 1, 0.5)
 SWEEP_ROWS = [
     {"method": "none", "finetuned": False, "dim": 512, "accuracy": 0.6, "ci95": [0.5, 0.7], "knn10_overlap": 0.5},
     *(
@@ -41,9 +44,11 @@ def whole_run(folder: Path, seed: int) -> Path:
     return folder
 
 
-def damage(folder: Path, rng: np.random.Generator) -> str:
+def damage(
+    folder: Path, rng: np.random.Generator, files: Sequence[str] = FILES, weights: Sequence[float] = WEIGHTS
+) -> str:
     """Damage one result file; returns its name."""
-    name = str(rng.choice(FILES, p=np.array(WEIGHTS) / sum(WEIGHTS)))
+    name = str(rng.choice(files, p=np.array(weights) / sum(weights)))
     path = folder / name
     if rng.random() < 0.2 or name.endswith(".yaml"):
         path.write_bytes(damaged(path.read_bytes(), rng))

@@ -169,3 +169,83 @@ def markdown_table(page: str, heading: str) -> list[list[str]]:
     count = next(number for number, line in enumerate([*lines[first:], ""]) if not line.startswith("|"))
     rows = [line.strip("|").split("|") for line in lines[first : first + count]]
     return table(rows[:1] + rows[2:])
+
+
+WORDS_RECIPE = """\
+# tinyclap distill-text everyday_words
+task: distill_text
+name: everyday_words
+teacher: {kind: tagger, audio: mn04_as, text: sentence-transformers/all-MiniLM-L6-v2}
+text:
+  sources: [{kind: audioset}, {kind: grammar, n: 2000}]
+data: {test: {kind: esc50, root: data/esc50, folds: [1]}}
+"""
+
+
+def fake_ears(teacher: float, student: float) -> dict:
+    """Accuracy with the teacher's words and with the student's."""
+    return {
+        "teacher_words": {"accuracy": teacher, "ci95": [teacher - 0.04, teacher + 0.04]},
+        "student_words": {"accuracy": student, "ci95": [student - 0.05, student + 0.05]},
+        "difference": student - teacher,
+        "difference_ci95": [student - teacher - 0.03, student - teacher + 0.03],
+    }
+
+
+def fake_text(**replaced: object) -> dict:
+    """The content of a text.json."""
+    groups = {
+        "captions": (1800, 409, 0.52),
+        "names": (1872, 320, 0.61),
+        "negations": (197, 29, 0.31),
+        "odd": (40, 0, 0),
+    }
+    rows = [("all", 758, 0.55), *((name, n, centred) for name, (_, n, centred) in groups.items() if n)]
+    return {
+        "sources": "audioset; grammar n=2000",
+        "licences": {"audioset": "CC BY-SA 4.0", "grammar": "Apache-2.0 (tinyclap)"},
+        "captions": 3151,
+        "groups": {name: total for name, (total, _, _) in groups.items()},
+        "student": {
+            **{"kind": "transformer", "vocabulary": 3662, "table_dim": 128, "dim": 128, "layers": 2, "max_tokens": 48},
+            **{"space_dim": 527, "parameters": 1_124_224, "size_bytes": 4_496_896, "int8_bytes": 1_124_224},
+            **{"macs": 3_430_016, "macs_tokens": 8},
+        },
+        "teacher": {
+            **{"name": "mn04_as + sentence-transformers/all-MiniLM-L6-v2", "fingerprint": "25"},
+            **{"text": "sentence-transformers/all-MiniLM-L6-v2", "licence": "apache-2.0", "parameters": 22_713_216},
+        },
+        "agreement": {
+            "groups": [{"group": name, "n": n, "cosine": c + 0.1, "centred_cosine": c} for name, n, c in rows],
+            **{"found_1": 0.267, "found_10": 0.841, "neighbours": 0.2972},
+        },
+        "zero_shot": {
+            **{"data": "kind=esc50 folds=[1]", "n_clips": 400, "n_classes": 50, "prompts": ["the sound of {}"]},
+            **{"class_cosine": 0.465, "ears": {"teacher": fake_ears(0.81, 0.675)}},
+        },
+        "zero_shot_elsewhere": [],
+    } | replaced
+
+
+def fake_words(folder: Path, text: dict | None = None, recipe: str = WORDS_RECIPE) -> Path:
+    """A finished run of words alone; `text` is its text.json."""
+    written = fake_text() if text is None else text
+    summary = {
+        **{"task": "distill_text", "name": "everyday_words", "data": written.get("sources"), "wall_s": 61.5},
+        **{"teacher": {"name": "mn04_as + MiniLM", "parameters": 983_599, "macs": 56_061_184, "licence": "mit"}},
+        **{"text": written.get("student"), "captions": written.get("captions")},
+    }
+    folder.mkdir(parents=True)
+    (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    (folder / "env.json").write_text(json.dumps(fake_environment()), encoding="utf-8")
+    (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    return add_text(folder, written)
+
+
+def add_text(folder: Path, text: dict) -> Path:
+    """Give a run a text student's results."""
+    (folder / "text" / "student").mkdir(parents=True)
+    lines = "".join(json.dumps(row) + "\n" for row in fake_epochs(5))
+    (folder / "text" / "metrics.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "text.json").write_text(json.dumps(text), encoding="utf-8")
+    return folder

@@ -10,6 +10,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from tests.support.commands import RATE, failure, invoke
+from tests.support.report_runs import fake_words
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.bench.cold_start import ColdStart
 from tinyclap.cli import app
@@ -153,6 +154,39 @@ def test_every_command_that_needs_a_run_chooses_alike(made: Path) -> None:
         told = {failure_or_output([*command, *named]) for named in ([], [str(run)], [str(run / "bundle")])}
         assert len(told) == 1, told
         assert "runs is not a run folder" in failure(*command, "runs")[0]
+
+
+@pytest.mark.parametrize("command", [["prune", "--dim", "3"], ["export"], ["costs"]], ids=["prune", "export", "costs"])
+def test_a_command_that_needs_a_student_passes_newer_runs_of_other_kinds_over(command: list[str]) -> None:
+    words = fake_words(Path("runs/words"))
+    assert "runs/words" in failure(*command)[0], "there is no other"
+    run = new_run("mine", 1)
+    newer_teacher = new_run("teacher", 28)
+    (newer_teacher / "recipe.yaml").write_text("task: pretrain\n")
+    alone = CliRunner().invoke(app.app, [*command, str(run)])
+    chosen = CliRunner().invoke(app.app, command)
+    assert repr(chosen.exception) == repr(alone.exception)
+    if command != ["costs"]:
+        told = f"newest run of a student: {run} (the newest run, {words}, is of another kind)"
+        assert told in chosen.stderr
+
+
+def test_a_run_of_words_is_called_so_where_it_is_named() -> None:
+    run = fake_words(Path("runs/my words"))
+    (run / "text" / "student" / "model.safetensors").touch()
+    message = "runs/my words made words alone; export the run of a student (`tinyclap distill`): "
+    assert failure("export", str(run))[0] == f"{message}tinyclap export RUN_OF_A_STUDENT --text --words 'runs/my words'"
+    assert "made words alone; prune the run of a student" in failure("prune", str(run), "--dim", "3")[0]
+    message = (
+        "run runs/my words has no bundle; `tinyclap export RUN_OF_A_STUDENT --text --words 'runs/my words'` puts its"
+    )
+    assert failure("classify", "a.wav", "--bundle", str(run))[0].startswith(message)
+    assert "RUN_OF_A_STUDENT" in invoke("info")[0], "the newest of all kinds"
+    message = failure("evaluate", "--degrade", "snr=10")[0]
+    assert message.startswith("--degrade changes sounds, and runs/my words made words alone")
+    (run / "summary.json").unlink()
+    going_on = "go on with `tinyclap distill-text 'runs/my words/recipe.yaml' --run 'runs/my words' --resume`"
+    assert going_on in failure("evaluate")[0]
 
 
 def failure_or_output(command: list[str]) -> str:

@@ -62,7 +62,7 @@ def export_command(
     from tinyclap.runtime.labels import read_labels
 
     named = None if labels is None else tuple(read_labels(labels))
-    folder = chosen_run(run)
+    folder = chosen_run(run, of_student=True)
     asked: dict[str, Any] = {
         "input": input_kind,
         "static_s": static_s,

@@ -12,14 +12,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder; by default the newest.")]
 
 
-def chosen_run(asked: Path | None) -> Path:
-    """The run that was asked for, or the newest one, named on stderr; raises as `workspace.bundles.named_run` does."""
-    from tinyclap.runs.folder import find_run
+def chosen_run(asked: Path | None, *, of_student: bool = False) -> Path:
+    """The run that was asked for, or the newest one, named on stderr; raises as `workspace.bundles.named_run` does.
+
+    With `of_student` it is the newest that makes a student that hears, where there is one.
+    """
+    from tinyclap.runs.folder import find_run, newest_student
     from tinyclap.workspace.bundles import named_run
 
     if asked is not None:
         return named_run(asked)
     folder = find_run()
+    student = newest_student() if of_student else None
+    if student not in (None, folder):
+        typer.echo(f"newest run of a student: {student} (the newest run, {folder}, is of another kind)", err=True)
+        return student
     typer.echo(f"newest run: {folder}", err=True)
     return folder
 

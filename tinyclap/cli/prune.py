@@ -28,7 +28,7 @@ def prune(
     evaluate, export and report take it as any other.
     """
     dims = () if sweep is None else _numbers(sweep)
-    folder = chosen_run(run)
+    folder = chosen_run(run, of_student=True)
     from tinyclap.pipelines.prune_options import PruneOptions, new_run
 
     options = PruneOptions(dim, method, finetune, dims, calibrate)

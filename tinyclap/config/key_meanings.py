@@ -43,8 +43,6 @@ MEANINGS = {
     "audio.patch_embeds_hidden_size": "width of the first stage; each next one is twice as wide",
     "audio.depths": "blocks in each stage",
     "audio.num_attention_heads": "heads in each stage; divide its width",
-    "texts.data": "the data set",
-    "texts.licence": "of its captions; null for what is known of published ones",
     "text.source": "hub id or folder",
     "text.freeze": "leave its weights as they are",
     "text.vocab_size": "tokens, 256 bytes and 5 special ones among them",

@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 from tinyclap.config.data import one_or_more
 from tinyclap.config.schema import RECIPE, DistillRecipe, DistillTextRecipe, PretrainRecipe, Recipe
 from tinyclap.errors import TinyclapError
+from tinyclap.runs.folder import command_of
 from tinyclap.strict_yaml import load
 from tinyclap.strict_yaml import source as yaml_source
 from tinyclap.strict_yaml.load import ProblemsError
@@ -21,6 +22,7 @@ __all__ = [
     "PretrainRecipe",
     "Recipe",
     "absent_inputs",
+    "command_of",
     "copy_recipe",
     "dump",
     "dump_for",
@@ -63,11 +65,6 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
             [f'{place}: task: got "{recipe.task}", allowed: "{task}"; run: tinyclap {command_of(recipe.task)} {source}']
         )
     return recipe
-
-
-def command_of(task: str) -> str:
-    """The command that runs recipes of a task."""
-    return task.replace("_", "-")
 
 
 def dump(recipe: Recipe) -> str:

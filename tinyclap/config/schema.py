@@ -35,7 +35,11 @@ class Evaluate(Section):
 
 
 class DistillRecipe(Section):
-    """A student learns a frozen teacher's audio embeddings; with `text`, another one its text embeddings."""
+    """A student learns a frozen teacher's audio embeddings; with `text`, another one its text embeddings.
+
+    Attributes:
+        text: the words, which a student of their own learns; null leaves them to the teacher.
+    """
 
     task: Literal["distill"]
     name: Name
@@ -61,7 +65,12 @@ class DistillRecipe(Section):
 
 
 class DistillTextRecipe(Section):
-    """A text student learns a frozen teacher's text embeddings; sounds to test on are for a score beside its words."""
+    """A text student learns a frozen teacher's text embeddings, from captions alone.
+
+    Attributes:
+        text: the words: captions to learn from, and the student that learns them.
+        data: sounds to name with the words, for a score beside the teacher's.
+    """
 
     task: Literal["distill_text"]
     name: Name

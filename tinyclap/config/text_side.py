@@ -15,7 +15,15 @@ from tinyclap.training.options import DistillOptions, Rate, Weight
 
 @dataclass(frozen=True)
 class TextTraining(DistillOptions):
-    """How a text student learns: as `DistillOptions` says of sounds, of captions."""
+    """How a text student learns: as `DistillOptions` says of sounds, of captions.
+
+    Attributes:
+        epochs: passes over the captions.
+        batch_size: captions in a step, over all processes.
+        balance_clusters: kinds of caption, found by k-means on the teacher's embeddings, that are trained on equally
+            often; 0 for every caption once an epoch.
+        keep_logmels: of sounds, and of no use here.
+    """
 
     epochs: Annotated[int, Ge(1), Le(100_000)] = 10
     batch_size: Annotated[int, Ge(1)] = 256
@@ -28,9 +36,14 @@ class TextTraining(DistillOptions):
 class TextSide(Section):
     """A text student and what it learns from.
 
-    `sources` are lists of texts; `prompts` are templates in which names are given too; captions that hold a word or
-    phrase of `exclude` are left out; `misspelled` is the share of the names that are also given with a slip;
-    `held_out` captions are kept back to measure on.
+    Attributes:
+        sources: texts to learn from, all together.
+        prompts: templates with {} in which labels are given too; null takes the teacher's own.
+        exclude: words and phrases; captions that hold one are left out, in the singular or plural.
+        misspelled: share of the labels and words that are also given with a slip.
+        held_out: captions that are not learned, to measure on.
+        student: the network that learns.
+        training: how long and how to train.
     """
 
     sources: SeveralTexts

@@ -65,7 +65,12 @@ class LabelTexts(LabelList):
 
 
 class DataTexts(Section):
-    """Captions and labels of a data set with its sound; `licence: null` takes what published ones state."""
+    """Captions and labels of a data set with its sound; `licence: null` takes what published ones state.
+
+    Attributes:
+        data: the data set.
+        licence: of its captions; null for what is known of published ones.
+    """
 
     kind: Literal["data"]
     data: AnyData

@@ -87,9 +87,9 @@ def zero_shot_by_words(
     Classes that are one to the student are no error: clips of them are named wrongly, and counted so.
 
     Returns:
-        `data`, `n_clips`, `class_cosine`, the mean cosine between both vectors of a class, and by ears (`ears`) the
-        accuracies `teacher_words` and `student_words` with `ci95`, and their `difference` with a paired
-        `difference_ci95`, clustered by recording.
+        `data`, `n_clips`, `n_classes`, `prompts`, `class_cosine`, the mean cosine between both vectors of a class, and
+        by ears (`ears`) the accuracies `teacher_words` and `student_words` with `ci95`, and their `difference` with a
+        paired `difference_ci95`, clustered by recording.
     """
     labels, truth = task.dataset.labels, np.array(task.targets)
     recordings = recording_ids(task.sources, len(truth))
@@ -98,7 +98,8 @@ def zero_shot_by_words(
         own = words.embed_text(texts).cpu().numpy()
         return own if mapped is None else mapped.apply(own)
 
-    result: dict[str, Any] = {"data": task.data, "n_clips": len(truth), "ears": {}}
+    counts = {"n_clips": len(truth), "n_classes": len(labels)}
+    result: dict[str, Any] = {"data": task.data, **counts, "prompts": list(task.prompts), "ears": {}}
     for whose, clips in ears.items():
         mapped = latent_map if whose == "student" else None
         theirs = class_vectors(teacher, labels, task.prompts, mapped)

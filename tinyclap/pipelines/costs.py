@@ -6,7 +6,7 @@ from tinyclap.config.load_recipe import load_recipe
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.student_shape import StudentShape
 from tinyclap.reports.console.costs import DEFAULT_DIM, LONGEST_S, Counted
-from tinyclap.runs.folder import find_run
+from tinyclap.runs.folder import find_run, newest_student
 from tinyclap.workspace.bundles import named_run
 
 
@@ -14,7 +14,7 @@ def count_costs(source: str | None, duration_s: float | None = None, embed_dim: 
     """The costs of a recipe's student or of a run's.
 
     Args:
-        source: a recipe, shipped or a file, or a run folder; None for the newest run.
+        source: a recipe, shipped or a file, or a run folder; None for the newest run of a student.
         duration_s: length of the sound that is encoded at once; None for the student's window.
         embed_dim: dimensions: of a recipe's teacher, which the recipe does not tell (None: 512), or those that pruning
             would leave of a run's student (None: as many as it has).
@@ -26,7 +26,7 @@ def count_costs(source: str | None, duration_s: float | None = None, embed_dim: 
     if duration_s is not None and not 0 < duration_s <= LONGEST_S:  # NaN neither
         raise TinyclapError(f"--seconds {duration_s:g}: allowed: above 0, up to {LONGEST_S:g}")
     if source is None or Path(source).is_dir():
-        run = find_run() if source is None else named_run(Path(source))
+        run = (newest_student() or find_run()) if source is None else named_run(Path(source))
         shape = StudentShape.of_run(run)
         name = str(run)
         if embed_dim is not None and embed_dim != shape.config.embed_dim:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyclap.common.machine import shell_path
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.config.schema import DistillRecipe
 from tinyclap.errors import TinyclapError
@@ -35,12 +36,15 @@ def finished_recipe(run: Path, wanted: str) -> DistillRecipe:
 
     Args:
         run: its folder.
-        wanted: what is done with it, "prune" or "export", for the message about a run that made a teacher.
+        wanted: what is done with it, "prune" or "export", for the message about another kind of run.
 
     Raises:
         TinyclapError: another kind of run, or one that is not finished.
     """
     recipe = load_recipe(run / "recipe.yaml")
+    if recipe.task == "distill_text":
+        hint = f": tinyclap export RUN_OF_A_STUDENT --text --words {shell_path(run)}" if wanted == "export" else ""
+        raise TinyclapError(f"{run} made words alone; {wanted} the run of a student (`tinyclap distill`){hint}")
     if recipe.task != "distill":
         raise TinyclapError(f"{run} made a teacher; {wanted} the run of a student (`tinyclap distill`)")
     refuse_unfinished(run, recipe.task)

@@ -20,11 +20,11 @@ from tinyclap.evaluation.robustness import RobustnessTask
 from tinyclap.evaluation.task import Task
 from tinyclap.pipelines.build import teacher_kind
 from tinyclap.pipelines.distilled_run import student_and_teacher
-from tinyclap.pipelines.text_side import evaluate_words
+from tinyclap.pipelines.text_side import evaluate_words, measure_words
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import refuse_unfinished
-from tinyclap.runs.results import TEACHER_MEAN, read_evaluations, read_result, write_evaluation
+from tinyclap.runs.results import TEACHER_MEAN, TEXT_STUDENT, read_evaluations, read_result, write_evaluation
 from tinyclap.teachers import load_teacher
 
 
@@ -43,7 +43,7 @@ def evaluate_run(
     data is not there any more).
 
     Args:
-        run: of `tinyclap distill` or `tinyclap pretrain`.
+        run: of `tinyclap distill`, `distill-text` or `pretrain`.
         kind, root, folds: other data, as in a recipe's data section.
         settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
         degrade: conditions of `config.degradations.conditions_of`, under which the clips are heard too.
@@ -51,9 +51,14 @@ def evaluate_run(
     conditions = conditions_of(degrade)
     recipe = load_recipe(run / "recipe.yaml")
     refuse_unfinished(run, recipe.task)
+    if conditions and recipe.task == "distill_text":
+        raise TinyclapError(
+            f"--degrade changes sounds, and {run} made words alone; leave it out, or evaluate the run of a student"
+        )
     read_evaluations(run)  # a damaged file, to which nothing can be added, is found before the work
     other = other_data(kind, root, folds, settings)
     recipe_test = recipe.data.test
+    own = describe_data(recipe_test) if recipe_test else None
     spec = other.spec or recipe_test
     if spec is None:
         raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
@@ -62,7 +67,7 @@ def evaluate_run(
         raise TinyclapError(f"data.{fault}: {remedy}")
     recipe = recipe.model_copy(update={"data": data})
     if recipe.task == "distill_text":
-        return evaluate_words(run, recipe, spec)
+        return evaluate_words(run, recipe, spec, own)
     if recipe.task == "pretrain":
         teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
         student, mean = None, None
@@ -74,7 +79,9 @@ def evaluate_run(
     task: Task = RobustnessTask(clean, conditions) if conditions else clean
     evaluation = task.evaluate(teacher, student, mean=mean)
     evaluation["heard_in_training"] = _clips_in_training(recipe.data, clean.dataset)
-    write_evaluation(run, evaluation, describe_data(recipe_test) if recipe_test else None)
+    write_evaluation(run, evaluation, own)
+    if student is not None and not conditions and (run / TEXT_STUDENT).is_dir():
+        measure_words(run, clean, teacher, own, student)
     write_report(run)
     return evaluation
 

@@ -18,6 +18,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.evaluation.words import agreement, zero_shot_by_words
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.hardware.traced_costs import n_parameters
+from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
 from tinyclap.models.text_student_config import macs
 from tinyclap.pipelines.build import anchor_names, build_teacher
@@ -25,7 +26,7 @@ from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import text_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import check_inputs
-from tinyclap.runs.results import TEXT_FOLDER, TEXT_RESULT, TEXT_STUDENT, read_result
+from tinyclap.runs.results import TEXT_FOLDER, TEXT_RESULT, TEXT_STUDENT, add_zero_shot, read_result
 from tinyclap.teachers.encoder import Teacher, TextTarget
 from tinyclap.teachers.stored_embeddings import teacher_clips
 from tinyclap.training.distill import BACKWARD, distill, teacher_mean
@@ -131,7 +132,7 @@ def finish_words(
         "captions": len(words.train),
         "groups": words.corpus.groups,
         "student": describe_text_student(student),
-        "teacher": {"name": teacher.name, "fingerprint": teacher.fingerprint},
+        "teacher": {"name": teacher.name, "fingerprint": teacher.fingerprint, **_text_tower(words.target)},
     }
     if words.measured is not None:
         theirs = np.asarray(words.measured.embeddings[:, 0], np.float32)
@@ -148,25 +149,43 @@ def finish_words(
     return result
 
 
-def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any) -> dict[str, Any]:
+def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any, own: str | None) -> dict[str, Any]:
     """Measure a finished text student's words on labelled sounds, and rewrite `text.json` and the report.
 
     Args:
         run: of `tinyclap distill-text`.
         recipe: it was made by.
         spec: data section of the sounds.
+        own: the run's own test data (`describe_data`), if it has some.
 
     Raises:
         TinyclapError: the teacher is not the one it learned from, or data that cannot be used.
     """
     teacher = build_teacher(recipe.teacher)
     check_inputs(run, {"teacher": teacher.fingerprint})
-    task = zero_shot_task(spec, recipe, teacher)
-    ears = {"teacher": teacher_clips(teacher, task.teacher_clips)[task.usable]}
-    words = TextStudent.from_pretrained(run / TEXT_STUDENT)
-    found = zero_shot_by_words(task, teacher, words, ears)
-    write_json(run / TEXT_RESULT, read_result(run, TEXT_RESULT) | {"zero_shot": found})
+    found = measure_words(run, zero_shot_task(spec, recipe, teacher), teacher, own)
     write_report(run)
+    return found
+
+
+def measure_words(
+    run: Path, task: ZeroShotTask, teacher: Teacher, own: str | None, student: Student | None = None
+) -> dict[str, Any]:
+    """Name labelled sounds with a run's words, as its teacher and its student hear them, and rewrite `text.json`.
+
+    Args:
+        run: with a text student.
+        task: labelled sounds.
+        teacher: whose words it learned.
+        own: the run's own test data (`describe_data`), if it has some.
+        student: of the run; None where it made words alone.
+    """
+    ears = {"teacher": teacher_clips(teacher, task.teacher_clips)[task.usable]}
+    if student is not None:
+        ears["student"] = task.student_clips(student)
+    words = TextStudent.from_pretrained(run / TEXT_STUDENT)
+    found = zero_shot_by_words(task, teacher, words, ears, student.latent_map if student else None)
+    write_json(run / TEXT_RESULT, add_zero_shot(read_result(run, TEXT_RESULT), found, own))
     return found
 
 
@@ -176,12 +195,18 @@ def describe_text_student(student: TextStudent) -> dict[str, Any]:
     total = n_parameters(student) + sum(buffer.numel() for buffer in student.buffers())
     return {
         **{key: value for key, value in asdict(config).items() if key not in ("placement", "teacher")},
+        "space_dim": config.space_dim,
         "parameters": total,
         "size_bytes": 4 * total,
         "int8_bytes": total,
         "macs": macs(config, USUAL_TOKENS),
         "macs_tokens": USUAL_TOKENS,
     }
+
+
+def _text_tower(target: TextTarget) -> dict[str, Any]:
+    """What embeds the texts of a teacher, for the student's card and the report."""
+    return {"text": target.name, "licence": target.licence, "parameters": target.parameters}
 
 
 def _held_out(captions: Sequence[Caption], count: int) -> list[int]:

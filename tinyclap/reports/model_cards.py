@@ -7,7 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from tinyclap.common.numbers import known
-from tinyclap.reports import costs
+from tinyclap.reports import costs, words
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.pages import template_environment
 from tinyclap.runs.results import as_mapping, as_mappings, evaluations_of
@@ -26,6 +26,7 @@ HUB_LICENCES = (
 )
 TASK, TASK_NAME = "zero-shot-audio-classification", "Zero-shot audio classification"
 TAGS = ["tinyclap", "clap", "audio"]
+LIMITED = re.compile(r"non-?commercial|academic|unknown|\bnc\b|^the licence of")  # terms that are to be read
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -63,18 +64,26 @@ def model_card(
 
 
 def text_card(result: Mapping[str, Any]) -> str:
-    """A text student's README.md, from the content of text.json."""
-    student, teacher = as_mapping(result.get("student")), as_mapping(result.get("teacher"))
-    licences = as_mapping(result.get("licences"))
-    matter = ModelCardData(
-        library_name="tinyclap", pipeline_tag="sentence-similarity", tags=["tinyclap", "clap", "text"]
+    """A text student's README.md with Hugging Face front matter, from the content of text.json."""
+    found = words.words_tables(result)
+    tower = str(found["tower"] or "")
+    scores = [(entry["title"], as_mapping(entry["ears"].get("teacher"))) for entry in found["zero_shot"]]
+    matter = _front_matter(
+        found["licence"],
+        f"words of {found['teacher'] or 'a CLAP'}",
+        [(title, as_mapping(score.get("student_words")).get("accuracy")) for title, score in scores],
+        library_name="tinyclap",
+        base_model=tower if HUB_ID.fullmatch(tower) else None,
+        pipeline_tag="sentence-similarity",
+        tags=[*TAGS, "text-embeddings", "knowledge-distillation"],
     )
     context = {
         "front_matter": matter.to_yaml(),
-        "student": student,
-        "teacher": teacher,
         "result": result,
-        "licences": licences,
+        "words": found,
+        "hub_licence": matter.license,
+        "student": as_mapping(result.get("student")),
+        "limited": [source for source, licence in found["sources"].items() if LIMITED.search(str(licence).lower())],
     }
     return template_environment().get_template("text_card.md.j2").render(context)
 
@@ -101,7 +110,9 @@ def teacher_card(summary: Mapping[str, Any], evaluation: Mapping[str, Any] | Non
     return template_environment().get_template("teacher_card.md.j2").render(context)
 
 
-def _front_matter(licence: str, name: str, accuracies: Sequence[tuple[str, Any]], **more: Any) -> ModelCardData:
+def _front_matter(
+    licence: str, name: str, accuracies: Sequence[tuple[str, Any]], pipeline_tag: str = TASK, **more: Any
+) -> ModelCardData:
     """What the Hub reads of a model: its licence, its task, and its accuracy by the title of the test data."""
     listed = licence.lower() in HUB_LICENCES
     results = [
@@ -121,7 +132,7 @@ def _front_matter(licence: str, name: str, accuracies: Sequence[tuple[str, Any]]
     return ModelCardData(
         license=licence.lower() if listed else "other",
         license_name=None if listed else _line(licence),
-        pipeline_tag=TASK,
+        pipeline_tag=pipeline_tag,
         model_name=_line(name) if results else None,
         eval_results=results or None,
         **more,

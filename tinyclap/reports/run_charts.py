@@ -14,8 +14,13 @@ from tinyclap.runs.results import as_mappings
 METHOD_COLOURS = ("teacher", "student", "soft")
 
 
-def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Plot]:
-    """Loss, cosine to the teacher and learning rate over the epochs; stages after the first are marked."""
+def charts(epochs: Sequence[Mapping[str, Any]], of: str = "") -> list[Plot]:
+    """Loss, cosine to the teacher and learning rate over the epochs; stages after the first are marked.
+
+    Args:
+        epochs: of a training.
+        of: ends the titles, where a page shows two trainings.
+    """
     xs, marks = _epoch_axis(epochs)
     panels = {
         "Loss": {"loss": "loss"},
@@ -33,7 +38,7 @@ def charts(epochs: Sequence[Mapping[str, Any]]) -> list[Plot]:
             )
             for (key, name), colour, dashes in zip(keys.items(), ("line-1", "line-2"), ("-", DASHED), strict=False)
         ]
-        plot = line_plot(title, "epoch", lines, marks)
+        plot = line_plot(f"{title}{of}", "epoch", lines, marks)
         drawn += [plot] if plot else []
     return drawn
 

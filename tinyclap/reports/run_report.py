@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.install import install_line
-from tinyclap.reports import costs, pareto, run_charts, tables
+from tinyclap.reports import costs, pareto, run_charts, tables, words
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.export import graph_rows, sentences
 from tinyclap.reports.pages import display_path, write_pages
 from tinyclap.reports.robustness import robustness_tables
+from tinyclap.runs.folder import command_of
 from tinyclap.runs.results import Run, as_mapping, as_mappings, read_run
 
+KINDS = {"distill": "distillation", "distill_text": "words", "pretrain": "pretraining"}
 LISTED_CLIPS = 50  # bad clips named in the Markdown; the HTML names all of them
 
 
@@ -30,33 +32,35 @@ def write_report(run: Path) -> Path:
 
 def _context(run: Run) -> dict[str, Any]:
     where = shlex.quote(display_path(run.folder))
-    task = "pretrain" if run.settings.get("task") == "pretrain" else "distill"
+    command = command_of(run.task)
     recipe = shlex.quote(f"{display_path(run.folder)}/recipe.yaml") if run.recipe else "RECIPE"
-    resume = f"tinyclap {task} {recipe} --run {where} --resume"
+    resume = f"tinyclap {command} {recipe} --run {where} --resume"
     if run.summary.get("pruned") or run.summary.get("converted_from"):
         resume = str(run.environment.get("command") or f"tinyclap report {where}")
-    first = run.evaluations[0] if run.evaluations else {}
-    own_data = "" if as_mapping(run.settings.get("data")).get("test") and not first else " --data folder --root PATH"
+    first, own = run.evaluations[0] if run.evaluations else {}, words.own_words_tile(run.text)
     export, bench = f"tinyclap export --onnx --int8 {where}", f"tinyclap bench {where}"
     columns, epochs = tables.epoch_table(run.epochs)
     return {
         "run": run,
         "name": run.folder.resolve().name,
-        "task": task,
+        "task": run.task,
+        "kind": KINDS[run.task],
+        "has_ears": run.has_ears,
+        "words": _words(run),
         "where": where,
-        "train_command": _again(run, task, recipe),
+        "train_command": _again(run, command, recipe),
         "resume_command": resume,
         "install_command": install_line("train", version=_version(run)),
-        "evaluate_command": f"tinyclap evaluate {where}{own_data}" if run.summary else resume,
         "report_command": f"tinyclap report {where}",
-        "verdict": tables.verdict(first, run.summary),
-        "tiles": tables.tiles(first, run.summary),
+        "verdict": tables.verdict(first, run.summary) if run.has_ears else words.verdict(run.text),
+        "tiles": [*tables.tiles(first, run.summary), *own] if run.has_ears else words.tiles(run.text),
+        **_scoring(run, where, resume),
         "evaluations": [evaluation_tables(entry, number) for number, entry in enumerate(run.evaluations, 1)],
         "robustness": [robustness_tables(entry) for entry in run.robustness],
         **_costs(run),
         "bench_command": bench if run.bundle else f"{export} && {bench}",
-        "export_command": export,
-        "exportable": task != "pretrain",
+        "export_command": f"{export} --text" if run.has_words else export,
+        "exportable": run.task != "pretrain",
         "graphs": graph_rows(run.bundle),
         "graph_sentences": sentences(run.bundle),
         "charts": run_charts.charts(run.epochs),
@@ -69,6 +73,34 @@ def _context(run: Run) -> dict[str, Any]:
         "data": as_mapping(run.settings.get("data")),
         "bad_clips": as_mappings(run.summary.get("bad_clips")),
         "listed_clips": LISTED_CLIPS,
+    }
+
+
+def _scoring(run: Run, where: str, resume: str) -> dict[str, Any]:
+    """The command that scores a run next, and what it is for."""
+    scored = run.evaluations if run.has_ears else words.zero_shots(run.text)
+    own = bool(as_mapping(run.settings.get("data")).get("test")) and not scored
+    evaluate = f"tinyclap evaluate {where}" + ("" if own else " --data folder --root PATH")
+    what = "its words" if not run.has_ears else "it" if scored else "this run"
+    return {
+        "evaluate_command": evaluate if run.summary else resume,
+        "evaluate_title": f"Score {what}" if own else f"Score {what} on your own labelled sounds",
+    }
+
+
+def _words(run: Run) -> dict[str, Any] | None:
+    """What a page shows of a run's text student; None for a run without one."""
+    if not run.has_words:
+        return None
+    columns, epochs = tables.epoch_table(run.text_epochs)
+    where = shlex.quote(display_path(run.folder))
+    return {
+        **words.words_tables(run.text),
+        "charts": run_charts.charts(run.text_epochs, " of the words" if run.has_ears else ""),
+        "epoch_columns": columns,
+        "epochs": epochs,
+        "time_spent": tables.time_spent(run.text_epochs),
+        "export_command": words.export_command(where, has_ears=run.has_ears),
     }
 
 
@@ -88,12 +120,12 @@ def _costs(run: Run) -> dict[str, Any]:
     }
 
 
-def _again(run: Run, task: str, recipe: str) -> str:
+def _again(run: Run, command: str, recipe: str) -> str:
     """The command that makes such a run anew."""
     folder = shlex.quote(display_path(run.folder) + "-again")
     pruned = as_mapping(run.summary.get("pruned"))
     if not pruned:
-        return f"tinyclap {task} {recipe} --run {folder}"
+        return f"tinyclap {command} {recipe} --run {folder}"
     options = {"--method": pruned.get("method"), "--finetune": pruned.get("finetune_epochs")}
     if pruned.get("calibration_folder"):
         options["--calibrate"] = shlex.quote(str(pruned["calibration_folder"]))

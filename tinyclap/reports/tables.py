@@ -52,8 +52,8 @@ def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
     """Accuracy, its mean over the folds and each fold's, teacher beside student."""
     models = [as_mapping(evaluation.get(model)) for model in MODELS]
     folds = [as_mapping(model.get("folds")) for model in models]
-    accuracy = [_with_interval(model.get("accuracy"), model.get("ci95")) for model in models]
-    kept = _with_interval(evaluation.get("retention"), evaluation.get("retention_ci95"))
+    accuracy = [with_interval(model.get("accuracy"), model.get("ci95")) for model in models]
+    kept = with_interval(evaluation.get("retention"), evaluation.get("retention_ci95"))
     meaning = "share of the clips whose own class's prompt is the nearest"
     rows = [Row("Zero-shot accuracy", accuracy[0], accuracy[1], kept, meaning)]
     by_fold = [as_mapping(fold.get("accuracy")) for fold in folds]
@@ -206,7 +206,7 @@ def swept_name(row: Mapping[str, Any]) -> str:
 
 
 def _swept_accuracy(row: Mapping[str, Any]) -> str:
-    return _with_interval(row.get("accuracy"), row.get("ci95"))
+    return with_interval(row.get("accuracy"), row.get("ci95"))
 
 
 def _swept_overlap(row: Mapping[str, Any]) -> str:
@@ -243,5 +243,6 @@ def _both(summary: Mapping[str, Any], key: str) -> tuple[Any, Any]:
     return as_mapping(summary.get("student")).get(key), as_mapping(summary.get("teacher")).get(key)
 
 
-def _with_interval(value: Any, pair: Any) -> str:
+def with_interval(value: Any, pair: Any) -> str:
+    """A share and its 95 % interval: "81.3 % [74.0, 88.0]"."""
     return f"{percent(value)} {percent_interval(pair)}".strip()

@@ -3,21 +3,10 @@
 Only what a report, a table or a later command reads is named here; other keys may hold anything.
 """
 
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
-from annotated_types import Ge, Gt, Le
-
-LARGEST = 10**15
-
-Number = Annotated[float, Ge(-LARGEST), Le(LARGEST)]
-Positive = Annotated[float, Gt(0), Le(LARGEST)]
-Amount = Annotated[float, Ge(0), Le(LARGEST)]
-Dim = Annotated[int, Ge(1), Le(65_536)]
-Count = Annotated[int, Ge(0), Le(LARGEST)]
-Share = Annotated[float, Ge(0), Le(1)]
-Cosine = Annotated[float, Ge(-1.01), Le(1.01)]  # rounded, some are beyond 1
-Difference = Annotated[float, Ge(-1), Le(1)]
-Retention = Annotated[float, Ge(0), Le(1e6)]  # of a teacher that is nearly always wrong
+from tinyclap.runs.figures import Amount, Cosine, Count, Difference, Dim, Number, Positive, Retention, Score, Share
+from tinyclap.runs.words import TextResult, TextStudentFacts
 
 
 class BadClip(TypedDict, total=False):
@@ -25,23 +14,6 @@ class BadClip(TypedDict, total=False):
 
     name: str
     reason: str
-
-
-class Folds(TypedDict, total=False):
-    """Accuracy by fold."""
-
-    accuracy: dict[str, Share]
-    n_clips: dict[str, Count]
-    mean: Share
-    sd: Amount
-
-
-class Score(TypedDict, total=False):
-    """Accuracy of a model; other tasks' scores have other keys."""
-
-    accuracy: Share
-    ci95: tuple[Share, Share]
-    folds: Folds
 
 
 class OfClass(TypedDict, total=False):
@@ -131,70 +103,6 @@ Pruned = TypedDict(
     },
     total=False,
 )
-
-
-class TextStudentFacts(TypedDict, total=False):
-    """What a text student is and costs."""
-
-    kind: str
-    vocabulary: Count
-    table_dim: Count
-    dim: Count
-    layers: Count
-    parameters: Amount
-    size_bytes: Amount
-    int8_bytes: Amount
-    macs: Amount
-    macs_tokens: Count
-
-
-class OfGroup(TypedDict, total=False):
-    """How near a text student is to its teacher on a group of captions."""
-
-    group: str
-    n: Count
-    cosine: Cosine
-    centred_cosine: Cosine
-
-
-class Agreement(TypedDict, total=False):
-    """As `evaluation.words.agreement` returns it."""
-
-    groups: list[OfGroup]
-    found_1: Share
-    found_10: Share
-    neighbours: Share | None
-
-
-class ByWords(TypedDict, total=False):
-    """Accuracy with a teacher's and with its student's words."""
-
-    teacher_words: Score
-    student_words: Score
-    difference: Difference
-    difference_ci95: tuple[Difference, Difference]
-
-
-class ZeroShotByWords(TypedDict, total=False):
-    """As `evaluation.words.zero_shot_by_words` returns it."""
-
-    data: str
-    n_clips: Count
-    class_cosine: Cosine
-    ears: dict[str, ByWords]
-
-
-class TextResult(TypedDict, total=False):
-    """text.json."""
-
-    sources: str
-    licences: dict[str, str]
-    captions: Count
-    groups: dict[str, Count]
-    student: TextStudentFacts
-    teacher: dict[str, str]
-    agreement: Agreement
-    zero_shot: ZeroShotByWords
 
 
 class Summary(TypedDict, total=False):

@@ -118,9 +118,14 @@ def refuse_unfinished(folder: Path, task: str) -> None:
     """Raise a TinyclapError, with the command that goes on, for a run that was interrupted."""
     if not (folder / "summary.json").is_file():
         raise TinyclapError(
-            f"{folder} is not finished; go on with `tinyclap {task} {shell_path(folder / 'recipe.yaml')} "
+            f"{folder} is not finished; go on with `tinyclap {command_of(task)} {shell_path(folder / 'recipe.yaml')} "
             f"--run {shell_path(folder)} --resume`"
         )
+
+
+def command_of(task: str) -> str:
+    """The command that runs recipes of a task."""
+    return task.replace("_", "-")
 
 
 def refuse_derived(folder: Path) -> None:
@@ -152,6 +157,17 @@ def find_run(folder: Path | None = None) -> Path:
 def newest_first() -> list[Path]:
     """The runs under `runs/`, the one begun last first; TinyclapError where one does not say when it began."""
     return sorted(known_runs(), key=started, reverse=True)
+
+
+def newest_student() -> Path | None:
+    """The run under `runs/` that was begun last of those that make a student that hears; None without one."""
+    others = ("distill_text", "pretrain")
+    return next((run for run in newest_first() if task_of_run(run) not in others), None)
+
+
+def task_of_run(run: Path) -> Any:
+    """What a run was made for, as its recipe says."""
+    return read_result(run, "recipe.yaml").get("task")
 
 
 def known_runs() -> list[Path]:

@@ -24,6 +24,7 @@ TEXT_FOLDER = "text"  # in a run whose words were distilled too
 TEXT_STUDENT, TEXT_METRICS, TEXT_RESULT = f"{TEXT_FOLDER}/student", f"{TEXT_FOLDER}/metrics.jsonl", "text.json"
 TEACHER_MEAN = "teacher_mean.npy"  # of the embeddings that a student learned from
 MODELS = ("teacher", "student")
+TASKS = ("distill", "distill_text", "pretrain")
 ROBUSTNESS = "zero-shot classification under degradations"
 ZERO_SHOT = "zero-shot classification"
 """The task of an evaluation that names none: older versions knew no other."""
@@ -53,6 +54,23 @@ class Run:
     gaps: dict[str, str] = field(default_factory=dict)
     damage: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def task(self) -> str:
+        """What it was made for: "distill", "distill_text" or "pretrain"; "distill" where no file says it."""
+        said = self.settings.get("task") or self.summary.get("task")
+        return said if said in TASKS else TASKS[0]
+
+    @property
+    def has_ears(self) -> bool:
+        """Whether it makes what hears: all runs do but those of words alone."""
+        return self.task != "distill_text"
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it makes a text student, or was asked to."""
+        asked = self.task == "distill" and bool(self.settings.get("text")) and not self.summary.get("pruned")
+        return asked or not self.has_ears or (self.folder / TEXT_FOLDER).is_dir()
+
 
 def read_run(folder: Path) -> Run:
     """Read what there is, with a warning of what is damaged; TinyclapError when `folder` is no run folder."""
@@ -73,7 +91,7 @@ def read_run(folder: Path) -> Run:
     run.bundle = _read(run, BUNDLE) or {}
     if (folder / SWEEP).is_file():
         run.sweep = _read(run, SWEEP) or {}
-    if (folder / TEXT_FOLDER).is_dir():
+    if run.has_words:
         run.text, run.text_epochs = _read(run, TEXT_RESULT) or {}, _read(run, TEXT_METRICS) or []
     return run
 
@@ -140,6 +158,21 @@ def write_evaluation(run: Path, evaluation: dict[str, Any], own: str | None) -> 
     others = [entry for entry in read_evaluations(run) if place(entry) != place(evaluation)]
     ordered = sorted([evaluation, *others], key=lambda entry: (entry.get("data") != own, task_of(entry) != ZERO_SHOT))
     write_json(run / EVALUATIONS, ordered)
+
+
+def add_zero_shot(result: Mapping[str, Any], found: dict[str, Any], own: str | None) -> dict[str, Any]:
+    """The content of `text.json` with what was measured on labelled sounds, in place of what was on the same.
+
+    Args:
+        result: the content so far.
+        found: by `evaluation.words.zero_shot_by_words`.
+        own: the run's own test data, whose entry is `zero_shot`; all others are in `zero_shot_elsewhere`, the newest
+            first. Without an entry on its own data the newest is `zero_shot`.
+    """
+    before = [as_mapping(result.get("zero_shot")), *as_mappings(result.get("zero_shot_elsewhere"))]
+    others = [entry for entry in before if entry and entry.get("data") != found["data"]]
+    first, *elsewhere = sorted([found, *others], key=lambda entry: entry.get("data") != own)
+    return {**result, "zero_shot": first, "zero_shot_elsewhere": elsewhere}
 
 
 def as_mappings(value: Any) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from typing import Any, TypedDict
 
-from tinyclap.runs.contents import Amount, Cosine, Count, Positive
+from tinyclap.runs.figures import Amount, Cosine, Count, Positive
 
 
 class StudentCosts(TypedDict, total=False):

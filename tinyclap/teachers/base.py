@@ -185,7 +185,16 @@ class TrainableTeacher(AudioTower):
         else:
             assert isinstance(graph.encoder, nn.Module)
             tokenizer, table = graph.tokenizer, token_table(graph.encoder, graph.tokenizer)
-        return TextTarget(self.embed_text, self.embed_dim, self.fingerprint, None, tokenizer, table)
+        return TextTarget(
+            self.embed_text,
+            self.embed_dim,
+            self.fingerprint,
+            tokenizer=tokenizer,
+            table=table,
+            name=Path(self.name).name if Path(self.name).exists() else self.name,
+            licence=self.licence,
+            parameters=sum(parameter.numel() for parameter in self.text_parameters()),
+        )
 
     @abstractmethod
     def text_parameters(self) -> list[nn.Parameter]:

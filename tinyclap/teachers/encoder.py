@@ -152,6 +152,8 @@ class TextTarget:
         placement: from there to the teacher's space; None where it is the same.
         tokenizer: of `transformers` or `tokenizers`, and `table`, the embeddings (V, d) of its tokens, to begin with;
             None where there is no telling.
+        name, licence: of what embeds the texts; the name is its hub id where it has one.
+        parameters: of the same; None where there is no telling.
     """
 
     embed: Callable[[list[str]], Tensor]
@@ -160,6 +162,9 @@ class TextTarget:
     placement: Placement | None = None
     tokenizer: Any = None
     table: Tensor | None = None
+    name: str = ""
+    licence: str = "unknown"
+    parameters: int | None = None
 
 
 def token_table(encoder: nn.Module, tokenizer: Any) -> Tensor | None:

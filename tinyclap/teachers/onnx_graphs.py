@@ -243,7 +243,8 @@ class OnnxTeacher:
 
     def text_target(self) -> TextTarget:
         """Its text embeddings, which a text student learns as they are."""
-        return TextTarget(self.embed_text, self.embed_dim, self.fingerprint)
+        facts: Any = {"name": self.name, "licence": self.licence, "parameters": _n_constants(self.text.path)}
+        return TextTarget(self.embed_text, self.embed_dim, self.fingerprint, **facts)
 
     def text_graph(self) -> TextGraph:
         """The graph as it is, with its one output that is an embedding."""

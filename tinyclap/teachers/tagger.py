@@ -17,7 +17,7 @@ logits on generated sounds ("Calibrate Before Use", Zhao et al., arXiv 2102.0969
 import hashlib
 import json
 import warnings
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from tinyclap.common.progress import Progress
 from tinyclap.data.dataset import Dataset
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.errors import TinyclapError, listed
+from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.models.long_audio import embed_long, repeat_pad
 from tinyclap.models.placement import Placement
 from tinyclap.teachers.base import hash_weights
@@ -236,7 +237,10 @@ class TaggerTeacher(nn.Module):
         """The sentences, which a text student learns; they are placed in the shared space afterwards."""
         text = self.text
         table = token_table(text.encoder, text.tokenizer)
-        return TextTarget(text.embed, text.embed_dim, text.fingerprint, self.placement(), text.tokenizer, table)
+        facts: Any = {"name": text.name, "licence": text.licence, "parameters": n_parameters(text.encoder)}
+        return TextTarget(
+            text.embed, text.embed_dim, text.fingerprint, self.placement(), text.tokenizer, table, **facts
+        )
 
     def text_graph(self) -> TextGraph:
         """The text side in a form that can be traced."""

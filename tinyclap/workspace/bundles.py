@@ -8,6 +8,7 @@ from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import file_size
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import BUNDLE_FOLDER, RUNS, find_run, is_run, known_runs, newest_first
+from tinyclap.runs.results import TEXT_STUDENT
 from tinyclap.runtime import ready_made
 from tinyclap.runtime.bundle_contents import MANIFEST, is_bundle
 
@@ -87,9 +88,13 @@ def named_run(name: Path) -> Path:
 
 
 def _remedy(run: Path) -> str:
-    """The command that makes the bundle of a run whose training ended with a student."""
-    finished = (run / "summary.json").is_file() and (run / "student").is_dir()
-    return f"; `tinyclap export {shell_path(run)}` makes it" if finished else ""
+    """The command that makes the bundle of a run whose training ended with a student, or one with its words."""
+    if (run / "summary.json").is_file():
+        if (run / "student").is_dir():
+            return f"; `tinyclap export {shell_path(run)}` makes it"
+        if (run / TEXT_STUDENT).is_dir():
+            return f"; `tinyclap export RUN_OF_A_STUDENT --text --words {shell_path(run)}` puts its words into one"
+    return ""
 
 
 def _of_no_kind(name: Path) -> str:

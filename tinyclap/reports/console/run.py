@@ -8,7 +8,9 @@ from typing import Any
 from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled, whole
 from tinyclap.reports import tables
+from tinyclap.reports.console.words import accuracy_lines, words_lines
 from tinyclap.reports.robustness import robustness_lines
+from tinyclap.reports.words import export_command, zero_shots
 from tinyclap.runs.results import MODELS, ROBUSTNESS, Run, as_mapping, read_run, task_of
 
 
@@ -17,12 +19,15 @@ def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     found = read_run(run)
     evaluation = _own_evaluation(found) if evaluated is None else evaluated
     swept = {"sweep": found.sweep.get("rows", [])} if found.sweep else {}
-    return json.dumps({"run": str(run), **evaluation, "summary": found.summary, **swept})
+    learned = {"words": found.text} if found.text else {}
+    return json.dumps({"run": str(run), **evaluation, "summary": found.summary, **learned, **swept})
 
 
 def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     """The run's numbers as text; with `evaluated`, the answer to `tinyclap evaluate`."""
     written = read_run(run)
+    if not written.has_ears:
+        return _words_table(written, evaluated)
     summary, pruned = written.summary, as_mapping(written.summary.get("pruned"))
     evaluation = _own_evaluation(written) if evaluated is None else evaluated
     if task_of(evaluation) == ROBUSTNESS:
@@ -37,6 +42,7 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
         if pruned:
             lines.append(f"(cosines in the {whole(pruned.get('dim'))} dimensions left: higher the fewer there are)")
     lines += _sweep_lines(written.sweep)
+    lines += _words_lines(written, evaluated)
     for what, told in (("training", summary), ("test", evaluation)):
         if told.get("bad_clips"):
             lines += [
@@ -51,7 +57,30 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
         return "\n".join([*lines, "", f"data     {evaluation.get('data')}", *entries])
     entries.append(f"took     {duration(summary.get('wall_s'))}")
     learned = [f"learned  {_learned(summary)}"] if "student" in models and summary.get("data") else []
-    return "\n".join([*lines, "", *learned, *entries, f"next     {_next_command(summary, run)}"])
+    return "\n".join([*lines, "", *learned, *entries, f"next     {_next_command(written)}"])
+
+
+def _words_table(run: Run, evaluated: dict[str, Any] | None) -> str:
+    """The numbers of a run of words alone."""
+    lines = words_lines(run.text, evaluated)
+    summary, where = run.summary, run.folder
+    ends = [f"data     {evaluated.get('data')}"] if evaluated else []
+    teacher = as_mapping(run.text.get("teacher")).get("name") or "a teacher"
+    if summary.get("data"):
+        ends.append(f"learned  {whole(summary.get('captions'))} captions ({summary['data']}) from {teacher}")
+    ends += [f"run      {where}", f"report   {where / 'report' / 'report.html'}"]
+    ends += [] if evaluated else [f"took     {duration(summary.get('wall_s'))}"]
+    return "\n".join([*lines, "", *ends, f"next     {_next_command(run)}"])
+
+
+def _words_lines(run: Run, evaluated: dict[str, Any] | None) -> list[str]:
+    """What a run with ears says of its words; after an evaluation, what they name on the same sounds."""
+    if evaluated is None:
+        lines = words_lines(run.text)
+    else:
+        same = [entry for entry in zero_shots(run.text) if entry.get("data") == evaluated.get("data")]
+        lines = [line for entry in same for line in accuracy_lines(entry)]
+    return ["", *lines] if lines else []
 
 
 def _own_evaluation(run: Run) -> dict[str, Any]:
@@ -109,10 +138,13 @@ def _is_generated(summary: Mapping[str, Any]) -> bool:
     return all("kind=procedural" in part for part in parts)
 
 
-def _next_command(summary: Mapping[str, Any], run: Path) -> str:
+def _next_command(written: Run) -> str:
+    summary, run = written.summary, written.folder
+    if not written.has_ears and zero_shots(written.text):
+        return export_command(shell_path(run), has_ears=False)
     if summary.get("task") == "pretrain":
         kind = "hf" if (run / "teacher" / "model.safetensors").is_file() else "dual"
         return f"tinyclap distill RECIPE teacher.kind={kind} teacher.source={shell_path(run / 'teacher')}"
-    if _is_generated(summary):
-        return f"tinyclap export --onnx {shell_path(run)}"
+    if written.has_ears and _is_generated(summary):
+        return f"tinyclap export --onnx{' --text' if written.text else ''} {shell_path(run)}"
     return f"tinyclap evaluate {shell_path(run)} --data folder --root YOUR_SOUNDS"
