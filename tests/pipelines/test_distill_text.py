@@ -192,7 +192,7 @@ def test_interrupted_in_the_middle_it_resumes_to_the_same_student(
     message, code = failure(*command)
     assert (code, "--resume" in message) == (2, True)
     message, code = failure("evaluate")
-    assert (code, "runs/words is not finished; go on with `tinyclap distill" in message) == (2, True)
+    assert (code, "runs/words is not finished; go on with `tinyclap distill-text" in message) == (2, True)
     for _ in ("taken up again", "finished already"):
         run(*command, "--resume")
         assert model() == model(whole)
