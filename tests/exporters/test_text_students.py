@@ -75,6 +75,24 @@ def test_int8_is_a_quarter_of_the_size_and_says_the_same(kind: str, tmp_path: Pa
     ]
 
 
+def test_a_table_of_4_bits_takes_half_of_that(tmp_path: Path) -> None:
+    student = text_student("static", None, table_dim=64, dim=64, **LONG)
+    (tmp_path / "8").mkdir()
+    (tmp_path / "4").mkdir()
+    write_text_side(StudentWords(student), tmp_path / "8", TEXTS, int8=True)
+    side = write_text_side(StudentWords(student), tmp_path / "4", TEXTS, int8=True, table_bits=4)
+    assert side.entry["precision"] == "int8 weights, 4-bit table"
+    tensors = {one.name.rpartition(".")[2]: onnx.numpy_helper.to_array(one) for one in side.graph.graph.initializer}
+    assert tensors["int4"].shape == (student.config.vocabulary, 32)
+    assert tensors["int4"].dtype == np.uint8
+    bits = (tensors["int4"][:, :, None] >> np.array([4, 0], np.uint8)) & 15
+    row = student.table.weight[5].detach().numpy()
+    numbers = np.concatenate([bits[5, :, 0], bits[5, :, 1]]).astype(float) - 8
+    step = np.abs(row).max() / 7
+    assert np.abs(numbers * step - row).max() <= 0.5001 * step
+    assert (embedded(tmp_path / "4", TEXTS) * embedded(tmp_path / "8", TEXTS)).sum(axis=1).min() > 0.98
+
+
 def test_int8_that_says_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_side, "LOWEST_COSINE", 1.1)
     with pytest.raises(GateError, match=r"text\.onnx in INT8 agrees with a text student of .* export the words as fl"):

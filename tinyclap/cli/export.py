@@ -30,6 +30,9 @@ def export_command(
     words: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Add the words that `tinyclap distill-text` made in this run.")
     ] = None,
+    table_bits: Annotated[
+        int, typer.Option("--table-bits", metavar="8|4", help="Of a text student's word pieces, with --int8.")
+    ] = 8,
     static_s: Annotated[
         float | None,
         typer.Option(
@@ -66,6 +69,7 @@ def export_command(
     asked: dict[str, Any] = {
         "input": input_kind,
         "static_s": static_s,
+        "table_bits": table_bits,
         "opset": opset,
         "int8_min_cosine": int8_min_cosine,
         "int8_min_agreement": int8_min_agreement,

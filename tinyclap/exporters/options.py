@@ -20,6 +20,7 @@ class ExportOptions:
         int8: add an INT8 graph, and one of fixed shape if `static_s` is given; a text student is rounded in its place.
         labels: of the label table; none leave it out.
         text: add words: a text student's, or the teacher's text tower.
+        table_bits: 8 or 4, of a number in a text student's table of word pieces where it is rounded.
         static_s: add a graph of fixed shape for sounds of this length, seconds.
         opset: of ONNX, of all graphs; None for 20, but of a text tower that is a graph already its own.
         wheel: add tinyclap itself, to install on the device.
@@ -35,6 +36,7 @@ class ExportOptions:
     int8: bool = False
     labels: tuple[str, ...] = ()
     text: bool = False
+    table_bits: int = 8
     static_s: float | None = None
     opset: int | None = None
     wheel: bool = False
@@ -44,6 +46,7 @@ class ExportOptions:
     def __post_init__(self) -> None:
         lasting = self.static_s is None or (is_number(self.static_s) and self.static_s > 0)
         require(self, "export", "static_s", lasting, "a number of seconds above 0")
+        require(self, "export", "table_bits", self.table_bits in (4, 8), "4 or 8")
         if self.opset is not None:
             known = is_count(self.opset, opset.OLDEST) and self.opset <= opset.newest()
             require(self, "export", "opset", known, opset.allowed())

@@ -238,8 +238,9 @@ class Exporter:
         self.progress(f"tracing the words of {source.name}")
         prompts = zero_shot.prompts_for(labels or ("sound",), self.prompts, self._words_of)
         checked = [text for texts in prompts for text in texts]
-        int8 = self.options.int8 and self.words is not None
-        return write_text_side(source, folder, checked, self.student.latent_map, self.options.opset, int8=int8)
+        space, options = self.student.latent_map, self.options
+        int8 = options.int8 and self.words is not None
+        return write_text_side(source, folder, checked, space, options.opset, int8=int8, table_bits=options.table_bits)
 
     def _classes(self, labels: tuple[str, ...]) -> np.ndarray:
         """Their unit vectors in the student's space."""

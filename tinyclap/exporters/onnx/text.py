@@ -115,6 +115,7 @@ def write_text_side(
     opset: int | None = None,
     *,
     int8: bool = False,
+    table_bits: int = 8,
 ) -> TextSide:
     """Write text.onnx and tokenizer.json, and compare them with what they were made of.
 
@@ -125,6 +126,7 @@ def write_text_side(
         latent_map: into the space of a pruned student; the graph ends with it.
         opset: to write the graph in; None as it is traced, or a graph already.
         int8: round its matrices to INT8 (`text_int8`).
+        table_bits: of a number in its tables then, 8 or 4.
 
     Raises:
         TinyclapError: a tokenizer that has no tokenizer.json, or a graph that cannot be written in this opset.
@@ -150,7 +152,7 @@ def write_text_side(
     if opset is not None:
         graph = at_opset(graph, opset)
     if int8:
-        graph = rounded(graph)
+        graph = rounded(graph, table_bits)
     save(graph, folder / TEXT_GRAPH)
     limits = {"max_tokens": text.max_tokens, "pad_id": text.pad_id}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
@@ -169,7 +171,8 @@ def write_text_side(
             f"parity: {TEXT_GRAPH} differs from {source.name} by {difference:.2g} (allowed: {TOLERANCE:g}), "
             "so nothing was written; export without --text"
         )
-    precision = "int8 weights" if int8 else "float32"
+    rounding = "int8 weights, 4-bit table" if table_bits == 4 else "int8 weights"
+    precision = rounding if int8 else "float32"
     entry = {**limits, "opset": opset_of(graph), "precision": precision, "words": source.name, "reader": _reader(own)}
     return TextSide(graph, entry, difference, cosine)
 
