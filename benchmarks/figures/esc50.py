@@ -62,8 +62,8 @@ def words(found: dict[str, Any], others: dict[str, Any]) -> str:
 tokenizer (`words/students`, recipe `everyday_words`); below them what else makes words small (`words/baselines`).
 Zero-shot accuracy is with the bundle's ears; in brackets its difference to that with the teacher's words, whose 95 %
 interval draws recordings. Neighbours: how many of the teacher's ten nearest among 1,000 captions are found again
-({found["captions"]}). Time is that of a label on one thread. "Names held out": no caption held a word of a class name or
-a synonym.
+({found["captions"]}). Time is that of a label on one thread. "Names held out": no caption held a word of a class name
+or a synonym.
 
 | words | size | ESC-50 | ESC-10 | neighbours | time |
 | --- | --- | --- | --- | --- | --- |
