@@ -2,7 +2,7 @@
 
     python -m benchmarks.esc50.unknown --root ESC-50 --pool FOLDER --bundle BUNDLE [--chosen-on 1 2 3] [--reported-on 5]
 
-BUNDLE is that of `tinyclap get everyday --words`. Some classes are the labels, drawn at random; clips of the other
+BUNDLE is that of `tinyclap get everyday`. Some classes are the labels, drawn at random; clips of the other
 classes must be unknown. Of `rules` that turn a cosine into a score, one was chosen on folds 1-3, by the area under the
 curve of known against unknown clips with one threshold for all draws, and by how well the share of false alarms is the
 one that the threshold allows. `thresholds` says what the chosen rule does there and on the fold kept for the report:
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", required=True, help="ESC-50 in its official layout")
     parser.add_argument("--pool", type=Path, required=True, help="a folder of other sounds")
-    parser.add_argument("--bundle", type=Path, required=True, help="as `tinyclap get everyday --words` makes it")
+    parser.add_argument("--bundle", type=Path, required=True, help="as `tinyclap get everyday` makes it")
     parser.add_argument("--chosen-on", type=int, nargs="+", default=[1, 2, 3], metavar="FOLD")
     parser.add_argument("--reported-on", type=int, nargs="+", default=[5], metavar="FOLD")
     given = parser.parse_args()

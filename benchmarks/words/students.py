@@ -56,10 +56,10 @@ SHAPES = {  # kind, word pieces, table_dim, dim, layers; the names of 527 classe
 
 
 def main() -> None:
-    given = _parser().parse_args()
+    given = words_parser(__doc__).parse_args()
     teacher = load_tagger_teacher(TaggerOptions(given.audio, given.text))
     assert isinstance(teacher, TaggerTeacher)
-    test = _Measured(given, teacher)
+    test = Measured(given, teacher)
     rows = read_json(RESULT, {}).get("rows", [])
     for name in given.rows:
         row = {"row": name, "held_out": given.held_out, "epochs": given.epochs, "seed": given.seed}
@@ -68,15 +68,17 @@ def main() -> None:
         student = TextStudent.from_pretrained(_run(given, name) / "text" / "student")
         row |= test.of_student(student, given.work / f"{name}-graph")
         rows = [*read_json(RESULT, {}).get("rows", []), row]
-        write_json(RESULT, {"command": "python -m benchmarks.words.students --root ESC-50", **_how(given), "rows": rows})
+        write_json(
+            RESULT, {"command": "python -m benchmarks.words.students --root ESC-50", **_how(given), "rows": rows}
+        )
         sys.stdout.write(
             f"{name}: {row['size_bytes']:,} bytes, ESC-50 {100 * row['esc50']['accuracy']:.1f} % "
             f"(teacher's words {100 * row['esc50']['teacher_words']:.1f} %), neighbours {row['neighbours']:.3f}\n"
         )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def words_parser(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", required=True, help="ESC-50 in its official layout")
     parser.add_argument("--rows", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--held-out", action="store_true", help="no caption with a class name of ESC-50 or a synonym")
@@ -111,7 +113,7 @@ def _run(given: argparse.Namespace, name: str) -> Path:
     return made(load_recipe("everyday_words", overrides, task="distill_text"), folder)
 
 
-class _Measured:
+class Measured:
     """Clips, captions and the teacher's words, to measure graphs beside."""
 
     def __init__(self, given: argparse.Namespace, teacher: TaggerTeacher) -> None:

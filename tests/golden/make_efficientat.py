@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tests.support.named_weights import values
+from tests.golden.named_weights import values
 
 GOLDEN = Path(__file__).with_name("efficientat.npz")
 WIDTH, GAIN = 0.1, 2.0

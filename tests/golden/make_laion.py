@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.support.named_weights import values
+from tests.golden.named_weights import values
 
 GOLDEN = Path(__file__).with_name("laion.npz")
 TOKENS = [[0, 17, 44, 90, 2], [0, 8, 2, 1, 1]]  # of two captions, the second padded

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tests.support.named_weights import values
+from tests.golden.named_weights import values
 
 GOLDEN = Path(__file__).with_name("msclap.npz")
 TOKENS = [[101, 17, 44, 90, 102], [101, 8, 102, 0, 0]]  # of two captions, the second padded

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tests.support.named_weights import values
+from tests.golden.named_weights import values
 
 GOLDEN = Path(__file__).with_name("reference_student.npz")
 # (in, hidden, out) channels of the blocks of alpha 1.5, beta 0.75, t0 6, N 7; block 0 does not expand.

@@ -131,7 +131,8 @@ class TestEveryday:
 
     def test_it_needs_neither_torch_nor_onnx(self, mn04: Path, tmp_path: Path) -> None:
         code = (
-            "import sys; sys.modules.update(dict.fromkeys(('torch', 'onnx', 'transformers', 'pydantic', 'tokenizers')))\n"
+            "import sys\n"
+            "sys.modules.update(dict.fromkeys(('torch', 'onnx', 'transformers', 'pydantic', 'tokenizers')))\n"
             "from pathlib import Path; from tinyclap.runtime import ready_made; from tinyclap import Bundle\n"
             f"folder = ready_made.make('everyday', Path({str(tmp_path / 'bundle')!r}), weights=Path({str(mn04)!r}))\n"
             "import numpy as np\n"

@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import BertModel
 
+from tests.golden.named_weights import values
 from tests.support.http_server import Server
-from tests.support.named_weights import values
 from tests.support.teacher_contract import FrozenTeacherContract
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
 from tinyclap.audio.log_mel.in_torch import LogMel

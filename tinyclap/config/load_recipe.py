@@ -22,6 +22,7 @@ __all__ = [
     "PretrainRecipe",
     "Recipe",
     "absent_inputs",
+    "command_of",
     "copy_recipe",
     "dump",
     "dump_for",

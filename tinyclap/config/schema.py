@@ -53,8 +53,15 @@ class DistillRecipe(Section):
     evaluate: Evaluate = Evaluate()
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Views longer than clips; strides that do not fit; trainings of one run in different precisions."""
         yield from _view_conflicts(self.views, self.data)
         yield from stride_conflicts("student", self.student)
+        precision = self.training.precision
+        if self.text is not None and self.text.training.precision != precision:
+            yield (
+                "text.training.precision",
+                f'got "{self.text.training.precision}", allowed: "{precision}", as training.precision is',
+            )
 
 
 class DistillTextRecipe(Section):

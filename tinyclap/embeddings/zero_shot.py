@@ -61,7 +61,7 @@ class SameClassesError(TinyclapError):
     """Classes whose vectors coincide."""
 
 
-def class_matrix(
+def class_means(
     embed_text: Callable[[list[str]], np.ndarray],
     labels: Sequence[str],
     templates: Sequence[str],
@@ -70,14 +70,24 @@ def class_matrix(
     """One unit vector per label, (C, D) float64: the mean of its prompts' unit vectors, scaled to unit norm again.
 
     `embed_text` maps P texts to (P, D) and is called once; `words_of` as for `prompts_for`. Prompt ensembles: Radford
-    et al. 2021, section 3.1.4. Classes that share one vector raise SameClassesError: nothing tells them apart.
+    et al. 2021, section 3.1.4.
     """
     prompts = prompts_for(labels, templates, words_of)
     texts = [text for texts in prompts for text in texts]
     embedded = unit_rows("text embeddings", embed_text(texts))
     if len(embedded) != len(texts):
         raise TinyclapError(f"text embeddings: {len(embedded)} rows for {len(texts)} prompts; one row each is needed")
-    classes = unit_rows("class matrix", embedded.reshape(len(labels), len(templates), -1).mean(axis=1))
+    return unit_rows("class matrix", embedded.reshape(len(labels), len(templates), -1).mean(axis=1))
+
+
+def class_matrix(
+    embed_text: Callable[[list[str]], np.ndarray],
+    labels: Sequence[str],
+    templates: Sequence[str],
+    words_of: Callable[[str], str] = clean_label,
+) -> np.ndarray:
+    """`class_means`; classes that share one vector raise SameClassesError: nothing tells them apart."""
+    classes = class_means(embed_text, labels, templates, words_of)
     same = np.argwhere(np.triu(classes @ classes.T > 1 - _SAME, k=1))
     if len(same):
         first, second = (labels[index] for index in same[0])

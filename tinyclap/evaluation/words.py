@@ -9,7 +9,7 @@ from tinyclap.common.statistics import accuracy_interval, paired_difference, rec
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.embeddings.neighbours import knn_overlap
 from tinyclap.embeddings.similarity import unit
-from tinyclap.embeddings.zero_shot import class_matrix, predict
+from tinyclap.embeddings.zero_shot import class_means, predict
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.text_student import TextStudent
 from tinyclap.teachers.encoder import Teacher
@@ -17,6 +17,8 @@ from tinyclap.teachers.stored_embeddings import class_vectors
 
 NEIGHBOURS = 10
 ALL = "all"
+BLOCK_ROWS = 256  # captions compared with all others at once
+ROUNDING = 1e-6  # cosines nearer than this are equal
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray, mean: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def agreement(ours: np.ndarray, theirs: np.ndarray, mean: np.ndarray, groups: Se
         for name in (ALL, *sorted(set(groups)))
         for chosen in [np.ones(len(named), bool) if name == ALL else named == name]
     ]
-    ranks = (centred_ours @ centred_theirs.T > centred[:, None]).sum(axis=1)
+    ranks = _ranks(centred_ours, centred_theirs)
     several = len(ours) >= NEIGHBOURS + 2
     return {
         "groups": rows,
@@ -54,6 +56,16 @@ def agreement(ours: np.ndarray, theirs: np.ndarray, mean: np.ndarray, groups: Se
         "found_10": float((ranks < NEIGHBOURS).mean()),
         "neighbours": knn_overlap(centred_ours, centred_theirs, k=NEIGHBOURS) if several else None,
     }
+
+
+def _ranks(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """How many rows of theirs are nearer to each of ours than the one in its own place; both unit-norm (N, E)."""
+    ranks = []
+    for first in range(0, len(ours), BLOCK_ROWS):
+        cosines = ours[first : first + BLOCK_ROWS] @ theirs.T
+        own = np.diagonal(cosines, offset=first)
+        ranks.append((cosines > own[:, None] + ROUNDING).sum(axis=1))
+    return np.concatenate(ranks)
 
 
 def zero_shot_by_words(
@@ -72,6 +84,8 @@ def zero_shot_by_words(
         ears: embeddings (N, D) of the task's usable clips, by whose they are: "teacher", "student".
         latent_map: into the space of a pruned student, which its ears have then.
 
+    Classes that are one to the student are no error: clips of them are named wrongly, and counted so.
+
     Returns:
         `data`, `n_clips`, `n_classes`, `prompts`, `class_cosine`, the mean cosine between both vectors of a class, and
         by ears (`ears`) the accuracies `teacher_words` and `student_words` with `ci95`, and their `difference` with a
@@ -89,7 +103,7 @@ def zero_shot_by_words(
     for whose, clips in ears.items():
         mapped = latent_map if whose == "student" else None
         theirs = class_vectors(teacher, labels, task.prompts, mapped)
-        ours = class_matrix(embedded, labels, task.prompts)
+        ours = class_means(embedded, labels, task.prompts)
         right = [predict(clips, classes) == truth for classes in (theirs, ours)]
         difference, interval = paired_difference(right[0], right[1], recordings, task.n_bootstrap, task.seed)
         scores = [

@@ -212,9 +212,7 @@ def _test_vectors(teacher: TaggerTeacher) -> dict[str, np.ndarray]:
     """Generated sounds, and what the teacher makes of them in torch."""
     sounds = shipped_sounds(teacher.window_s, teacher.sample_rate)
     embedded = [teacher.embed_audio(torch.from_numpy(sound)[None])[0].numpy() for sound in sounds]
-    return {f"waveform_{row}": sound for row, sound in enumerate(sounds)} | {
-        "embedding": np.stack(embedded)
-    }
+    return {f"waveform_{row}": sound for row, sound in enumerate(sounds)} | {"embedding": np.stack(embedded)}
 
 
 if __name__ == "__main__":

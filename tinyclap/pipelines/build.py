@@ -60,8 +60,8 @@ def anchor_texts(training: DistillOptions, teacher: Teacher) -> np.ndarray | Non
     return teacher_texts(teacher, [text for texts in prompts_for(names, teacher.prompts[:1]) for text in texts])
 
 
-def anchor_names(training: DistillOptions) -> tuple[str, ...]:
-    """The texts of `training.texts`.
+def anchor_names(training: DistillOptions, key: str = "training.texts") -> tuple[str, ...]:
+    """The texts of `training.texts`, which a recipe calls `key`.
 
     Raises:
         TinyclapError: there is no such file, or it holds fewer than two texts.
@@ -70,10 +70,10 @@ def anchor_names(training: DistillOptions) -> tuple[str, ...]:
     if training.texts != "audioset":
         path = Path(training.texts).expanduser()
         if not path.is_file():
-            raise TinyclapError(f"training.texts: there is no file {path}; give audioset, or a file with a text a line")
+            raise TinyclapError(f"{key}: there is no file {path}; give audioset, or a file with a text a line")
         names = tuple(dict.fromkeys(line.strip() for line in read_text(path).splitlines() if line.strip()))
         if len(names) < 2:
-            raise TinyclapError(f"training.texts: {path} must hold two texts or more, a line each")
+            raise TinyclapError(f"{key}: {path} must hold two texts or more, a line each")
     return names
 
 

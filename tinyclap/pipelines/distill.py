@@ -24,7 +24,7 @@ from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import model_card
 from tinyclap.runs.folder import check_run, open_run, refuse_derived
-from tinyclap.runs.results import TEACHER_MEAN
+from tinyclap.runs.results import TEACHER_MEAN, TEXT_FOLDER, TEXT_STUDENT
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import BACKWARD, distill, teacher_mean
@@ -42,9 +42,11 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
     began = time.perf_counter()
     if check_run(run, written := dump_for(recipe, run), resume=resume, overwrite=overwrite):
         refuse_derived(run)
-    hub.check_folder(run / "student", overwrite=True)
+    for saved in ("student", TEXT_STUDENT):
+        hub.check_folder(run / saved, overwrite=True)
     accelerator = build_accelerator(recipe.training.precision)
-    micro_batches(np.arange(recipe.training.batch_size), recipe.training.micro_batches, accelerator)
+    for training in (recipe.training, *([recipe.text.training] if recipe.text else [])):
+        micro_batches(np.arange(training.batch_size), training.micro_batches, accelerator)
     with accelerator.main_process_first():  # it downloads, decodes and embeds; the others read
         train = build_dataset(recipe.data.train)
         teacher = build_teacher(recipe.teacher)
@@ -64,7 +66,7 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         inputs["captions"] = words.corpus.fingerprint
     open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     accelerator.wait_for_everyone()
-    spent_s = Checkpoint(run).spent_s()
+    spent_s = Checkpoint(run).spent_s() + Checkpoint(run / TEXT_FOLDER).spent_s()
     with threads_for(BACKWARD * described["student"]["macs"] * recipe.training.batch_size):
         student = distill(
             student,

@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyclap.config.load_recipe import dump_for
 from tinyclap.config.schema import DistillTextRecipe
 from tinyclap.models import hub
@@ -15,7 +17,7 @@ from tinyclap.runs.folder import check_run, open_run
 from tinyclap.runs.results import TEXT_FOLDER, TEXT_STUDENT
 from tinyclap.teachers.describe import describe_teacher
 from tinyclap.training.checkpoint import Checkpoint
-from tinyclap.training.distributed import build_accelerator
+from tinyclap.training.distributed import build_accelerator, micro_batches
 
 
 def distill_text_run(
@@ -29,7 +31,9 @@ def distill_text_run(
     began = time.perf_counter()
     check_run(run, written := dump_for(recipe, run), resume=resume, overwrite=overwrite)
     hub.check_folder(run / TEXT_STUDENT, overwrite=True)
-    accelerator = build_accelerator(recipe.text.training.precision)
+    training = recipe.text.training
+    accelerator = build_accelerator(training.precision)
+    micro_batches(np.arange(training.batch_size), training.micro_batches, accelerator)
     with accelerator.main_process_first():
         teacher = build_teacher(recipe.teacher)
         task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher)

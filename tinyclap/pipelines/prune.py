@@ -28,7 +28,15 @@ from tinyclap.pruning import finetune, fold, sweep
 from tinyclap.reports.model_cards import model_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
-from tinyclap.runs.results import SWEEP, TEACHER_MEAN, TEXT_METRICS, TEXT_RESULT, TEXT_STUDENT, read_result, write_evaluation
+from tinyclap.runs.results import (
+    SWEEP,
+    TEACHER_MEAN,
+    TEXT_METRICS,
+    TEXT_RESULT,
+    TEXT_STUDENT,
+    read_result,
+    write_evaluation,
+)
 from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 from tinyclap.training.distill import teacher_mean
 from tinyclap.training.targets import stored_embeddings

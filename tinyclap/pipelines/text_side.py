@@ -80,12 +80,12 @@ def prepare_words(section: TextSide, teacher: Teacher, seed: int, device: str | 
         )
     teacher.to(device)
     target = teacher.text_target()
-    targets = text_embeddings(target, train, teacher.name)
-    measured = text_embeddings(target, held_out, teacher.name) if held_out else None
     anchors = None
     if section.training.text_weight:
         with torch.no_grad():
-            anchors = target.embed(list(anchor_names(section.training))).float().cpu().numpy()
+            anchors = target.embed(list(anchor_names(section.training, "text.training.texts"))).float().cpu().numpy()
+    targets = text_embeddings(target, train, teacher.name)
+    measured = text_embeddings(target, held_out, teacher.name) if held_out else None
     student = new_text_student(section.student, target, train, teacher.fingerprint, seed)
     return Words(section, corpus, train, held_out, target, targets, measured, anchors, student)
 
@@ -210,11 +210,16 @@ def _text_tower(target: TextTarget) -> dict[str, Any]:
 
 
 def _held_out(captions: Sequence[Caption], count: int) -> list[int]:
-    """Numbers of the captions to measure on: by a hash of their meaning, so that all texts of one go together."""
-    if not count:
-        return []
+    """Numbers of the captions to measure on, `count` at most: drawn by a hash of what they mean.
 
-    def place(number: int) -> bytes:
-        return hashlib.blake2b(captions[number].meaning.casefold().encode(), digest_size=8).digest()
-
-    return sorted(range(len(captions)), key=place)[:count]
+    All captions of one meaning go together, so that none is measured whose meaning was learned of another.
+    """
+    meaning: dict[bytes, list[int]] = {}
+    for number, caption in enumerate(captions):
+        key = hashlib.blake2b(caption.meaning.casefold().encode(), digest_size=8).digest()
+        meaning.setdefault(key, []).append(number)
+    chosen: list[int] = []
+    for _, numbers in sorted(meaning.items()):
+        if len(chosen) + len(numbers) <= count:
+            chosen += numbers
+    return chosen

@@ -22,7 +22,7 @@ _BOUNDS = (("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<
 def explain(error: ValidationError, values: Any, schema: Schema) -> Iterator[tuple[KeyPath, str]]:
     """The path and the wording of every error in `values`, given the JSON schema they were validated against."""
     for details in error.errors(include_url=False):
-        path = _path(details["loc"], values, absent=details["type"] == "missing")
+        path = _path(details["loc"], values, schema, absent=details["type"] == "missing")
         given, context = details["input"], details.get("ctx", {})
         here = _schema_at(schema, values, path)
         match details["type"]:
@@ -64,12 +64,18 @@ def _meant(given: Any, known: list[Any]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def _path(location: tuple[str | int, ...], values: Any, absent: bool) -> KeyPath:
-    """The error's path in the recipe: pydantic's location without the names of the union members it passed."""
+def _path(location: tuple[str | int, ...], values: Any, schema: Schema, absent: bool) -> KeyPath:
+    """The error's path in the recipe: pydantic's location without the names of the union members it passed.
+
+    Such a name may be a key too: `kind: labels` has `labels`. Of a section it comes before its keys.
+    """
     path: list[str | int] = []
+    here, is_passed = schema, False
     for part in location:
-        if _holds(values, part):
-            values = values[part]
+        if not is_passed and part in _tags_among(here, schema):
+            is_passed = True
+        elif _holds(values, part):
+            here, values, is_passed = _inside(_narrow(here, schema, values), part), values[part], False
             path.append(part)
     return (*path, location[-1]) if absent else tuple(path)
 
@@ -83,13 +89,18 @@ def _schema_at(schema: Schema, values: Any, path: KeyPath) -> Schema:
     here = _narrow(schema, schema, values)
     for part in path:
         values = values[part] if _holds(values, part) else None
-        if isinstance(part, int):
-            prefix = here.get("prefixItems", [])
-            inner = prefix[part] if part < len(prefix) else here.get("items", {})
-        else:
-            inner = here.get("properties", {}).get(part, {})
-        here = _narrow(inner, schema, values)
+        here = _narrow(_inside(here, part), schema, values)
     return here
+
+
+def _inside(here: Schema, part: str | int) -> Schema:
+    """The schema of a section's key or of a list's entry."""
+    if isinstance(part, int):
+        prefix = here.get("prefixItems", [])
+        inner: Schema = prefix[part] if part < len(prefix) else here.get("items", {})
+        return inner
+    found: Schema = here.get("properties", {}).get(part, {})
+    return found
 
 
 def _holds(values: Any, part: str | int) -> bool:
@@ -140,6 +151,14 @@ def _tag_key(here: Schema) -> str:
 
 def _tags(here: Schema) -> list[str]:
     return list(here.get("discriminator", {}).get("mapping", {}))
+
+
+def _tags_among(here: Schema, root: Schema) -> set[str]:
+    """The tags of a section that is one of several, or may be one of several."""
+    members = _members(here)
+    if len(members) > 1:
+        return set().union(*(_tags_among(member, root) for member in members))
+    return set(_tags(root["$defs"][here["$ref"].rsplit("/", 1)[1]] if "$ref" in here else here))
 
 
 def _choices(values: list[Any]) -> str:

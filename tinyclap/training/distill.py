@@ -104,7 +104,7 @@ def distill(
     steps, visible = len(batches.of_epoch(0)), accelerator.is_main_process
     counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, visible=visible)
     for stage in stages:
-        if first_epoch >= stage.end:
+        if first_epoch >= stage.end or stage.begin == stage.end:
             continue
         optimizer = _enter(stage, student, options)
         ema: Ema | None = Ema(student, options.ema) if options.ema else None
