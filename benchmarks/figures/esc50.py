@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tinyclap.common.numbers import file_size, percent, percent_interval, scaled
+from tinyclap.common.numbers import file_size, percent, percent_interval, points, scaled
 
 
 def taggers(teacher: dict[str, Any], everyday: dict[str, Any]) -> str:
@@ -20,8 +20,10 @@ def taggers(teacher: dict[str, Any], everyday: dict[str, Any]) -> str:
         f"| {name} | {file_size(row['size_bytes'])} | {row['ms']:.1f} ms | {percent(row['accuracy'])} "
         f"{percent_interval(row['ci95'])} |"
         for name, row in bundle.items()
-        if "ms" in row
+        if name in ("float", "int8")
     )
+    own = bundle["own words"]
+    less = points(own["minus_int8"]["difference"], own["minus_int8"]["difference_ci95"])
     size = f"{scaled(tagger['parameters'])} parameters, {scaled(tagger['macs'])} MACs for 5 s"
     return f"""EfficientAT's {tagger["name"]} ({size}) and all-MiniLM-L6-v2, neither trained
 here, on {teacher["n_clips"]} clips of ESC-50 (folds 1, 2, 3, 5; copies at 16 kHz;
@@ -36,12 +38,43 @@ With labels, the tagger's last hidden layer tells more: {percent(probes["knn"])}
 
 The bundle of `tinyclap get everyday` on the same clips, from 5 s of sound to its embedding on one thread
 (`esc50/everyday`; its teacher in torch: {percent(bundle["teacher"]["accuracy"])}). In the smaller file the weights are
-INT8 and the arithmetic is float, so it is not faster:
+INT8 and the arithmetic is float, so it is not faster. Its own words, a text student of
+{file_size(own["size_bytes"])}, name the classes as well: {percent(own["accuracy"])} {percent_interval(own["ci95"])},
+{less} beside the teacher's words, {own["ms"]:.2f} ms a label. The whole bundle takes
+{file_size(everyday["bundle_bytes"])}; a process that names a clip by labels that it has never met answers after
+{everyday["first_answer_s"]:.2f} s.
 
 | graph | size | time | zero-shot accuracy |
 | --- | --- | --- | --- |
 {graphs}
 """
+
+
+def words(found: dict[str, Any], others: dict[str, Any]) -> str:
+    """Text students by kind and size, and what else makes words small."""
+    rows = sorted(found["rows"], key=lambda row: (row["held_out"], row["row"].split()[0], row["size_bytes"]))
+    learned = "\n".join(
+        f"| {row['row'].split()[0]}{', names held out' if row['held_out'] else ''} | {_words_row(row)} |"
+        for row in rows
+    )
+    beside = "\n".join(f"| {row['row']} | {_words_row(row)} |" for row in others["rows"])
+    return f"""Text students of the ready-made bundle's teacher, learned from captions alone, as INT8 graphs with their
+tokenizer (`words/students`, recipe `everyday_words`); below them what else makes words small (`words/baselines`).
+Zero-shot accuracy is with the bundle's ears; in brackets its difference to that with the teacher's words, whose 95 %
+interval draws recordings. Neighbours: how many of the teacher's ten nearest among 1,000 captions ({found["captions"]}) are found
+again. Time is that of a label on one thread. "Names held out": no caption held a word of a class name or a synonym.
+
+| words | size | ESC-50 | ESC-10 | neighbours | time |
+| --- | --- | --- | --- | --- | --- |
+{learned}
+{beside}
+"""
+
+
+def _words_row(row: dict[str, Any]) -> str:
+    fifty, less = row["esc50"], points(row["esc50"]["difference"], row["esc50"]["difference_ci95"])
+    cells = [file_size(row["size_bytes"]), f"{percent(fifty['accuracy'])} ({less})", percent(row["esc10"]["accuracy"])]
+    return " | ".join([*cells, percent(row["neighbours"]), f"{row['ms']:.2f} ms"])
 
 
 SHOWN = (0.9, 0.95, 0.99)

@@ -45,7 +45,9 @@ def _kept_and_spent(esc10: dict[str, Any], towers: dict[str, Any]) -> Iterator[R
 def _smaller(read: Read) -> Iterator[Row]:
     int8, sweep = read("int8"), {(row["method"], row["dim"]): row for row in read("prune")["sweep"]}
     whole = next(row for row in read("prune")["sweep"] if row["method"] == "none")
-    everyday = read("esc50_everyday")["rows"]
+    everyday = read("esc50_everyday")
+    ears, words = everyday["rows"]["int8"], everyday["rows"]["own words"]
+    theirs = read("words_baselines")["rows"][0]["size_bytes"]
     budget, found = next(iter(read("search")["differences"].items()))
     low, high = found["centred_cosine_ci95"]
     yield (
@@ -60,10 +62,10 @@ def _smaller(read: Read) -> Iterator[Row]:
         "esc10/prune",
     )
     yield (
-        "`tinyclap get everyday`: a tagger and a sentence encoder, zero-shot on 1,600 clips of ESC-50",
-        f"{percent(everyday['float']['accuracy'])} {percent_interval(everyday['float']['ci95'])} with "
-        f"{file_size(everyday['float']['size_bytes'])}; {percent(everyday['int8']['accuracy'])} with "
-        f"{file_size(everyday['int8']['size_bytes'])}",
+        f"`tinyclap get everyday`: ears and words for any label in {file_size(everyday['bundle_bytes'])}, zero-shot on "
+        f"{everyday['n_clips']:,} clips of ESC-50",
+        f"{percent(words['accuracy'])} {percent_interval(words['ci95'])}; {percent(ears['accuracy'])} with its "
+        f"teacher's words, {file_size(theirs)}",
         "esc50/everyday",
     )
     yield (

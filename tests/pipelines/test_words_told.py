@@ -1,4 +1,4 @@
-"""What `tinyclap distill-text` and `distill` with words say and show of them, and how `evaluate` measures them."""
+"""`tinyclap distill-text`, and the words beside the ears of `tinyclap distill`: what they write, say and measure."""
 
 import json
 import re
