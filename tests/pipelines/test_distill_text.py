@@ -1,6 +1,7 @@
 """`tinyclap distill-text`, from a recipe to a finished run, through the command line's own functions."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,13 @@ def whole(teacher_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         patch.setenv("TINYCLAP_CACHE", str(home / "cache"))
         run("distill-text", write_recipe(teacher_folder))
     return home / FOLDER
+
+
+@pytest.fixture
+def finished(recipe: str, whole: Path) -> str:
+    """The recipe, beside a copy of its run."""
+    shutil.copytree(whole, FOLDER)
+    return recipe
 
 
 def written(name: str, folder: Path = FOLDER) -> Any:
@@ -184,7 +192,7 @@ def test_interrupted_in_the_middle_it_resumes_to_the_same_student(
     message, code = failure(*command)
     assert (code, "--resume" in message) == (2, True)
     message, code = failure("evaluate")
-    assert (code, "runs/words is not finished; go on with `tinyclap distill" in message) == (2, True)
+    assert (code, "runs/words is not finished; go on with `tinyclap distill-text" in message) == (2, True)
     for _ in ("taken up again", "finished already"):
         run(*command, "--resume")
         assert model() == model(whole)
@@ -205,29 +213,27 @@ def test_interrupted_before_and_after_the_training_too(
     assert model() == model(whole)
 
 
-def test_a_run_is_never_overwritten_unasked(recipe: str) -> None:
-    run("distill-text", recipe)
+def test_a_run_is_never_overwritten_unasked(finished: str) -> None:
     before = model()
-    message, code = failure("distill-text", recipe)
+    message, code = failure("distill-text", finished)
     assert (code, "--resume" in message, "--overwrite" in message) == (2, True, True)
-    message, _ = failure("distill-text", recipe, "text.training.epochs=1", "--resume")
+    message, _ = failure("distill-text", finished, "text.training.epochs=1", "--resume")
     assert "differs from the recipe" in message
-    message, _ = failure("distill-text", recipe, "--resume", "--overwrite")
+    message, _ = failure("distill-text", finished, "--resume", "--overwrite")
     assert "give one of them" in message
     assert model() == before
-    run("distill-text", recipe, "text.training.epochs=1", "--overwrite")
+    run("distill-text", finished, "text.training.epochs=1", "--overwrite")
     assert model() != before
     assert len(losses()) == 1
 
 
-def test_other_captions_or_another_teacher_are_noticed(recipe: str, teacher_folder: Path) -> None:
-    run("distill-text", recipe)
+def test_other_captions_or_another_teacher_are_noticed(finished: str, teacher_folder: Path) -> None:
     text = Path("mine.txt").read_text()
     Path("mine.txt").write_text(text + "one caption more\n")
-    message, code = failure("distill-text", recipe, "--resume")
+    message, code = failure("distill-text", finished, "--resume")
     assert (code, "the captions of run runs/words changed since it began" in message) == (2, True)
     Path("mine.txt").write_text(text)
-    run("distill-text", recipe, "--resume")
+    run("distill-text", finished, "--resume")
     other = tiny_clap(["a dog barking", "rain falls"], embed_dim=16)
     with torch.no_grad():
         other.model.text_projection.linear2.weight.mul_(-1)
@@ -262,11 +268,10 @@ def test_it_is_said_before_a_run_folder_is_made(recipe: str, overrides: list[str
     assert not Path("runs").exists()
 
 
-def test_a_former_run_outlives_what_cannot_work(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    run("distill-text", recipe)
+def test_a_former_run_outlives_what_cannot_work(finished: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = model()
     monkeypatch.setattr("accelerate.Accelerator.num_processes", 3)
-    message, _ = failure("distill-text", recipe, "text.training.epochs=1", "--overwrite")
+    message, _ = failure("distill-text", finished, "text.training.epochs=1", "--overwrite")
     assert "cannot be dealt out evenly to 3 processes" in message
     assert model() == before
 

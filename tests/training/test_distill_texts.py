@@ -173,11 +173,11 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return request.param, run
 
 
-@pytest.mark.parametrize("stops", [(4,), (6, 1, 2), (15,)], ids=str)
+@pytest.mark.parametrize("stops", [(4,), (6, 1, 10)], ids=str)
 def test_stopped_anywhere_it_resumes_to_the_same_weights(
     whole: tuple[TextKind, Path], stops: tuple[int, ...], tmp_path: Path
 ) -> None:
-    """At the end of an epoch, of four steps; several times, also in the first; in the stage of the head."""
+    """At the end of an epoch, of four steps; several times, at last in the stage of the head."""
     (kind, run), broken = whole, tmp_path / "broken"
     for stop_at in stops:
         inputs = Stopping(small().student(SHAPES[kind]), small().captions, stop_at)

@@ -214,7 +214,7 @@ def get(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
 ) -> None:
-    """Get a ready-made bundle, ears and words; without --out, the commands that use a bundle find it by themselves.
+    """Get a ready-made bundle of ears and words; without --out, other commands find it by themselves.
 
     The ears' weights come from their publisher; neither training nor torch is needed.
     """
