@@ -44,12 +44,8 @@ Command = tuple[str, ...]
 
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
 RUN |= {"bench", "models"}
-RECIPES = {
-    "distill": "distill",
-    "distill-text": "distill_text",
-    "pretrain": "pretrain",
-    "search": "distill",
-}  # hours: their recipes are checked
+# What takes hours, with the task of the recipes it takes: these are checked.
+RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
 PARSED = {"convert", "export", "latency", "get", "cache"}  # long, what only a download has, or what clears the cache
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
@@ -181,12 +177,9 @@ def test_a_contract_is_inherited_as_the_page_shows(tmp_path: Path) -> None:
 
 
 def test_the_recipes_of_a_page_are_valid(tmp_path: Path) -> None:
-    found = []
-    for block in blocks("recipes/README.md", "yaml"):
+    for block, name in zip(blocks("recipes/README.md", "yaml"), ("smallest", "my_words"), strict=True):
         (tmp_path / "shown.yaml").write_text(block)
-        recipe = load_recipe(tmp_path / "shown.yaml")
-        found.append((recipe.task, recipe.name))
-    assert found == [("distill", "smallest"), ("distill_text", "my_words")]
+        assert load_recipe(tmp_path / "shown.yaml").name == name
 
 
 def test_other_programs_that_pages_start_are_there() -> None:
@@ -307,17 +300,16 @@ def test_the_map_of_folders_is_complete() -> None:
 
 
 def test_the_files_of_a_bundle_are_those_that_are_written() -> None:
+    contents = bundle_contents
     named = {
-        *(
-            bundle_contents.MANIFEST,
-            bundle_contents.README,
-            bundle_contents.LABELS,
-            bundle_contents.LABEL_EMBEDDINGS,
-            *GRAPHS,
-        ),
-        *(bundle_contents.TEXT_GRAPH, bundle_contents.TOKENIZER, bundle_contents.TEST_VECTORS),
-        bundle_contents.BACKGROUND,
+        contents.MANIFEST,
+        contents.README,
+        contents.LABELS,
+        contents.LABEL_EMBEDDINGS,
+        contents.BACKGROUND,
+        *GRAPHS,
     }
+    named |= {contents.TEXT_GRAPH, contents.TOKENIZER, contents.TEST_VECTORS}
     section = text_of("export/README.md").split("## The bundle, file by file", 1)[1]
     assert set(re.findall(r"^\| `([\w.]+)` \|", section, re.MULTILINE)) == named
 
