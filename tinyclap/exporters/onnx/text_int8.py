@@ -4,6 +4,8 @@ Every row of a table that is looked up, and every output of a matrix, has a scal
 float after it was looked up, so that a table takes a quarter of the memory too; or an eighth, with 4 bits a number.
 """
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -110,7 +112,7 @@ def _lookup_in_4_bits(made: onnx.ModelProto, node: onnx.NodeProto, table: np.nda
     for what, array in constants.items():
         made.graph.initializer.append(numpy_helper.from_array(np.asarray(array), f"{name}.{what}"))
 
-    def step(kind: str, inputs: list[str], result: str, **attributes: int) -> onnx.NodeProto:
+    def step(kind: str, inputs: list[str], result: str, **attributes: Any) -> onnx.NodeProto:
         return helper.make_node(kind, inputs, [result], **attributes)
 
     return [
