@@ -11,6 +11,7 @@ set, else the recipe's held out); milliseconds a label, on one thread.
 
 import argparse
 import csv
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -62,8 +63,8 @@ def main() -> None:
     test = Measured(given, teacher)
     rows = read_json(RESULT, {}).get("rows", [])
     for name in given.rows:
-        row = {"row": name, "held_out": given.held_out, "epochs": given.epochs, "seed": given.seed}
-        if any(all(done[key] == value for key, value in row.items()) for done in rows):
+        row = {"row": name, "held_out": given.held_out, "epochs": given.epochs, "seed": given.seed, "more": given.more}
+        if any(all(done.get(key) == value for key, value in row.items()) for done in rows):
             continue
         student = TextStudent.from_pretrained(_run(given, name) / "text" / "student")
         row |= test.of_student(student, given.work / f"{name}-graph")
@@ -86,6 +87,7 @@ def words_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--audio", default=TaggerOptions.audio, help="a tagger of EfficientAT, by name or file")
     parser.add_argument("--text", default=TaggerOptions.text, help="a text encoder, by hub id or folder")
+    parser.add_argument("--more", help="file of further captions to learn from, AudioCaps' train.csv")
     parser.add_argument("--captions", type=Path, help="AudioCaps' test.csv")
     parser.add_argument("--set", nargs="+", default=[], dest="settings", help="overrides of the recipe")
     parser.add_argument("--work", type=Path, default=Path("runs/words"))
@@ -107,8 +109,12 @@ def _run(given: argparse.Namespace, name: str) -> Path:
         f"text.student={{{shape}}}",
         *given.settings,
     ]
+    if given.more:
+        sources = load_recipe("everyday_words", overrides, task="distill_text").text.model_dump(mode="json")["sources"]
+        overrides.append(f"text.sources={json.dumps([*sources, {'kind': 'captions', 'path': given.more}])}")
     if given.held_out:
         overrides.append(f"text.exclude=[{', '.join(NAMES_AND_SYNONYMS)}]")
+    name = f"{name}-more" if given.more else name
     folder = given.work / f"{name}-{given.epochs}-{given.seed}{'-held-out' if given.held_out else ''}".replace(" ", "_")
     return made(load_recipe("everyday_words", overrides, task="distill_text"), folder)
 
