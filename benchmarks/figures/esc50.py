@@ -53,10 +53,7 @@ INT8 and the arithmetic is float, so it is not faster. Its own words, a text stu
 def words(found: dict[str, Any], others: dict[str, Any]) -> str:
     """Text students by kind and size, and what else makes words small."""
     rows = sorted(found["rows"], key=lambda row: (row["held_out"], row["row"].split()[0], row["size_bytes"]))
-    learned = "\n".join(
-        f"| {row['row'].split()[0]}{', names held out' if row['held_out'] else ''} | {_words_row(row)} |"
-        for row in rows
-    )
+    learned = "\n".join(f"| {_words_name(row)} | {_words_row(row)} |" for row in rows)
     beside = "\n".join(f"| {row['row']} | {_words_row(row)} |" for row in others["rows"])
     return f"""Text students of the ready-made bundle's teacher, learned from captions alone, as INT8 graphs with their
 tokenizer (`words/students`, recipe `everyday_words`); below them what else makes words small (`words/baselines`).
@@ -70,6 +67,11 @@ or a synonym.
 {learned}
 {beside}
 """
+
+
+def _words_name(row: dict[str, Any]) -> str:
+    kind = row["row"].split()[0]
+    return f"{kind}{', names held out' if row['held_out'] else ''}{', AudioCaps learned' if row.get('more') else ''}"
 
 
 def _words_row(row: dict[str, Any]) -> str:
