@@ -48,7 +48,9 @@ def test_it_holds_the_package_its_recipes_and_what_pip_asks_for(tmp_path: Path) 
     }
     recipes = {f"tinyclap/recipes/{p.name}" for p in REPOSITORY.glob("recipes/*")}
     assets = {
-        "tinyclap/assets/bundles/everyday/audio.onnx",
+        "tinyclap/assets/bundles/everyday/audio_int8.onnx",
+        "tinyclap/assets/bundles/everyday/float/audio.onnx",
+        "tinyclap/assets/bundles/everyday/text.onnx",
         "tinyclap/reports/templates/report.md.j2",
         "tinyclap/py.typed",
     }
