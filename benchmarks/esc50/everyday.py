@@ -50,7 +50,7 @@ def main() -> None:
     folder = given.work / "everyday"
     shutil.rmtree(folder, ignore_errors=True)
     ready_made.make("everyday", folder, weights=given.weights)
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    bundle_bytes = sum(path.stat().st_size for path in folder.iterdir())
     first_answer_s = median(first_answer(folder, Path(str(esc50(given.root).clips[0].path))) for _ in range(STARTS))
     ready_made.make("everyday", folder, weights=given.weights, exact=True, overwrite=True)
     audio = TaggerOptions.audio if given.weights is None else str(given.weights)
@@ -92,7 +92,7 @@ def main() -> None:
         "environment": environment(seed=0),
         "n_clips": len(dataset),
         "folds": given.folds,
-        "bundle_bytes": size,
+        "bundle_bytes": bundle_bytes,
         "first_answer_s": first_answer_s,
         "rows": rows_of,
     }

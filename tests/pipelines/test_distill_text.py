@@ -16,10 +16,11 @@ from tests.support.commands import failure, interrupt, run
 from tests.support.tiny import LABELS, tiny_clap, write_labelled
 from tests.support.tiny_texts import TEXTS
 from tinyclap.cli import app
+from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data.texts.corpus import Caption
 from tinyclap.evaluation.words import agreement
 from tinyclap.models.text_student import TextStudent
-from tinyclap.pipelines.text_side import _held_out
+from tinyclap.pipelines.text_side import _held_out, prepare_words
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.training import distributed
@@ -114,6 +115,15 @@ def test_from_a_recipe_to_a_report(recipe: str, teacher_folder: Path) -> None:
     card = (FOLDER / "text/student/README.md").read_text()
     assert "TextStudent.from_pretrained" in card
     assert "CC0-1.0" in card
+
+
+def test_a_table_that_is_not_trained_stays_as_the_teacher_has_it(recipe: str, teacher_folder: Path) -> None:
+    run("distill-text", recipe, "text.training.train_table=false", "text.exclude=[siren]")
+    made = TextStudent.from_pretrained(FOLDER / "text/student")
+    asked = load_recipe(FOLDER / "recipe.yaml", task="distill_text").text
+    begun = prepare_words(asked, load_teacher("hf", str(teacher_folder)), 0).student
+    assert torch.equal(made.table.weight, begun.table.weight)
+    assert not torch.equal(made.head.weight, begun.head.weight)
 
 
 def test_what_is_told_of_held_out_captions_can_be_counted_again(recipe: str, teacher_folder: Path) -> None:

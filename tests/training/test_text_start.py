@@ -177,3 +177,13 @@ def test_directions_are_signed_alike_whichever_way_the_rows_are_scaled_and_moved
 
 def test_rows_all_alike_have_no_direction() -> None:
     assert not main_directions(np.ones((5, 3)), 2, np.arange(5)).any()
+
+
+def test_words_of_texts_that_are_not_learned_are_in_the_vocabulary() -> None:
+    target = TextTarget(lambda texts: torch.ones(len(texts), 3), 3, "x")
+    config = TextEncoderConfig("static", vocabulary=200, table_dim=2, layers=0)
+    learned = captions(40)
+    without = new_text_student(config, target, learned, "t", 0)
+    student = new_text_student(config, target, learned, "t", 0, further=["the zither plays"] * 5)
+    assert "zither" not in without.tokenizer.get_vocab()
+    assert "zither" in student.tokenizer.get_vocab()

@@ -22,6 +22,8 @@ class TextTraining(DistillOptions):
         batch_size: captions in a step, over all processes.
         balance_clusters: kinds of caption, found by k-means on the teacher's embeddings, that are trained on equally
             often; 0 for every caption once an epoch.
+        train_table: train what is kept of each word piece too. Where it stays as the teacher has it, words that no
+            caption holds keep their place beside those that captions hold, which are then learned less well.
         keep_logmels: of sounds, and of no use here.
     """
 
@@ -31,6 +33,7 @@ class TextTraining(DistillOptions):
     ema: Annotated[float, Ge(0), Lt(1)] = 0.99
     text_weight: Weight = 0.3
     temperature: Annotated[float, Gt(0), Le(10)] = 0.1
+    train_table: bool = True
 
 
 class TextSide(Section):
@@ -39,7 +42,8 @@ class TextSide(Section):
     Attributes:
         sources: texts to learn from, all together.
         prompts: templates with {} in which labels are given too; null takes the teacher's own.
-        exclude: words and phrases; captions that hold one are left out, in the singular or plural.
+        exclude: words and phrases; captions that hold one, in the singular or plural, are not learned. The vocabulary
+            has their words all the same.
         misspelled: share of the labels and words that are also given with a slip.
         held_out: captions that are not learned, to measure on.
         student: the network that learns.

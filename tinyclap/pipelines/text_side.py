@@ -86,13 +86,14 @@ def prepare_words(section: TextSide, teacher: Teacher, seed: int, device: str | 
             anchors = target.embed(list(anchor_names(section.training, "text.training.texts"))).float().cpu().numpy()
     targets = text_embeddings(target, train, teacher.name)
     measured = text_embeddings(target, held_out, teacher.name) if held_out else None
-    student = new_text_student(section.student, target, train, teacher.fingerprint, seed)
+    student = new_text_student(section.student, target, train, teacher.fingerprint, seed, further=corpus.excluded)
     return Words(section, corpus, train, held_out, target, targets, measured, anchors, student)
 
 
 def train_words(words: Words, run: Path, seed: int, accelerator: Accelerator) -> TextStudent:
     """The text student, trained in the folder `text` of a run, whose training is taken up again where it stopped."""
     section, student = words.section, words.student
+    student.table.requires_grad_(section.training.train_table)
     with threads_for(BACKWARD * macs(student.config, USUAL_TOKENS) * section.training.batch_size):
         return distill(
             student,

@@ -16,7 +16,13 @@ AT_ONCE = 256
 
 
 def new_text_student(
-    config: TextEncoderConfig, target: TextTarget, captions: Sequence[Caption], teacher: str, seed: int
+    config: TextEncoderConfig,
+    target: TextTarget,
+    captions: Sequence[Caption],
+    teacher: str,
+    seed: int,
+    *,
+    further: Sequence[str] = (),
 ) -> TextStudent:
     """A text student whose word pieces are those of the captions, each beginning as its teacher has it.
 
@@ -30,8 +36,10 @@ def new_text_student(
         captions: to learn from.
         teacher: its fingerprint.
         seed: of the layers' first weights.
+        further: texts that it will not learn and whose words it is to have all the same.
     """
-    tokenizer = reduced_vocabulary([caption.text for caption in captions], config.vocabulary)
+    texts = [*(caption.text for caption in captions), *further]
+    tokenizer = reduced_vocabulary(texts, config.vocabulary)
     placed = target.placement
     placement = None
     if placed is not None:
@@ -46,7 +54,7 @@ def new_text_student(
     else:
         rows = _as_texts(target, sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__))
     uses = np.bincount(
-        np.concatenate([entry.ids for entry in tokenizer.encode_batch([caption.text for caption in captions])]),
+        np.concatenate([entry.ids for entry in tokenizer.encode_batch(texts)]),
         minlength=shape.vocabulary,
     )
     with torch.no_grad():

@@ -67,14 +67,19 @@ class Corpus:
         licences: by source.
         fingerprint: hex hash of all texts and meanings, in order.
         counts: captions by source, and of `prompts` and `misspellings`.
-        n_excluded: captions that held an excluded phrase.
+        excluded: texts of the captions that held an excluded phrase; of no use but for their words.
     """
 
     captions: list[Caption]
     licences: dict[str, str]
     fingerprint: str
     counts: dict[str, int]
-    n_excluded: int = 0
+    excluded: tuple[str, ...] = ()
+
+    @property
+    def n_excluded(self) -> int:
+        """How many captions held an excluded phrase."""
+        return len(self.excluded)
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -118,14 +123,14 @@ def build_corpus(
         collected.add_prompts(caption, prompts, seed)
     collected.add_misspellings(names, misspelled_share, seed)
     if not collected.captions:
-        held = f"; {collected.n_excluded:,} hold an excluded phrase" if collected.n_excluded else ""
+        held = f"; {len(collected.excluded):,} hold an excluded phrase" if collected.excluded else ""
         raise TinyclapError(f"texts: no caption is left of {listed([source.name for source in sources])}{held}")
     return Corpus(
         collected.captions,
         {source.name: source.licence for source in sources},
         _fingerprint(collected.captions),
         dict(collected.counts),
-        collected.n_excluded,
+        tuple(collected.excluded),
     )
 
 
@@ -135,7 +140,7 @@ class _Collected:
     def __init__(self, exclusion: Exclusion) -> None:
         self.captions: list[Caption] = []
         self.counts: Counter[str] = Counter()
-        self.n_excluded = 0
+        self.excluded: list[str] = []
         self._exclusion = exclusion
         self._seen: set[tuple[str, str]] = set()
 
@@ -162,7 +167,7 @@ class _Collected:
         if key in self._seen:
             return
         if self._exclusion(caption.text) or (caption.meaning != caption.text and self._exclusion(caption.meaning)):
-            self.n_excluded += 1
+            self.excluded.append(caption.text)
             return
         self._seen.add(key)
         self.captions.append(caption)
