@@ -70,8 +70,8 @@ or a synonym.
 
 
 def _words_name(row: dict[str, Any]) -> str:
-    kind = row["row"].split()[0]
-    return f"{kind}{', names held out' if row['held_out'] else ''}{', AudioCaps learned' if row.get('more') else ''}"
+    said = {"held_out": "names held out", "keep_table": "table kept", "more": "AudioCaps learned"}
+    return ", ".join([row["row"].split()[0], *(words for key, words in said.items() if row[key])])
 
 
 def _words_row(row: dict[str, Any]) -> str:

@@ -3,7 +3,8 @@
     python -m benchmarks.words.students --root ESC-50 [--rows "static 1 MB" ...] [--captions AUDIOCAPS/test.csv]
 
 The teacher is that of the ready-made bundle. Each student learns the captions of recipe everyday_words; with --held-out
-none of these holds a word of ESC-50's class names or a synonym of one. Each is exported as INT8, and that graph is
+none of these holds a word of ESC-50's class names or a synonym of one, and with --keep-table what is known of a word
+piece is not trained, so that words that were not met keep their place. Each is exported as INT8, and that graph is
 measured: zero-shot accuracy on all clips of ESC-50 and ESC-10 with the ready-made bundle's ears, beside the teacher's
 words (intervals draw whole recordings); neighbours among 1,000 captions that it has not met (those of AudioCaps' test
 set, else the recipe's held out); milliseconds a label, on one thread.
@@ -63,7 +64,7 @@ def main() -> None:
     test = Measured(given, teacher)
     rows = read_json(RESULT, {}).get("rows", [])
     for name in given.rows:
-        row = {"row": name, "held_out": given.held_out, "epochs": given.epochs, "seed": given.seed, "more": given.more}
+        row = {key: getattr(given, key) for key in ("held_out", "keep_table", "epochs", "seed", "more")} | {"row": name}
         if any(all(done.get(key) == value for key, value in row.items()) for done in rows):
             continue
         student = TextStudent.from_pretrained(_run(given, name) / "text" / "student")
@@ -83,6 +84,7 @@ def words_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--root", required=True, help="ESC-50 in its official layout")
     parser.add_argument("--rows", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--held-out", action="store_true", help="no caption with a class name of ESC-50 or a synonym")
+    parser.add_argument("--keep-table", action="store_true", help="leave what is known of a word piece as it was")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--audio", default=TaggerOptions.audio, help="a tagger of EfficientAT, by name or file")
@@ -106,6 +108,7 @@ def _run(given: argparse.Namespace, name: str) -> Path:
         f"teacher={{kind: tagger, audio: {given.audio}, text: {given.text}}}",
         f"seed={given.seed}",
         f"text.training.epochs={given.epochs}",
+        f"text.training.train_table={str(not given.keep_table).lower()}",
         f"text.student={{{shape}}}",
         *given.settings,
     ]
@@ -114,7 +117,7 @@ def _run(given: argparse.Namespace, name: str) -> Path:
         overrides.append(f"text.sources={json.dumps([*sources, {'kind': 'captions', 'path': given.more}])}")
     if given.held_out:
         overrides.append(f"text.exclude=[{', '.join(NAMES_AND_SYNONYMS)}]")
-    name = f"{name}-more" if given.more else name
+    name = f"{name}{'-more' if given.more else ''}{'-kept' if given.keep_table else ''}"
     folder = given.work / f"{name}-{given.epochs}-{given.seed}{'-held-out' if given.held_out else ''}".replace(" ", "_")
     return made(load_recipe("everyday_words", overrides, task="distill_text"), folder)
 
