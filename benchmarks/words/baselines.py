@@ -80,7 +80,7 @@ def sentence_encoders(given: argparse.Namespace, teacher: TaggerTeacher) -> list
             (folder / "rounded.onnx").replace(folder / TEXT_GRAPH)
         encoder = TextEncoder(folder, max_tokens=side.entry["max_tokens"], pad_id=side.entry["pad_id"], threads=1)
         size = sum((folder / file).stat().st_size for file in (TEXT_GRAPH, TOKENIZER))
-        rows.append((f"{teacher.text.name}, {name}", size, encoder.embed))
+        rows.append((f"the teacher's, {name}", size, encoder.embed))
     return rows
 
 
