@@ -227,7 +227,7 @@ class TestEveryday:
 
     def test_the_accuracy_that_is_told_was_measured(self) -> None:
         result = json.loads((Path(__file__).parents[2] / "benchmarks/results/esc50_everyday.json").read_text())
-        row, (low, high) = result["rows"]["int8"], result["rows"]["int8"]["ci95"]
+        row, (low, high) = result["rows"]["own words"], result["rows"]["own words"]["ci95"]
         assert EVERYDAY.accuracy == (
             f"{row['accuracy']:.1%} zero-shot on {result['n_clips']:,} clips of ESC-50, "
             f"95 % interval {100 * low:.1f} to {100 * high:.1f}"
