@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from onnxruntime.quantization import quantize_dynamic
 
-from benchmarks.words.students import Measured, words_parser
+from benchmarks.words.measured import Measured, words_parser
 from tinyclap.common.files import write_json
 from tinyclap.exporters.onnx.text import write_text_side
 from tinyclap.models.placement import Placement

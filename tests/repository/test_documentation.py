@@ -191,7 +191,7 @@ def test_other_programs_that_pages_start_are_there() -> None:
     modules = set(re.findall(r"python -m ([\w.]+)", everything)) - {"venv"}
     assert {"tinyclap.config.reference", "pytest"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)
-    shared = text_of("benchmarks/esc10/runs.py") + text_of("benchmarks/esc50/runs.py")
+    shared = "".join(text_of(f"benchmarks/{name}.py") for name in ("esc10/runs", "esc50/runs", "words/measured"))
     for module, arguments in re.findall(r"python -m (benchmarks[\w.]+)([^`\n]*)", everything):
         known = set(re.findall(r'"(--[\w-]+)"', text_of(f"{module.replace('.', '/')}.py") + shared))
         assert set(re.findall(r"--[\w-]+", arguments)) <= known, module

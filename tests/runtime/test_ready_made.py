@@ -196,8 +196,8 @@ class TestEveryday:
         }
         assert tests["audio.onnx"].difference is not None
         assert tests["audio.onnx"].difference < 1e-4
-        vectors = np.load(made / "test_vectors.npz")
-        assert (vectors["embedding"] * vectors["embedding_int8"]).sum(1).min() > 0.98
+        with np.load(made / "test_vectors.npz") as vectors:
+            assert (vectors["embedding"] * vectors["embedding_int8"]).sum(1).min() > 0.98
 
     def test_without_a_network_the_message_names_the_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
         away = published_at("http://127.0.0.1:9/mn04_as_mAP_432.pt")
