@@ -58,6 +58,11 @@ from tinyclap.teachers.tagger import TaggerTeacher
 NETWORK = "network."  # before the names of the checkpoint, in the exported graph
 COMPARED = 8  # labels in the test vectors
 LICENCE = "ears: mit; words: cc-by-sa-4.0"
+SOURCES = """
+The ears are EfficientAT's mn04_as (MIT). The words were learned, by the recipe `everyday_words`, from the embeddings
+that all-MiniLM-L6-v2 (Apache-2.0) gives the names and descriptions of the AudioSet ontology (CC BY-SA 4.0), words and
+definitions of WordNet 3.0 (WordNet licence, Princeton University), and sentences that tinyclap makes by rule.
+"""
 CREATED = "2026-11-27T00:00:00+00:00"
 
 
@@ -126,7 +131,7 @@ def write_assets(teacher: TaggerTeacher, weights: Path, words: TextStudent, fold
 
 def _finish(folder: Path, manifest: Manifest, labels: list[str]) -> None:
     """Write what a folder of whole files says of itself."""
-    write_text(folder / README, readme(manifest, labels))
+    write_text(folder / README, readme(manifest, labels) + SOURCES)
     write_manifest(folder, manifest)
 
 

@@ -56,7 +56,7 @@ EVERYDAY = ReadyMade(
     "everyday",
     "Sounds of the world around: animals, weather, people, home, street, tools, music.",
     "EfficientAT mn04_as + all-MiniLM-L6-v2",
-    "mit",
+    "ears: mit; words: cc-by-sa-4.0",
     PUBLISHED["mn04_as"].weights,
     "79.0 % zero-shot on 1,600 clips of ESC-50, 95 % interval 76.6 to 81.3",
 )
