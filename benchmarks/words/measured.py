@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from tinyclap.common.statistics import accuracy_interval, paired_difference, recording_ids
 from tinyclap.data.published.esc50 import esc50
@@ -59,8 +58,7 @@ class Measured:
         folder.mkdir(parents=True, exist_ok=True)
         side = write_text_side(StudentWords(student), folder, list(self.labels), int8=True)
         encoder = TextEncoder(folder, max_tokens=side.entry["max_tokens"], pad_id=side.entry["pad_id"], threads=1)
-        with torch.no_grad():
-            own = torch.cat([student.encode(student.tokens([caption])) for caption in self.captions]).numpy()
+        own = student.encode_texts(self.captions).numpy()
         size = sum(path.stat().st_size for path in folder.iterdir())
         return {"size_bytes": size, "int8_cosine": side.cosine, **self.of(encoder.embed, own)}
 

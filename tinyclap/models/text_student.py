@@ -7,7 +7,7 @@ than their places, and the placement follows as it is.
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,8 +84,16 @@ class TextStudent(nn.Module):
         """N texts to the teacher's space, unit-norm (N, D); TinyclapError in training mode or for no texts."""
         if self.training or not len(texts):
             raise TinyclapError("TextStudent.embed_text takes one text at least, in evaluation mode; call eval() first")
+        return self._in_batches(self, texts)
+
+    @torch.no_grad()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """N texts, N > 0, to what is learned, unit-norm (N, embed_dim)."""
+        return self._in_batches(self.encode, texts)
+
+    def _in_batches(self, compute: Callable[[Tensor], Tensor], texts: Sequence[str]) -> Tensor:
         batches = [texts[first : first + TEXTS_AT_ONCE] for first in range(0, len(texts), TEXTS_AT_ONCE)]
-        return torch.cat([self(self.tokens(batch).to(self.table.weight.device)) for batch in batches])
+        return torch.cat([compute(self.tokens(batch).to(self.table.weight.device)) for batch in batches])
 
     def save_pretrained(self, folder: str | Path, card: str | None = None, *, overwrite: bool = False) -> None:
         """Write config.json, model.safetensors, tokenizer.json and README.md, whole or not at all.

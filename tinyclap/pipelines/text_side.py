@@ -138,10 +138,8 @@ def finish_words(
     if words.measured is not None:
         theirs = np.asarray(words.measured.embeddings[:, 0], np.float32)
         texts = [caption.text for caption in words.held_out]
-        with torch.no_grad():
-            batches = [student.encode(student.tokens(texts[at : at + 256])) for at in range(0, len(texts), 256)]
         groups = [caption.group for caption in words.held_out]
-        result["agreement"] = agreement(torch.cat(batches).numpy(), theirs, mean, groups)
+        result["agreement"] = agreement(student.encode_texts(texts).numpy(), theirs, mean, groups)
     if task is not None:
         heard = {"teacher": teacher_clips(teacher, task.teacher_clips)[task.usable], **(ears or {})}
         result["zero_shot"] = zero_shot_by_words(task, teacher, student, heard)

@@ -53,11 +53,15 @@ def int8_weights(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         if not becomes_int8(array):
             made[name] = array
             continue
-        largest = np.abs(array).reshape(len(array), -1).max(axis=1)
-        scale = np.where(largest > 0, largest / np.float32(127), np.float32(1)).astype(np.float32)
-        made[f"{name}.int8"] = np.rint(array / scale.reshape(-1, *[1] * (array.ndim - 1))).astype(np.int8)
-        made[f"{name}.scale"] = scale
+        made[f"{name}.int8"], made[f"{name}.scale"] = in_steps(array)
     return made
+
+
+def in_steps(array: np.ndarray, steps: int = 127) -> tuple[np.ndarray, np.ndarray]:
+    """An array as whole numbers from -steps to steps, int8, and the float32 size of a step in each row (first axis)."""
+    largest = np.abs(array).reshape(len(array), -1).max(axis=1)
+    scale = np.where(largest > 0, largest / np.float32(steps), np.float32(1)).astype(np.float32)
+    return np.rint(array / scale.reshape(-1, *[1] * (array.ndim - 1))).astype(np.int8), scale
 
 
 def becomes_int8(array: np.ndarray) -> bool:

@@ -70,8 +70,9 @@ def selftest(folder: Path, *, providers: str | None = None, threads: int | None 
     tests = []
     for kind, name in SOUND_VECTORS.items():
         if GRAPHS[kind] in bundle.manifest.graphs:
-            loaded = Bundle.load(folder, graph=kind, providers=providers, threads=threads)
-            tests.append(_of_sounds(loaded, vectors, name))
+            is_loaded = GRAPHS[kind] == bundle.graph
+            tested = bundle if is_loaded else Bundle.load(folder, graph=kind, providers=providers, threads=threads)
+            tests.append(_of_sounds(tested, vectors, name))
     for graph, name in STATIC_VECTORS.items():
         if graph in bundle.manifest.graphs:
             session = open_session(

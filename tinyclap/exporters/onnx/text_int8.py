@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from tinyclap.runtime.graph_weights import in_steps
+
 LEAST = 1000  # numbers in what is rounded
 LEAST_WIDTH = 8  # numbers in a row of a table
 FOUR_BITS, ZERO, SIXTEEN = 7, 8, 16  # the largest number in four bits, what stands for zero, and their shift
@@ -79,9 +81,10 @@ def _matrix_axis(node: onnx.NodeProto, tensors: Tensors, uses: Uses) -> int | No
 
 def _scaled(array: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """An array (rows, columns) as int8, and the scale of each row (axis 0) or column (axis 1)."""
-    largest = np.abs(array).max(axis=1 - axis)
-    scale = np.where(largest > 0, largest / np.float32(127), np.float32(1)).astype(np.float32)
-    return np.rint(array / np.expand_dims(scale, 1 - axis)).astype(np.int8), scale
+    if axis == 0:
+        return in_steps(array)
+    values, scale = in_steps(array.T)
+    return np.ascontiguousarray(values.T), scale
 
 
 def _lookup(made: onnx.ModelProto, node: onnx.NodeProto, table: np.ndarray) -> list[onnx.NodeProto]:
@@ -103,11 +106,9 @@ def _lookup_in_4_bits(made: onnx.ModelProto, node: onnx.NodeProto, table: np.nda
     They are taken apart by plain arithmetic, which every opset and every runtime has.
     """
     name, indices, output = node.input[0], node.input[1], node.output[0]
-    largest = np.abs(table).max(axis=1)
-    scale = np.where(largest > 0, largest / np.float32(FOUR_BITS), np.float32(1)).astype(np.float32)
-    values = np.clip(np.rint(table / scale[:, None]), -FOUR_BITS, FOUR_BITS).astype(np.int64) + ZERO
-    half = table.shape[1] // 2
-    packed = (SIXTEEN * values[:, :half] + values[:, half:]).astype(np.uint8)
+    values, scale = in_steps(table, FOUR_BITS)
+    positive, half = (values + ZERO).astype(np.uint8), table.shape[1] // 2
+    packed = (positive[:, :half] << 4) + positive[:, half:]
     constants = {"int4": packed, "scale": scale[:, None], "sixteen": np.float32(SIXTEEN), "zero": np.float32(ZERO)}
     for what, array in constants.items():
         made.graph.initializer.append(numpy_helper.from_array(np.asarray(array), f"{name}.{what}"))
