@@ -10,23 +10,19 @@ import numpy as np
 
 from tinyclap.audio.listing import find_sounds
 from tinyclap.common.checks import is_count
-from tinyclap.common.files import read_json, write_json
-from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
-from tinyclap.library import identity, locks, search
+from tinyclap.library import bits, identity, locks, rebuilt, search
 from tinyclap.library.answers import Hit, Update
 from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.facts import CATALOGUE, make_library, read_facts
 from tinyclap.library.query import fused, query_vector
 from tinyclap.library.reader import Reader
+from tinyclap.library.rebuilt import remember_roots
 from tinyclap.library.update import How, Updater
 from tinyclap.library.where import filtered
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.embed_sound import hop_samples
 from tinyclap.runtime.sounds import Sound
-from tinyclap.version import __version__
 
-FORMAT, VERSION = "tinyclap-library", 1
-FACTS, CATALOGUE = "library.json", "catalogue.sqlite"
 BY = ("both", "sound", "name")
 MOST_WORKERS = 8
 
@@ -69,33 +65,9 @@ class Library:
         Raises:
             TinyclapError: a folder that is taken, codes that are not known, or a bundle that cannot be loaded.
         """
-        folder, loaded = Path(folder), bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-        quantization.refuse_unknown(codes)
-        hop_samples(loaded, hop_s, at_most_window=not windows)
-        if is_library(folder):
-            raise TinyclapError(f"{folder} is a library already; open it, or choose another folder")
-        others = [path.name for path in folder.iterdir() if path.name not in locks.LEFT] if folder.is_dir() else []
-        if others or folder.is_file():
-            what = "is a file" if folder.is_file() else f"is no library and holds {others[0]}"
-            raise TinyclapError(f"{folder} {what}; choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        with locks.alone(folder):
-            (folder / CATALOGUE).unlink(missing_ok=True)  # of a process that was killed here
-            catalogue = Catalogue(folder / CATALOGUE)
-            catalogue.make_tables()
-            catalogue.close()
-            facts = {
-                "format": FORMAT,
-                "version": VERSION,
-                "codes": codes,
-                "windows": windows,
-                "hop_s": hop_s,
-                "bundle": {"name": loaded.manifest.name, "place": identity.place_of(loaded)},
-                "made_by": identity.identity_of(loaded),
-                "tinyclap": __version__,
-            }
-            write_json(folder / FACTS, facts)
-        return cls(folder, facts, loaded)
+        loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        facts = make_library(Path(folder), loaded, codes, windows, hop_s)
+        return cls(Path(folder), facts, loaded)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], bundle: Bundle | str | os.PathLike[str] | None = None) -> "Library":
@@ -110,12 +82,7 @@ class Library:
             TinyclapError: no library, one of a newer tinyclap, a damaged one, or a bundle of another space.
         """
         folder = Path(folder)
-        if not is_library(folder):
-            what = "there is no such folder" if not folder.exists() else f"it holds no {FACTS}"
-            raise TinyclapError(
-                f"{folder} is not a library: {what}; make one with `tinyclap index FOLDER --out LIBRARY`"
-            )
-        facts = _checked(folder / FACTS)
+        facts = read_facts(folder)
         loaded = bundle if isinstance(bundle, Bundle) or bundle is None else Bundle.load(bundle)
         if loaded is not None:
             identity.refuse_other(folder, facts["made_by"], loaded)
@@ -176,9 +143,43 @@ class Library:
             self._reader.forget()
             updater = Updater(self._catalogue, self._reader.state().vectors, how)
             try:
-                return updater.run(roots, files, workers or min(MOST_WORKERS, cores()), visible=progress)
+                update = updater.run(roots, files, workers or min(MOST_WORKERS, _cores()), visible=progress)
+                remember_roots(self._catalogue, roots)
+                self._keep_up()
+                return update
             finally:
                 self._reader.forget()
+
+    @property
+    def roots(self) -> list[Path]:
+        """The folders that were added."""
+        return [Path(root) for root in rebuilt.roots(self._catalogue)]
+
+    def compact(self) -> int:
+        """Take what is gone or was replaced off the disk, which numbers the rows anew; returns how many."""
+        with locks.alone(self.folder):
+            self._reader.forget()
+            state = self._reader.state()
+            left_out = rebuilt.compact(self._catalogue, state.vectors, state.dead)
+            self._keep_up()
+            return left_out
+
+    def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
+        """What lies below the folder `old` by the library lies below `new` now; returns the number of files.
+
+        Raises:
+            TinyclapError: no such folder, no such files, or files that are in the library already.
+        """
+        with locks.alone(self.folder):
+            return rebuilt.relocate(self._catalogue, Path(old), Path(new))
+
+    def recall(self, queries: int = 30) -> float | None:
+        """Share of the ten nearest of some rows that a question finds; None where all rows are compared anyway."""
+        state = self._reader.state()
+        if state.bits is None:
+            return None
+        asking = search.live(state.vectors.n_rows, state.dead)
+        return search.recall(state.vectors, asking[:: -(-len(asking) // queries)], state.dead, state.bits)
 
     def find(
         self,
@@ -221,7 +222,12 @@ class Library:
         allowed = filtered(self._catalogue, where)
         names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
         named = self._reader.named_rows(names, allowed) if names else {}
-        query = None if by == "name" else query_vector(self.bundle, text, like, without, sample_rate)
+        try:
+            query = None if by == "name" else query_vector(self.bundle, text, like, without, sample_rate)
+        except TinyclapError:  # without words for it, what the name finds is the answer
+            if not named or without is not None:
+                raise
+            query = None
         if query is None:
             return self._reader.hits(list(named)[:n], {}, "name")
         rows, scores = self._reader.nearest(query, n, allowed, exact=exact, each=all_windows)
@@ -264,29 +270,14 @@ class Library:
         """The file of a row; raises as `similar` does."""
         return Path(self._reader.record(row).path)
 
+    def _keep_up(self) -> None:
+        """Bits for what this process has written."""
+        self._reader.forget()
+        state = self._reader.state()
+        bits.keep_up(self.folder, self._catalogue, state.vectors, state.dead)
+        self._reader.forget()
 
-def is_library(folder: Path) -> bool:
-    """Whether a folder is one, whole or not."""
-    return (folder / FACTS).is_file()
 
-
-def cores() -> int:
+def _cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _checked(path: Path) -> dict[str, Any]:
-    """What library.json says, if this version can read it."""
-    facts = read_json(path, {})
-    version = facts.get("version")
-    if facts.get("format") == FORMAT and is_count(version) and version > VERSION:
-        raise TinyclapError(
-            f"{path.parent} is a library of a newer tinyclap ({facts.get('tinyclap')}, version {version} of its files; "
-            f"this one reads {VERSION}); update tinyclap"
-        )
-    whole = isinstance(facts.get("made_by"), dict) and isinstance(facts.get("bundle"), dict)
-    whole &= facts.get("codes") in quantization.DTYPES and {"windows", "hop_s"} <= set(facts)
-    whole &= whole and is_count(facts["made_by"].get("embed_dim")) and "place" in facts["bundle"]
-    if facts.get("format") != FORMAT or version != VERSION or not whole:
-        raise TinyclapError(f"{path} is damaged; copy the library again, or make it again with `tinyclap index`")
-    return facts

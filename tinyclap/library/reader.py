@@ -10,6 +10,7 @@ import numpy as np
 from tinyclap.errors import TinyclapError
 from tinyclap.library import search
 from tinyclap.library.answers import Hit
+from tinyclap.library.bits import Bits
 from tinyclap.library.catalogue import Catalogue, RowRecord
 from tinyclap.library.vectors import Vectors
 
@@ -23,6 +24,7 @@ class State(NamedTuple):
     version: int
     vectors: Vectors
     dead: np.ndarray
+    bits: Bits | None
 
 
 class Reader:
@@ -52,7 +54,7 @@ class Reader:
             if self._known is None or self._known.version != version:
                 generation, n_rows = int(self.catalogue.meta("generation", 0)), self.catalogue.n_rows()
                 vectors = Vectors(self.folder, self.codes, self.dim, generation, n_rows)
-                self._known = State(version, vectors, self.catalogue.dead_rows())
+                self._known = State(version, vectors, self.catalogue.dead_rows(), Bits.of(self.folder, self.catalogue))
             return self._known
 
     def record(self, row: int) -> RowRecord:
@@ -68,8 +70,9 @@ class Reader:
         """Rows and cosines, best first; of a file the best row only unless `each`."""
         state = self.state()
         wanted = n if each or not self.windows else n * SPARE_WINDOWS
+        bits = None if exact else state.bits
         while True:
-            rows, scores = search.nearest(state.vectors, query, wanted, state.dead, allowed)
+            rows, scores = search.nearest(state.vectors, query, wanted, state.dead, allowed, bits)
             if not self.windows or each:
                 return rows[:n].tolist(), scores[:n].tolist()
             records = self.catalogue.rows(rows)

@@ -10,6 +10,7 @@ from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
 
 SUFFIXES = {"float32": "f32", "float16": "f16", "int8": "i8", "binary": "u8"}
+KEPT_BYTES = 2**26  # of a small library's decoded rows
 ROWS_AT_ONCE = 8192  # decoded at a time
 
 
@@ -48,6 +49,11 @@ class Vectors:
         """Rows as unit-norm float32 (N, dim)."""
         return quantization.dequantize(np.asarray(self.coded[rows]), self.codes, self.dim)
 
+    @cached_property
+    def _decoded(self) -> np.ndarray | None:
+        """All rows, kept in memory where they are few."""
+        return self.read(slice(None)) if self.n_rows * self.dim * 4 <= KEPT_BYTES else None
+
     def write(self, first: int, coded: np.ndarray) -> None:
         """Store coded rows from row `first` on, and wait until the disk has them."""
         with self.path.open("r+b" if self.path.exists() else "w+b") as stream:
@@ -58,6 +64,9 @@ class Vectors:
 
     def cosines(self, query: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Cosine of a unit vector (dim,) with some rows, by default with all, float32 (N,), in bounded memory."""
+        if self._decoded is not None and (rows is None or len(rows) > ROWS_AT_ONCE // 8):
+            cosines = self._decoded @ query
+            return cosines if rows is None else cosines[rows]
         n_rows = self.n_rows if rows is None else len(rows)
         found = np.empty(n_rows, np.float32)
         for first in range(0, n_rows, ROWS_AT_ONCE):
