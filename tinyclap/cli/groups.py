@@ -9,6 +9,7 @@ SECTIONS = {
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
     "Use": ("get", "models", "classify", "embed", "listen"),
+    "Find": ("index", "find", "duplicates", "tag", "export-index"),
     "Measure": ("evaluate", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),
 }

@@ -150,6 +150,10 @@ class Catalogue:
         """Rows of the vectors that are valid, dead ones included."""
         return int(self.run("SELECT coalesce(max(row) + 1, 0) FROM rows")[0][0])
 
+    def n_files(self) -> int:
+        """Files with rows that are valid."""
+        return int(self.run("SELECT count(*) FROM files WHERE NOT gone AND reason IS NULL")[0][0])
+
     def dead_rows(self) -> np.ndarray:
         """Rows of files that are gone or have changed, int64."""
         return self.numbers("SELECT row FROM rows WHERE dead ORDER BY row")

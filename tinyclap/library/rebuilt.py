@@ -92,3 +92,11 @@ def remember_roots(catalogue: Catalogue, paths: Sequence[Path]) -> None:
     fresh = [key_of(path) for path in paths if path.is_dir() and key_of(path) not in known]
     if fresh:
         catalogue.set_meta("roots", json.dumps([*known, *fresh]))
+
+
+def single_files(catalogue: Catalogue) -> list[Path]:
+    """Files that were added by themselves: they lie below none of the folders."""
+    folders = tuple(root + os.sep for root in roots(catalogue))
+    return [
+        Path(record.path) for record in catalogue.files() if not record.gone and not record.path.startswith(folders)
+    ]
