@@ -3,8 +3,8 @@
     python -m benchmarks.library.duplicates --pool FOLDER --bundle BUNDLE [--files 300] [--seed 0]
 
 Files drawn from a folder of real sounds, of 0.5 to 30 s and of different content, and copies of each: mp3 of 64 kbit/s,
-Ogg Vorbis, resampled to half the rate, 12 dB softer, a twentieth cut off at both ends, and all of this at once. They are
-indexed as any library, and all pairs of files compared. Recall: share of the copies that are linked to their original.
+Ogg Vorbis, resampled to half the rate, 12 dB softer, a twentieth cut off at both ends, and all of this at once.
+They are indexed as any library, and all pairs of files compared. Recall: share of the copies that are linked to their original.
 Precision: share of the linked pairs that are of one original; different takes of one word or stroke count as wrong. The
 threshold is chosen on one half of the originals, the highest recall at a precision of 98 %, and reported on the other.
 """
@@ -134,7 +134,7 @@ COPIES: dict[str, Callable[[Path, Samples], None]] = {
 
 
 def calibrated(files: duplicates.Files) -> dict[str, Any]:
-    """Recall and precision at each threshold, the one chosen on the even originals, and what it does on the odd ones."""
+    """Recall and precision at each threshold, the one chosen on the even originals, and that on the odd ones."""
     originals = np.array([int(path.parent.name) for path in files.paths])
     kinds = np.array([path.stem for path in files.paths])
     halves = {name: originals % 2 == rest for name, rest in (("chosen_on", 0), ("reported_on", 1))}
@@ -176,7 +176,9 @@ def table(result: dict[str, Any]) -> str:
         recalls = " ".join(f"{row['recall_of'][kind]:10.3f}" for kind in COPIES)
         lines.append(f"{row['threshold']:9} {row['recall']:7.3f} {row['precision']:9.3f}  {recalls}")
     told = result["reported"]
-    return "\n".join([*lines, f"chosen {result['threshold']}: recall {told['recall']:.3f}, precision {told['precision']:.3f}"])
+    return "\n".join(
+        [*lines, f"chosen {result['threshold']}: recall {told['recall']:.3f}, precision {told['precision']:.3f}"]
+    )
 
 
 if __name__ == "__main__":

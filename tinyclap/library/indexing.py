@@ -67,6 +67,7 @@ def run(
     Raises:
         TinyclapError: nothing to index, settings that a library cannot change, and as `Library.add` does.
     """
+    update = None
     if not is_library(folder):
         if asked.again or asked.relocated or asked.compact or not asked.sounds:
             raise TinyclapError(
@@ -74,7 +75,7 @@ def run(
             )
         library = _made(folder, asked, Bundle.load(bundle()))
     elif asked.again:
-        library = _again(folder, asked, Bundle.load(bundle()) if named else None, tell)
+        library, update = _again(folder, asked, Bundle.load(bundle()) if named else None, tell)
     else:
         library = Library.open(folder, bundle() if named else None)
         _refuse_other_settings(library, asked)
@@ -87,7 +88,7 @@ def run(
         library.add(sounds, asked.threads, wait=asked.wait) if sounds else Update(unchanged=library.catalogue.n_files())
     )
     if asked.compact:
-        tell(f"{library.compact():,} rows taken off the disk")
+        tell(f"rows taken off the disk: {library.compact():,}")
     return library, update, {"neighbours_kept": update.neighbours_kept, "recall": library.recall()}
 
 
@@ -104,7 +105,7 @@ def _made(folder: Path, asked: Indexing, bundle: Bundle) -> Library:
         return Library.open(folder, bundle)  # another process has made it just now
 
 
-def _again(folder: Path, asked: Indexing, bundle: Bundle | None, tell: Callable[[str], None]) -> Library:
+def _again(folder: Path, asked: Indexing, bundle: Bundle | None, tell: Callable[[str], None]) -> tuple[Library, Update]:
     """A new library of the same files takes the place of the old one once it is whole."""
     old = Library.open(folder)
     sounds = [*_folders(old), *single_files(old.catalogue)]
@@ -123,14 +124,14 @@ def _again(folder: Path, asked: Indexing, bundle: Bundle | None, tell: Callable[
         _refuse_other_settings(made, Indexing([], settings[1], windows, hop_s))
     else:
         made = Library.create(fresh, *settings)
-    made.add(there, asked.threads)
+    update = made.add(there, asked.threads)
     made.close()
     aside = folder.with_name(f".{folder.name}-former")
     shutil.rmtree(aside, ignore_errors=True)
     os.replace(folder, aside)
     os.replace(fresh, folder)
     shutil.rmtree(aside)
-    return Library.open(folder, settings[0])
+    return Library.open(folder, settings[0]), update
 
 
 def _refuse_other_settings(library: Library, asked: Indexing) -> None:

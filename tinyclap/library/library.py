@@ -26,6 +26,7 @@ from tinyclap.runtime.sounds import Sound
 
 BY = ("both", "sound", "name")
 MOST_WORKERS = 8
+DEEP = 100  # places of the two orders that are fused, at least
 
 
 class Library:
@@ -223,7 +224,7 @@ class Library:
         """The sounds that fit best, best first.
 
         With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
-        reciprocal rank (`query.fused`). What is asked by sound is `query.query_vector`.
+        reciprocal rank (`query.fused`), and the score is nan where the bundle has no words for the text. What is asked by sound is `query.query_vector`.
 
         Args:
             text: one or several.
@@ -245,28 +246,26 @@ class Library:
             raise TinyclapError(f"n is {n}: it must be a whole number, 1 or more")
         if by == "name" and (not text or like is not None or without is not None):
             raise TinyclapError("names are found by words alone; give a text, and no sound to be like or unlike")
-        allowed = filtered(self.catalogue, where)
+        allowed, deep = filtered(self.catalogue, where), max(n, DEEP)
         names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
-        named = self._reader.named_rows(names, allowed) if names else {}
+        query, found = None, dict[int, float]()
         try:
-            query = None if by == "name" else query_vector(self.bundle, text, like, without, sample_rate)
+            if by != "name":
+                query = query_vector(self.bundle, text, like, without, sample_rate)
         except TinyclapError:  # without words for it, what the name finds is the answer
-            if not named or without is not None:
+            if not names or without is not None or not self.catalogue.named(names, 1):
                 raise
-            query = None
-        if query is None:
-            return self._reader.hits(list(named)[:n], {}, "name")
-        rows, scores = self._reader.nearest(query, n, allowed, exact=exact, each=all_windows)
-        if not named:
-            return self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
-        order = fused(rows, list(named), n)
-        unheard = np.array([row for row, by_what in order if by_what == "name"], np.int64)
-        cosines = dict(zip(rows, scores, strict=True))
-        cosines |= dict(
-            zip(unheard.tolist(), self._reader.state().vectors.cosines(query, unheard).tolist(), strict=True)
-        )
-        found = dict(order)
-        return self._reader.hits(list(found), cosines, found)
+        if query is not None:
+            rows, scores = self._reader.nearest(query, deep if names else n, allowed, exact=exact, each=all_windows)
+            found = dict(zip(rows, scores, strict=True))
+        named = self._reader.named_rows(names, deep, allowed, list(found)) if names else []
+        order = fused(list(found), named, n)
+        unheard = np.array([row for row in order if row not in found], np.int64)
+        if query is not None and len(unheard):
+            found |= dict(
+                zip(unheard.tolist(), self._reader.state().vectors.cosines(query, unheard).tolist(), strict=True)
+            )
+        return self._reader.hits(list(order), found, order)
 
     def similar(self, row: int, n: int = 20, where: str | Sequence[str] | None = None) -> list[Hit]:
         """The sounds most like one of the library, by its row, itself left out.
