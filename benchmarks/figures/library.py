@@ -52,8 +52,8 @@ def _copies(told: dict[str, Any]) -> str:
     lines = [
         f"**Copies of {told['originals']} real files**, six of each (`library/duplicates`). By fingerprint, from a "
         f"likeness of {least} on, chosen on half of the originals: on the others recall {percent(held['recall'])}, "
-        f"precision {percent(held['precision'])}. By the embeddings' cosine, chosen likewise: recall {percent(best['recall'])}, "
-        f"precision {percent(best['precision'])}, so `tinyclap duplicates` does not use it.",
+        f"precision {percent(held['precision'])}. By the embeddings' cosine, chosen likewise: recall "
+        f"{percent(best['recall'])}, precision {percent(best['precision'])}, so `tinyclap duplicates` does not use it.",
         "",
         f"| share that is found | fingerprint, {least} | cosine, {best['threshold']} |",
         "| --- | --- | --- |",
