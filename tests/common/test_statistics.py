@@ -103,7 +103,5 @@ def test_medians_are_those_of_the_clips_that_were_drawn(n_recordings: int) -> No
     values = rng.integers(1, 40, size=len(recordings))
     found = statistics.bootstrap_medians(values, recordings, 50, 4)
     draws = np.random.default_rng(4).integers(n_recordings, size=(50, n_recordings))
-    expected = [
-        np.median(np.concatenate([values[recordings == recording] for recording in draw])) for draw in draws
-    ]
+    expected = [np.median(np.concatenate([values[recordings == recording] for recording in draw])) for draw in draws]
     assert found.tolist() == expected

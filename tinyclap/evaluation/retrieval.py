@@ -108,8 +108,8 @@ def _precision(scores: np.ndarray, relevant: np.ndarray, depth: int) -> np.ndarr
     return averages
 
 
-def mean_average_precision(queries: np.ndarray, items: np.ndarray, relevant: np.ndarray) -> float:
-    """The mean over queries of the average precision of all their ranked items, with ties against the model.
+def average_precisions(queries: np.ndarray, items: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """The average precision of all ranked items for each query, (Q,), with ties against the model.
 
     Args:
         queries: embeddings (Q, D), unit norm; texts, for instance.
@@ -124,7 +124,12 @@ def mean_average_precision(queries: np.ndarray, items: np.ndarray, relevant: np.
         raise TinyclapError(f"queries {queries.shape}, items {items.shape} and relevant {relevant.shape} do not agree")
     _refuse_empty(relevant)
     scores = _pessimistic(queries @ items.T, relevant)
-    return float(np.mean(_precision(scores, relevant, len(items))))
+    return _precision(scores, relevant, len(items))
+
+
+def mean_average_precision(queries: np.ndarray, items: np.ndarray, relevant: np.ndarray) -> float:
+    """The mean of `average_precisions`, which says what is asked for; raises as it does."""
+    return float(np.mean(average_precisions(queries, items, relevant)))
 
 
 def _refuse_empty(relevant: np.ndarray, start: int = 0) -> None:

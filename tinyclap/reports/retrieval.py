@@ -15,7 +15,7 @@ HELP = {
     "recall_5": "right among five",
     "recall_10": "right among ten",
     "map_10": "how early among ten",
-    MEDIAN: "of the first right answer; less is better",
+    MEDIAN: "less is better",
 }
 TITLES = {TEXT_TO_AUDIO: "Text to audio", AUDIO_TO_TEXT: "Audio to text"}
 
