@@ -5,9 +5,10 @@
 The teacher is that of the ready-made bundle. Each student learns the captions of recipe everyday_words; with --held-out
 none of these holds a word of ESC-50's class names or a synonym of one; with --keep-table what is known of a word piece
 is not trained, so that words that were not met keep their place, and with --all-words every word of WordNet is learned
-with its definition, whether it can be heard or not. Each is exported as INT8, and that graph is measured: zero-shot accuracy on all clips of ESC-50 and ESC-10 with the ready-made bundle's ears, beside the teacher's
-words (intervals draw whole recordings); neighbours among 1,000 captions that it has not met (those of AudioCaps' test
-set, else the recipe's held out); milliseconds a label, on one thread.
+with its definition, whether it can be heard or not. Each is exported as INT8, and that graph is measured: zero-shot
+accuracy on all clips of ESC-50 and ESC-10 with the ready-made bundle's ears, beside the teacher's words (intervals draw
+whole recordings); neighbours among 1,000 captions that it has not met (those of AudioCaps' test set, else the recipe's
+held out); milliseconds a label, on one thread.
 """
 
 import argparse
