@@ -3,8 +3,8 @@
     python -m benchmarks.library.esc50_retrieval --root ESC-50 --bundle BUNDLE [--weights FILE --text MiniLM]
 
 BUNDLE is that of `tinyclap get everyday`. `classes` asks with the prompts of each class, averaged, for its clips: mean
-average precision of all clips in order (ties count against the model), and the share of the first ten that are right
-(P@10). Intervals draw classes, the queries. `queries` are ten sentences that name no class. What is right for them was
+average precision of all clips in order, and the share of the first ten that are right (P@10); ties count against the
+model. Intervals draw classes, the queries. `queries` are ten sentences that name no class. What is right for them was
 judged by class before anything was measured and stands in `QUERIES`: a clip is right if its class is among those,
 whatever else it would be called by somebody who listens. With `--weights` the bundle's teacher is asked the same.
 """
@@ -24,7 +24,7 @@ from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import decode
 from tinyclap.data.published.esc50 import esc50
 from tinyclap.embeddings.zero_shot import class_matrix, clean_label
-from tinyclap.evaluation.retrieval import average_precisions
+from tinyclap.evaluation.retrieval import ROUNDING, average_precisions
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.teachers import load_tagger_teacher
@@ -118,7 +118,7 @@ def measured(
                 "average_precision": float(by_text[at]),
                 "p_10": float(early_by_text[at]),
                 "p_10_chance": float(wanted[at].mean()),
-                "first": _counted(of_clip[_first(texts[at : at + 1], clips)[0]]),
+                "first": _counted(of_clip[_first(texts, clips, wanted)[at]]),
             }
             for at, text in enumerate(QUERIES)
         ],
@@ -129,12 +129,13 @@ def measured(
 
 def first_right(queries: np.ndarray, clips: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """The share of each query's first ten clips that are right, (Q,)."""
-    shares: np.ndarray = np.take_along_axis(relevant, _first(queries, clips), axis=1).mean(axis=1)
+    shares: np.ndarray = np.take_along_axis(relevant, _first(queries, clips, relevant), axis=1).mean(axis=1)
     return shares
 
 
-def _first(queries: np.ndarray, clips: np.ndarray) -> np.ndarray:
-    order: np.ndarray = np.argsort(-(queries @ clips.T), axis=1, kind="stable")[:, :FIRST]
+def _first(queries: np.ndarray, clips: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """The first ten clips of each query, of equals those that are wrong, (Q, 10)."""
+    order: np.ndarray = np.argsort(ROUNDING * relevant - queries @ clips.T, axis=1, kind="stable")[:, :FIRST]
     return order
 
 
