@@ -206,7 +206,7 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run's student beside its teacher: zero-shot accuracy by labels, retrieval both ways by captions."""
+    """Score a run's student beside its teacher: zero-shot by labels, as retrieval by captions."""
     folder = chosen_run(run)
     from tinyclap.pipelines.evaluate import evaluate_run
 
