@@ -1,66 +1,52 @@
-"""A library of sounds as Markdown: how fast and how exactly it answers, and which copies it finds."""
+"""What the README tables say of sounds found by words."""
 
 from typing import Any
 
-from tinyclap.common.numbers import decimal, file_size, percent, short_count, three_digits
+from tinyclap.common.numbers import decimal, percent
 
-KINDS = {
-    "mp3": "mp3, 64 kbit/s",
-    "ogg": "Ogg Vorbis",
-    "resampled": "half the sample rate",
-    "softer": "12 dB softer",
-    "cut": "a tenth cut off",
-    "everything": "all of these",
-}
+PAIR = ("bundle", "teacher")
 
 
-def library(growth: dict[str, Any], copies: dict[str, Any]) -> str:
-    """Both tables."""
-    return f"{_growth(growth)}\n{_copies(copies)}"
+def retrieval(found: dict[str, Any]) -> str:
+    """Class prompts and sentences that look for clips of ESC-50."""
+    rows = found["rows"]
+    classes = {name: rows[name]["classes"] for name in PAIR}
+    scores = "\n".join(
+        f"| {name} | {decimal(row['map'])} {_interval(row['map_ci95'])} | "
+        f"{decimal(row['p_10'])} {_interval(row['p_10_ci95'])} |"
+        for name, row in classes.items()
+    )
+    by_text = {name: {query["text"]: query for query in rows[name]["queries"]} for name in PAIR}
+    sentences = "\n".join(
+        f"| {text} | {', '.join(query['right']).replace('_', ' ')} | {_scores(query)} | "
+        f"{_scores(by_text[PAIR[1]][text])} |"
+        for text, query in by_text[PAIR[0]].items()
+    )
+    chance = percent(classes[PAIR[0]]["p_10_chance"])
+    return f"""Prompts of its 50 classes look for their clips among {found["n_clips"]:,} of ESC-50 (folds 1, 2, 3, 5;
+`library/esc50_retrieval`), with the everyday bundle alone and with its teacher in torch. P@10 is {chance} by
+chance; intervals draw classes:
+
+| | mAP | P@10 |
+| --- | --- | --- |
+{scores}
+
+Ten sentences that name no class, with what was judged right for each before; mAP and P@10:
+
+| sentence | right | bundle | teacher |
+| --- | --- | --- | --- |
+{sentences}
+| all ten | | {_all(rows[PAIR[0]])} | {_all(rows[PAIR[1]])} |
+"""
 
 
-def _growth(told: dict[str, Any]) -> str:
-    build, environment = told["build"], told["environment"]
-    lines = [
-        f"**Libraries of several sizes** ({environment['cpu']}, bundle `{told['bundle']}`; `library/growth`). Times "
-        f"are of a core, since the machine was busy with other work (load {told['load_average'][0]:.0f}).",
-        f"{build['files']:,} real files of {build['sound_s'] / build['files']:.1f} s on average are indexed at "
-        f"{build['files_per_core_s']:.0f} files a second and core, {percent(build['decoding_share'])} of it decoding; "
-        f"an update in which nothing is new takes {three_digits(1e3 * build['again_s'] / build['files'])} ms a file. "
-        "Generated vectors, questions in words, the ten best:",
-        "",
-        "| rows | codes | an answer | comparing all | of a new process | recall | vectors | bits | the rest | memory |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in told["rows"]:
-        sizes = row["bytes"]
-        lines.append(
-            f"| {short_count(row['n'])} | {row['codes']} | {three_digits(row['by_sound']['core_p50_ms'])} ms "
-            f"| {three_digits(row['exact']['core_p50_ms'])} ms | {three_digits(row['cold_core_s'])} s "
-            f"| {percent(row['recall'])} | {file_size(sizes['vectors'])} | {file_size(sizes.get('bits'))} "
-            f"| {file_size(sizes['catalogue'])} | {file_size(row['peak_rss_bytes'])} |"
-        )
-    return "\n".join([*lines, ""])
+def _interval(pair: list[float]) -> str:
+    return f"[{pair[0]:.3f}, {pair[1]:.3f}]"
 
 
-def _copies(told: dict[str, Any]) -> str:
-    least = told["fingerprint"]["threshold"]
-    held = told["fingerprint"]["reported"]
-    best = told["cosine"]["reported"]
-    (row,) = [row for row in told["fingerprint"]["rows"] if row["threshold"] == least]
-    (same,) = [row for row in told["cosine"]["rows"] if row["threshold"] == best["threshold"]]
-    lines = [
-        f"**Copies of {told['originals']} real files**, six of each (`library/duplicates`). By fingerprint, from a "
-        f"likeness of {least} on, chosen on half of the originals: on the others recall {percent(held['recall'])}, "
-        f"precision {percent(held['precision'])}. By the embeddings' cosine, chosen likewise: recall "
-        f"{percent(best['recall'])}, precision {percent(best['precision'])}, so `tinyclap duplicates` does not use it.",
-        "",
-        f"| share that is found | fingerprint, {least} | cosine, {best['threshold']} |",
-        "| --- | --- | --- |",
-        *(
-            f"| {name} | {percent(row['recall_of'][kind])} | {percent(same['recall_of'][kind])} |"
-            for kind, name in KINDS.items()
-        ),
-        f"| precision | {decimal(row['precision'])} | {decimal(same['precision'])} |",
-    ]
-    return "\n".join([*lines, ""])
+def _scores(query: dict[str, Any]) -> str:
+    return f"{query['average_precision']:.2f}, {query['p_10']:.1f}"
+
+
+def _all(row: dict[str, Any]) -> str:
+    return f"{row['queries_map']:.2f}, {row['queries_p_10']:.2f}"

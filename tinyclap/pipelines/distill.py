@@ -19,9 +19,9 @@ from tinyclap.data.overlap import refuse_overlap
 from tinyclap.models import hub
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import anchor_texts, build_distillation_set, build_teacher, describe_student
+from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.pipelines.text_side import finish_words, prepare_words, train_words
 from tinyclap.pipelines.training_summary import finish_run, training_clips
-from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import model_card
 from tinyclap.runs.folder import check_run, open_run, refuse_derived
 from tinyclap.runs.results import TEACHER_MEAN, TEXT_FOLDER, TEXT_STUDENT
@@ -97,7 +97,8 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         "wall_s": spent_s + time.perf_counter() - began,
     }
     evaluation = task.evaluate(teacher, student, mean=mean) if task else None
-    card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local)
+    local = recipe.teacher.is_local
+    card = model_card(summary, evaluation, teacher_is_local=local, own_words=recipe.text is not None)
     student.save_pretrained(run / "student", card, overwrite=True)
     if words and word_student:
         ears = {"student": task.student_clips(student)} if task else None
