@@ -1,6 +1,6 @@
 """How fast and how exactly libraries of several sizes answer; writes benchmarks/results/library_growth.json.
 
-    python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER [--sizes 1000 10000 100000 1000000] [--files 300]
+    python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER [--sizes 1000 10000 100000 1000000] [--files 5000]
 
 `build`: real files indexed from nothing, and how long decoding alone takes. `rows`: libraries of generated vectors,
 asked by processes of their own: mixtures of two vectors of the real files, which fill the same cone. Timed: a whole
@@ -38,7 +38,7 @@ RESULT = Path(__file__).parents[1] / "results" / "library_growth.json"
 CODES = ("float16", "int8", "binary")
 AT_ONCE = 16_384
 TEXTS = Path(__file__).parents[2] / "tinyclap" / "assets" / "audioset_classes.csv"
-N_TEXTS, N_NEAREST = 60, 10
+N_TEXTS, N_NEAREST, N_EXACT = 60, 10, 20
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="with words")
     parser.add_argument("--pool", type=Path, required=True, help="a folder of real sounds")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
-    parser.add_argument("--files", type=int, default=300, help="of the pool that are indexed")
+    parser.add_argument("--files", type=int, default=5000, help="of the pool that are indexed, at most")
     parser.add_argument("--ask", type=Path, help="measure this library in this process and print it")
     given = parser.parse_args()
     if given.ask:
@@ -193,11 +193,13 @@ def asked(library: Library) -> dict[str, Any]:
     before = peak_rss_bytes()
     by_sound, found = timed(lambda text: library.find(text, N_NEAREST, by="sound"), questions)
     by_both, _ = timed(lambda text: library.find(text, N_NEAREST), questions)
-    exact, _ = timed(lambda text: library.find(text, N_NEAREST, by="sound", exact=True), questions[:5])
+    exact, best = timed(lambda text: library.find(text, N_NEAREST, by="sound", exact=True), questions[:N_EXACT])
+    shared = [len({hit.row for hit in a} & {hit.row for hit in b}) for a, b in zip(found, best, strict=False)]
     return {
         "by_sound": by_sound,
         "by_both": by_both,
         "exact": exact,
+        "recall_of_bits": float(np.mean(shared)) / N_NEAREST,  # beside comparing all rows by the same codes
         "peak_rss_before": before,
         "peak_rss_bytes": peak_rss_bytes(),
         "found": [[hit.row for hit in hits] for hits in found],

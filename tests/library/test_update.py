@@ -44,7 +44,7 @@ def check(library: Library, folder: Path) -> None:
         expected = library.bundle.embed(paths)
         np.testing.assert_allclose(library.embeddings(), expected, atol=1e-6)
         np.testing.assert_allclose(library.embeddings([row.row for row in rows]), expected, atol=1e-6)
-        assert {hit.path for hit in library.find(like=paths[0], n=99)} == set(paths)
+        assert {hit.path for hit in library.find(like=paths[0], n=10**6)} == set(paths)
     named = library.catalogue.run("SELECT count(*) FROM names")[0][0]
     assert named == library.catalogue.run("SELECT count(*) FROM files")[0][0]
 
