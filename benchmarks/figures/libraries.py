@@ -29,7 +29,8 @@ def _growth(told: dict[str, Any]) -> str:
         f"an update in which nothing is new takes {three_digits(1e3 * build['again_s'] / build['files'])} ms a file. "
         "Generated vectors, questions in words, the ten best:",
         "",
-        "| rows | codes | an answer | comparing all | of a new process | found of the ten nearest | vectors | bits | the rest | memory |",
+        "| rows | codes | an answer | comparing all | of a new process | found of the ten nearest | vectors | bits "
+        "| the rest | memory |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in told["rows"]:

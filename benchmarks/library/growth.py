@@ -54,23 +54,26 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         build, real = built(given.bundle, find_sounds([given.pool]), given.files, Path(place) / "real")
-        rows = []
+        rows: list[dict[str, Any]] = []
         for size in given.sizes:
-            for codes in CODES:
-                rows.append(measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}"))
-                sys.stderr.write(json.dumps(rows[-1]) + "\n")
-    sizes = " ".join(map(str, given.sizes))
-    result = {
+            rows += [measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}") for codes in CODES]
+            sys.stderr.write("".join(json.dumps(row) + "\n" for row in rows[-len(CODES) :]))
+            write_json(RESULT, told(given, build, rows))  # so that the largest may be stopped
+    sys.stdout.write(json.dumps(told(given, build, rows), indent=2) + "\n")
+
+
+def told(given: argparse.Namespace, build: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The result."""
+    sizes = " ".join(map(str, dict.fromkeys(row["n"] for row in rows)))
+    return {
         "command": "python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER "
         f"--sizes {sizes} --files {given.files}",
         "environment": environment(seed=0),
-        "load_average": os.getloadavg(),  # of two cores: clocks tell little where it is high
+        "load_average": os.getloadavg(),  # of all cores: clocks tell little where it is high
         "bundle": Bundle.load(given.bundle).manifest.name,
         "build": build,
         "rows": rows,
     }
-    write_json(RESULT, result)
-    sys.stdout.write(json.dumps(result, indent=2) + "\n")
 
 
 def built(bundle: Path, files: list[Path], count: int, folder: Path) -> tuple[dict[str, Any], np.ndarray]:
@@ -113,15 +116,15 @@ def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path
     command += ["--ask", str(folder)]
     cold_s, cold_core_s = cold(folder)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    told: dict[str, Any] = json.loads(done.stdout)
+    answered: dict[str, Any] = json.loads(done.stdout)
     queries = Library.open(folder).bundle.embed_text(texts())
-    pairs = zip(told.pop("found"), nearest_of_all(real, size, queries), strict=True)
+    pairs = zip(answered.pop("found"), nearest_of_all(real, size, queries), strict=True)
     recall = np.mean([len(np.intersect1d(found, exact)) / N_NEAREST for found, exact in pairs])
     sizes = {path.name.split("-")[0].split(".")[0]: path.stat().st_size for path in folder.iterdir()}
     for path in folder.iterdir():
         path.unlink()
     facts = {"recall": float(recall), "bytes": sizes, "written_s": written_s}
-    return {"n": size, "codes": codes, "cold_s": cold_s, "cold_core_s": cold_core_s, **told, **facts}
+    return {"n": size, "codes": codes, "cold_s": cold_s, "cold_core_s": cold_core_s, **answered, **facts}
 
 
 def write_library(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path) -> None:
