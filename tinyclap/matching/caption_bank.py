@@ -98,10 +98,10 @@ def _of_table(path: Path, column: str | None) -> list[str]:
     there = dict.fromkeys(name for row in rows for name in row)
     wanted = (column,) if column else TEXT_COLUMNS
     chosen = next((name for name in wanted if name in there), None)
-    if chosen is None:
+    if chosen is None and rows:
         columns = listed(list(there), 20) or "none"
         raise TinyclapError(f"{path} has no column {' or '.join(wanted)}; there are: {columns}. Name it with --column")
-    values: list[Any] = [row.get(chosen) for row in rows]
+    values: list[Any] = [row.get(str(chosen)) for row in rows]
     listed_values = (value if isinstance(value, list) else [value] for value in values)
     return [text for several in listed_values for text in several if isinstance(text, str)]
 

@@ -7,7 +7,7 @@ What is computed, so that a figure can be set beside others:
   cosine counts 0, as in CLIPScore (arXiv 2104.08718), without its factor of 2.5.
 - model: scores of different models do not compare, and neither do those of different checkpoints of one. Papers mostly
   mean LAION-CLAP 630k-audioset-fusion-best at 48 kHz; `--teacher laion:FILE.pt` scores with those without fusion, e.g.
-  630k-audioset-best. A student scores in its teacher's space, on its own scale; `calibration` takes it to its teacher's.
+  630k-audioset-best. A student scores in its teacher's space, on its own scale; a calibration takes it to the other.
 - sound: mixed to mono, resampled by soxr "HQ" to the model's rate, whole clips: windows of the model's length one after
   the other, the last one aligned to the end, weighted by level; a shorter clip is repeated. Levels stay as they are;
   `peak_dbfs` = -1 is what stable-audio-metrics does. Nothing is rounded to 16 bits.

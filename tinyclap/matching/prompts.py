@@ -59,6 +59,8 @@ def read_prompts(path: Path, file_column: str | None = None, text_column: str | 
     if not path.is_file():
         raise TinyclapError(f"prompts: there is no file {path}; give a .csv, .tsv or .jsonl file")
     rows = list(table_rows(path))
+    if not rows:
+        raise TinyclapError(f"{path} holds no prompts; give a line for each clip")
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     clip_of = _column(path, "file", file_column, FILE_COLUMNS, columns)
     numbered = [name for name in columns if NUMBERED.fullmatch(name)]
@@ -71,8 +73,6 @@ def read_prompts(path: Path, file_column: str | None = None, text_column: str | 
             lacking = f"{clip_of} is empty" if not clip else f"{', '.join(texts_of)} is empty"
             raise TinyclapError(f"{path}, line {line}: {lacking}; give a clip and its prompt in every line")
         prompts += [Prompt(clip, text) for text in texts]
-    if not prompts:
-        raise TinyclapError(f"{path} holds no prompts; give a line for each clip")
     return list(dict.fromkeys(prompts))
 
 

@@ -55,7 +55,7 @@ def student_encoder(run: Path) -> Encoder:
     parts = [teacher.fingerprint, *map(sha256_of, files)]
     identity = hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
     window_s = student.config.window_s
-    return _encoder("student", f"student of {run}", identity, student, window_s, words, embed_texts)
+    return _encoder("student", str(run), identity, student, window_s, words, embed_texts)
 
 
 def teacher_encoder(teacher: Teacher) -> Encoder:
