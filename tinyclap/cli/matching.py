@@ -52,7 +52,12 @@ def score(
 ) -> None:
     """Say how well sounds fit the prompts they were made of: the CLAP score, with its interval.
 
-    The score is the mean cosine; nothing is clipped unless asked. It compares with scores of the same model only.
+    The score is the mean cosine, neither clipped nor multiplied. Sounds are mixed to mono, resampled to the model's
+    rate and heard whole, in windows; prompts are read as they are. The interval draws clips again, those of one prompt
+    together.
+
+    A score compares with those of the same model only. Papers mostly mean LAION's CLAP: --teacher laion:FILE.pt. A
+    student has a scale of its own, which --calibrate takes to its teacher's.
     """
     if calibrate and calibration is not None:
         raise typer.BadParameter("--calibrate makes what --calibration reads; give one of them")
