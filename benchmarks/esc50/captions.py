@@ -19,7 +19,7 @@ from tinyclap.audio.files import read
 from tinyclap.common.files import write_json
 from tinyclap.common.progress import counted
 from tinyclap.common.statistics import accuracy_interval, paired_difference, recording_ids
-from tinyclap.data.dataset import Dataset
+from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.published.esc50 import esc50
 from tinyclap.matching.caption_bank import CaptionBank, caption_bank, read_captions
 from tinyclap.matching.captions import mixed, nearest
@@ -95,7 +95,8 @@ def single_clips(dataset: Dataset, bundle: Bundle, bank: CaptionBank) -> dict[st
 
 def pairs_of_clips(dataset: Dataset, bundle: Bundle, bank: CaptionBank, count: int) -> dict[str, Any]:
     """How many pairs have both of their sounds named, by so many captions of either kind."""
-    pairs, rng = [], np.random.default_rng(0)
+    pairs: list[tuple[Clip, Clip]] = []
+    rng = np.random.default_rng(0)
     while len(pairs) < count:
         one, two = (dataset.clips[at] for at in rng.integers(len(dataset), size=2))
         if one.label != two.label:
@@ -104,7 +105,7 @@ def pairs_of_clips(dataset: Dataset, bundle: Bundle, bank: CaptionBank, count: i
     for row, pair in enumerate(counted(pairs, "caption", count, "pair")):
         sounds = [read(str(clip.path), bundle.sample_rate) for clip in pair]
         length = min(map(len, sounds))
-        mixture = sum(sound[:length] * (LEVEL / max(float(np.std(sound)), 1e-6)) for sound in sounds)
+        mixture = np.sum([sound[:length] * (LEVEL / max(float(np.std(sound)), 1e-6)) for sound in sounds], axis=0)
         embedding = bundle.embed(mixture, sample_rate=bundle.sample_rate)[0]
         for kind, most in hits:
             found = nearest(embedding, bank, most) if kind == "nearest" else mixed(embedding, bank, most)[0]
