@@ -18,6 +18,7 @@ from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.groups import CommandGroup
 from tinyclap.cli.listen import listening
+from tinyclap.cli.matching import matching
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
@@ -44,6 +45,7 @@ recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(listening)
+app.add_typer(matching)
 app.add_typer(benching)
 app.add_typer(caching)
 app.add_typer(exporting)

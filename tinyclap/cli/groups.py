@@ -8,8 +8,8 @@ SECTIONS = {
     "Train": ("recipes", "distill", "distill-text", "pretrain", "convert"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
-    "Use": ("get", "models", "classify", "embed", "listen"),
-    "Measure": ("evaluate", "report", "bench", "costs", "devices", "latency"),
+    "Use": ("get", "models", "classify", "embed", "listen", "caption"),
+    "Measure": ("evaluate", "score", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),
 }
 REST = "Commands"  # of groups that are too small for sections
