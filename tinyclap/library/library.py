@@ -1,0 +1,283 @@
+"""A library of sounds: an index on disk that is kept up to date with its files and answers what is asked of it."""
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap.audio.listing import find_sounds
+from tinyclap.common.checks import is_count
+from tinyclap.errors import TinyclapError
+from tinyclap.library import bits, identity, locks, rebuilt, search
+from tinyclap.library.answers import Hit, Update
+from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.facts import CATALOGUE, make_library, read_facts
+from tinyclap.library.query import fused, query_vector
+from tinyclap.library.reader import Reader
+from tinyclap.library.rebuilt import remember_roots
+from tinyclap.library.update import How, Updater
+from tinyclap.library.where import filtered
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.sounds import Sound
+
+BY = ("both", "sound", "name")
+MOST_WORKERS = 8
+
+
+class Library:
+    """An open library; `Library.create` or `Library.open` makes one. Its methods may be called by several threads.
+
+    Attributes:
+        folder: where it lies.
+        codes: how its vectors are stored, one of float32, float16, int8 and binary.
+        windows: whether a row is a window of a file rather than the whole of it.
+    """
+
+    def __init__(self, folder: Path, facts: dict[str, Any], bundle: Bundle | None) -> None:
+        self.folder, self._facts, self._bundle = folder, facts, bundle
+        self.codes, self.windows = str(facts["codes"]), bool(facts["windows"])
+        self._catalogue = Catalogue(folder / CATALOGUE)
+        dim = int(facts["made_by"]["embed_dim"])
+        self._reader = Reader(folder, self._catalogue, self.codes, dim, self.windows)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | os.PathLike[str],
+        bundle: Bundle | str | os.PathLike[str],
+        codes: str = "float16",
+        windows: bool = False,
+        hop_s: float | None = None,
+    ) -> "Library":
+        """Make an empty library.
+
+        Args:
+            folder: that is new, or empty.
+            bundle: that embeds what is added and asked: a loaded one, its folder, or a ready-made one's name.
+            codes: float32, float16, int8 or binary.
+            windows: a row for every window of a file, so that answers say where in it.
+            hop_s: from one window to the next, seconds; None for a window.
+
+        Raises:
+            TinyclapError: a folder that is taken, codes that are not known, or a bundle that cannot be loaded.
+        """
+        loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        facts = make_library(Path(folder), loaded, codes, windows, hop_s)
+        return cls(Path(folder), facts, loaded)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], bundle: Bundle | str | os.PathLike[str] | None = None) -> "Library":
+        """Open a library that is there.
+
+        Args:
+            folder: of the library.
+            bundle: a loaded one, its folder, or a ready-made one's name; None for the one that made it, which is only
+                loaded where it is needed.
+
+        Raises:
+            TinyclapError: no library, one of a newer tinyclap, a damaged one, or a bundle of another space.
+        """
+        folder = Path(folder)
+        facts = read_facts(folder)
+        loaded = bundle if isinstance(bundle, Bundle) or bundle is None else Bundle.load(bundle)
+        if loaded is not None:
+            identity.refuse_other(folder, facts["made_by"], loaded)
+        return cls(folder, facts, loaded)
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self._catalogue.close()
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        state = self._reader.state()
+        return state.vectors.n_rows - len(state.dead)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that embeds what is added and asked; loaded when first asked for."""
+        with self._lock:
+            if self._bundle is None:
+                found = identity.load(self.folder, str(self._facts["bundle"]["place"]), self._facts["made_by"])
+                identity.refuse_other(self.folder, self._facts["made_by"], found)
+                self._bundle = found
+            return self._bundle
+
+    def add(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        workers: int | None = None,
+        progress: bool = True,
+        *,
+        wait: bool = True,
+    ) -> Update:
+        """Bring the library up to date with files and folders of files.
+
+        New files are embedded, changed ones (size or time differ, then the content) again; moved ones are known by
+        their content. Those that are gone from the folders are left out of answers until they are back.
+
+        Args:
+            paths: files, and folders at any depth.
+            workers: threads that decode and embed; None for one a core, 8 at most.
+            progress: tell on stderr how far it is.
+            wait: for another process that is writing; False refuses.
+
+        Raises:
+            TinyclapError: no such folder, one without any sound (as where a drive is not there), or a library in use.
+        """
+        roots = [Path(path) for path in paths]
+        files = find_sounds(roots)
+        if workers is not None and not is_count(workers):
+            raise TinyclapError(f"workers is {workers}: it must be 1 or more")
+        how = How(self.bundle, self.codes, self.windows, self._facts["hop_s"])
+        with locks.alone(self.folder, wait=wait):
+            self._reader.forget()
+            updater = Updater(self._catalogue, self._reader.state().vectors, how)
+            try:
+                update = updater.run(roots, files, workers or min(MOST_WORKERS, _cores()), visible=progress)
+                remember_roots(self._catalogue, roots)
+                self._keep_up()
+                return update
+            finally:
+                self._reader.forget()
+
+    @property
+    def roots(self) -> list[Path]:
+        """The folders that were added."""
+        return [Path(root) for root in rebuilt.roots(self._catalogue)]
+
+    def compact(self) -> int:
+        """Take what is gone or was replaced off the disk, which numbers the rows anew; returns how many."""
+        with locks.alone(self.folder):
+            self._reader.forget()
+            state = self._reader.state()
+            left_out = rebuilt.compact(self._catalogue, state.vectors, state.dead)
+            self._keep_up()
+            return left_out
+
+    def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
+        """What lies below the folder `old` by the library lies below `new` now; returns the number of files.
+
+        Raises:
+            TinyclapError: no such folder, no such files, or files that are in the library already.
+        """
+        with locks.alone(self.folder):
+            return rebuilt.relocate(self._catalogue, Path(old), Path(new))
+
+    def recall(self, queries: int = 30) -> float | None:
+        """Share of the ten nearest of some rows that a question finds; None where all rows are compared anyway."""
+        state = self._reader.state()
+        if state.bits is None:
+            return None
+        asking = search.live(state.vectors.n_rows, state.dead)
+        return search.recall(state.vectors, asking[:: -(-len(asking) // queries)], state.dead, state.bits)
+
+    def find(
+        self,
+        text: str | Sequence[str] | None = None,
+        n: int = 20,
+        like: Sound | Iterable[Sound] | None = None,
+        without: str | Sequence[str] | None = None,
+        where: str | Sequence[str] | None = None,
+        *,
+        by: str = "both",
+        all_windows: bool = False,
+        exact: bool = False,
+        sample_rate: float | None = None,
+    ) -> list[Hit]:
+        """The sounds that fit best, best first.
+
+        With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
+        reciprocal rank (`query.fused`). What is asked by sound is `query.query_vector`.
+
+        Args:
+            text: one or several.
+            n: how many; all there are for more.
+            like: a sound or several (see `Bundle.embed`).
+            without: one text or several that are not wanted.
+            where: conditions such as "duration<3" or "tag=kick" that must all hold (`where.filtered`).
+            by: "both", "sound" or "name".
+            all_windows: of a file the best window only, unless this is set.
+            exact: compare with every row rather than with those that the bits find first.
+            sample_rate: of `like` where it is an array, Hz.
+
+        Raises:
+            TinyclapError: nothing asked, a bundle without words, a condition that is none, or a sound not usable.
+        """
+        if by not in BY:
+            raise TinyclapError(f"by is {by!r}; allowed: {', '.join(BY)}")
+        if not is_count(n):
+            raise TinyclapError(f"n is {n}: it must be a whole number, 1 or more")
+        if by == "name" and (not text or like is not None or without is not None):
+            raise TinyclapError("names are found by words alone; give a text, and no sound to be like or unlike")
+        allowed = filtered(self._catalogue, where)
+        names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
+        named = self._reader.named_rows(names, allowed) if names else {}
+        try:
+            query = None if by == "name" else query_vector(self.bundle, text, like, without, sample_rate)
+        except TinyclapError:  # without words for it, what the name finds is the answer
+            if not named or without is not None:
+                raise
+            query = None
+        if query is None:
+            return self._reader.hits(list(named)[:n], {}, "name")
+        rows, scores = self._reader.nearest(query, n, allowed, exact=exact, each=all_windows)
+        if not named:
+            return self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
+        order = fused(rows, list(named), n)
+        unheard = np.array([row for row, by_what in order if by_what == "name"], np.int64)
+        cosines = dict(zip(rows, scores, strict=True))
+        cosines |= dict(
+            zip(unheard.tolist(), self._reader.state().vectors.cosines(query, unheard).tolist(), strict=True)
+        )
+        found = dict(order)
+        return self._reader.hits(list(found), cosines, found)
+
+    def similar(self, row: int, n: int = 20, where: str | Sequence[str] | None = None) -> list[Hit]:
+        """The sounds most like one of the library, by its row, itself left out.
+
+        Raises:
+            TinyclapError: no such row, or it is of a file that is gone or has changed.
+        """
+        record = self._reader.record(row)
+        query = self._reader.state().vectors.read(np.array([row]))[0]
+        rows, scores = self._reader.nearest(query, n + 1, filtered(self._catalogue, where), exact=False, each=False)
+        hits = self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
+        return [hit for hit in hits if hit.path != Path(record.path)][:n]
+
+    def rows(self) -> list[Hit]:
+        """Every row in its order, with a score of nan."""
+        return self._reader.as_hits(self._catalogue.live_rows(), {}, "sound")
+
+    def embeddings(self, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+        """Unit-norm float32 (N, D) of some rows, by default of all in the order of `rows()`."""
+        state = self._reader.state()
+        wanted = search.live(state.vectors.n_rows, state.dead) if rows is None else np.asarray(rows, np.int64)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < state.vectors.n_rows:
+            raise TinyclapError(f"rows are 0 to {state.vectors.n_rows - 1}; got {wanted.min()} to {wanted.max()}")
+        return state.vectors.read(wanted)
+
+    def path(self, row: int) -> Path:
+        """The file of a row; raises as `similar` does."""
+        return Path(self._reader.record(row).path)
+
+    def _keep_up(self) -> None:
+        """Bits for what this process has written."""
+        self._reader.forget()
+        state = self._reader.state()
+        bits.keep_up(self.folder, self._catalogue, state.vectors, state.dead)
+        self._reader.forget()
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
