@@ -12,6 +12,7 @@ import typer
 
 from tinyclap.cli import streams
 from tinyclap.cli.bench import benching
+from tinyclap.cli.browse import browsing
 from tinyclap.cli.cache import caching
 from tinyclap.cli.device import device
 from tinyclap.cli.export import exporting
@@ -45,6 +46,7 @@ app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(listening)
 app.add_typer(benching)
+app.add_typer(browsing)
 app.add_typer(caching)
 app.add_typer(exporting)
 app.add_typer(pruning)

@@ -8,7 +8,7 @@ SECTIONS = {
     "Train": ("recipes", "distill", "distill-text", "pretrain", "convert"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
-    "Use": ("get", "models", "classify", "embed", "listen"),
+    "Use": ("get", "models", "classify", "embed", "listen", "browse"),
     "Measure": ("evaluate", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),
 }

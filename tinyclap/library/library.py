@@ -254,9 +254,16 @@ class Library:
         hits = self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
         return [hit for hit in hits if hit.path != Path(record.path)][:n]
 
-    def rows(self) -> list[Hit]:
-        """Every row in its order, with a score of nan."""
+    def rows(self, rows: Sequence[int] | np.ndarray | None = None) -> list[Hit]:
+        """Every row in its order, or some by their numbers; with a score of nan."""
+        if rows is not None:
+            return self._reader.hits([int(row) for row in rows], {}, "sound")
         return self._reader.as_hits(self._catalogue.live_rows(), {}, "sound")
+
+    def numbers(self) -> np.ndarray:
+        """The numbers of all rows, int64 (N,), in their order: what `rows` would list, at once for a million."""
+        state = self._reader.state()
+        return search.live(state.vectors.n_rows, state.dead)
 
     def embeddings(self, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
         """Unit-norm float32 (N, D) of some rows, by default of all in the order of `rows()`."""

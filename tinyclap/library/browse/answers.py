@@ -185,8 +185,8 @@ class Answers:
         }
 
     def _drawn(self) -> list["Hit"]:
-        rows = self._library.rows()
-        return [rows[int(place)] for place in sampled(len(rows), self._most_points)]
+        numbers = self._library.numbers()
+        return self._library.rows(numbers[sampled(len(numbers), self._most_points)])
 
     def _draw(self, embeddings: np.ndarray) -> Layout:
         plane = principal_plane(embeddings)
