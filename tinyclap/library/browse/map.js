@@ -9,7 +9,7 @@ export class LibraryMap {
     this.points = [];
     this.byRow = new Map();
     this.hits = [];
-    this.chosen = this.hover = this.pointed = this.playing = null;
+    this.chosen = this.hover = this.pointed = this.playing = this.tipped = null;
     this.view = { scale: 1, x: 0, y: 0 }; // of the whole map, and where its middle stands, in CSS pixels
     this.pointers = new Map();
     new ResizeObserver(() => this.resize()).observe(canvas);
@@ -99,6 +99,7 @@ export class LibraryMap {
     view.x = Math.min(room(wide, this.width), Math.max(-room(wide, this.width), view.x));
     view.y = Math.min(room(high, this.height), Math.max(-room(high, this.height), view.y));
     this.frame.classList.toggle("zoomed", view.scale > 1.001);
+    if (this.tipped) this.tell(this.tipped);
     this.draw();
   }
 
@@ -120,7 +121,7 @@ export class LibraryMap {
     const { context, colours, view } = this, found = this.found ?? [];
     context.clearRect(0, 0, this.width, this.height);
     const few = this.points.length < 2000 ? 1 : 0, size = Math.min(6, 2 + few + Math.log2(view.scale) * 0.6);
-    context.globalAlpha = found.length ? 0.28 : 0.75;
+    context.globalAlpha = found.length ? 0.35 : 0.75;
     const inGroups = colours.groups.map(() => []);
     for (const point of this.points) {
       const [x, y] = this.onScreen(point);
@@ -191,6 +192,7 @@ export class LibraryMap {
   }
 
   tell(point) {
+    this.tipped = point;
     this.tip.hidden = !point;
     if (!point) return;
     this.tip.textContent = point.name;

@@ -49,8 +49,11 @@ async function answerAddress() {
     complain(null);
     const n = answer.hits.length, sounds = `${n} ${n === 1 ? "sound" : "sounds"}`;
     if (like !== null) show(answer, `Like ${answer.to}`, `${sounds}, the most alike first; the number is the cosine.`);
-    else if (text) show(answer, `“${text}”${without ? ` but not “${without}”` : ""}`, `${sounds}, the best first; the number is the cosine.`);
-    else show(answer, "A few of the sounds", "Drawn at random. Write what you look for, or choose a point of the map.");
+    else if (text) {
+      const heard = answer.hits.some((hit) => hit.score !== null) ? "the number is the cosine" : "found by their names alone, since the bundle does not know these words";
+      show(answer, `“${text}”${without ? ` but not “${without}”` : ""}`, `${sounds}, the best first; ${heard}.`);
+    }
+    else show(answer, "A few of the sounds", "Drawn at random. Write what you look for, or choose a point of the map.", false);
   } catch (error) {
     if (turn !== asked) return;
     complain(error);
@@ -100,7 +103,7 @@ function entry(hit) {
   play.setAttribute("aria-label", `Play ${hit.name}`);
   const similar = element("button", { type: "button", className: "similar", textContent: "Similar" });
   similar.setAttribute("aria-label", `Sounds similar to ${hit.name}`);
-  const what = element("div", { className: "what" }, element("b", {}, dot, hit.name), element("small", { textContent: facts(hit) }));
+  const what = element("div", { className: "what" }, element("b", {}, dot, element("span", { textContent: hit.name })), element("small", { textContent: facts(hit) }));
   const score = element("span", { className: "score", textContent: hit.score === null ? "" : hit.score.toFixed(3).replace("-", "−") });
   score.setAttribute("aria-label", hit.score === null ? "" : `cosine ${hit.score.toFixed(3)}`);
   const item = element("li", {}, play, what, score, similar);
@@ -112,13 +115,13 @@ function entry(hit) {
   return item;
 }
 
-function show(answer, title, status) {
+function show(answer, title, status, isAnswer = true) {
   hits = answer.hits;
   $("title").textContent = title;
   $("status").textContent = status;
   list.replaceChildren(...hits.map(entry));
-  $("more").hidden = hits.length < count || count >= MOST || hits[0].score === null;
-  map.highlight(hits);
+  $("more").hidden = !isAnswer || hits.length < count || count >= MOST;
+  map.highlight(isAnswer ? hits : []);
   mark();
 }
 
