@@ -1,21 +1,18 @@
 """The command that serves a library's page: thin, on the base install."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from tinyclap.cli.library import BundleOption, LibraryArgument
 
 browsing = typer.Typer()
 
 
 @browsing.command("browse")
 def browse_command(
-    library: Annotated[
-        Path | None, typer.Argument(metavar="[LIBRARY]", help="$TINYCLAP_LIBRARY or ./library by default.")
-    ] = None,
-    bundle: Annotated[
-        Path | None, typer.Option("--bundle", help="Of the same space; by default the one that made the library.")
-    ] = None,
+    library: LibraryArgument = None,
+    bundle: BundleOption = None,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for any that is free.")] = 8642,
     host: Annotated[str, typer.Option("--host", help="Another address of this machine.")] = "127.0.0.1",
     allow_remote: Annotated[

@@ -8,7 +8,8 @@ SECTIONS = {
     "Train": ("recipes", "distill", "distill-text", "pretrain", "convert"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
-    "Use": ("get", "models", "classify", "embed", "listen", "browse"),
+    "Use": ("get", "models", "classify", "embed", "listen"),
+    "Find": ("index", "find", "browse", "duplicates", "tag", "export-index"),
     "Measure": ("evaluate", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),
 }

@@ -37,6 +37,8 @@ class Update:
     Attributes:
         new, changed, moved, gone, unchanged: files, counted.
         unreadable: files that cannot be used and the reason, those of before that have not changed included.
+        neighbours_kept: share of the ten nearest files, among up to 2,000 of those embedded now, that are so still once
+            their vectors are stored as codes; None for float32, which loses none, and for fewer than 12 files.
     """
 
     new: int = 0
@@ -45,3 +47,4 @@ class Update:
     gone: int = 0
     unchanged: int = 0
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    neighbours_kept: float | None = None

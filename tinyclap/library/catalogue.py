@@ -150,6 +150,10 @@ class Catalogue:
         """Rows of the vectors that are valid, dead ones included."""
         return int(self.run("SELECT coalesce(max(row) + 1, 0) FROM rows")[0][0])
 
+    def n_files(self) -> int:
+        """Files with rows that are valid."""
+        return int(self.run("SELECT count(*) FROM files WHERE NOT gone AND reason IS NULL")[0][0])
+
     def dead_rows(self) -> np.ndarray:
         """Rows of files that are gone or have changed, int64."""
         return self.numbers("SELECT row FROM rows WHERE dead ORDER BY row")
@@ -220,19 +224,34 @@ class Catalogue:
         self.run("DELETE FROM names WHERE rowid = ?", (file,))
         self.run("INSERT INTO names (rowid, words) VALUES (?, ?)", (file, clean_label(name)))
 
-    def named(self, text: str, limit: int) -> list[int]:
-        """Numbers of files whose names have all the words of a text, best first (BM25)."""
+    def named(self, text: str, limit: int) -> list[tuple[int, int]]:
+        """File and first row of files whose names have all the words of a text, best first.
+
+        Those whose name is the text itself, with or without its suffix, stand before all others; then BM25.
+        """
         words = re.findall(r"\w+", clean_label(text))
         if not words:
             return []
-        columns = (
-            "SELECT names.rowid FROM names JOIN files ON files.id = names.rowid WHERE NOT gone AND reason IS NULL AND"
-        )
         if self._has_fts():
-            asked = " ".join(f'"{word}"' for word in words)
-            return [row[0] for row in self.run(f"{columns} names MATCH ? ORDER BY rank LIMIT ?", (asked, limit))]
-        like = " AND ".join("words LIKE ?" for _ in words)
-        return [row[0] for row in self.run(f"{columns} {like} LIMIT ?", (*(f"%{word}%" for word in words), limit))]
+            condition, order = "names MATCH ?", "bm25(names)"
+            values = [" ".join(f'"{word}"' for word in words)]
+        else:
+            condition, order = " AND ".join("words LIKE ?" for _ in words), "length(words)"
+            values = [f"%{word}%" for word in words]
+        found = self.run(
+            "SELECT files.id, files.name, (SELECT min(row) FROM rows WHERE file = files.id AND NOT dead) FROM names "
+            f"JOIN files ON files.id = names.rowid WHERE {condition} AND NOT gone AND reason IS NULL "
+            f"ORDER BY {order} LIMIT ?",
+            (*values, limit),
+        )
+        asked = clean_label(text)
+        exact = {number: asked in map(clean_label, _own_names(name)) for number, name, _ in found}
+        return [(number, row) for number, _, row in sorted(found, key=lambda entry: not exact[entry[0]])]
 
     def _has_fts(self) -> bool:
         return bool(self.run("SELECT 1 FROM sqlite_master WHERE name = 'names_config'"))
+
+
+def _own_names(name: str) -> tuple[str, str]:
+    """The last part of a name, with and without its suffix."""
+    return Path(name).name, Path(name).stem

@@ -1,5 +1,6 @@
-"""What a library says of itself, library.json: the bundle that made it and how its vectors are stored."""
+"""Which library is meant, and what it says of itself: the bundle that made it and how its vectors are stored."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tinyclap.version import __version__
 
 FORMAT, VERSION = "tinyclap-library", 1
 FACTS, CATALOGUE = "library.json", "catalogue.sqlite"
+VARIABLE, NAME = "TINYCLAP_LIBRARY", "library"  # of a library that nobody names
 THERE = "{} is a library already; open it, or choose another folder"
 
 
@@ -78,3 +80,27 @@ def _checked(path: Path) -> dict[str, Any]:
     if facts.get("format") != FORMAT or version != VERSION or not whole:
         raise TinyclapError(f"{path} is damaged; copy the library again, or make it again with `tinyclap index`")
     return facts
+
+
+def chosen(asked: Path | None) -> Path:
+    """The library that was asked for, else that of $TINYCLAP_LIBRARY, else the folder `library` here.
+
+    Raises:
+        TinyclapError: none was asked for, and there is none.
+    """
+    if asked is not None:
+        return asked
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    if is_library(Path(NAME)):
+        return Path(NAME)
+    raise TinyclapError(
+        f"no library is named, ${VARIABLE} is not set, and there is none in ./{NAME}; name it with --lib, or make it: "
+        "tinyclap index FOLDER"
+    )
+
+
+def to_make(asked: Path | None) -> Path:
+    """Where `tinyclap index` writes: what was asked for, else $TINYCLAP_LIBRARY, else the folder `library` here."""
+    return asked or Path(os.environ.get(VARIABLE) or NAME)

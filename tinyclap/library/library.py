@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 from tinyclap.audio.listing import find_sounds
 from tinyclap.common.checks import is_count
 from tinyclap.errors import TinyclapError
-from tinyclap.library import bits, identity, locks, rebuilt, search
+from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search, tagging
 from tinyclap.library.answers import Hit, Update
 from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.duplicates import Copy
 from tinyclap.library.facts import CATALOGUE, make_library, read_facts
 from tinyclap.library.query import fused, query_vector
 from tinyclap.library.reader import Reader
@@ -25,6 +26,7 @@ from tinyclap.runtime.sounds import Sound
 
 BY = ("both", "sound", "name")
 MOST_WORKERS = 8
+DEEP = 100  # places of the two orders that are fused, at least
 
 
 class Library:
@@ -34,14 +36,17 @@ class Library:
         folder: where it lies.
         codes: how its vectors are stored, one of float32, float16, int8 and binary.
         windows: whether a row is a window of a file rather than the whole of it.
+        hop_s: from one window to the next, seconds; None for a window.
+        dim: dimensions of its vectors.
+        catalogue: its database.
     """
 
     def __init__(self, folder: Path, facts: dict[str, Any], bundle: Bundle | None) -> None:
         self.folder, self._facts, self._bundle = folder, facts, bundle
         self.codes, self.windows = str(facts["codes"]), bool(facts["windows"])
-        self._catalogue = Catalogue(folder / CATALOGUE)
-        dim = int(facts["made_by"]["embed_dim"])
-        self._reader = Reader(folder, self._catalogue, self.codes, dim, self.windows)
+        self.catalogue = Catalogue(folder / CATALOGUE)
+        self.hop_s, self.dim = facts["hop_s"], int(facts["made_by"]["embed_dim"])
+        self._reader = Reader(folder, self.catalogue, self.codes, self.dim, self.windows)
         self._lock = threading.Lock()
 
     @classmethod
@@ -90,7 +95,7 @@ class Library:
 
     def close(self) -> None:
         """Nothing is asked any more."""
-        self._catalogue.close()
+        self.catalogue.close()
 
     def __enter__(self) -> "Library":
         return self
@@ -138,29 +143,24 @@ class Library:
         files = find_sounds(roots)
         if workers is not None and not is_count(workers):
             raise TinyclapError(f"workers is {workers}: it must be 1 or more")
-        how = How(self.bundle, self.codes, self.windows, self._facts["hop_s"])
+        how = How(self.bundle, self.codes, self.windows, self.hop_s)
         with locks.alone(self.folder, wait=wait):
             self._reader.forget()
-            updater = Updater(self._catalogue, self._reader.state().vectors, how)
+            updater = Updater(self.catalogue, self._reader.state().vectors, how)
             try:
                 update = updater.run(roots, files, workers or min(MOST_WORKERS, _cores()), visible=progress)
-                remember_roots(self._catalogue, roots)
+                remember_roots(self.catalogue, roots)
                 self._keep_up()
                 return update
             finally:
                 self._reader.forget()
-
-    @property
-    def roots(self) -> list[Path]:
-        """The folders that were added."""
-        return [Path(root) for root in rebuilt.roots(self._catalogue)]
 
     def compact(self) -> int:
         """Take what is gone or was replaced off the disk, which numbers the rows anew; returns how many."""
         with locks.alone(self.folder):
             self._reader.forget()
             state = self._reader.state()
-            left_out = rebuilt.compact(self._catalogue, state.vectors, state.dead)
+            left_out = rebuilt.compact(self.catalogue, state.vectors, state.dead)
             self._keep_up()
             return left_out
 
@@ -171,7 +171,34 @@ class Library:
             TinyclapError: no such folder, no such files, or files that are in the library already.
         """
         with locks.alone(self.folder):
-            return rebuilt.relocate(self._catalogue, Path(old), Path(new))
+            return rebuilt.relocate(self.catalogue, Path(old), Path(new))
+
+    def duplicates(self, threshold: float | None = None) -> list[list[Copy]]:
+        """Groups of files that sound the same, the largest group first; `duplicates.groups` says what links them."""
+        return duplicates.groups(duplicates.files_of(self), duplicates.THRESHOLD if threshold is None else threshold)
+
+    def tag(
+        self,
+        labels: Sequence[str] | None = None,
+        top: int = 3,
+        threshold: float | None = None,
+        where: str | Sequence[str] | None = None,
+    ) -> Iterator[tagging.Tagged]:
+        """Tag files with the labels that fit, and yield each file; its tags before are replaced.
+
+        Args:
+            labels: in words; None for those of the bundle's table.
+            top: tags of a file, at most.
+            threshold: share of other sounds that must fit less well (`runtime.judge`), by default 0.95; where the
+                bundle has no background sounds to tell, each file gets its best label.
+            where: the files, as for `find`; None for all.
+
+        Raises:
+            TinyclapError: as `Bundle.judge` does.
+        """
+        known = self.bundle.background is not None
+        judge = self.bundle.judge(labels, top_k=top if known else 1, threshold=threshold, multi_label=known)
+        return tagging.tag(self, judge, top, filtered(self.catalogue, where))
 
     def recall(self, queries: int = 30) -> float | None:
         """Share of the ten nearest of some rows that a question finds; None where all rows are compared anyway."""
@@ -197,7 +224,7 @@ class Library:
         """The sounds that fit best, best first.
 
         With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
-        reciprocal rank (`query.fused`). What is asked by sound is `query.query_vector`.
+        reciprocal rank (`query.fused`), and the score is nan where the bundle has no words for the text. What is asked by sound is `query.query_vector`.
 
         Args:
             text: one or several.
@@ -219,28 +246,26 @@ class Library:
             raise TinyclapError(f"n is {n}: it must be a whole number, 1 or more")
         if by == "name" and (not text or like is not None or without is not None):
             raise TinyclapError("names are found by words alone; give a text, and no sound to be like or unlike")
-        allowed = filtered(self._catalogue, where)
+        allowed, deep = filtered(self.catalogue, where), max(n, DEEP)
         names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
-        named = self._reader.named_rows(names, allowed) if names else {}
+        query, found = None, dict[int, float]()
         try:
-            query = None if by == "name" else query_vector(self.bundle, text, like, without, sample_rate)
+            if by != "name":
+                query = query_vector(self.bundle, text, like, without, sample_rate)
         except TinyclapError:  # without words for it, what the name finds is the answer
-            if not named or without is not None:
+            if not names or without is not None or not self.catalogue.named(names, 1):
                 raise
-            query = None
-        if query is None:
-            return self._reader.hits(list(named)[:n], {}, "name")
-        rows, scores = self._reader.nearest(query, n, allowed, exact=exact, each=all_windows)
-        if not named:
-            return self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
-        order = fused(rows, list(named), n)
-        unheard = np.array([row for row, by_what in order if by_what == "name"], np.int64)
-        cosines = dict(zip(rows, scores, strict=True))
-        cosines |= dict(
-            zip(unheard.tolist(), self._reader.state().vectors.cosines(query, unheard).tolist(), strict=True)
-        )
-        found = dict(order)
-        return self._reader.hits(list(found), cosines, found)
+        if query is not None:
+            rows, scores = self._reader.nearest(query, deep if names else n, allowed, exact=exact, each=all_windows)
+            found = dict(zip(rows, scores, strict=True))
+        named = self._reader.named_rows(names, deep, allowed, list(found)) if names else []
+        order = fused(list(found), named, n)
+        unheard = np.array([row for row in order if row not in found], np.int64)
+        if query is not None and len(unheard):
+            found |= dict(
+                zip(unheard.tolist(), self._reader.state().vectors.cosines(query, unheard).tolist(), strict=True)
+            )
+        return self._reader.hits(list(order), found, order)
 
     def similar(self, row: int, n: int = 20, where: str | Sequence[str] | None = None) -> list[Hit]:
         """The sounds most like one of the library, by its row, itself left out.
@@ -250,7 +275,7 @@ class Library:
         """
         record = self._reader.record(row)
         query = self._reader.state().vectors.read(np.array([row]))[0]
-        rows, scores = self._reader.nearest(query, n + 1, filtered(self._catalogue, where), exact=False, each=False)
+        rows, scores = self._reader.nearest(query, n + 1, filtered(self.catalogue, where), exact=False, each=False)
         hits = self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
         return [hit for hit in hits if hit.path != Path(record.path)][:n]
 
@@ -258,7 +283,7 @@ class Library:
         """Every row in its order, or some by their numbers; with a score of nan."""
         if rows is not None:
             return self._reader.hits([int(row) for row in rows], {}, "sound")
-        return self._reader.as_hits(self._catalogue.live_rows(), {}, "sound")
+        return self._reader.as_hits(self.catalogue.live_rows(), {}, "sound")
 
     def numbers(self) -> np.ndarray:
         """The numbers of all rows, int64 (N,), in their order: what `rows` would list, at once for a million."""
@@ -281,7 +306,7 @@ class Library:
         """Bits for what this process has written."""
         self._reader.forget()
         state = self._reader.state()
-        bits.keep_up(self.folder, self._catalogue, state.vectors, state.dead)
+        bits.keep_up(self.folder, self.catalogue, state.vectors, state.dead)
         self._reader.forget()
 
 

@@ -42,18 +42,18 @@ def query_vector(
     return unit(query).astype(np.float32)
 
 
-def fused(by_sound: Sequence[int], by_name: Sequence[int], n: int) -> list[tuple[int, str]]:
-    """The best `n` of two orders, and which had it: reciprocal rank fusion, 1 / (60 + rank) summed over both.
+def fused(by_sound: Sequence[int], by_name: Sequence[int], n: int) -> dict[int, str]:
+    """The best `n` of two orders, each with what found it: reciprocal rank fusion, 1 / (60 + rank) summed over both.
 
-    Cormack, Clarke and Büttcher, SIGIR 2009. Equal sums: sound first.
+    Cormack, Clarke and Büttcher, SIGIR 2009. Of equal sums the name stands first: it has all the words that were asked.
     """
     scores: dict[int, float] = {}
-    for order in (by_sound, by_name):
+    for order in (by_name, by_sound):
         for rank, item in enumerate(order):
             scores[item] = scores.get(item, 0.0) + 1 / (RANK_OFFSET + 1 + rank)
     heard, named = set(by_sound), set(by_name)
-    best = sorted(scores, key=lambda item: (-scores[item], item not in heard))[:n]
-    return [(item, "both" if item in heard & named else "sound" if item in heard else "name") for item in best]
+    best = sorted(scores, key=lambda item: -scores[item])[:n]  # stable: names came first
+    return {item: "both" if item in heard & named else "sound" if item in heard else "name" for item in best}
 
 
 def _several(texts: str | Sequence[str] | None) -> list[str]:

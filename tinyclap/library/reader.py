@@ -14,7 +14,7 @@ from tinyclap.library.bits import Bits
 from tinyclap.library.catalogue import Catalogue, RowRecord
 from tinyclap.library.vectors import Vectors
 
-NAMED = 1000  # files that a name finds, at most
+FILTERED = 50  # times as many files are looked for by name where conditions leave some of them out
 SPARE_WINDOWS = 8  # windows looked at for each file that is wanted
 
 
@@ -82,15 +82,14 @@ class Reader:
                 return rows[first].tolist(), scores[first].tolist()
             wanted *= 4
 
-    def named_rows(self, text: str, allowed: np.ndarray | None) -> dict[int, None]:
-        """The first row of each file that a text names, in the order of the names."""
-        kept = None if allowed is None else set(allowed.tolist())
-        found: dict[int, None] = {}
-        for file in self.catalogue.named(text, NAMED):
-            rows = self.catalogue.numbers("SELECT row FROM rows WHERE file = ? AND NOT dead ORDER BY row", (file,))
-            some = [row for row in rows.tolist() if kept is None or row in kept][:1]
-            found |= dict.fromkeys(some)
-        return found
+    def named_rows(self, text: str, limit: int, allowed: np.ndarray | None, heard: Sequence[int]) -> list[int]:
+        """A row of each file that a text names, in the order of the names: the one that was `heard`, else the first."""
+        row_of = {record.file: row for row, record in reversed(self.catalogue.rows(heard).items())}
+        found = self.catalogue.named(text, limit if allowed is None else FILTERED * limit)
+        if allowed is not None:
+            kept = set(allowed.tolist())
+            found = [(file, row) for file, row in found if row in kept]
+        return [row_of.get(file, row) for file, row in found[:limit]]
 
     def hits(self, rows: Sequence[int], scores: dict[int, float], by: str | dict[int, str]) -> list[Hit]:
         records = self.catalogue.rows(rows)

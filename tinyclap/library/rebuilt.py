@@ -24,6 +24,7 @@ RENUMBER = (
     "DELETE FROM files WHERE gone",
     "DELETE FROM meta WHERE key IN ('bits_file', 'bits_rows', 'bits_mean', 'bits_mean_rows')",
 )
+LOOKED_AT = 100  # files, whether they are where they are said to be
 
 
 def compact(catalogue: Catalogue, vectors: Vectors, dead: np.ndarray) -> int:
@@ -53,7 +54,7 @@ def relocate(catalogue: Catalogue, old: Path, new: Path) -> int:
     """Note that everything below one folder lies below another one now; returns the number of files.
 
     Raises:
-        TinyclapError: there is no such new folder, nothing of the library lies below the old one, or a file of the
+        TinyclapError: nothing of the library lies below the old folder or none of it below the new one, or a file of the
             library lies at the new place already.
     """
     before, after = key_of(old), key_of(new)
@@ -65,6 +66,9 @@ def relocate(catalogue: Catalogue, old: Path, new: Path) -> int:
     if not count:
         folders = ", ".join(roots(catalogue)) or "none"
         raise TinyclapError(f"--relocate: no file of the library lies below {old}; its folders are {folders}")
+    some = catalogue.run(f"SELECT path FROM files WHERE NOT gone AND ({below}) LIMIT {LOOKED_AT}", values)
+    if not any(os.path.isfile(after + path[len(before) :]) for (path,) in some):
+        raise TinyclapError(f"--relocate: none of {len(some)} files of {old} lies below {new}; nothing was changed")
     taken = catalogue.run(
         f"SELECT path FROM files WHERE path IN (SELECT ? || substr(path, ?) FROM files WHERE {below}) LIMIT 1",
         (after, len(before) + 1, *values),
@@ -92,3 +96,11 @@ def remember_roots(catalogue: Catalogue, paths: Sequence[Path]) -> None:
     fresh = [key_of(path) for path in paths if path.is_dir() and key_of(path) not in known]
     if fresh:
         catalogue.set_meta("roots", json.dumps([*known, *fresh]))
+
+
+def single_files(catalogue: Catalogue) -> list[Path]:
+    """Files that were added by themselves: they lie below none of the folders."""
+    folders = tuple(root + os.sep for root in roots(catalogue))
+    return [
+        Path(record.path) for record in catalogue.files() if not record.gone and not record.path.startswith(folders)
+    ]

@@ -28,6 +28,7 @@ from tinyclap.runtime.embed_journal import status_of
 from tinyclap.runtime.embed_sound import timed_embeddings
 
 COMMIT_S, COMMIT_ROWS = 1.0, 4096  # a batch ends after this time or so many rows
+SAMPLE = 2000  # files by which it is measured what the codes lose
 TRIES = 3  # for a file that changes while it is read
 KEEPS_CHANGING = "changes while it is read; index it again once it is finished"
 
@@ -85,6 +86,7 @@ class Updater:
         self._missing: dict[str, list[int]] = {}  # files that are not where they were, by what they hold
         self._claims = threading.Lock()
         self._batch: list[_Made] = []
+        self._sample: list[np.ndarray] = []
         self._began = time.monotonic()
         self.next_row = catalogue.n_rows()
 
@@ -105,6 +107,8 @@ class Updater:
                 self._catalogue.run("UPDATE files SET gone = 1 WHERE id = ?", (number,))
                 self._catalogue.run("UPDATE rows SET dead = ? WHERE file = ? AND dead = 0", (GONE, number))
                 self._update.gone += 1
+        if self._sample and self._how.codes != "float32":
+            self._update.neighbours_kept = quantization.neighbours_kept(np.stack(self._sample), self._how.codes)
         return self._update
 
     def _find_missing(self, roots: Sequence[Path]) -> set[int]:
@@ -165,6 +169,8 @@ class Updater:
             rows = np.stack([row for _, _, row in found])
         else:
             rows, times = how.bundle.embed(task.path, hop_s=how.hop_s), ((0.0, info.duration_s),)
+        if len(self._sample) < SAMPLE:
+            self._sample.append(rows[0])
         return _Made(task, status, content, quantization.quantize(rows, how.codes), times, info)
 
     def _claim(self, content: str, number: int | None = None) -> int | None:

@@ -1,0 +1,1 @@
+"""How fast and how exact a library of sounds answers."""
