@@ -30,13 +30,12 @@ def browse_command(
 
     from tinyclap.common.machine import has_desktop
     from tinyclap.library.browse.server import BrowseServer
+    from tinyclap.library.facts import chosen
     from tinyclap.library.library import Library
-    from tinyclap.library.place import chosen
+    from tinyclap.workspace.bundles import named_bundle
 
-    folder = chosen(library)
-    server = BrowseServer(
-        lambda: Library.open(folder, bundle), host, port, allow_remote=allow_remote, map_kind=map_kind
-    )
+    folder, place = chosen(library), None if bundle is None else named_bundle(bundle)
+    server = BrowseServer(lambda: Library.open(folder, place), host, port, allow_remote=allow_remote, map_kind=map_kind)
     try:
         about = server.ask(server.answers.about)
         if about["fault"]:

@@ -29,7 +29,6 @@ def whole(path: Path, *, as_wav: bool = False) -> bytes:
     [
         ("a.wav", "PCM_16", "audio/wav"),
         ("a.wav", "PCM_U8", "audio/wav"),
-        ("a.flac", "PCM_16", "audio/flac"),
         ("a.ogg", "VORBIS", "audio/ogg"),
         ("a.mp3", "MPEG_LAYER_III", "audio/mpeg"),
     ],
@@ -45,7 +44,7 @@ def test_what_browsers_play_is_the_file_itself(tmp_path: Path, name: str, subtyp
 
 @pytest.mark.parametrize(
     ("name", "subtype"),
-    [("a.wav", "PCM_24"), ("a.wav", "FLOAT"), ("a.aiff", "PCM_16"), ("a.aiff", "PCM_24"), ("a.flac", "PCM_24")],
+    [("a.wav", "PCM_24"), ("a.wav", "FLOAT"), ("a.aiff", "PCM_16"), ("a.aiff", "PCM_24"), ("a.flac", "PCM_16")],
 )
 def test_what_they_do_not_is_a_wav_of_the_same_samples(tmp_path: Path, name: str, subtype: str) -> None:
     path = tmp_path / name

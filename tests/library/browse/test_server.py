@@ -13,6 +13,7 @@ import soundfile
 
 from tests.library.browse.conftest import made, rows_of, serving
 from tests.support.browsing import Client
+from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.errors import MachineError, TinyclapError
 from tinyclap.library.browse.answers import MOST_HITS
 from tinyclap.library.browse.server import MOST_BODY_BYTES, BrowseServer
@@ -116,6 +117,17 @@ def test_windows_say_where_and_a_bundle_without_words_says_so(windowed: Path) ->
         some = client.json("POST", "api/some", {"n": 200})[1]["hits"]
         assert all(hit["end_s"] <= hit["duration_s"] + 1 for hit in some)
         assert len({hit["start_s"] for hit in some if hit["name"] == "roof.wav"}) > 3
+
+
+def test_an_empty_library_has_an_empty_map(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "bundle", text=True)
+    Library.create(tmp_path / "library", tmp_path / "bundle").close()
+    with serving(tmp_path / "library") as client:
+        points = client.json("GET", "api/map")[1]
+        assert (points["rows"], points["x"], points["of"]) == ([], [], 0)
+        assert client.json("POST", "api/find", {"text": "dog"}) == (200, {"hits": []})
+        assert client.json("POST", "api/some", {}) == (200, {"hits": []})
+        assert client.json("GET", "sound/0")[0] == 404
 
 
 # ---- sounds
@@ -290,7 +302,7 @@ def test_others_need_the_secret(remote: Client) -> None:
 def test_a_host_that_others_reach_must_be_allowed(library: Path) -> None:
     with pytest.raises(TinyclapError, match="--allow-remote"):
         BrowseServer(lambda: Library.open(library), "0.0.0.0", 0)
-    with pytest.raises(MachineError, match="cannot serve on 203.0.113.1"):
+    with pytest.raises(MachineError, match=r"cannot serve on 203\.0\.113\.1"):
         BrowseServer(lambda: Library.open(library), "203.0.113.1", 0, allow_remote=True)
 
 

@@ -20,6 +20,7 @@ export class LibraryMap {
 
   /** Takes the points of the server's answer, places scaled so that the whole map fits a square of side 2. */
   load(answer) {
+    if (!answer.rows.length) return;
     const extent = (places) => [Math.min(...chunked(places, Math.min)), Math.max(...chunked(places, Math.max))];
     const [left, right] = extent(answer.x), [low, high] = extent(answer.y);
     const half = Math.max(right - left, high - low, 1e-6) / 2;

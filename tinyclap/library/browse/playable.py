@@ -19,11 +19,13 @@ AS_THEY_ARE = {
     "WAV/PCM_16": "audio/wav",
     "WAV/PCM_U8": "audio/wav",
     "MP3/MPEG_LAYER_III": "audio/mpeg",
-    "FLAC/PCM_16": "audio/flac",
     "OGG/VORBIS": "audio/ogg",
     "OGG/OPUS": "audio/ogg",
 }
-"""Media types of what browsers play, by libsndfile's encoding. A file that `rewritten` mends is none of them."""
+"""Media types of what browsers play and seek in, by libsndfile's encoding; a file that `rewritten` mends is none.
+
+Chromium cannot seek in some short FLAC files without a seek table, so FLAC is decoded here.
+"""
 
 WAV = "audio/wav"
 PIECE_BYTES = 2**16
