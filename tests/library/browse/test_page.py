@@ -58,7 +58,9 @@ def centre(page: Page, selector: str) -> tuple[float, float]:
 def points(page: Page) -> dict[str, tuple[float, float]]:
     """Where the points of the map are in the window, found by hovering over all of it, as a person does."""
     x, y = centre(page, "#map")
-    wide, high = page.js("(() => { const map = document.querySelector('#map'); return [map.width, map.height]; })()")
+    wide, high = page.js(
+        "(() => { const map = document.querySelector('#map'); return [map.clientWidth, map.clientHeight]; })()"
+    )
     tip = "document.querySelector('#tip').hidden ? '' : document.querySelector('#tip').textContent"
     found: dict[str, tuple[float, float]] = {}
     for across in range(10 - wide // 2, wide // 2, 19):

@@ -16,6 +16,7 @@ export class LibraryMap {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
     this.listen();
     this.recolour();
+    this.resize();
   }
 
   /** Takes the points of the server's answer, places scaled so that the whole map fits a square of side 2. */
@@ -121,7 +122,8 @@ export class LibraryMap {
   paint() {
     const { context, colours, view } = this, found = this.found ?? [];
     context.clearRect(0, 0, this.width, this.height);
-    const few = this.points.length < 2000 ? 1 : 0, size = Math.min(6, 2 + few + Math.log2(view.scale) * 0.6);
+    const count = this.points.length, room = count < 200 ? 3 : count < 2000 ? 1 : 0;
+    const size = Math.min(7, 2 + room + Math.log2(view.scale) * 0.6);
     context.globalAlpha = found.length ? 0.35 : 0.75;
     const inGroups = colours.groups.map(() => []);
     for (const point of this.points) {
