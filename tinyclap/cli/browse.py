@@ -41,6 +41,8 @@ def browse_command(
         if about["fault"]:
             typer.echo(f"warning: words cannot be looked for: {about['fault']}", err=True)
         typer.echo(f"library  {folder}: {about['rows']:,} rows\npage     {server.address.url}\nstop     Ctrl-C")
+        if server.address.token is not None:
+            typer.echo("note: whoever knows this address can listen to the library; it travels unencrypted", err=True)
         if has_desktop() if open_page is None else open_page:
             webbrowser.open(server.address.url)
         server.serve_forever(poll_interval=0.2)

@@ -130,8 +130,8 @@ export class LibraryMap {
       const [x, y] = this.onScreen(point);
       if (x > -size && y > -size && x < this.width + size && y < this.height + size) inGroups[point.group].push(x, y);
     }
-    inGroups.forEach((places, group) => {
-      context.fillStyle = colours.groups[group];
+    inGroups.reverse().forEach((places, at) => { // the small folders that share a colour lie below
+      context.fillStyle = colours.groups[colours.groups.length - 1 - at];
       context.beginPath();
       for (let i = 0; i < places.length; i += 2) {
         context.moveTo(places[i] + size, places[i + 1]);
