@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.browsing import Client
+from tests.library.browse.client import Client
 from tests.support.sounds import clip
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.library.browse.server import BrowseServer

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests.library.browse.conftest import made, rows_of, serving
-from tests.support.browsing import Client
+from tests.library.browse.client import Client
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.errors import MachineError, TinyclapError
 from tinyclap.library.browse.answers import MOST_HITS
