@@ -2,10 +2,10 @@
 
     python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER [--sizes 1000 10000 100000 1000000] [--files 300]
 
-`build`: real files indexed from nothing, and how long decoding alone takes. `rows`: libraries of generated vectors, each
-in a process of its own: mixtures of two vectors of the real files, which fill the same cone. Timed: the first answer of
-a fresh process to a text (cold, import and loading of the bundle included), and then answers to 60 texts (warm); recall:
-share of the ten nearest, by float32 and comparing every row, that are found. `again`: an update in which nothing is new.
+`build`: real files indexed from nothing, and how long decoding alone takes. `rows`: libraries of generated vectors,
+asked by processes of their own: mixtures of two vectors of the real files, which fill the same cone. Timed: a whole
+`tinyclap find` (cold), and then answers to 60 texts in one process (warm). Recall: share of the ten nearest, by float32
+and comparing every row, that are found. `again_s`: an update in which nothing is new.
 """
 
 import argparse
@@ -59,7 +59,8 @@ def main() -> None:
                 sys.stderr.write(json.dumps(rows[-1]) + "\n")
     sizes = " ".join(map(str, given.sizes))
     result = {
-        "command": f"python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER --sizes {sizes} --files {given.files}",
+        "command": "python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER "
+        f"--sizes {sizes} --files {given.files}",
         "environment": environment(),
         "bundle": Bundle.load(given.bundle).manifest.name,
         "build": build,
@@ -103,19 +104,19 @@ def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path
     began = time.perf_counter()
     write_library(bundle, real, size, codes, folder)
     written_s = time.perf_counter() - began
-    command = [sys.executable, "-m", "benchmarks.library.growth", "--bundle", str(bundle), "--pool", ".", "--ask", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.library.growth", "--bundle", str(bundle), "--pool", "."]
+    command += ["--ask", str(folder)]
     cold_s = cold(folder)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     told: dict[str, Any] = json.loads(done.stdout)
     queries = Library.open(folder).bundle.embed_text(texts())
-    recall = np.mean([
-        len(np.intersect1d(found, exact)) / N_NEAREST
-        for found, exact in zip(told.pop("found"), nearest_of_all(real, size, queries), strict=True)
-    ])
+    pairs = zip(told.pop("found"), nearest_of_all(real, size, queries), strict=True)
+    recall = np.mean([len(np.intersect1d(found, exact)) / N_NEAREST for found, exact in pairs])
     sizes = {path.name.split("-")[0].split(".")[0]: path.stat().st_size for path in folder.iterdir()}
     for path in folder.iterdir():
         path.unlink()
-    return {"n": size, "codes": codes, "cold_s": cold_s, **told, "recall": float(recall), "bytes": sizes, "written_s": written_s}
+    facts = {"recall": float(recall), "bytes": sizes, "written_s": written_s}
+    return {"n": size, "codes": codes, "cold_s": cold_s, **told, **facts}
 
 
 def write_library(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path) -> None:
@@ -126,11 +127,14 @@ def write_library(bundle: Path, real: np.ndarray, size: int, codes: str, folder:
         numbers = range(first, first + len(some))
         with library.catalogue.transaction():
             library.catalogue.run_many(
-                "INSERT INTO files (id, path, name, size_bytes, mtime_ns, duration_s, sample_rate) VALUES (?,?,?,1,1,5,32000)",
+                "INSERT INTO files (id, path, name, size_bytes, mtime_ns, duration_s, sample_rate) "
+                "VALUES (?,?,?,1,1,5,32000)",
                 [(number, f"/sounds/{number}.wav", f"sounds/{number}.wav") for number in numbers],
             )
-            library.catalogue.run_many("INSERT INTO names (rowid, words) VALUES (?, ?)", [(n, f"sounds/{n}.wav") for n in numbers])
-            library.catalogue.run_many("INSERT INTO rows (row, file, start_s, end_s) VALUES (?,?,0,5)", [(n, n) for n in numbers])
+            named = [(number, f"sounds/{number}.wav") for number in numbers]
+            library.catalogue.run_many("INSERT INTO names (rowid, words) VALUES (?, ?)", named)
+            pairs = [(number, number) for number in numbers]
+            library.catalogue.run_many("INSERT INTO rows (row, file, start_s, end_s) VALUES (?,?,0,5)", pairs)
     library._reader.forget()
     bits.keep_up(folder, library.catalogue, library._reader.state().vectors, np.empty(0, np.int64))
     library.close()
@@ -152,7 +156,8 @@ def nearest_of_all(real: np.ndarray, size: int, queries: np.ndarray) -> np.ndarr
     rows = np.zeros((len(queries), N_NEAREST), np.int64)
     for first, some in generated(real, size):
         scores = np.concatenate([best, queries @ some.T], axis=1)
-        numbers = np.concatenate([rows, np.broadcast_to(np.arange(first, first + len(some)), (len(queries), len(some)))], 1)
+        fresh = np.broadcast_to(np.arange(first, first + len(some)), (len(queries), len(some)))
+        numbers = np.concatenate([rows, fresh], axis=1)
         order = np.argsort(-scores, axis=1, kind="stable")[:, :N_NEAREST]
         best, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(numbers, order, 1)
     return rows

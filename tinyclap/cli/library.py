@@ -134,12 +134,15 @@ def find_command(
 def duplicates_command(
     lib: LibraryArgument = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="Least cosine of two copies; by default as calibrated.")
+        float | None, typer.Option("--threshold", help="Least likeness of two copies, at most 1; 0.9 by default.")
     ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Find files that sound the same: other formats, levels, rates, or cut a little; nothing is removed."""
+    """Find files that are one recording, and list them.
+
+    In other formats, at other levels and rates, or cut a little; they are read again for it. Nothing is removed.
+    """
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other; give one of them")
     from tinyclap.library.duplicates import THRESHOLD
@@ -147,6 +150,10 @@ def duplicates_command(
 
     opened, least = _opened(lib), THRESHOLD if threshold is None else threshold
     found = opened.duplicates(least)
+    for path, reason in found.left_out[:5]:
+        _tell(f"left out: {path}: {reason}")
+    if len(found.left_out) > 5:
+        _tell(f"left out: {len(found.left_out) - 5:,} files more; --json names all")
     if as_csv:
         typer.echo(console.copies_as_csv(found))
         return

@@ -1,23 +1,32 @@
-"""Files that sound the same: copies in other formats, at other levels and rates, or cut a little."""
+"""Files that are one recording: copies in other formats, at other levels and rates, or cut a little.
 
-from collections.abc import Iterator
+Embeddings do not tell them: a small student hears two takes of a word as the same, and a resampled copy as another
+sound (benchmarks/library/duplicates). So the files are read again, and their fingerprints compared.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinyclap.audio.checks import AudioError
 from tinyclap.common.checks import is_number
-from tinyclap.common.progress import Progress
-from tinyclap.embeddings.similarity import unit
-from tinyclap.errors import TinyclapError
+from tinyclap.common.parallel import prepared_ahead
+from tinyclap.common.progress import Progress, counted
+from tinyclap.errors import GateError, TinyclapError, listed
+from tinyclap.library import fingerprint
 
 if TYPE_CHECKING:
     from tinyclap.library.library import Library
 
-THRESHOLD = 0.97
-SHORTEST_SHARE = 0.8  # of a copy's length in that of the original: it may be cut, but a loop of it is another sound
-BLOCK = 2048  # files compared with as many at once
+THRESHOLD = 0.9
+SHORTEST_SHARE = 0.85  # of a copy's length in that of the original: it may be cut, but a loop of it is another sound
+ALIKE = 0.92  # cosine of two sketches from which on two files are compared closely
+BLOCK = 1024  # files whose sketches are compared with as many at once
+READ_AGAIN = 512  # files kept in memory while they are compared closely
 
 
 @dataclass(frozen=True)
@@ -26,142 +35,167 @@ class Copy:
 
     Attributes:
         path: of the file.
-        cosine: with the first of the group; 1 of itself.
+        likeness: to the first of the group (`fingerprint.likeness`); 1 of itself.
         identical: it holds the same bytes as the first.
         duration_s, size_bytes: of the file.
     """
 
     path: Path
-    cosine: float
+    likeness: float
     identical: bool
     duration_s: float
     size_bytes: int
 
 
 @dataclass(frozen=True)
-class Files:
-    """Files to be compared, each with one unit vector.
+class Duplicates:
+    """What was found.
 
     Attributes:
-        paths: of N files.
-        vectors: unit-norm float32 (N, D).
-        durations_s: float64 (N,).
-        sizes: bytes (N,).
-        hashes: of the contents.
+        groups: of two or more files each, the largest group first; in each the largest file first.
+        compared: files that could be read.
+        left_out: files that could not be read any more, and why.
     """
 
-    paths: list[Path]
-    vectors: np.ndarray
-    durations_s: np.ndarray
-    sizes: np.ndarray
-    hashes: list[str]
+    groups: list[list[Copy]]
+    compared: int
+    left_out: list[tuple[Path, str]]
 
 
-def groups(files: Files, threshold: float = THRESHOLD, shortest_share: float = SHORTEST_SHARE) -> list[list[Copy]]:
-    """Groups of two or more files that sound the same, the largest first; in each the largest file first.
+def duplicates(
+    library: "Library", threshold: float = THRESHOLD, workers: int = 1, *, progress: bool = True
+) -> Duplicates:
+    """Groups of files that are one recording; what links files connects them.
 
-    Two files are linked if their cosine is `threshold` or more and the shorter lasts `shortest_share` of the longer or
-    more; a group is what links connect.
+    Two files are linked if their likeness is `threshold` or more, and the shorter lasts SHORTEST_SHARE of the longer or
+    more. Of long files the first two minutes are compared.
 
     Raises:
-        TinyclapError: a threshold or a share that is not above 0 and at most 1.
+        TinyclapError: a threshold that is not above 0 and at most 1, or a library none of whose files can be read.
     """
-    for name, value in (("threshold", threshold), ("shortest_share", shortest_share)):
-        if not (is_number(value) and 0 < value <= 1):
-            raise TinyclapError(f"{name} is {value}: it must be above 0 and at most 1")
-    parent = np.arange(len(files.paths))
-    with Progress("compare", len(files.paths), "file") as counter:
-        for one, other in linked(files.vectors, files.durations_s, threshold, shortest_share, counter):
-            parent[_root(parent, other)] = _root(parent, one)
-    members: dict[int, list[int]] = {}
-    for at in range(len(parent)):
-        members.setdefault(_root(parent, at), []).append(at)
-    found = [_group(files, group) for group in members.values() if len(group) > 1]
-    return sorted(found, key=lambda group: (-len(group), str(group[0].path)))
+    if not (is_number(threshold) and 0 < threshold <= 1):
+        raise TinyclapError(f"threshold is {threshold}: it must be above 0 and at most 1")
+    found = library.catalogue.run(
+        "SELECT path, duration_s, size_bytes, hash FROM files WHERE NOT gone AND reason IS NULL ORDER BY id"
+    )
+    paths = [Path(row[0]) for row in found]
+    ways, left_out = sketched(paths, workers, progress=progress)
+    kept = [at for at in range(len(paths)) if at in ways]
+    if paths and not kept:
+        raise GateError(
+            f"none of {len(paths)} files can be read: {listed([f'{path}: {why}' for path, why in left_out])}"
+        )
+    files = [found[at] for at in kept]
+    links = {}
+    if files:
+        sketches, durations_s = np.stack([ways[at] for at in kept]), np.array([row[1] for row in files])
+        with Progress("compare", len(files), "file", visible=progress) as counter:
+            links = dict(linked([paths[at] for at in kept], sketches, durations_s, threshold, counter))
+    groups = [_group(files, members, links) for members in connected(len(files), links)]
+    groups.sort(key=lambda group: (-len(group), str(group[0].path)))
+    return Duplicates(groups, len(files), left_out)
+
+
+def sketched(
+    paths: Sequence[Path], workers: int, *, progress: bool
+) -> tuple[dict[int, np.ndarray], list[tuple[Path, str]]]:
+    """Sketches of files by their place in the list, and those that cannot be read, with the reason."""
+
+    def one(path: Path) -> np.ndarray | str:
+        try:
+            return fingerprint.sketches(fingerprint.powers(path))
+        except AudioError as error:
+            return error.reason
+
+    results = prepared_ahead(one, paths, workers)
+    shown = counted(results, "read", len(paths), "file") if progress else results
+    ways, left_out = {}, []
+    for at, made in enumerate(shown):
+        if isinstance(made, str):
+            left_out.append((paths[at], made))
+        else:
+            ways[at] = made
+    return ways, left_out
 
 
 def linked(
-    vectors: np.ndarray,
+    paths: Sequence[Path],
+    sketches: np.ndarray,
     durations_s: np.ndarray,
     threshold: float,
-    shortest_share: float,
     counter: Progress | None = None,
-) -> Iterator[tuple[int, int]]:
-    """Pairs of rows of `vectors` (N, D) that are as near and as long as `groups` says.
+) -> Iterator[tuple[tuple[int, int], float]]:
+    """Pairs of files that are as like and as long as `duplicates` says, with their likeness."""
 
-    All pairs that can be that near are compared: rows are taken in the order of their projection on one direction, and
-    two unit vectors of cosine c differ in no projection by more than their distance, sqrt(2 - 2 c).
+    @lru_cache(READ_AGAIN)
+    def powers(at: int) -> np.ndarray:
+        return fingerprint.powers(paths[at])
+
+    for one, other in alike(sketches, durations_s, counter):
+        try:
+            likeness = fingerprint.likeness(powers(one), powers(other))
+        except AudioError:  # removed since
+            continue
+        if likeness >= threshold:
+            yield (min(one, other), max(one, other)), likeness
+
+
+def alike(
+    sketches: np.ndarray, durations_s: np.ndarray, counter: Progress | None = None, least: float = ALIKE
+) -> Iterator[tuple[int, int]]:
+    """Pairs of rows whose sketches (N, ways, D) are alike and whose lengths allow it.
+
+    The whole of each is compared with the other in every way. Rows are taken in the order of their lengths, so that
+    only those are compared that last long enough.
     """
-    if not len(vectors):
-        return
-    spread = _widest(vectors)
-    projected = vectors @ spread
-    order = np.argsort(projected, kind="stable")
-    reach = float(np.sqrt(max(0.0, 2 - 2 * threshold))) + 1e-5
-    ends = np.searchsorted(projected[order], projected[order] + reach, side="right")
+    order = np.argsort(durations_s, kind="stable")
+    ends = np.searchsorted(durations_s[order] * SHORTEST_SHARE, durations_s[order] * (1 + 1e-9), side="right")
     for first in range(0, len(order), BLOCK):
         rows = order[first : first + BLOCK]
-        last = int(ends[min(len(order), first + BLOCK) - 1])
+        last = int(ends[first + len(rows) - 1])
+        own = sketches[rows].astype(np.float32)
         for start in range(first, last, BLOCK):
             others = order[start : min(last, start + BLOCK)]
-            near = vectors[rows] @ vectors[others].T >= threshold - 1e-6
+            theirs = sketches[others].astype(np.float32)
+            nearest = own[:, 0] @ theirs[:, 0].T
+            for way in range(1, sketches.shape[1]):
+                np.maximum(nearest, own[:, way] @ theirs[:, 0].T, out=nearest)
+                np.maximum(nearest, own[:, 0] @ theirs[:, way].T, out=nearest)
+            near = nearest >= least
             for one, other in np.argwhere(np.triu(near, 1) if start == first else near):
-                lengths = sorted((durations_s[rows[one]], durations_s[others[other]]))
-                if lengths[0] >= shortest_share * lengths[1]:
+                if durations_s[rows[one]] >= SHORTEST_SHARE * durations_s[others[other]]:
                     yield int(rows[one]), int(others[other])
         if counter:
             counter.update(len(rows))
 
 
-def files_of(library: "Library") -> Files:
-    """The files of a library, each with the unit mean of its windows' vectors."""
-    columns = "files.id, path, duration_s, size_bytes, coalesce(hash, ''), row"
-    found = library.catalogue.run(
-        f"SELECT {columns} FROM rows JOIN files ON files.id = rows.file WHERE NOT dead ORDER BY files.id, row"
-    )
-    numbers = np.array([row[0] for row in found], np.int64)
-    vectors = library.embeddings(np.array([row[5] for row in found], np.int64))
-    _, first, at = np.unique(numbers, return_index=True, return_inverse=True)
-    if len(first) < len(found):
-        sums = np.zeros((len(first), vectors.shape[1]))
-        np.add.at(sums, at, vectors)
-        vectors = unit(sums).astype(np.float32)
-    some = [found[row] for row in first]
-    return Files(
-        [Path(row[1]) for row in some],
-        vectors,
-        np.array([row[2] for row in some], np.float64),
-        np.array([row[3] for row in some], np.int64),
-        [row[4] for row in some],
-    )
+def connected(count: int, links: "dict[tuple[int, int], float]") -> list[list[int]]:
+    """Groups of two or more of `count` things that pairs connect."""
+    parent = list(range(count))
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = parent[parent[at]]
+            at = parent[at]
+        return at
+
+    for one, other in links:
+        parent[root(other)] = root(one)
+    groups: dict[int, list[int]] = {}
+    for at in range(count):
+        groups.setdefault(root(at), []).append(at)
+    return [members for members in groups.values() if len(members) > 1]
 
 
-def _widest(vectors: np.ndarray) -> np.ndarray:
-    """The direction in which a sample of the rows differs most, unit-norm float32 (D,)."""
-    some = vectors[:: -(-len(vectors) // BLOCK)].astype(np.float64)
-    some = some - some.mean(0)
-    direction: np.ndarray = np.linalg.eigh(some.T @ some)[1][:, -1].astype(np.float32)
-    return direction
-
-
-def _root(parent: np.ndarray, at: int) -> int:
-    """The row that stands for the group of a row."""
-    while parent[at] != at:
-        parent[at] = parent[parent[at]]
-        at = int(parent[at])
-    return at
-
-
-def _group(files: Files, members: list[int]) -> list[Copy]:
-    order = sorted(members, key=lambda at: (-files.sizes[at], str(files.paths[at])))
+def _group(files: Sequence[tuple], members: list[int], links: "dict[tuple[int, int], float]") -> list[Copy]:
+    order = sorted(members, key=lambda at: (-files[at][2], files[at][0]))
     first = order[0]
-    return [
-        Copy(
-            files.paths[at],
-            float(files.vectors[first] @ files.vectors[at]) if at != first else 1.0,
-            files.hashes[at] == files.hashes[first],
-            float(files.durations_s[at]),
-            int(files.sizes[at]),
-        )
-        for at in order
-    ]
+    copies = []
+    for at in order:
+        path, duration_s, size_bytes, content = files[at]
+        likeness = 1.0 if at == first else links.get((min(at, first), max(at, first)))
+        if likeness is None:  # linked through others alone
+            likeness = fingerprint.likeness(*(fingerprint.powers(Path(files[row][0])) for row in (first, at)))
+        same = content is not None and content == files[first][3]
+        copies.append(Copy(Path(path), likeness, same, duration_s, size_bytes))
+    return copies

@@ -14,7 +14,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search, tagging
 from tinyclap.library.answers import Hit, Update
 from tinyclap.library.catalogue import Catalogue
-from tinyclap.library.duplicates import Copy
+from tinyclap.library.duplicates import Duplicates
 from tinyclap.library.facts import CATALOGUE, make_library, read_facts
 from tinyclap.library.query import fused, query_vector
 from tinyclap.library.reader import Reader
@@ -148,7 +148,7 @@ class Library:
             self._reader.forget()
             updater = Updater(self.catalogue, self._reader.state().vectors, how)
             try:
-                update = updater.run(roots, files, workers or min(MOST_WORKERS, _cores()), visible=progress)
+                update = updater.run(roots, files, workers or default_workers(), visible=progress)
                 remember_roots(self.catalogue, roots)
                 self._keep_up()
                 return update
@@ -173,9 +173,12 @@ class Library:
         with locks.alone(self.folder):
             return rebuilt.relocate(self.catalogue, Path(old), Path(new))
 
-    def duplicates(self, threshold: float | None = None) -> list[list[Copy]]:
-        """Groups of files that sound the same, the largest group first; `duplicates.groups` says what links them."""
-        return duplicates.groups(duplicates.files_of(self), duplicates.THRESHOLD if threshold is None else threshold)
+    def duplicates(
+        self, threshold: float | None = None, workers: int | None = None, progress: bool = True
+    ) -> Duplicates:
+        """Groups of files that are one recording, read again from the disk; see `duplicates.duplicates`."""
+        least = duplicates.THRESHOLD if threshold is None else threshold
+        return duplicates.duplicates(self, least, workers or default_workers(), progress=progress)
 
     def tag(
         self,
@@ -224,7 +227,8 @@ class Library:
         """The sounds that fit best, best first.
 
         With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
-        reciprocal rank (`query.fused`), and the score is nan where the bundle has no words for the text. What is asked by sound is `query.query_vector`.
+        reciprocal rank (`query.fused`), and the score is nan where the bundle has no
+        words for the text. What is asked by sound is `query.query_vector`.
 
         Args:
             text: one or several.
@@ -249,9 +253,10 @@ class Library:
         allowed, deep = filtered(self.catalogue, where), max(n, DEEP)
         names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
         query, found = None, dict[int, float]()
+        bundle = None if by == "name" else self.bundle
         try:
-            if by != "name":
-                query = query_vector(self.bundle, text, like, without, sample_rate)
+            if bundle is not None:
+                query = query_vector(bundle, text, like, without, sample_rate)
         except TinyclapError:  # without words for it, what the name finds is the answer
             if not names or without is not None or not self.catalogue.named(names, 1):
                 raise
@@ -310,6 +315,7 @@ class Library:
         self._reader.forget()
 
 
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def default_workers() -> int:
+    """A thread for each core that this process may use, 8 at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, cores)

@@ -54,8 +54,8 @@ def relocate(catalogue: Catalogue, old: Path, new: Path) -> int:
     """Note that everything below one folder lies below another one now; returns the number of files.
 
     Raises:
-        TinyclapError: nothing of the library lies below the old folder or none of it below the new one, or a file of the
-            library lies at the new place already.
+        TinyclapError: nothing of the library lies below the old folder, none of it below the new one, or a file of
+            the library lies there already.
     """
     before, after = key_of(old), key_of(new)
     if not os.path.isdir(after):

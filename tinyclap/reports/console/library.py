@@ -11,12 +11,12 @@ from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import DASH, aligned, file_size, percent, whole
 from tinyclap.embeddings.quantization import bytes_per_clip
 from tinyclap.library.answers import Hit, Update
-from tinyclap.library.duplicates import Copy
+from tinyclap.library.duplicates import Copy, Duplicates
 from tinyclap.library.library import Library
 from tinyclap.library.tagging import Tagged
 
 HIT_COLUMNS = ("rank", "score", "by", "path", "start_s", "end_s", "duration_s", "sample_rate", "tags", "row")
-COPY_COLUMNS = ("group", "cosine", "identical", "duration_s", "size_bytes", "path")
+COPY_COLUMNS = ("group", "likeness", "identical", "duration_s", "size_bytes", "path")
 TAG_COLUMNS = ("path", "tag", "cosine")
 MOST_NAMED = 10
 
@@ -93,35 +93,45 @@ def update_as_object(library: Library, update: Update, facts: dict[str, Any]) ->
     return json.dumps({**told, **counts, "unreadable": bad, **facts})
 
 
-def copies_as_text(library: Library, found: Sequence[Sequence[Copy]], threshold: float) -> str:
+def copies_as_text(library: Library, found: Duplicates, threshold: float) -> str:
     """The groups, what they have in common, and the next command."""
     lines = []
-    for number, group in enumerate(found, start=1):
+    for number, group in enumerate(found.groups, start=1):
         lines.append(f"{number}")
         for copy in group:
-            what = "identical" if copy.identical and copy is not group[0] else f"{copy.cosine:+.4f}"
+            what = "identical" if copy.identical and copy is not group[0] else f"{copy.likeness:+.4f}"
             lines.append(f"  {what:<9}  {copy.duration_s:8.2f} s  {file_size(copy.size_bytes):>8}  {copy.path}")
-    spare = sum(copy.size_bytes for group in found for copy in group[1:])
-    count = sum(len(group) - 1 for group in found)
+    spare = sum(copy.size_bytes for group in found.groups for copy in group[1:])
+    count = sum(len(group) - 1 for group in found.groups)
     lines.append(
-        f"{len(found):,} group{'' if len(found) == 1 else 's'} of files that sound the same (cosine {threshold:g} or "
-        f"more; the first of each is the largest file); {count:,} files, {file_size(spare)} besides the first ones\n"
+        f"{len(found.groups):,} group{'' if len(found.groups) == 1 else 's'} among {found.compared:,} files "
+        f"(likeness {threshold:g} or more); besides the largest of each: {count:,} files, {file_size(spare)}\n"
         f"next     tinyclap duplicates {shell_path(library.folder)} --csv > copies.csv"
     )
     return "\n".join(lines)
 
 
-def copies_as_csv(found: Sequence[Sequence[Copy]]) -> str:
+def copies_as_csv(found: Duplicates) -> str:
     """COPY_COLUMNS and a line for every file of a group."""
     return _csv(
-        COPY_COLUMNS, [list(_copy(copy, number).values()) for number, group in enumerate(found, 1) for copy in group]
+        COPY_COLUMNS,
+        [list(_copy(copy, number).values()) for number, group in enumerate(found.groups, 1) for copy in group],
     )
 
 
-def copies_as_object(library: Library, found: Sequence[Sequence[Copy]], threshold: float) -> str:
+def copies_as_object(library: Library, found: Duplicates, threshold: float) -> str:
     """One JSON object."""
-    groups = [[_copy(copy, number) for copy in group] for number, group in enumerate(found, 1)]
-    return json.dumps({"library": str(library.folder), "threshold": threshold, "groups": groups})
+    groups = [[_copy(copy, number) for copy in group] for number, group in enumerate(found.groups, 1)]
+    left_out = [{"file": str(path), "reason": reason} for path, reason in found.left_out]
+    return json.dumps(
+        {
+            "library": str(library.folder),
+            "threshold": threshold,
+            "compared": found.compared,
+            "groups": groups,
+            "left_out": left_out,
+        }
+    )
 
 
 def tags_as_csv(entries: Sequence[Tagged]) -> str:
@@ -158,8 +168,8 @@ def _exactness(facts: dict[str, Any]) -> str:
 
 
 def _copy(copy: Copy, group: int) -> dict[str, Any]:
-    cosine, path = round(copy.cosine, 6), str(copy.path)
-    values = (group, cosine, copy.identical, round(copy.duration_s, 3), copy.size_bytes, path)
+    likeness, path = round(copy.likeness, 6), str(copy.path)
+    values = (group, likeness, copy.identical, round(copy.duration_s, 3), copy.size_bytes, path)
     return dict(zip(COPY_COLUMNS, values, strict=True))
 
 
