@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.library.browse.conftest import made, serving
-from tests.library.browse.client import Client
 from tests.library.browse.chromium import Page, chromium
+from tests.library.browse.client import Client
+from tests.library.browse.conftest import made, serving
 from tests.support.sounds import noise, write
 
 pytestmark = pytest.mark.slow

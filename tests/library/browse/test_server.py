@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.library.browse.conftest import made, rows_of, serving
 from tests.library.browse.client import Client
+from tests.library.browse.conftest import made, rows_of, serving
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.errors import MachineError, TinyclapError
 from tinyclap.library.browse.answers import MOST_HITS
