@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
 
+from tests.library.browse.chromium import Page, chromium
 from tests.library.browse.client import Client
 from tests.support.sounds import clip
 from tests.support.tiny_bundles import tiny_bundle
@@ -96,5 +96,18 @@ def rows(client: Client) -> dict[str, int]:
     return rows_of(client)
 
 
-def tone(seconds: float, hz: float, rate: int = RATE) -> np.ndarray:
-    return (0.4 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with chromium(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser: Page) -> Iterator[Page]:
+    """Fails the test where the page complained, or asked any other machine."""
+    browser.open("about:blank")
+    browser.requests.clear()
+    browser.complaints.clear()
+    yield browser
+    assert browser.complaints == []
+    assert {url for url in browser.requests if not url.startswith(("http://127.0.0.1:", "data:", "about:"))} == set()

@@ -3,73 +3,19 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.library.browse.chromium import Page, chromium
+from tests.library.browse.chromium import Page
 from tests.library.browse.client import Client
 from tests.library.browse.conftest import made, serving
+from tests.library.browse.pages import PLAYS, TITLES, centre, show
 from tests.support.sounds import noise, write
 
 pytestmark = pytest.mark.slow
 
-TITLES = "[...document.querySelectorAll('#hits b')].map((name) => name.textContent)"
-PLAYS = "!document.querySelector('#audio').paused && document.querySelector('#audio').currentTime > 0.1"
 ODD = "owl & <img src=x onerror=alert(1)>.wav"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with chromium(tmp_path_factory.mktemp("profile")) as page:
-        yield page
-
-
-@pytest.fixture
-def page(browser: Page) -> Iterator[Page]:
-    """Fails the test where the page complained, or asked any other machine."""
-    browser.open("about:blank")
-    browser.requests.clear()
-    browser.complaints.clear()
-    yield browser
-    assert browser.complaints == []
-    assert {url for url in browser.requests if not url.startswith(("http://127.0.0.1:", "data:", "about:"))} == set()
-
-
-def show(
-    page: Page, client: Client, hash: str = "", *, width: int = 1200, height: int = 900, dark: bool = False
-) -> None:
-    """Open the page and wait until it has its map and its answer."""
-    url = client.address.url.replace("NAME", "127.0.0.1")
-    page.open("about:blank")  # another place of the page that is open would not load it again
-    page.open(url + hash, width=width, height=height, dark=dark)
-    page.wait("document.body && document.body.dataset.ready")
-
-
-def centre(page: Page, selector: str) -> tuple[float, float]:
-    """The middle of an element, in the window, once it is there."""
-    page.js(f"document.querySelector({selector!r}).scrollIntoView({{ block: 'center', behavior: 'instant' }})")
-    box = f"document.querySelector({selector!r}).getBoundingClientRect()"
-    x, y = page.js(f"(() => {{ const box = {box}; return [box.x + box.width / 2, box.y + box.height / 2]; }})()")
-    return x, y
-
-
-def points(page: Page) -> dict[str, tuple[float, float]]:
-    """Where the points of the map are in the window, found by hovering over all of it, as a person does."""
-    x, y = centre(page, "#map")
-    wide, high = page.js(
-        "(() => { const map = document.querySelector('#map'); return [map.clientWidth, map.clientHeight]; })()"
-    )
-    tip = "document.querySelector('#tip').hidden ? '' : document.querySelector('#tip').textContent"
-    found: dict[str, tuple[float, float]] = {}
-    for across in range(10 - wide // 2, wide // 2, 19):
-        for down in range(10 - high // 2, high // 2, 19):
-            page.mouse("mouseMoved", x + across, y + down)
-            name = page.js(tip)
-            if name:
-                found.setdefault(name, (x + across, y + down))
-    return found
 
 
 def test_finding_and_playing_by_keys_alone(page: Page, client: Client) -> None:
@@ -196,85 +142,6 @@ def test_names_are_text_and_no_script_runs_but_its_own(page: Page, client: Clien
     reached = page.js("fetch('http://127.0.0.1:9/').then(() => 'reached', (error) => error.name)")
     assert reached == "TypeError"
     page.complaints.clear()  # of the policy
-
-
-def test_the_map_by_mouse(page: Page, client: Client, rows: dict[str, int]) -> None:
-    show(page, client)
-    found = points(page)
-    assert set(found) <= set(rows)
-    assert len(found) >= 7  # of 9; some may hide others
-    name, (x, y) = next(iter(found.items()))
-    page.click(x, y)
-    page.wait(PLAYS)
-    assert page.js("document.querySelector('#chosen-name').textContent") == name
-    assert page.js("document.querySelector('#playing').textContent") == name
-    assert page.js("document.querySelector('#chosen-play').textContent") == "Pause"
-    page.js("document.querySelector('#chosen-similar').click()")
-    page.wait(f"document.querySelector('#title').textContent === 'Like ' + {name!r}")
-
-    page.mouse("mouseMoved", x, y)
-    page.mouse("mouseWheel", x, y, deltaX=0, deltaY=-300)
-    page.wait("document.querySelector('#frame').classList.contains('zoomed')")
-    assert page.js("document.querySelector('#tip').textContent") == name  # what is under the pointer stays there
-    page.mouse("mousePressed", x, y, button="left", clickCount=1)
-    page.mouse("mouseMoved", x + 30, y + 20, button="left", buttons=1)
-    page.mouse("mouseReleased", x + 30, y + 20, button="left", clickCount=1)
-    page.mouse("mouseMoved", x + 30, y + 20)
-    assert page.js("document.querySelector('#tip').textContent") == name  # and goes with it
-    page.js("document.querySelector('#whole').click()")
-    page.wait("!document.querySelector('#frame').classList.contains('zoomed')")
-
-
-def test_results_stand_out_on_the_map(page: Page, client: Client) -> None:
-    of_hits = """(() => { const map = document.querySelector('#map'), context = map.getContext('2d');
-        const data = context.getImageData(0, 0, map.width, map.height).data;
-        let count = 0;
-        for (let i = 0; i < data.length; i += 4)
-            if ([180, 72, 12].every((value, channel) => Math.abs(data[i + channel] - value) < 8)) count++;
-        return count; })()"""
-    show(page, client)
-    assert page.js(of_hits) == 0
-    page.js("location.hash = 'find=kick+04'")
-    page.wait(f"{of_hits} > 20")
-    one = page.js(of_hits)
-    page.js("location.hash = 'find=dog'")
-    page.wait(f"{of_hits} > {3 * one}")
-
-
-def test_the_map_by_keys(page: Page, client: Client, rows: dict[str, int]) -> None:
-    show(page, client)
-    page.js("document.querySelector('#map').focus()")
-    seen = set()
-    for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown") * 3:
-        page.key(key)
-        seen.add(page.js("document.querySelector('#chosen-name').textContent"))
-    assert len(seen) >= 3
-    assert seen <= set(rows)
-    page.key("+", text="+")
-    assert page.js("document.querySelector('#frame').classList.contains('zoomed')")
-    page.key("0", text="0")
-    assert not page.js("document.querySelector('#frame').classList.contains('zoomed')")
-    page.key(" ")
-    page.wait(PLAYS)
-    page.key("Enter")
-    page.wait("document.querySelector('#title').textContent.startsWith('Like')")
-
-
-def test_two_fingers_zoom_the_map(page: Page, client: Client) -> None:
-    show(page, client, width=390, height=844)
-    x, y = centre(page, "#map")
-
-    def touch(kind: str, apart: float) -> None:
-        fingers = [] if kind == "touchEnd" else [{"x": x - apart, "y": y, "id": 1}, {"x": x + apart, "y": y, "id": 2}]
-        page.call("Input.dispatchTouchEvent", type=kind, touchPoints=fingers)
-
-    page.call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
-    touch("touchStart", 20)
-    for apart in (30, 45, 60, 80):
-        touch("touchMove", apart)
-    touch("touchEnd", 80)
-    page.wait("document.querySelector('#frame').classList.contains('zoomed')")
-    page.call("Emulation.setTouchEmulationEnabled", enabled=False)
 
 
 @pytest.mark.parametrize("dark", [False, True])
