@@ -26,9 +26,9 @@ from tinyclap.audio.checks import AudioError
 from tinyclap.audio.files import info, read_channels
 from tinyclap.audio.listing import find_sounds
 from tinyclap.common.files import sha256_of, write_json
-from tinyclap.common.machine import environment
 from tinyclap.library import duplicates
 from tinyclap.library.library import Library, default_workers
+from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parents[1] / "results" / "library_duplicates.json"
 THRESHOLDS = (0.75, 0.8, 0.84, 0.86, 0.88, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
@@ -63,7 +63,7 @@ def main() -> None:
         result = {
             "command": "python -m benchmarks.library.duplicates --pool FOLDER --bundle BUNDLE "
             f"--files {given.files} --seed {given.seed}",
-            "environment": environment(),
+            "environment": environment(given.seed),
             "bundle": library.bundle.manifest.name,
             "originals": count,
             "copies": len(paths) - count,

@@ -25,11 +25,12 @@ from tinyclap.audio.checks import AudioError
 from tinyclap.audio.files import read
 from tinyclap.audio.listing import find_sounds
 from tinyclap.common.files import write_json
-from tinyclap.common.machine import environment, peak_rss_bytes
+from tinyclap.common.machine import peak_rss_bytes
 from tinyclap.embeddings import quantization
 from tinyclap.embeddings.similarity import unit
 from tinyclap.library import bits
 from tinyclap.library.library import Library
+from tinyclap.runs.provenance import environment
 from tinyclap.runtime.bundle import Bundle
 
 RESULT = Path(__file__).parents[1] / "results" / "library_growth.json"
@@ -61,7 +62,7 @@ def main() -> None:
     result = {
         "command": "python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER "
         f"--sizes {sizes} --files {given.files}",
-        "environment": environment(),
+        "environment": environment(seed=0),
         "bundle": Bundle.load(given.bundle).manifest.name,
         "build": build,
         "rows": rows,

@@ -22,9 +22,9 @@ from tinyclap.library import fingerprint
 if TYPE_CHECKING:
     from tinyclap.library.library import Library
 
-THRESHOLD = 0.9
+THRESHOLD = 0.96  # the benchmark's choice
 SHORTEST_SHARE = 0.85  # of a copy's length in that of the original: it may be cut, but a loop of it is another sound
-ALIKE = 0.92  # cosine of two sketches from which on two files are compared closely
+ALIKE = 0.9  # cosine of two sketches from which on two files are compared closely
 BLOCK = 1024  # files whose sketches are compared with as many at once
 READ_AGAIN = 512  # files kept in memory while they are compared closely
 

@@ -20,7 +20,8 @@ FLOOR = 1e-4  # of the loudest: 40 dB below it lies what encoders change as they
 MOST_FRAMES = 256  # that are compared at a time; more are averaged in pairs, threes, ...
 SHIFT = 0.12  # of the frames: how much one sound may begin earlier than the other
 SLICES = 24  # of a sketch
-TRIMMED = ((0, 0), (0.05, 0.05), (0.1, 0), (0, 0.1), (0.025, 0.025), (0.05, 0), (0, 0.05))  # shares, front and back
+# Shares that are cut off in front and behind.
+TRIMMED = ((0, 0), (0.05, 0), (0, 0.05), (0.1, 0), (0.075, 0.025), (0.05, 0.05), (0.025, 0.075), (0, 0.1))
 
 
 def powers(path: Path) -> np.ndarray:

@@ -24,7 +24,7 @@ class Indexing:
     """What is asked for.
 
     Attributes:
-        sounds: files and folders; none for the folders of before.
+        sounds: files and folders; none for those of before.
         codes, windows, hop_s: of a new library; of one that is there they must not differ. None for what is usual.
         threads: files embedded at the same time; None for one a core.
         wait: for another process that writes the library.
@@ -65,7 +65,7 @@ def run(
         The library, what was found, and how exact its answers are: `neighbours_kept` and `recall`.
 
     Raises:
-        TinyclapError: nothing to index, settings that a library cannot change, and as `Library.add` does.
+        TinyclapError: nothing to index, settings that a library cannot change; also as `Library.add` does.
     """
     update = None
     if not is_library(folder):
@@ -81,19 +81,19 @@ def run(
         _refuse_other_settings(library, asked)
     for old, new in asked.relocated:
         tell(f"{library.relocate(old, new):,} files of {old} lie below {new} now")
-    sounds = list(asked.sounds) or ([] if asked.relocated or asked.compact or asked.again else _folders(library))
-    if not sounds and not (asked.relocated or asked.compact or asked.again):
-        raise TinyclapError(f"library {folder} was made of single files; name them, or a folder")
-    update = (
-        library.add(sounds, asked.threads, wait=asked.wait) if sounds else Update(unchanged=library.catalogue.n_files())
-    )
+    sounds = list(asked.sounds) or ([] if asked.relocated or asked.compact or asked.again else _sources(library))
+    if sounds:
+        update = library.add(sounds, asked.threads, wait=asked.wait)
+    elif update is None:
+        update = Update(unchanged=library.catalogue.n_files())
     if asked.compact:
         tell(f"rows taken off the disk: {library.compact():,}")
     return library, update, {"neighbours_kept": update.neighbours_kept, "recall": library.recall()}
 
 
-def _folders(library: Library) -> list[Path]:
-    return [Path(root) for root in roots(library.catalogue)]
+def _sources(library: Library) -> list[Path]:
+    """The folders that were added, and the files that lie in none of them."""
+    return [*(Path(root) for root in roots(library.catalogue)), *single_files(library.catalogue)]
 
 
 def _made(folder: Path, asked: Indexing, bundle: Bundle) -> Library:
@@ -108,7 +108,7 @@ def _made(folder: Path, asked: Indexing, bundle: Bundle) -> Library:
 def _again(folder: Path, asked: Indexing, bundle: Bundle | None, tell: Callable[[str], None]) -> tuple[Library, Update]:
     """A new library of the same files takes the place of the old one once it is whole."""
     old = Library.open(folder)
-    sounds = [*_folders(old), *single_files(old.catalogue)]
+    sounds = _sources(old)
     there = [path for path in sounds if path.exists()]
     if not there:
         raise TinyclapError(f"none of the files of library {folder} is where it was; see --relocate")

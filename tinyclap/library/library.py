@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.audio.listing import find_sounds
 from tinyclap.common.checks import is_count
 from tinyclap.errors import TinyclapError
 from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search, tagging
@@ -19,7 +18,7 @@ from tinyclap.library.facts import CATALOGUE, make_library, read_facts
 from tinyclap.library.query import fused, query_vector
 from tinyclap.library.reader import Reader
 from tinyclap.library.rebuilt import remember_roots
-from tinyclap.library.update import How, Updater
+from tinyclap.library.update import How, Updater, sounds_of
 from tinyclap.library.where import filtered
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.sounds import Sound
@@ -137,10 +136,10 @@ class Library:
             wait: for another process that is writing; False refuses.
 
         Raises:
-            TinyclapError: no such folder, one without any sound (as where a drive is not there), or a library in use.
+            TinyclapError: no such file or folder, one without any sound (a drive may not be there), a library in use.
         """
         roots = [Path(path) for path in paths]
-        files = find_sounds(roots)
+        files = sounds_of(self.catalogue, roots)
         if workers is not None and not is_count(workers):
             raise TinyclapError(f"workers is {workers}: it must be 1 or more")
         how = How(self.bundle, self.codes, self.windows, self.hop_s)

@@ -16,10 +16,12 @@ import numpy as np
 
 from tinyclap.audio import files as audio
 from tinyclap.audio.checks import AudioError
+from tinyclap.audio.listing import find_sounds
 from tinyclap.common.files import sha256_of
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
 from tinyclap.embeddings import quantization
+from tinyclap.errors import TinyclapError, listed
 from tinyclap.library.answers import Update
 from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, FileRecord, as_text, key_of
 from tinyclap.library.vectors import Vectors
@@ -237,6 +239,19 @@ class Updater:
         )
         catalogue.name(int(number or 0), task.name)
         catalogue.run("UPDATE rows SET dead = 0 WHERE file = ? AND dead = ?", (number, GONE))
+
+
+def sounds_of(catalogue: Catalogue, roots: Sequence[Path]) -> list[Path]:
+    """The sound files that are given or lie below folders; those that the library knows may be gone.
+
+    Raises:
+        TinyclapError: no such file or folder, or one without any sound.
+    """
+    lost = [path for path in roots if not path.exists() and catalogue.file_at(path) is None]
+    if lost:
+        hint = "where a drive is mounted elsewhere, --relocate OLD=NEW"
+        raise TinyclapError(f"there is no {listed(lost)}; nothing was changed; {hint}")
+    return find_sounds(path for path in roots if path.exists())
 
 
 def _name(file: Path, roots: Sequence[Path]) -> str:
