@@ -1,1 +1,1 @@
-"""How fast and how exact a library of sounds answers."""
+"""What a library of sounds finds, how fast, and at which size."""

@@ -48,7 +48,7 @@ RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index"}
 RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
 PARSED = {"convert", "export", "latency", "get", "cache"}  # long, what only a download has, or what clears the cache
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
-ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
+ELSEWHERE = {"--host", "urbansound8k", "clotho"}  # what only another machine or a download has
 
 
 def text_of(page: str) -> str:

@@ -190,7 +190,11 @@ def _train(
 def evaluate(
     run: RunArgument = None,
     data: Annotated[
-        str | None, typer.Option(help="Other data: esc50, urbansound8k, tut2017, folder, manifest or procedural.")
+        str | None,
+        typer.Option(
+            help="Other data: folder, manifest, procedural, esc50, urbansound8k, tut2017; with captions: audiocaps, "
+            "clotho, macs, fsd50k."
+        ),
     ] = None,
     root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
@@ -202,13 +206,19 @@ def evaluate(
         list[str] | None,
         typer.Option("--degrade", metavar="HOW", help="Also degraded: standard, or e.g. snr=10,level=-30. Repeatable."),
     ] = None,
+    task: Annotated[
+        Literal["zero-shot", "retrieval"] | None,
+        typer.Option(help="What data with labels and captions is for; by default zero-shot, by its labels."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run's student by zero-shot accuracy beside its teacher."""
+    """Score a run's student beside its teacher: zero-shot by labels, as retrieval by captions."""
     folder = chosen_run(run)
     from tinyclap.pipelines.evaluate import evaluate_run
 
-    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [], degrade=degrade or [])
+    evaluation = evaluate_run(
+        folder, kind=data, root=root, folds=folds, settings=settings or [], degrade=degrade or [], task=task
+    )
     _conclude(folder, as_json, evaluation)
 
 
