@@ -12,11 +12,13 @@ import typer
 
 from tinyclap.cli import streams
 from tinyclap.cli.bench import benching
+from tinyclap.cli.browse import browsing
 from tinyclap.cli.cache import caching
 from tinyclap.cli.device import device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.groups import CommandGroup
+from tinyclap.cli.library import library
 from tinyclap.cli.listen import listening
 from tinyclap.cli.matching import matching
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
@@ -25,7 +27,9 @@ from tinyclap.cli.scaling import scaling
 from tinyclap.common.threads import spin_briefly
 from tinyclap.version import __version__
 
-INTERRUPTED = "interrupted; what a training or an `embed` had finished is kept: run it again, a training with --resume"
+INTERRUPTED = (
+    "interrupted; what training, `embed` or `index` had finished is kept: run it again, a training with --resume"
+)
 
 
 def _app(purpose: str) -> typer.Typer:
@@ -46,7 +50,9 @@ app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(listening)
 app.add_typer(matching)
+app.add_typer(library)
 app.add_typer(benching)
+app.add_typer(browsing)
 app.add_typer(caching)
 app.add_typer(exporting)
 app.add_typer(pruning)

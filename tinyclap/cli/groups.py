@@ -9,6 +9,7 @@ SECTIONS = {
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
     "Use": ("get", "models", "classify", "embed", "listen", "caption"),
+    "Find": ("index", "find", "browse", "duplicates", "tag", "export-index"),
     "Measure": ("evaluate", "score", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),
 }

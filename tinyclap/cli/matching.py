@@ -65,8 +65,8 @@ def score(
         raise typer.BadParameter("--run and --bundle exclude each other; give one of them")
     if teacher is not None and not calibrate and (run is not None or bundle is not None):
         raise typer.BadParameter("--teacher scores by itself; beside --run or --bundle it is for --calibrate")
+    from tinyclap.audio.listing import find_sounds
     from tinyclap.common.files import write_text
-    from tinyclap.data.folder import find_sounds
     from tinyclap.matching.clap_score import read_calibration, refuse_incomplete
     from tinyclap.matching.clap_score import score as score_sounds
     from tinyclap.matching.prompts import read_prompts
@@ -155,8 +155,8 @@ def caption(
     """
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other; give one of them")
+    from tinyclap.audio.listing import find_sounds
     from tinyclap.common.numbers import whole
-    from tinyclap.data.folder import find_sounds
     from tinyclap.matching.caption_bank import caption_bank, read_captions
     from tinyclap.matching.captions import caption_files, refuse_bad
     from tinyclap.reports.console import matching as console
