@@ -12,6 +12,7 @@ import typer
 
 from tinyclap.cli import streams
 from tinyclap.cli.bench import benching
+from tinyclap.cli.browse import browsing
 from tinyclap.cli.cache import caching
 from tinyclap.cli.device import device
 from tinyclap.cli.export import exporting
@@ -19,6 +20,7 @@ from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.groups import CommandGroup
 from tinyclap.cli.library import library
 from tinyclap.cli.listen import listening
+from tinyclap.cli.matching import matching
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
@@ -47,8 +49,10 @@ recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(listening)
+app.add_typer(matching)
 app.add_typer(library)
 app.add_typer(benching)
+app.add_typer(browsing)
 app.add_typer(caching)
 app.add_typer(exporting)
 app.add_typer(pruning)

@@ -283,14 +283,18 @@ class Library:
         hits = self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
         return [hit for hit in hits if hit.path != Path(record.path)][:n]
 
-    def rows(self) -> list[Hit]:
-        """Every row in its order, with a score of nan."""
-        return self._reader.as_hits(self.catalogue.live_rows(), {}, "sound")
+    def rows(self, rows: Sequence[int] | np.ndarray | None = None) -> list[Hit]:
+        """Every row in its order, or some by their numbers; with a score of nan."""
+        return self._reader.listed(rows)
+
+    def numbers(self) -> np.ndarray:
+        """The numbers of all rows, int64 (N,), in their order: what `rows` would list, at once for a million."""
+        return self._reader.numbers()
 
     def embeddings(self, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
         """Unit-norm float32 (N, D) of some rows, by default of all in the order of `rows()`."""
         state = self._reader.state()
-        wanted = search.live(state.vectors.n_rows, state.dead) if rows is None else np.asarray(rows, np.int64)
+        wanted = self.numbers() if rows is None else np.asarray(rows, np.int64)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < state.vectors.n_rows:
             raise TinyclapError(f"rows are 0 to {state.vectors.n_rows - 1}; got {wanted.min()} to {wanted.max()}")
         return state.vectors.read(wanted)

@@ -91,6 +91,17 @@ class Reader:
             found = [(file, row) for file, row in found if row in kept]
         return [row_of.get(file, row) for file, row in found[:limit]]
 
+    def numbers(self) -> np.ndarray:
+        """The numbers of the rows that are not dead, int64, in their order."""
+        state = self.state()
+        return search.live(state.vectors.n_rows, state.dead)
+
+    def listed(self, rows: Sequence[int] | np.ndarray | None) -> list[Hit]:
+        """Rows as hits without a score: these, or all that are not dead."""
+        if rows is not None:
+            return self.hits([int(row) for row in rows], {}, "sound")
+        return self.as_hits(self.catalogue.live_rows(), {}, "sound")
+
     def hits(self, rows: Sequence[int], scores: dict[int, float], by: str | dict[int, str]) -> list[Hit]:
         records = self.catalogue.rows(rows)
         return self.as_hits([records[row] for row in rows if row in records], scores, by)
