@@ -45,23 +45,19 @@ def _growth(told: dict[str, Any]) -> str:
 
 
 def _copies(told: dict[str, Any]) -> str:
-    least = told["fingerprint"]["threshold"]
-    held = told["fingerprint"]["reported"]
-    best = told["cosine"]["reported"]
-    (row,) = [row for row in told["fingerprint"]["rows"] if row["threshold"] == least]
-    (same,) = [row for row in told["cosine"]["rows"] if row["threshold"] == best["threshold"]]
+    ours, theirs = told["fingerprint"]["reported"], told["cosine"]["reported"]
     lines = [
-        f"**Copies of {told['originals']} real files**, six of each (`library/duplicates`). By fingerprint, from a "
-        f"likeness of {least} on, chosen on half of the originals: on the others recall {percent(held['recall'])}, "
-        f"precision {percent(held['precision'])}. By the embeddings' cosine, chosen likewise: recall "
-        f"{percent(best['recall'])}, precision {percent(best['precision'])}, so `tinyclap duplicates` does not use it.",
+        f"**Copies of {told['originals']} real files**, six of each, that had no part in making the fingerprint "
+        f"(`library/duplicates`): recall {percent(ours['recall'])}, precision {percent(ours['precision'])}. By the cosine "
+        f"of the embeddings, at the threshold that suits these files best: recall {percent(theirs['recall'])}, precision "
+        f"{percent(theirs['precision'])}; so `tinyclap duplicates` reads the files again instead.",
         "",
-        f"| share that is found | fingerprint, {least} | cosine, {best['threshold']} |",
+        f"| share that is found | fingerprint, {ours['threshold']} | cosine, {theirs['threshold']} |",
         "| --- | --- | --- |",
         *(
-            f"| {name} | {percent(row['recall_of'][kind])} | {percent(same['recall_of'][kind])} |"
+            f"| {name} | {percent(ours['recall_of'][kind])} | {percent(theirs['recall_of'][kind])} |"
             for kind, name in KINDS.items()
         ),
-        f"| precision | {decimal(row['precision'])} | {decimal(same['precision'])} |",
+        f"| precision | {decimal(ours['precision'])} | {decimal(theirs['precision'])} |",
     ]
     return "\n".join([*lines, ""])
