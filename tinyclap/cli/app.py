@@ -19,6 +19,7 @@ from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.groups import CommandGroup
 from tinyclap.cli.listen import listening
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
+from tinyclap.cli.probe import probing
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
 from tinyclap.common.threads import spin_briefly
@@ -48,6 +49,7 @@ app.add_typer(benching)
 app.add_typer(caching)
 app.add_typer(exporting)
 app.add_typer(pruning)
+app.add_typer(probing)
 app.add_typer(scaling)
 
 

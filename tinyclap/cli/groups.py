@@ -9,7 +9,7 @@ SECTIONS = {
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
     "Use": ("get", "models", "classify", "embed", "listen"),
-    "Measure": ("evaluate", "report", "bench", "costs", "devices", "latency"),
+    "Measure": ("evaluate", "probe", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),
 }
 REST = "Commands"  # of groups that are too small for sections

@@ -22,6 +22,8 @@ from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 
 TIE = 1e-6  # cosines nearer than this are equal: rounding must not decide
+OF_PAIRS = ("together", "arithmetic")
+BY_ONE = 1 / 2  # of pairs: whoever knows one of the two alone is right so often
 ALL_OF_TWO = 1 / 6  # chance of both texts and both recordings, of the 24 orders of four cosines (Winoground, section 4)
 SHORTEST_S, LONGEST_S = 5.0, 12.0
 SCENES_AT_ONCE = 16
@@ -75,10 +77,10 @@ def probe(
 
     Returns:
         `seed`, `n`, `duration_s` of the recordings, `recordings`, `texts`, and `probes`: each with `probe`, `kind`,
-        `asks`, `choices`, `chance`, `puzzles` and `by`, a row for each pair with `ears` (not of texts alone), `words`
-        and scores (`accuracy`, `ci95`): `right_text`, `right_sound`, of two choices also `all` (each text and
-        recording of a puzzle is right; `chance_all`), and of paraphrases `agreement`, the share of recordings for
-        which all wordings choose alike.
+        `asks`, `choices`, `chance`, `puzzles`, of pairs of sounds `by_one` (what knowing one of them alone is worth),
+        and `by`, a row for each pair with `ears` (not of texts alone), `words` and scores (`accuracy`, `ci95`, `n`):
+        `right_text`, `right_sound`, of two choices also `all` (every text and recording of a puzzle is right;
+        `chance_all`), and of paraphrases `agreement`, the share of recordings for which all wordings choose alike.
 
     Raises:
         TinyclapError: no words, or n or seed out of range.
@@ -90,9 +92,11 @@ def probe(
     every = [puzzle for _, made in puzzles for puzzle in made]
     texts, scenes = texts_of(every), scenes_of(every)
     duration_s = float(np.clip(max((one.window_s for one in ears), default=0.0), SHORTEST_S, LONGEST_S))
-    read = {one.name: dict(zip(texts, one.embed(texts), strict=True)) for one in words}
+    read: dict[str, Vectors] = {one.name: dict(zip(texts, one.embed(texts), strict=True)) for one in words}
     heard = _hear(ears, scenes, seed, duration_s)
-    placed = {(ear.name, name): _vectors(ear, heard[ear.name], vectors) for ear in ears for name, vectors in read.items()}
+    placed = {
+        (ear.name, name): _placed(ear, heard[ear.name], vectors) for ear in ears for name, vectors in read.items()
+    }
     rows = []
     for one, made in puzzles:
         by: list[dict[str, Any]] = []
@@ -112,14 +116,15 @@ def _about(one: Probe, made: Sequence[Puzzle]) -> dict[str, Any]:
     """What is asked, and how often chance is right."""
     choices = len(made[0].texts)
     about = {"probe": one.name, "kind": one.kind, "asks": one.asks, "choices": choices, "chance": 1 / choices}
-    return {**about, **({"chance_all": ALL_OF_TWO} if choices == 2 else {}), "puzzles": len(made)}
+    more = {"by_one": BY_ONE} if one.name in OF_PAIRS else {"chance_all": ALL_OF_TWO} if choices == 2 else {}
+    return {**about, **more, "puzzles": len(made)}
 
 
 def _hear(
     ears: Sequence[Ears], scenes: Sequence[Scene], seed: int, duration_s: float
-) -> dict[str, dict[Scene, np.ndarray]]:
+) -> dict[str, dict[Scene | str, np.ndarray]]:
     """Every scene as each hears it; rendered once for all."""
-    heard: dict[str, dict[Scene, np.ndarray]] = {one.name: {} for one in ears}
+    heard: dict[str, dict[Scene | str, np.ndarray]] = {one.name: {} for one in ears}
     firsts = range(0, len(scenes) if ears else 0, SCENES_AT_ONCE)
     for first in counted(firsts, "probe", len(firsts), "block"):
         block = scenes[first : first + SCENES_AT_ONCE]
@@ -136,7 +141,7 @@ def _resampled(recordings: np.ndarray, rate: int) -> np.ndarray:
     return np.stack([soxr.resample(one, INTERNAL_RATE, rate, quality="HQ") for one in recordings])
 
 
-def _vectors(ear: Ears, scenes: Mapping[Scene, np.ndarray], texts: Mapping[str, np.ndarray]) -> Vectors:
+def _placed(ear: Ears, scenes: Vectors, texts: Vectors) -> Vectors:
     """Scenes and texts in one space."""
     rows = np.stack(list(texts.values()))
     moved = rows if ear.place is None else ear.place(rows)

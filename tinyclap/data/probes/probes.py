@@ -28,9 +28,7 @@ def puzzles_of(probe: Probe, n: int, seed: int) -> list[Puzzle]:
     if seed < 0:
         raise TinyclapError(f"seed is {seed}; allowed: 0 or more")
     # Probes of the same sounds draw the same: the number alone decides which.
-    return [
-        puzzle for number in range(n) for puzzle in probe.make(np.random.default_rng([SALT, seed, number]), number)
-    ]
+    return [puzzle for number in range(n) for puzzle in probe.make(np.random.default_rng([SALT, seed, number]), number)]
 
 
 def _pick(rng: Rng, options: Sequence[str], count: int) -> list[str]:
@@ -198,7 +196,7 @@ _MADE: tuple[tuple[str, Kind, str, Callable[[Rng, int], list[Puzzle]]], ...] = (
     ("names", "sounds", "which of four sounds is heard (what all else rests on)", _names),
     ("paraphrase", "sounds", "the same recordings in other wordings", _paraphrases),
     ("together", "sounds", "which two of four sounds are heard at once", _together),
-    ("arithmetic", "sounds", "a recording of one sound plus the name of another: where is the mixture of both", _sums),
+    ("arithmetic", "sounds", "a recording plus the name of another sound: where is the mixture of both", _sums),
     ("attributes", "sounds", "which of two sounds is the loud one, or the fast one", _attributes),
     ("negation", "sounds", "which sound is said to be missing", _negation),
     ("order", "sounds", "which of two sounds comes first", _order),
