@@ -13,7 +13,7 @@ import typer
 from tinyclap.cli import streams
 from tinyclap.cli.bench import benching
 from tinyclap.cli.cache import caching
-from tinyclap.cli.device import device
+from tinyclap.cli.device import Prompts, device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.groups import CommandGroup
@@ -198,13 +198,17 @@ def evaluate(
         list[str] | None,
         typer.Option("--degrade", metavar="HOW", help="Also degraded: standard, or e.g. snr=10,level=-30. Repeatable."),
     ] = None,
+    prompts: Prompts = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's student by zero-shot accuracy beside its teacher."""
-    folder = chosen_run(run)
+    from tinyclap.runtime.labels import read_prompts
+
+    templates, folder = read_prompts(prompts), chosen_run(run)
     from tinyclap.pipelines.evaluate import evaluate_run
 
-    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, settings=settings or [], degrade=degrade or [])
+    asked: dict[str, Any] = {"settings": settings or [], "degrade": degrade or [], "prompts": templates}
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, **asked)
     _conclude(folder, as_json, evaluation)
 
 

@@ -36,6 +36,7 @@ def evaluate_run(
     folds: str | None = None,
     settings: Sequence[str] = (),
     degrade: Sequence[str] = (),
+    prompts: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a finished run on its recipe's test set or on other data, and rewrite `evaluation.json` and the report.
 
@@ -46,6 +47,7 @@ def evaluate_run(
         run: of `tinyclap distill`, `distill-text` or `pretrain`.
         kind, root, folds: other data, as in a recipe's data section.
         settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
+        prompts: templates with {} in place of the recipe's; such an evaluation stands beside that with the recipe's.
         degrade: conditions of `config.degradations.conditions_of`, under which the clips are heard too.
     """
     conditions = conditions_of(degrade)
@@ -67,15 +69,15 @@ def evaluate_run(
         raise TinyclapError(f"data.{fault}: {remedy}")
     recipe = recipe.model_copy(update={"data": data})
     if recipe.task == "distill_text":
-        return evaluate_words(run, recipe, spec, own)
+        return evaluate_words(run, recipe, spec, own, prompts)
     if recipe.task == "pretrain":
         teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
         student, mean = None, None
-        clean = zero_shot_task(spec, recipe, teacher)
+        clean = zero_shot_task(spec, recipe, teacher, prompts=prompts)
     else:
         student, teacher = student_and_teacher(run, recipe)
         mean = _teacher_mean(run, student.embed_dim)
-        clean = zero_shot_task(spec, recipe, teacher, student.sample_rate)
+        clean = zero_shot_task(spec, recipe, teacher, student.sample_rate, prompts=prompts)
     task: Task = RobustnessTask(clean, conditions) if conditions else clean
     evaluation = task.evaluate(teacher, student, mean=mean)
     evaluation["heard_in_training"] = _clips_in_training(recipe.data, clean.dataset)

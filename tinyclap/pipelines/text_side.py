@@ -148,7 +148,9 @@ def finish_words(
     return result
 
 
-def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any, own: str | None) -> dict[str, Any]:
+def evaluate_words(
+    run: Path, recipe: DistillTextRecipe, spec: Any, own: str | None, prompts: tuple[str, ...] | None = None
+) -> dict[str, Any]:
     """Measure a finished text student's words on labelled sounds, and rewrite `text.json` and the report.
 
     Args:
@@ -156,13 +158,14 @@ def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any, own: str | N
         recipe: it was made by.
         spec: data section of the sounds.
         own: the run's own test data (`describe_data`), if it has some.
+        prompts: templates with {} in place of the recipe's.
 
     Raises:
         TinyclapError: the teacher is not the one it learned from, or data that cannot be used.
     """
     teacher = build_teacher(recipe.teacher)
     check_inputs(run, {"teacher": teacher.fingerprint})
-    found = measure_words(run, zero_shot_task(spec, recipe, teacher), teacher, own)
+    found = measure_words(run, zero_shot_task(spec, recipe, teacher, prompts=prompts), teacher, own)
     write_report(run)
     return found
 

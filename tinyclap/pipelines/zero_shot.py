@@ -20,8 +20,12 @@ def labelled_dataset(spec: Any) -> Dataset:
     return dataset
 
 
-def zero_shot_task(spec: Any, recipe: Recipe, teacher: Teacher, *sample_rates: int) -> ZeroShotTask:
+def zero_shot_task(
+    spec: Any, recipe: Recipe, teacher: Teacher, *sample_rates: int, prompts: tuple[str, ...] | None = None
+) -> ZeroShotTask:
     """The task of a data section, for a teacher and for students of these sample rates.
+
+    Prompts in place of the recipe's are named with the data, so that such an evaluation is another one.
 
     Raises:
         TinyclapError: clips without a label, a single class, class names that read alike, or too many unusable clips.
@@ -34,8 +38,8 @@ def zero_shot_task(spec: Any, recipe: Recipe, teacher: Teacher, *sample_rates: i
         dataset,
         teacher,
         sample_rates,
-        data=describe_data(spec),
-        prompts=recipe.evaluate.prompts or teacher.prompts,
+        data=describe_data(spec) + (f" with prompts {', '.join(map(repr, prompts))}" if prompts else ""),
+        prompts=prompts or recipe.evaluate.prompts or teacher.prompts,
         n_bootstrap=recipe.evaluate.bootstrap,
         seed=recipe.seed,
         empty_classes=empty,
