@@ -209,6 +209,22 @@ def test_interrupted_in_the_middle_it_resumes_to_the_same_student(
         assert losses() == losses(whole)
 
 
+def test_confusable_captions_meet_and_it_resumes_to_the_same_student(
+    recipe: str, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["distill-text", recipe, "text.training.confusable_share=1", "text.training.relational_weight=0.5"]
+    run(*command, "--run", "runs/mined")
+    with monkeypatch.context() as patch:
+        patch.setattr("tinyclap.training.distill.micro_batches", stop_at_step(10))
+        assert CliRunner().invoke(app.app, command).exit_code == 130
+    run(*command, "--resume")
+    assert model() == model(Path("runs/mined"))
+    assert losses() == losses(Path("runs/mined"))
+    command[2] = "text.training.confusable_share=0"
+    run(*command, "--overwrite")
+    assert model() not in (model(Path("runs/mined")), model(whole))
+
+
 @pytest.mark.parametrize(
     "where",
     ["tinyclap.teachers.base.TrainableTeacher.embed_text", "tinyclap.pipelines.text_side.text_card"],
@@ -268,6 +284,7 @@ def test_other_captions_or_another_teacher_are_noticed(finished: str, teacher_fo
         (["data.test={kind: folder, root: gone}"], "gone"),
         (["data.test={kind: procedural, n_clips: 42, labels: [rain]}"], "two or more classes"),
         (["text.training.epochs=0"], "text.training.epochs: got 0"),
+        (["text.training.confusable_share=0.5"], "confusable_share: got 0.5, allowed: 0 where relational_weight is 0"),
     ],
     ids=lambda value: value[0].split("=")[0] if isinstance(value, list) else "",
 )

@@ -29,7 +29,9 @@ from tinyclap.runs.folder import check_inputs
 from tinyclap.runs.results import TEXT_FOLDER, TEXT_RESULT, TEXT_STUDENT, add_zero_shot, read_result
 from tinyclap.teachers.encoder import Teacher, TextTarget
 from tinyclap.teachers.stored_embeddings import teacher_clips
+from tinyclap.training.confusable import confusable
 from tinyclap.training.distill import BACKWARD, distill, teacher_mean
+from tinyclap.training.sampling import Companions
 from tinyclap.training.targets import TeacherTargets
 from tinyclap.training.text_start import new_text_student
 from tinyclap.training.text_targets import CaptionTokens, in_store_order, text_embeddings
@@ -105,7 +107,14 @@ def train_words(words: Words, run: Path, seed: int, accelerator: Accelerator) ->
             seed=seed,
             accelerator=accelerator,
             texts=words.anchors,
+            companions=_companions(words),
         )
+
+
+def _companions(words: Words) -> Companions | None:
+    """Captions that are easily taken for one another, where the recipe contrasts them."""
+    share = words.section.training.confusable_share
+    return Companions(confusable([caption.text for caption in words.train]), share) if share else None
 
 
 def finish_words(
