@@ -1,9 +1,9 @@
 """What the ready-made bundle understands beyond names, beside its teacher's words; writes results/understanding.json.
 
-    python -m benchmarks.words.understanding [--weights mn04_as_mAP_432.pt] [--text MiniLM] [--n 100]
+    python -m benchmarks.words.understanding [--weights mn04_as_mAP_432.pt] [--text MiniLM] [--n 60]
 
-The puzzles of `tinyclap probe` (generated sounds), heard by the bundle and read by its own words and by the sentence encoder
-that these were learned from.
+The puzzles of `tinyclap probe` (generated sounds), heard by the bundle and read by its own words and by the sentence
+encoder that these were learned from.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default=TaggerOptions.audio, help="a tagger of EfficientAT, by name or file")
     parser.add_argument("--text", default=TaggerOptions.text, help="a text encoder, by hub id or folder")
-    parser.add_argument("--n", type=int, default=100, help="puzzles of each probe")
+    parser.add_argument("--n", type=int, default=60, help="puzzles of each probe")
     given = parser.parse_args()
     bundle = Bundle.load(ready_made.existing() or ready_made.make("everyday", weights=Path(given.weights)))
     teacher = load_tagger_teacher(TaggerOptions(given.weights, given.text))

@@ -209,22 +209,6 @@ def test_interrupted_in_the_middle_it_resumes_to_the_same_student(
         assert losses() == losses(whole)
 
 
-def test_confusable_captions_meet_and_it_resumes_to_the_same_student(
-    recipe: str, whole: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = ["distill-text", recipe, "text.training.confusable_share=1", "text.training.relational_weight=0.5"]
-    run(*command, "--run", "runs/mined")
-    with monkeypatch.context() as patch:
-        patch.setattr("tinyclap.training.distill.micro_batches", stop_at_step(10))
-        assert CliRunner().invoke(app.app, command).exit_code == 130
-    run(*command, "--resume")
-    assert model() == model(Path("runs/mined"))
-    assert losses() == losses(Path("runs/mined"))
-    command[2] = "text.training.confusable_share=0"
-    run(*command, "--overwrite")
-    assert model() not in (model(Path("runs/mined")), model(whole))
-
-
 @pytest.mark.parametrize(
     "where",
     ["tinyclap.teachers.base.TrainableTeacher.embed_text", "tinyclap.pipelines.text_side.text_card"],

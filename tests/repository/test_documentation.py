@@ -46,7 +46,8 @@ RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "se
 RUN |= {"bench", "models"}
 # What takes hours, with the task of the recipes it takes: these are checked.
 RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
-PARSED = {"convert", "export", "latency", "get", "cache"}  # long, what only a download has, or what clears the cache
+# Long, what only a download has, what needs words in a bundle, or what clears the cache.
+PARSED = {"convert", "export", "latency", "get", "probe", "cache"}
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
 
