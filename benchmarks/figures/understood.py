@@ -21,9 +21,9 @@ def understood(found: dict[str, Any], mined: dict[str, Any]) -> str:
         for arm in arms[1:]
         for own in [[row["centred_cosine"] for row in mined["students"] if row["arm"] == arm]]
     )
-    return f"""The ready-made bundle, asked {found["n"]} puzzles of each probe (`words/understanding`, as `tinyclap probe`
-does): {found["recordings"]:,} generated recordings, which text belongs to which, with the bundle's own words and with those
-of the sentence encoder that they were learned from.
+    return f"""The ready-made bundle, asked {found["n"]} puzzles of each probe (`words/understanding`, as
+`tinyclap probe` does): {found["recordings"]:,} generated recordings, which text belongs to which, with the bundle's
+own words and with those of the sentence encoder that they were learned from.
 
 | with sounds | right text | right recording | right text, the encoder's words | chance |
 | --- | --- | --- | --- | --- |
@@ -34,8 +34,8 @@ of the sentence encoder that they were learned from.
 {texts}
 
 Do confusable captions teach more? Small text students learn {mined["n"]:,} sentences of the grammar in {mined["epochs"]}
-epochs, the mean of {len(mined["seeds"])} seeds (`words/hard_negatives`): by the recipe's loss; comparing the captions of each
-batch; and comparing them where confusable captions stand side by side. Right among texts alone, and the difference to
+epochs, the mean of {len(mined["seeds"])} seeds (`words/hard_negatives`): by the recipe's loss; comparing the captions of
+each batch; and comparing them where confusable captions stand side by side. Right among texts alone, and the difference to
 the first, where the embeddings of the sentence encoder lie (the bundle places them among classes, which costs it
 numbers):
 
