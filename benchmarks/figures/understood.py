@@ -33,11 +33,11 @@ own words and with those of the sentence encoder that they were learned from.
 | --- | --- | --- | --- |
 {texts}
 
-Do confusable captions teach more? Small text students learn {mined["n"]:,} sentences of the grammar in {mined["epochs"]}
-epochs, the mean of {len(mined["seeds"])} seeds (`words/hard_negatives`): by the recipe's loss; comparing the captions of
-each batch; and comparing them where confusable captions stand side by side. Right among texts alone, and the difference to
-the first, where the embeddings of the sentence encoder lie (the bundle places them among classes, which costs it
-numbers):
+Do confusable captions teach more? Small text students learn {mined["n"]:,} sentences of the grammar in
+{mined["epochs"]} epochs, the mean of {len(mined["seeds"])} seeds (`words/hard_negatives`): by the recipe's loss;
+comparing the captions of each batch; and comparing them where confusable captions stand side by side. Right among
+texts alone, and the difference to the first, where the embeddings of the sentence encoder lie (the bundle places
+them among classes, which costs it numbers):
 
 | texts alone | {" | ".join(arms)} |
 | --- |{" --- |" * len(arms)}
