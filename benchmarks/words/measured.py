@@ -53,10 +53,10 @@ class Measured:
         self.captions = _captions(given.captions)
         self.sentences = teacher.text.embed(self.captions).numpy()
 
-    def of_student(self, student: TextStudent, folder: Path) -> dict[str, Any]:
-        """A text student as its INT8 graph."""
+    def of_student(self, student: TextStudent, folder: Path, table_bits: int = 8) -> dict[str, Any]:
+        """A text student as its INT8 graph, whose table may have 4 bits a number."""
         folder.mkdir(parents=True, exist_ok=True)
-        side = write_text_side(StudentWords(student), folder, list(self.labels), int8=True)
+        side = write_text_side(StudentWords(student), folder, list(self.labels), int8=True, table_bits=table_bits)
         encoder = TextEncoder(folder, max_tokens=side.entry["max_tokens"], pad_id=side.entry["pad_id"], threads=1)
         own = student.encode_texts(self.captions).numpy()
         size = sum(path.stat().st_size for path in folder.iterdir())

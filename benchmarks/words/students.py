@@ -3,11 +3,12 @@
     python -m benchmarks.words.students --root ESC-50 [--rows "static 1 MB" ...] [--captions AUDIOCAPS/test.csv]
 
 The teacher is that of the ready-made bundle. Each student learns the captions of recipe everyday_words; with --held-out
-none of these holds a word of ESC-50's class names or a synonym of one, and with --keep-table what is known of a word
-piece is not trained, so that words that were not met keep their place. Each is exported as INT8, and that graph is
-measured: zero-shot accuracy on all clips of ESC-50 and ESC-10 with the ready-made bundle's ears, beside the teacher's
-words (intervals draw whole recordings); neighbours among 1,000 captions that it has not met (those of AudioCaps' test
-set, else the recipe's held out); milliseconds a label, on one thread.
+none of these holds a word of ESC-50's class names or a synonym of one; with --keep-table what is known of a word piece
+is not trained, so that words that were not met keep their place, and with --all-words every word of WordNet is learned
+with its definition, whether it can be heard or not. Each is exported as INT8, and that graph is measured: zero-shot
+accuracy on all clips of ESC-50 and ESC-10 with the ready-made bundle's ears, beside the teacher's words (intervals draw
+whole recordings); neighbours among 1,000 captions that it has not met (those of AudioCaps' test set, else the recipe's
+held out); milliseconds a label, on one thread.
 """
 
 import argparse
@@ -39,7 +40,10 @@ SHAPES = {  # kind, word pieces, table_dim, dim, layers; the names of 527 classe
     "transformer 1 MB": ("transformer", 6000, 64, 128, 2),
     "transformer 2 MB": ("transformer", 8000, 96, 160, 2),
     "transformer 4 MB": ("transformer", 16_000, 128, 256, 2),
+    "transformer 2 MB, wide 4-bit table": ("transformer", 8000, 256, 160, 2),
 }
+ALL_WORDS = {"kinds": ["all"], "glosses": ["all"]}
+KEYS = ("held_out", "keep_table", "all_words", "epochs", "seed", "more")
 
 
 def main() -> None:
@@ -47,6 +51,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(SHAPES), choices=list(SHAPES))
     parser.add_argument("--held-out", action="store_true", help="no caption with a class name of ESC-50 or a synonym")
     parser.add_argument("--keep-table", action="store_true", help="leave what is known of a word piece as it was")
+    parser.add_argument("--all-words", action="store_true", help="learn all of WordNet, with all definitions")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--more", help="file of further captions to learn from, AudioCaps' train.csv")
@@ -57,11 +62,11 @@ def main() -> None:
     test = Measured(given, teacher)
     rows = read_json(RESULT, {}).get("rows", [])
     for name in given.rows:
-        row = {key: getattr(given, key) for key in ("held_out", "keep_table", "epochs", "seed", "more")} | {"row": name}
-        if any(all(done.get(key) == value for key, value in row.items()) for done in rows):
+        row = {key: getattr(given, key) for key in KEYS} | {"row": name}
+        if any(all((done.get(key) or None) == (value or None) for key, value in row.items()) for done in rows):
             continue
         student = TextStudent.from_pretrained(_run(given, name) / "text" / "student")
-        row |= test.of_student(student, given.work / f"{name}-graph")
+        row |= test.of_student(student, given.work / f"{name}-graph", 4 if "4-bit" in name else 8)
         rows = [*read_json(RESULT, {}).get("rows", []), row]
         write_json(
             RESULT, {"command": "python -m benchmarks.words.students --root ESC-50", **_how(given), "rows": rows}
@@ -88,13 +93,18 @@ def _run(given: argparse.Namespace, name: str) -> Path:
         f"text.student={{{shape}}}",
         *given.settings,
     ]
-    if given.more:
+    if given.more or given.all_words:
         sources = load_recipe("everyday_words", overrides, task="distill_text").text.model_dump(mode="json")["sources"]
-        overrides.append(f"text.sources={json.dumps([*sources, {'kind': 'captions', 'path': given.more}])}")
+        if given.all_words:
+            sources = [one | ALL_WORDS if one["kind"] == "wordnet" else one for one in sources]
+        if given.more:
+            sources.append({"kind": "captions", "path": given.more})
+        overrides.append(f"text.sources={json.dumps(sources)}")
     if given.held_out:
         overrides.append(f"text.exclude=[{', '.join(NAMES_AND_SYNONYMS)}]")
-    name = f"{name}{'-more' if given.more else ''}{'-kept' if given.keep_table else ''}"
-    folder = given.work / f"{name}-{given.epochs}-{given.seed}{'-held-out' if given.held_out else ''}".replace(" ", "_")
+    ways = {"more": given.more, "all": given.all_words, "kept": given.keep_table, "held-out": given.held_out}
+    parts = [name.replace(",", ""), *(way for way, taken in ways.items() if taken), str(given.epochs), str(given.seed)]
+    folder = given.work / "-".join(parts).replace(" ", "_")
     return made(load_recipe("everyday_words", overrides, task="distill_text"), folder)
 
 

@@ -45,6 +45,12 @@ class TestModelCard:
             assert wanted in card
         assert "## Limitations" in card
 
+    def test_whose_words_a_student_goes_with(self) -> None:
+        for own, said in ((False, "still come from the teacher's"), (True, "come from the text student")):
+            card = model_cards.model_card(fake_summary(), None, own_words=own)
+            assert card.splitlines()[-1].startswith("- ")
+            assert said in card.splitlines()[-1]
+
     def test_a_licence_the_hub_does_not_know_is_declared_by_name(self) -> None:
         summary = {"teacher": {"name": "my teacher", "licence": 'Research: "only"'}}
         matter = self.front_matter(model_cards.model_card(summary, None))

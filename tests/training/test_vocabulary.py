@@ -14,7 +14,6 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.runtime.test_wordpiece import PICKED, assert_agree, random_texts
 from tinyclap.errors import TinyclapError
-from tinyclap.teachers.untrained import train_tokenizer
 from tinyclap.training.vocabulary import reduced_vocabulary, teacher_rows
 
 SUBJECTS = ["dog", "cow", "engine", "bird", "siren", "child", "rain", "crowd", "clock", "kettle"]
@@ -97,26 +96,6 @@ class TestReducedVocabulary:
         tokens = ordered(reduced_vocabulary([*[many] * 3, *TEXTS], 64))
         assert len(tokens) == 64
         assert {"a", "##a", "e", "##e", "the", "near"} <= set(tokens), "the most used ones"
-
-    @pytest.mark.parametrize("prefix", ["##", "@"])
-    def test_a_wordpieces_tokens_are_chosen_from(self, prefix: str) -> None:
-        kept = ["dog", "near", "the", "bark", "ing", "idl", "ng", "unused", "Dog", "moo"]
-        goes_on = ["ing", "ng", "i"]
-        letters = sorted({letter for text in TEXTS for letter in text.lower() if letter != " "})
-        tokens = ["[PAD]", "[UNK]", "[CLS]", *kept, *(prefix + piece for piece in goes_on), *letters]
-        teacher = bert(
-            [*tokens, *(prefix + letter for letter in letters if letter != "i")], continuing_subword_prefix=prefix
-        )
-        for given in (teacher, fast(teacher)):
-            tokenizer = reduced_vocabulary(TEXTS, 4000, from_tokenizer=given)
-            longer = {token for token in ordered(tokenizer)[2:] if len(token.removeprefix("##")) > 1}
-            assert longer == {"dog", "near", "the", "bark", "##ing", "##ng", "idl", "moo"}
-            assert tokenizer.encode("barking dog").tokens == ["bark", "##ing", "dog"]
-
-    def test_of_another_kind_they_are_learned(self) -> None:
-        learned = reduced_vocabulary(TEXTS, 90).to_str()
-        for other in (train_tokenizer(TEXTS, 300), object()):
-            assert reduced_vocabulary(TEXTS, 90, from_tokenizer=other).to_str() == learned
 
     def test_what_makes_no_vocabulary(self) -> None:
         with pytest.raises(
@@ -215,9 +194,8 @@ class TestTeacherRows:
         assert (found["犬"], found["é"], found["[PAD]"]) == ({}, {}, {})
         assert found["[UNK]"] == ({} if unk_id is None else {0: 1})
 
-    def test_all_of_a_choice_from_the_teacher_are_its_rows(self) -> None:
-        teacher = reduced_vocabulary(TEXTS, 400)
-        own = reduced_vocabulary(TEXTS, 80, from_tokenizer=teacher)
+    def test_what_the_teacher_has_too_are_its_rows(self) -> None:
+        teacher = own = reduced_vocabulary(TEXTS, 400)
         table = np.random.default_rng(0).normal(size=(teacher.get_vocab_size(), 5))
         rows = teacher_rows(own, teacher, table)
         assert not rows[0].any()

@@ -17,13 +17,12 @@ from huggingface_hub import ModelCardData
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from tinyclap.common.files import refuse_pointer
 from tinyclap.errors import TinyclapError
 from tinyclap.models import hub
 from tinyclap.models.heads import LinearHead, unit_norm
 from tinyclap.models.placement import empty_placement
 from tinyclap.models.text_student_config import TextStudentConfig
-from tinyclap.runtime.text_encoder import padded
+from tinyclap.runtime.text_encoder import padded, read_tokenizer
 
 FORMAT, FORMAT_VERSION = "tinyclap-text-student", 1
 PAD, UNKNOWN = 0, 1  # word pieces
@@ -196,17 +195,6 @@ class _Layer(nn.Module):
         x = x + self.out(mixed.transpose(1, 2).reshape(n, length, dim))
         risen: Tensor = x + self.fall(F.gelu(self.rise(self.norm(x))))
         return risen
-
-
-def read_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer in a file; TinyclapError where there is none, or a damaged one."""
-    if not path.is_file():
-        raise TinyclapError(f"{path} is missing; copy the whole folder again")
-    refuse_pointer(path)
-    try:
-        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
-    except Exception as error:  # tokenizers raises nothing more exact
-        raise TinyclapError(f"{path} is damaged ({' '.join(str(error).split())}); copy it again") from error
 
 
 def _width(config: TextStudentConfig) -> int:

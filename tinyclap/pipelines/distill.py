@@ -97,7 +97,8 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         "wall_s": spent_s + time.perf_counter() - began,
     }
     evaluation = task.evaluate(teacher, student, mean=mean) if task else None
-    card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local)
+    local = recipe.teacher.is_local
+    card = model_card(summary, evaluation, teacher_is_local=local, own_words=recipe.text is not None)
     student.save_pretrained(run / "student", card, overwrite=True)
     if words and word_student:
         ears = {"student": task.student_clips(student)} if task else None

@@ -83,7 +83,8 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
         inputs = read_result(run, "env.json").get("inputs") or {}
         write_provenance(new, recipe.seed, inputs)
         write_array(new / TEACHER_MEAN, mean)
-        card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local)
+        own = (new / TEXT_STUDENT).is_dir()
+        card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local, own_words=own)
         pruned.save_pretrained(new / "student", card)
         if rows:
             write_json(new / SWEEP, {"pruned_from": str(run), "data": describe_data(recipe.data.test), "rows": rows})

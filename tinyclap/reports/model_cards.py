@@ -31,11 +31,19 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def model_card(
-    summary: Mapping[str, Any], evaluation: Mapping[str, Any] | None, *, teacher_is_local: bool = False
+    summary: Mapping[str, Any],
+    evaluation: Mapping[str, Any] | None,
+    *,
+    teacher_is_local: bool = False,
+    own_words: bool = False,
 ) -> str:
     """The student's README.md with Hugging Face front matter, from the contents of summary.json and evaluation.json.
 
-    A teacher is named as a Hub repository only if it does not come from a local folder.
+    Args:
+        summary: of the run.
+        evaluation: None without test data.
+        teacher_is_local: it comes from a folder, and is not named as a Hub repository.
+        own_words: the run has a text student too.
     """
     teacher = as_mapping(summary.get("teacher"))
     licence = str(teacher.get("licence") or "unknown")
@@ -59,6 +67,7 @@ def model_card(
         "cost_models": costs.summary_models(summary),
         "costs": costs.cost_rows(costs.summary_models(summary)),
         "bad_clips": as_mappings(summary.get("bad_clips")),
+        "own_words": own_words,
     }
     return template_environment().get_template("model_card.md.j2").render(context)
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinyclap.common.files import parse_json
+from tinyclap.common.files import parse_json, refuse_pointer
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle_contents import TEXT_GRAPH, TOKENIZER
 from tinyclap.runtime.session import embeddings_of, metadata_of, open_session
@@ -144,14 +144,17 @@ def _short(text: str) -> str:
 
 
 def read_tokenizer(path: Path) -> Any:
-    """The `tokenizers.Tokenizer` in a file; TinyclapError for a damaged one."""
+    """The `tokenizers.Tokenizer` in a file; TinyclapError where there is none, or a damaged one."""
     from tokenizers import Tokenizer
 
+    if not path.is_file():
+        raise TinyclapError(f"{path} is missing; copy the whole folder again")
+    refuse_pointer(path)
     try:
-        return Tokenizer.from_file(str(path))
+        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except Exception as error:  # tokenizers raises nothing more exact
         reason = " ".join(str(error).split())
-        raise TinyclapError(f"{path} is no tokenizer.json ({reason})") from error
+        raise TinyclapError(f"{path} is no tokenizer.json ({reason}); copy it again") from error
 
 
 def unknown_id(tokenizer: Any, model: Mapping[str, Any]) -> int | None:

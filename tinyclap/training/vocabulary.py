@@ -19,9 +19,7 @@ LEARNED = 1.5  # times the size: so many tokens are learned, of which those in u
 LONGEST_WORD = 100  # characters, as BERT's
 
 
-def reduced_vocabulary(
-    texts: Sequence[str], size: int, *, from_tokenizer: Any = None, least_uses: int = 3
-) -> Tokenizer:
+def reduced_vocabulary(texts: Sequence[str], size: int, *, least_uses: int = 3) -> Tokenizer:
     """A tokenizer of BERT's kind, lower case without accents, of the tokens that texts use most.
 
     [PAD] is 0, [UNK] is 1, and the others follow by how often they are used. The same texts give the same tokenizer.
@@ -29,8 +27,6 @@ def reduced_vocabulary(
     Args:
         texts: such as the student will read.
         size: tokens at most; there are fewer where the texts use fewer.
-        from_tokenizer: of the teacher, of `transformers` or of `tokenizers`: the tokens of a WordPiece are chosen from.
-            For None and for other kinds they are learned from the texts.
         least_uses: a character that the texts hold so many times is a token in any case, to begin a word with and to go
             on with, so that any word of such can be read. Half of the vocabulary at most is kept for these.
 
@@ -45,7 +41,7 @@ def reduced_vocabulary(
             "a vocabulary cannot be made of texts without a word; give texts that the student will read"
         )
     letters = _letters(words, least_uses)[: size // 2]
-    tokens = _wordpieces(from_tokenizer) or _learned(words, round(LEARNED * size))
+    tokens = _learned(words, round(LEARNED * size))
     uses = _uses(words, [*letters, *sorted(set(tokens) - set(letters))])
     others = [token for token in sorted(uses, key=lambda token: (-uses[token], token)) if token not in set(letters)]
     kept = [*letters, *others[: size - len(letters) - 2]]
@@ -180,16 +176,6 @@ def _joined(pieces: Sequence[str], pair: tuple[str, str], joined: str) -> list[s
 def backend_of(tokenizer: Any) -> Tokenizer | None:
     """The `tokenizers.Tokenizer` that a tokenizer is, or that does its work; None of one of Python alone."""
     return tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
-
-
-def _wordpieces(tokenizer: Any) -> list[str]:
-    """The tokens of a WordPiece, in the way that they are written here; none of another kind."""
-    backend = backend_of(tokenizer)
-    if backend is None or not isinstance(backend.model, models.WordPiece):
-        return []
-    prefix = backend.model.continuing_subword_prefix
-    tokens = backend.get_vocab(with_added_tokens=False)
-    return [PREFIX + token.removeprefix(prefix) if token.startswith(prefix) else token for token in tokens]
 
 
 def _reader(teacher: Tokenizer) -> Callable[[str], list[int]]:

@@ -133,22 +133,9 @@ def write_text_side(
         GateError: a difference above TOLERANCE, or with `int8` a mean cosine below LOWEST_COSINE.
     """
     text = source.text_graph()
-    tower, tokenizer = text.encoder, text.tokenizer
-    fast = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
-    if fast is None:
-        raise TinyclapError(f"{source.name}: its tokenizer cannot be saved as {TOKENIZER}; leave out --text")
-    own = Tokenizer.from_str(fast.to_str())
-    own.no_padding()  # left behind by earlier calls
-    own.no_truncation()
-    if text.ending:
-        _end_with(own, text.ending)
-    write_text(folder / TOKENIZER, own.to_str())
-    if isinstance(tower, onnx.ModelProto):
-        graph = finished(tower, latent_map)
-    else:
-        example = {"input_ids": torch.full((2, 7), text.pad_id), "attention_mask": torch.ones(2, 7).long()}
-        mapped = tower if latent_map is None else _Mapped(tower, latent_map)
-        graph = to_onnx(mapped, example, OUTPUT, dict.fromkeys(example, AXES))
+    tokenizer = _own_tokenizer(text, source.name)
+    write_text(folder / TOKENIZER, tokenizer.to_str())
+    graph = _graph(text, latent_map)
     if opset is not None:
         graph = at_opset(graph, opset)
     if int8:
@@ -161,20 +148,49 @@ def write_text_side(
     wanted = wanted if latent_map is None else latent_map.apply(wanted)
     difference = float(np.abs(computed - wanted).max())
     cosine = float((computed * wanted).sum(axis=1).mean())
+    _check(source.name, difference, cosine, int8=int8)
+    rounding = "int8 weights, 4-bit table" if table_bits == 4 else "int8 weights"
+    precision, reader = rounding if int8 else "float32", _reader(tokenizer)
+    entry = {**limits, "opset": opset_of(graph), "precision": precision, "words": source.name, "reader": reader}
+    return TextSide(graph, entry, difference, cosine)
+
+
+def _own_tokenizer(text: TextGraph, name: str) -> Tokenizer:
+    """A copy of a tokenizer that ends every text as the teacher does, and neither fills up nor cuts."""
+    tokenizer = text.tokenizer
+    fast = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        raise TinyclapError(f"{name}: its tokenizer cannot be saved as {TOKENIZER}; leave out --text")
+    own = Tokenizer.from_str(fast.to_str())
+    own.no_padding()  # left behind by earlier calls
+    own.no_truncation()
+    if text.ending:
+        _end_with(own, text.ending)
+    return own
+
+
+def _graph(text: TextGraph, latent_map: LatentMap | None) -> onnx.ModelProto:
+    """A text tower as a graph, into a pruned student's space where there is a map."""
+    tower = text.encoder
+    if isinstance(tower, onnx.ModelProto):
+        return finished(tower, latent_map)
+    example = {"input_ids": torch.full((2, 7), text.pad_id), "attention_mask": torch.ones(2, 7).long()}
+    mapped = tower if latent_map is None else _Mapped(tower, latent_map)
+    return to_onnx(mapped, example, OUTPUT, dict.fromkeys(example, AXES))
+
+
+def _check(name: str, difference: float, cosine: float, *, int8: bool) -> None:
+    """Raise a GateError where a graph is too far from what it was made of."""
     if int8 and not cosine >= LOWEST_COSINE:
         raise GateError(
-            f"{TEXT_GRAPH} in INT8 agrees with {source.name} by a mean cosine of {cosine:.4f} (allowed: "
+            f"{TEXT_GRAPH} in INT8 agrees with {name} by a mean cosine of {cosine:.4f} (allowed: "
             f"{LOWEST_COSINE:g} and more), so nothing was written; export the words as float, without --int8"
         )
     if not int8 and not difference <= TOLERANCE:
         raise GateError(
-            f"parity: {TEXT_GRAPH} differs from {source.name} by {difference:.2g} (allowed: {TOLERANCE:g}), "
+            f"parity: {TEXT_GRAPH} differs from {name} by {difference:.2g} (allowed: {TOLERANCE:g}), "
             "so nothing was written; export without --text"
         )
-    rounding = "int8 weights, 4-bit table" if table_bits == 4 else "int8 weights"
-    precision = rounding if int8 else "float32"
-    entry = {**limits, "opset": opset_of(graph), "precision": precision, "words": source.name, "reader": _reader(own)}
-    return TextSide(graph, entry, difference, cosine)
 
 
 def _reader(tokenizer: Tokenizer) -> str:
