@@ -3,11 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.support.mutations import as_json, bounded, odd, seeds
 from tests.support.report_runs import fake_run, html_tables, pages, text_of
+from tinyclap.common.files import parse_json
+from tinyclap.common.structure import fitting
 from tinyclap.reports.console.probe import as_table
 from tinyclap.reports.probe import probe_tables
+from tinyclap.runs.probe import ProbeResult
 
 
 def score(accuracy: float, low: float, high: float) -> dict:
@@ -99,3 +104,16 @@ def test_of_a_damaged_file_the_rest_is_shown(tmp_path: Path, monkeypatch: pytest
     rows = html_tables(page)["Which text belongs to a recording"]
     assert len(rows) == 4
     assert "high" not in rows[1][1]
+
+
+@pytest.mark.parametrize("seed", seeds(80))
+def test_fuzzed_files_are_shown_as_far_as_they_go(seed: int) -> None:
+    text = as_json(odd(fake_probe(), np.random.default_rng(seed)))
+    with bounded():
+        try:
+            found, _ = fitting(parse_json(text), ProbeResult)
+        except ValueError:  # no JSON any more, which is said where the file is read
+            return
+        as_table(found or {}, Path("bundle"))
+        for table in (probe_tables(found or {}) or {"tables": []})["tables"]:
+            assert all(len(row.cells) == len(table["pairs"]) for row in table["rows"])
