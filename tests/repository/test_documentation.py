@@ -46,8 +46,7 @@ RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "se
 RUN |= {"bench", "models"}
 # What takes hours, with the task of the recipes it takes: these are checked.
 RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
-# Long, what only a download has, what needs words in a bundle, or what clears the cache.
-PARSED = {"convert", "export", "latency", "get", "probe", "cache"}
+PARSED = {"convert", "export", "latency", "get", "probe", "cache"}  # long, of a download, of words, or of the cache
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
 
