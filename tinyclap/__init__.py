@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from tinyclap.audio.log_mel.in_torch import LogMel
     from tinyclap.audio.log_mel.spec import FrontendSpec
     from tinyclap.config.load_recipe import load_recipe
+    from tinyclap.library.answers import Hit
+    from tinyclap.library.library import Library
     from tinyclap.models.phinet import PhiNet
     from tinyclap.models.phinet_config import PhiNetConfig
     from tinyclap.models.student import Student
@@ -22,6 +24,8 @@ __all__ = [
     "Bundle",
     "FrontendSpec",
     "GateError",
+    "Hit",
+    "Library",
     "LogMel",
     "PhiNet",
     "PhiNetConfig",
@@ -39,6 +43,8 @@ __all__ = [
 _LAZY = {
     "Bundle": "tinyclap.runtime.bundle",
     "FrontendSpec": "tinyclap.audio.log_mel.spec",
+    "Hit": "tinyclap.library.answers",
+    "Library": "tinyclap.library.library",
     "LogMel": "tinyclap.audio.log_mel.in_torch",
     "PhiNet": "tinyclap.models.phinet",
     "PhiNetConfig": "tinyclap.models.phinet_config",

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyclap.audio.checks import AudioError
+from tinyclap.audio.listing import find_sounds
 from tinyclap.common.files import write_json
-from tinyclap.data.folder import find_sounds
 from tinyclap.data.published.esc50 import esc50
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.background import Background

@@ -71,7 +71,9 @@ or a synonym.
 
 def _words_name(row: dict[str, Any]) -> str:
     said = {"held_out": "names held out", "keep_table": "table kept", "more": "AudioCaps learned"}
-    return ", ".join([row["row"].split()[0], *(words for key, words in said.items() if row[key])])
+    said |= {"all_words": "all of WordNet learned"}
+    _, *wide = row["row"].split(", ")
+    return ", ".join([row["row"].split()[0], *wide, *(words for key, words in said.items() if row.get(key))])
 
 
 def _words_row(row: dict[str, Any]) -> str:

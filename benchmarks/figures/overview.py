@@ -43,35 +43,15 @@ def _kept_and_spent(esc10: dict[str, Any], towers: dict[str, Any]) -> Iterator[R
 
 
 def _smaller(read: Read) -> Iterator[Row]:
-    int8, sweep = read("int8"), {(row["method"], row["dim"]): row for row in read("prune")["sweep"]}
-    whole = next(row for row in read("prune")["sweep"] if row["method"] == "none")
     everyday = read("esc50_everyday")
     ears, words = everyday["rows"]["int8"], everyday["rows"]["own words"]
     theirs = read("words_baselines")["rows"][0]["size_bytes"]
-    budget, found = next(iter(read("search")["differences"].items()))
-    low, high = found["centred_cosine_ci95"]
-    yield (
-        "INT8 instead of float",
-        f"accuracy {points(int8['int8_minus_float'], int8['int8_minus_float_ci95'])}; "
-        f"{int8['latency']['student']['float_over_int8']:.2f} times as fast on this CPU (other networks and CPUs gain)",
-        "esc10/int8",
-    )
-    yield (
-        f"64 of the {whole['dim']} dimensions of that student, by rotation",
-        f"{percent(sweep['rotation', 64]['retention'])} of the accuracy kept",
-        "esc10/prune",
-    )
     yield (
         f"`tinyclap get everyday`: ears and words for any label in {file_size(everyday['bundle_bytes'])}, zero-shot on "
         f"{everyday['n_clips']:,} clips of ESC-50",
         f"{percent(words['accuracy'])} {percent_interval(words['ci95'])}; {percent(ears['accuracy'])} with its "
         f"teacher's words, {file_size(theirs)}",
         "esc50/everyday",
-    )
-    yield (
-        f"the student that `search` finds for {budget}, beside the best of equally many drawn at random",
-        f"centred cosine {found['centred_cosine']:+.3f} [{low:+.3f}, {high:+.3f}]",
-        "esc10/search",
     )
 
 

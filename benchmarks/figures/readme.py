@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures.esc50 import taggers, unknown, words
+from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
@@ -53,6 +54,7 @@ def figures() -> str:
         "On real ESC-50": taggers(read("esc50_teacher"), read("esc50_everyday")),
         "Words": words(read("words"), read("words_baselines")),
         "What is understood": understood(read("understanding"), read("hard_negatives")),
+        "Sounds found by words": retrieval(read("library_retrieval")),
         "Unknown sounds": unknown(read("unknown")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),

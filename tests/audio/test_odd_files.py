@@ -17,7 +17,8 @@ from tests.conftest import shared
 from tests.support.commands import failure, run
 from tinyclap.audio import files, formats, media, rewritten
 from tinyclap.audio.checks import AudioError
-from tinyclap.data.folder import find_sounds, folder
+from tinyclap.audio.listing import find_sounds
+from tinyclap.data.folder import folder
 from tinyclap.errors import TinyclapError
 
 RATE = 48_000

@@ -94,3 +94,14 @@ class TestIntervals:
         whole = statistics.bootstrap_sums(values, np.arange(30), 50, 0)
         monkeypatch.setattr(statistics, "_BLOCK", 90)
         np.testing.assert_array_equal(statistics.bootstrap_sums(values, np.arange(30), 50, 0), whole)
+
+
+@pytest.mark.parametrize("n_recordings", [7, 12])
+def test_medians_are_those_of_the_clips_that_were_drawn(n_recordings: int) -> None:
+    rng = np.random.default_rng(2)
+    recordings = np.concatenate([np.arange(n_recordings), rng.integers(n_recordings, size=20)])
+    values = rng.integers(1, 40, size=len(recordings))
+    found = statistics.bootstrap_medians(values, recordings, 50, 4)
+    draws = np.random.default_rng(4).integers(n_recordings, size=(50, n_recordings))
+    expected = [np.median(np.concatenate([values[recordings == recording] for recording in draw])) for draw in draws]
+    assert found.tolist() == expected

@@ -7,7 +7,7 @@ import pytest
 
 from tinyclap.config.evaluation_data import OtherData, other_data
 from tinyclap.errors import TinyclapError
-from tinyclap.pipelines.zero_shot import labelled_dataset
+from tinyclap.pipelines.scoring import labelled_dataset
 from tinyclap.reports.console.run import as_table
 from tinyclap.runs.results import write_evaluation
 

@@ -17,7 +17,7 @@ from tinyclap.data.published.macs import macs
 from tinyclap.data.published.tut2017 import tut2017
 from tinyclap.data.published.urbansound8k import download_urbansound8k, urbansound8k
 from tinyclap.errors import TinyclapError
-from tinyclap.pipelines.zero_shot import labelled_dataset
+from tinyclap.pipelines.scoring import labelled_dataset
 
 
 def told(dataset: Dataset, *fields: str) -> list[tuple[object, ...]]:

@@ -72,7 +72,7 @@ def test_the_rotation_is_what_makes_bits_tell_something(
 
 def test_the_rotation_is_the_same_everywhere() -> None:
     """Its first numbers, written down: bits stored today are read by every later version."""
-    rotation = quantization._rotation(4)
+    rotation = quantization.rotation(4)
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(4), atol=1e-6)
     np.testing.assert_allclose(rotation[0], [0.657904, 0.620543, -0.270005, 0.330433], atol=1e-6)
 

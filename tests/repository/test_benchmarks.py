@@ -10,7 +10,9 @@ from benchmarks.esc10 import prune, search, train_baselines
 from benchmarks.esc10 import study as esc10
 from benchmarks.esc50 import unknown
 from benchmarks.figures import pictures
+from benchmarks.library import esc50_retrieval
 from benchmarks.models import run
+from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.reports.plots.scatter import Point
 
 
@@ -207,3 +209,21 @@ def test_known_against_unknown_is_counted_over_all_draws() -> None:
         0,
     )
     assert found["false_alarms_per_hour"] == 180
+
+
+def test_sentences_that_look_for_sounds_name_no_class_and_are_counted_by_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    classes = {label for right in esc50_retrieval.QUERIES.values() for label in right}
+    words = {word for label in classes for word in label.split("_")}
+    assert len(esc50_retrieval.QUERIES) == 10
+    assert not words & {word for text in esc50_retrieval.QUERIES for word in text.split()}
+    monkeypatch.setattr(esc50_retrieval, "QUERIES", {"from above": ("airplane", "rain"), "wet": ("rain",)})
+    monkeypatch.setattr(esc50_retrieval, "FIRST", 2)
+    dataset = Dataset("three", [Clip("a", "airplane"), Clip("b", "rain"), Clip("c", "dog")])
+    places = {"airplane": 0, "dog": 2, "rain": 1, "from above": 0, "wet": 2}
+    found = esc50_retrieval.measured(dataset, np.eye(3), lambda texts: np.eye(3)[[places[t] for t in texts]], ("{}",))
+    assert (found["classes"]["map"], found["classes"]["p_10"]) == (1, 0.5)
+    above, wet = found["queries"]
+    assert above["average_precision"] == pytest.approx((1 + 2 / 3) / 2), "equals count against it"
+    assert (above["p_10"], above["n_right"], above["first"]) == (0.5, 2, {"airplane": 1, "dog": 1})
+    assert wet["average_precision"] == pytest.approx(1 / 3)
+    assert wet["first"] == {"dog": 1, "airplane": 1}

@@ -43,12 +43,12 @@ PAGES = [str(path.relative_to(REPOSITORY)) for path in sorted([*REPOSITORY.glob(
 Command = tuple[str, ...]
 
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
-RUN |= {"bench", "models"}
+RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index"}
 # What takes hours, with the task of the recipes it takes: these are checked.
 RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
-PARSED = {"convert", "export", "latency", "get", "probe", "cache"}  # long, of a download, of words, or of the cache
+PARSED = {*("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe")}  # long, or serving
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
-ELSEWHERE = {"--host", "urbansound8k"}  # what only another machine or a download has
+ELSEWHERE = {"--host", "urbansound8k", "clotho"}  # what only another machine or a download has
 
 
 def text_of(page: str) -> str:
@@ -110,7 +110,7 @@ def test_a_command_in_a_sentence_has_the_options_it_names(mentioned: str) -> Non
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A reader's folder: sounds, a bundle, and a finished run under the quickstart's name."""
     folder = tmp_path_factory.mktemp("home")
-    tiny_bundle(folder / "bundle", background=tiny_background())
+    tiny_bundle(folder / "bundle", text=True, background=tiny_background())
     other = onnx.load(folder / "bundle" / "audio.onnx")
     told = bundle_contents.read_manifest(folder / "bundle").graph_metadata()
     onnx.helper.set_model_props(other, {bundle_contents.METADATA_KEY: told})
@@ -164,7 +164,7 @@ def test_the_python_of_a_page_runs(home: Path, tmp_path: Path) -> None:
                 if "class Test" not in block:
                     exec(compile(block, page, "exec"), {"__name__": "__example__"})
                     ran.append(page)
-    assert ran == ["README.md", *["export/README.md"] * 3, "recipes/README.md"]
+    assert ran == ["README.md", *["export/README.md"] * 3, "recipes/README.md", "tinyclap/library/README.md"]
 
 
 def test_a_contract_is_inherited_as_the_page_shows(tmp_path: Path) -> None:

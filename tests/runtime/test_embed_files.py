@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from tests.support.tiny_bundles import tiny_bundle
-from tinyclap.data.folder import find_sounds
+from tinyclap.audio.listing import find_sounds
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import embed_files as room

@@ -59,6 +59,18 @@ class TestWithoutTorch:
             assert (done.returncode, done.stderr) == (0, "")
             assert told in done.stdout
 
+    def test_scores_and_captions(self, folders: dict[str, Path], speech: Path, tmp_path: Path) -> None:
+        code = "from tinyclap.cli.app import main\nmain()"
+        (tmp_path / "prompts.csv").write_text(f"file,prompt\n{speech.name},dog\n")
+        (tmp_path / "captions.txt").write_text("dog\nrain\n")
+        for arguments, told in (
+            (["score", str(speech), "--prompts", str(tmp_path / "prompts.csv")], "CLAP score"),
+            (["caption", str(speech), "--captions", str(tmp_path / "captions.txt")], "rain"),
+        ):
+            done = without_torch(code, *arguments, "--bundle", str(folders["bert"]))
+            assert (done.returncode, done.stderr) == (0, "")
+            assert told in done.stdout
+
     def test_the_text_side_names_its_extra(self, folders: dict[str, Path], speech: Path) -> None:
         code = "from tinyclap.cli.app import main\nmain()"
         done = without_torch(code, "classify", str(speech), "--bundle", str(folders["full"]), "--labels", "cow, siren")

@@ -45,12 +45,14 @@ class AudioInfo:
     duration_s: float
     sample_rate: int  # Hz
     channels: int
+    encoding: str = ""  # of what is decoded, in libsndfile's words, e.g. "WAV/PCM_16"
 
 
 def info(path: Path | str) -> AudioInfo:
-    """Duration, sample rate and channels from the header. Raises AudioError as `read` does."""
+    """Duration, sample rate, channels and encoding from the header. Raises AudioError as `read` does."""
     with _opened(path) as file:
-        return AudioInfo(file.frames / file.samplerate, file.samplerate, file.channels)
+        encoding = f"{file.format}/{file.subtype}"
+        return AudioInfo(file.frames / file.samplerate, file.samplerate, file.channels, encoding)
 
 
 def read(
@@ -103,6 +105,16 @@ def read_channels(path: Path | str) -> tuple[np.ndarray, int]:
     """The whole file as it is: float32 (T, channels), and its sample rate in Hz. Raises AudioError as `read` does."""
     with _opened(path) as file:
         return np.concatenate(list(_decoded(file, 0, file.frames))), file.samplerate
+
+
+def read_frames(path: Path | str, first: int, last: int) -> Iterator[np.ndarray]:
+    """Frames [first, last) of a file as they are, piece by piece: float32 (n, channels) at its own rate.
+
+    No piece is longer than 2**16 frames, whatever is asked for. Raises AudioError as `read` does, at the first piece or
+    where the damage lies.
+    """
+    with _opened(path) as file:
+        yield from _decoded(file, first, min(last, file.frames))
 
 
 def repeat_pad(waveform: np.ndarray, length: int) -> np.ndarray:

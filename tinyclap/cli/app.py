@@ -12,12 +12,15 @@ import typer
 
 from tinyclap.cli import streams
 from tinyclap.cli.bench import benching
+from tinyclap.cli.browse import browsing
 from tinyclap.cli.cache import caching
 from tinyclap.cli.device import Prompts, device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.groups import CommandGroup
+from tinyclap.cli.library import library
 from tinyclap.cli.listen import listening
+from tinyclap.cli.matching import matching
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.probe import probing
 from tinyclap.cli.prune import pruning
@@ -25,7 +28,9 @@ from tinyclap.cli.scaling import scaling
 from tinyclap.common.threads import spin_briefly
 from tinyclap.version import __version__
 
-INTERRUPTED = "interrupted; what a training or an `embed` had finished is kept: run it again, a training with --resume"
+INTERRUPTED = (
+    "interrupted; what training, `embed` or `index` had finished is kept: run it again, a training with --resume"
+)
 
 
 def _app(purpose: str) -> typer.Typer:
@@ -45,7 +50,10 @@ recipes = _app("List, copy and check recipes.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(listening)
+app.add_typer(matching)
+app.add_typer(library)
 app.add_typer(benching)
+app.add_typer(browsing)
 app.add_typer(caching)
 app.add_typer(exporting)
 app.add_typer(pruning)
@@ -186,7 +194,11 @@ def _train(
 def evaluate(
     run: RunArgument = None,
     data: Annotated[
-        str | None, typer.Option(help="Other data: esc50, urbansound8k, tut2017, folder, manifest or procedural.")
+        str | None,
+        typer.Option(
+            help="Other data: folder, manifest, procedural, esc50, urbansound8k, tut2017; with captions: audiocaps, "
+            "clotho, macs, fsd50k."
+        ),
     ] = None,
     root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
@@ -198,16 +210,20 @@ def evaluate(
         list[str] | None,
         typer.Option("--degrade", metavar="HOW", help="Also degraded: standard, or e.g. snr=10,level=-30. Repeatable."),
     ] = None,
+    task: Annotated[
+        Literal["zero-shot", "retrieval"] | None,
+        typer.Option(help="What data with labels and captions is for; by default zero-shot, by its labels."),
+    ] = None,
     prompts: Prompts = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a run's student by zero-shot accuracy beside its teacher."""
+    """Score a run's student beside its teacher: zero-shot by labels, as retrieval by captions."""
     from tinyclap.runtime.labels import read_prompts
 
     templates, folder = read_prompts(prompts), chosen_run(run)
     from tinyclap.pipelines.evaluate import evaluate_run
 
-    asked: dict[str, Any] = {"settings": settings or [], "degrade": degrade or [], "prompts": templates}
+    asked: dict[str, Any] = {"settings": settings or [], "degrade": degrade or [], "task": task, "prompts": templates}
     evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, **asked)
     _conclude(folder, as_json, evaluation)
 

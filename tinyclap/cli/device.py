@@ -85,7 +85,7 @@ def classify(
     """Say which labels fit sound files best."""
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv exclude each other; give one of them")
-    from tinyclap.data.folder import find_sounds
+    from tinyclap.audio.listing import find_sounds
     from tinyclap.reports.console import answers as console
     from tinyclap.runtime.classify_files import classify_files, refuse_bad
     from tinyclap.runtime.labels import read_labels, read_prompts
@@ -128,7 +128,7 @@ def embed(
 
     After an interruption the same command goes on.
     """
-    from tinyclap.data.folder import find_sounds
+    from tinyclap.audio.listing import find_sounds
     from tinyclap.runtime.embed_files import embed_files
     from tinyclap.runtime.sounds import STDIN
 

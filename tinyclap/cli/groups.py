@@ -8,8 +8,9 @@ SECTIONS = {
     "Train": ("recipes", "distill", "distill-text", "pretrain", "convert"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
-    "Use": ("get", "models", "classify", "embed", "listen"),
-    "Measure": ("evaluate", "probe", "report", "bench", "costs", "devices", "latency"),
+    "Use": ("get", "models", "classify", "embed", "listen", "caption"),
+    "Find": ("index", "find", "browse", "duplicates", "tag", "export-index"),
+    "Measure": ("evaluate", "probe", "score", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),
 }
 REST = "Commands"  # of groups that are too small for sections

@@ -123,7 +123,7 @@ def search_command(
 ) -> None:
     """Find the student that fits a device or a budget.
 
-    The same command goes on after an interruption.
+    To search for sounds instead: `tinyclap find`. The same command goes on after an interruption.
     """
     from tinyclap.config.load_recipe import dump, load_recipe
     from tinyclap.runs.folder import RUNS

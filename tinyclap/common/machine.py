@@ -66,6 +66,12 @@ def shell_path(path: Path) -> str:
     return shlex.quote(str(path))
 
 
+def has_desktop() -> bool:
+    """Whether a person sits at a terminal of this machine and a browser can show them a page."""
+    shown = sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ))
+    return shown and sys.stdout.isatty() and "SSH_CONNECTION" not in os.environ
+
+
 def cautions(facts: dict[str, Any], *, comparable: bool = False) -> list[str]:
     """What makes times under these conditions doubtful, in words; `comparable`: whether --compare could help."""
     found = []

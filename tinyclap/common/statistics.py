@@ -75,6 +75,22 @@ def accuracy_interval(correct: np.ndarray, recordings: np.ndarray, n_bootstrap: 
     return interval(float(np.mean(correct)), n_correct / n_clips, margin, (0.0, 1.0))
 
 
+def bootstrap_medians(values: np.ndarray, recordings: np.ndarray, n_bootstrap: int, seed: int) -> np.ndarray:
+    """Medians of `values` (N,) in resamples of whole recordings, (n_bootstrap,); the draws are those of others.
+
+    Of an even number of values it is the mean of the middle two, as of `np.median`.
+    """
+    order = np.argsort(values, kind="stable")
+    ranked, owners, n_recordings = np.asarray(values)[order], recordings[order], int(recordings.max()) + 1
+    medians = []
+    for draws in _draws(n_recordings, n_bootstrap, seed):
+        for draw in draws:
+            seen = np.cumsum(np.bincount(draw, minlength=n_recordings)[owners])
+            middle = np.searchsorted(seen, [(seen[-1] - 1) // 2, seen[-1] // 2], side="right")
+            medians.append(ranked[middle].mean())
+    return np.array(medians)
+
+
 def paired_comparison(
     teacher: np.ndarray, student: np.ndarray, recordings: np.ndarray, n_bootstrap: int, seed: int
 ) -> dict:

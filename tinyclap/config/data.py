@@ -146,10 +146,18 @@ class Tested(Section):
         return {"max_clip_s": self.max_clip_s, "max_bad_share": self.max_bad_share}
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Test sets that cannot be scored on, and weights that nothing would heed."""
+        """Test sets that a recipe cannot score on, and what else `unfit` finds."""
         unlabelled = [part.kind for part in one_or_more(self.test) if part.kind in CAPTIONED]
         if unlabelled:
-            yield "test", f"got {unlabelled[0]}, whose clips have captions and no labels; allowed: data with labels"
+            yield (
+                "test",
+                f"got {unlabelled[0]}, whose clips have captions and no labels; allowed: data with labels (`tinyclap "
+                f"evaluate --data {unlabelled[0]}` scores a finished run on captions)",
+            )
+        yield from self.unfit()
+
+    def unfit(self) -> Iterator[tuple[str, str]]:
+        """What no evaluation can take either: weights that nothing would heed."""
         if any(part.weight != 1 for part in one_or_more(self.test)):
             yield "test", "got a weight, allowed: none; weights say how often clips are trained on"
 
@@ -162,9 +170,9 @@ class Data(Tested):
     max_bad_share: Share = 0.05
     max_clip_s: Seconds = 30.0
 
-    def conflicts(self) -> Iterator[tuple[str, str]]:
+    def unfit(self) -> Iterator[tuple[str, str]]:
         """As of `Tested`; also sounds that are in both sets."""
-        yield from super().conflicts()
+        yield from super().unfit()
         seeds = [
             {part.seed for part in one_or_more(spec) if part.kind == "procedural"} for spec in (self.train, self.test)
         ]

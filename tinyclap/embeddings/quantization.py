@@ -44,7 +44,7 @@ def quantize(embeddings: np.ndarray, dtype: str) -> np.ndarray:
         largest = np.abs(embeddings).max(1, keepdims=True)
         return np.rint(embeddings * (127.0 / np.maximum(largest, 1e-12))).astype(np.int8)
     if dtype == "binary":
-        return np.packbits(embeddings @ _rotation(embeddings.shape[1]) > 0, axis=1)
+        return np.packbits(embeddings @ rotation(embeddings.shape[1]) > 0, axis=1)
     return embeddings.astype(dtype)
 
 
@@ -65,7 +65,7 @@ def dequantize(stored: np.ndarray, dtype: str, dim: int) -> np.ndarray:
         )
     if dtype == "binary":
         signs = np.unpackbits(stored, axis=1, count=dim).astype(np.float32) * 2 - 1
-        rows = signs @ _rotation(dim).T
+        rows = signs @ rotation(dim).T
     else:
         rows = stored.astype(np.float32)
     return unit(rows)
@@ -89,8 +89,8 @@ def neighbours_kept(embeddings: np.ndarray, dtype: str) -> float | None:
 
 
 @cache
-def _rotation(dim: int) -> np.ndarray:
-    """An orthogonal matrix (dim, dim), float32, drawn at random and the same everywhere."""
+def rotation(dim: int) -> np.ndarray:
+    """The rotation of "binary": an orthogonal matrix (dim, dim), float32, drawn at random and the same everywhere."""
     # RandomState, because its numbers are frozen for all versions of numpy, and stored bits must stay readable.
     drawn = np.random.RandomState(0).standard_normal((dim, dim))
     orthogonal, upper = np.linalg.qr(drawn)

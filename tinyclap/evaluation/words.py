@@ -10,6 +10,7 @@ from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.embeddings.neighbours import knn_overlap
 from tinyclap.embeddings.similarity import unit
 from tinyclap.embeddings.zero_shot import class_means, predict
+from tinyclap.evaluation.retrieval import BLOCK_ROWS, ROUNDING
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.text_student import TextStudent
 from tinyclap.teachers.encoder import Teacher
@@ -17,8 +18,6 @@ from tinyclap.teachers.stored_embeddings import class_vectors
 
 NEIGHBOURS = 10
 ALL = "all"
-BLOCK_ROWS = 256  # captions compared with all others at once
-ROUNDING = 1e-6  # cosines nearer than this are equal
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray, mean: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:

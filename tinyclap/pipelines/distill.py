@@ -19,9 +19,9 @@ from tinyclap.data.overlap import refuse_overlap
 from tinyclap.models import hub
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import anchor_texts, build_distillation_set, build_teacher, describe_student
+from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.pipelines.text_side import finish_words, prepare_words, train_words
 from tinyclap.pipelines.training_summary import finish_run, training_clips
-from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import model_card
 from tinyclap.runs.folder import check_run, open_run, refuse_derived
 from tinyclap.runs.results import TEACHER_MEAN, TEXT_FOLDER, TEXT_STUDENT

@@ -10,9 +10,9 @@ from tinyclap.config.load_recipe import dump_for
 from tinyclap.config.schema import DistillTextRecipe
 from tinyclap.models import hub
 from tinyclap.pipelines.build import build_teacher
+from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.pipelines.text_side import finish_words, prepare_words, train_words
 from tinyclap.pipelines.training_summary import finish_run
-from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.runs.folder import check_run, open_run
 from tinyclap.runs.results import TEXT_FOLDER, TEXT_STUDENT
 from tinyclap.teachers.describe import describe_teacher

@@ -11,21 +11,38 @@ from tinyclap.common.files import refuse_pointer
 from tinyclap.common.machine import shell_path
 from tinyclap.config.data import Data, describe_data, one_or_more
 from tinyclap.config.degradations import conditions_of
-from tinyclap.config.evaluation_data import other_data
+from tinyclap.config.evaluation_data import OtherData, other_data
 from tinyclap.config.load_recipe import load_recipe
+from tinyclap.config.schema import Recipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.overlap import clips_in_training
 from tinyclap.errors import TinyclapError
+from tinyclap.evaluation.labelled import task_for
 from tinyclap.evaluation.robustness import RobustnessTask
 from tinyclap.evaluation.task import Task
-from tinyclap.pipelines.build import teacher_kind
+from tinyclap.evaluation.zero_shot import ZeroShotTask
+from tinyclap.models.student import Student
+from tinyclap.models.text_student import TextStudent
+from tinyclap.pipelines.build import build_teacher, teacher_kind
 from tinyclap.pipelines.distilled_run import student_and_teacher
+from tinyclap.pipelines.scoring import retrieval_task, zero_shot_task
 from tinyclap.pipelines.text_side import evaluate_words, measure_words
-from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.run_report import write_report
-from tinyclap.runs.folder import refuse_unfinished
-from tinyclap.runs.results import TEACHER_MEAN, TEXT_STUDENT, read_evaluations, read_result, write_evaluation
+from tinyclap.runs.folder import check_inputs, refuse_unfinished
+from tinyclap.runs.results import (
+    RETRIEVAL,
+    TEACHER_MEAN,
+    TEXT_STUDENT,
+    ZERO_SHOT,
+    read_evaluations,
+    read_result,
+    write_evaluation,
+)
 from tinyclap.teachers import load_teacher
+from tinyclap.teachers.encoder import Teacher
+
+TASKS = {"zero-shot": ZERO_SHOT, "retrieval": RETRIEVAL}
+"""What may be asked for, and the names of the tasks in evaluation.json."""
 
 
 def evaluate_run(
@@ -36,6 +53,7 @@ def evaluate_run(
     folds: str | None = None,
     settings: Sequence[str] = (),
     degrade: Sequence[str] = (),
+    task: str | None = None,
     prompts: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a finished run on its recipe's test set or on other data, and rewrite `evaluation.json` and the report.
@@ -47,8 +65,9 @@ def evaluate_run(
         run: of `tinyclap distill`, `distill-text` or `pretrain`.
         kind, root, folds: other data, as in a recipe's data section.
         settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
-        prompts: templates with {} in place of the recipe's; such an evaluation stands beside that with the recipe's.
         degrade: conditions of `config.degradations.conditions_of`, under which the clips are heard too.
+        prompts: templates with {} in place of the recipe's; such an evaluation stands beside that with the recipe's.
+        task: of `TASKS`; by default zero-shot classification where the data has labels, else retrieval by its captions.
     """
     conditions = conditions_of(degrade)
     recipe = load_recipe(run / "recipe.yaml")
@@ -58,34 +77,60 @@ def evaluate_run(
             f"--degrade changes sounds, and {run} made words alone; leave it out, or evaluate the run of a student"
         )
     read_evaluations(run)  # a damaged file, to which nothing can be added, is found before the work
-    other = other_data(kind, root, folds, settings)
-    recipe_test = recipe.data.test
-    own = describe_data(recipe_test) if recipe_test else None
-    spec = other.spec or recipe_test
+    own = describe_data(recipe.data.test) if recipe.data.test else None
+    recipe = _pointed_at(recipe, run, other_data(kind, root, folds, settings))
+    spec: Any = recipe.data.test
+    listed = build_dataset(spec)
+    wanted = task_for(listed) if task is None else TASKS[task]
+    if conditions and wanted == RETRIEVAL:
+        raise TinyclapError("--degrade is for zero-shot classification; leave it out, or give labelled data")
+    if prompts and wanted == RETRIEVAL:
+        raise TinyclapError(
+            "--prompts says labels in sentences, and captions are sentences; leave it out for retrieval"
+        )
+    if recipe.task == "distill_text" and wanted == ZERO_SHOT:
+        return evaluate_words(run, recipe, spec, own, prompts)
+    teacher, student = _models(run, recipe)
+    rates = () if student is None else (student.sample_rate,)
+    words = TextStudent.from_pretrained(run / TEXT_STUDENT) if (run / TEXT_STUDENT).is_dir() else None
+    chosen: Task
+    if wanted == RETRIEVAL:
+        chosen = retrieval_task(listed, spec, recipe, teacher, *rates, words=words)
+    else:
+        clean = zero_shot_task(spec, recipe, teacher, *rates, listed=listed, prompts=prompts)
+        chosen = RobustnessTask(clean, conditions) if conditions else clean
+    mean = None if student is None else _teacher_mean(run, student.embed_dim)
+    evaluation = chosen.evaluate(teacher, student, mean=mean)
+    if recipe.task != "distill_text":
+        evaluation["heard_in_training"] = _clips_in_training(recipe.data, listed)
+    write_evaluation(run, evaluation, own)
+    if isinstance(chosen, ZeroShotTask) and student is not None and words is not None:
+        measure_words(run, chosen, teacher, own, student)
+    write_report(run)
+    return evaluation
+
+
+def _pointed_at(recipe: Recipe, run: Path, other: OtherData) -> Recipe:
+    """The recipe with the data to score on as its test data."""
+    spec = other.spec or recipe.data.test
     if spec is None:
         raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
     data = recipe.data.model_copy(update={"test": spec, **other.limits})
-    for fault, remedy in data.conflicts():
+    for fault, remedy in data.unfit():
         raise TinyclapError(f"data.{fault}: {remedy}")
-    recipe = recipe.model_copy(update={"data": data})
-    if recipe.task == "distill_text":
-        return evaluate_words(run, recipe, spec, own, prompts)
+    return recipe.model_copy(update={"data": data})
+
+
+def _models(run: Path, recipe: Recipe) -> tuple[Teacher, Student | None]:
+    """The teacher of a run and its student, if it made one that hears."""
     if recipe.task == "pretrain":
-        teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
-        student, mean = None, None
-        clean = zero_shot_task(spec, recipe, teacher, prompts=prompts)
-    else:
+        return load_teacher(teacher_kind(recipe), str(run / "teacher")), None
+    if recipe.task == "distill":
         student, teacher = student_and_teacher(run, recipe)
-        mean = _teacher_mean(run, student.embed_dim)
-        clean = zero_shot_task(spec, recipe, teacher, student.sample_rate, prompts=prompts)
-    task: Task = RobustnessTask(clean, conditions) if conditions else clean
-    evaluation = task.evaluate(teacher, student, mean=mean)
-    evaluation["heard_in_training"] = _clips_in_training(recipe.data, clean.dataset)
-    write_evaluation(run, evaluation, own)
-    if student is not None and not conditions and (run / TEXT_STUDENT).is_dir():
-        measure_words(run, clean, teacher, own, student)
-    write_report(run)
-    return evaluation
+        return teacher, student
+    teacher = build_teacher(recipe.teacher)
+    check_inputs(run, {"teacher": teacher.fingerprint})
+    return teacher, None
 
 
 def _clips_in_training(data: Data, test: Dataset) -> int | None:

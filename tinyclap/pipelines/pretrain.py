@@ -15,8 +15,8 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.data.views import Views
 from tinyclap.pipelines.build import new_teacher, teacher_kind
+from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.pipelines.training_summary import finish_run, training_clips
-from tinyclap.pipelines.zero_shot import zero_shot_task
 from tinyclap.reports.model_cards import teacher_card
 from tinyclap.runs.folder import check_run, open_run
 from tinyclap.teachers.describe import describe_teacher

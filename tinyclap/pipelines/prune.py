@@ -23,7 +23,7 @@ from tinyclap.models.student import Student
 from tinyclap.pipelines.build import build_distillation_set, describe_student
 from tinyclap.pipelines.distilled_run import DistilledRun, load_distilled_run
 from tinyclap.pipelines.prune_options import PruneOptions, new_run
-from tinyclap.pipelines.zero_shot import zero_shot_task
+from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.pruning import finetune, fold, sweep
 from tinyclap.reports.model_cards import model_card
 from tinyclap.reports.run_report import write_report

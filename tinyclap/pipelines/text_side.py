@@ -22,7 +22,7 @@ from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
 from tinyclap.models.text_student_config import macs
 from tinyclap.pipelines.build import anchor_names, build_teacher
-from tinyclap.pipelines.zero_shot import zero_shot_task
+from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.reports.model_cards import text_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import check_inputs

@@ -13,6 +13,7 @@ from tinyclap.reports import costs, pareto, probe, run_charts, tables, words
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.export import graph_rows, sentences
 from tinyclap.reports.pages import display_path, write_pages
+from tinyclap.reports.retrieval import retrieval_tables
 from tinyclap.reports.robustness import robustness_tables
 from tinyclap.runs.folder import command_of
 from tinyclap.runs.results import Run, as_mapping, as_mappings, read_run
@@ -58,6 +59,7 @@ def _context(run: Run) -> dict[str, Any]:
         "evaluations": [evaluation_tables(entry, number) for number, entry in enumerate(run.evaluations, 1)],
         "robustness": [robustness_tables(entry) for entry in run.robustness],
         "probe": probe.probe_tables(run.probe),
+        "retrieval": [told for told in map(retrieval_tables, run.retrieval) if told["pairs"]],
         **_costs(run),
         "bench_command": bench if run.bundle else f"{export} && {bench}",
         "export_command": f"{export} --text" if run.has_words else export,

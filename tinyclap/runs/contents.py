@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from tinyclap.runs.figures import Amount, Cosine, Count, Difference, Dim, Number, Positive, Retention, Score, Share
 from tinyclap.runs.probe import ProbeResult
+from tinyclap.runs.retrieval import Examples, ModelScore
 from tinyclap.runs.words import TextResult, TextStudentFacts
 
 
@@ -45,12 +46,12 @@ class Condition(TypedDict, total=False):
 
 
 class Evaluation(TypedDict, total=False):
-    """An entry of evaluation.json, see `evaluation.scores.compare` and `evaluation.robustness`."""
+    """An entry of evaluation.json, see `scores.compare`, `robustness` and `caption_task` in `evaluation`."""
 
     task: str
     data: str
-    teacher: Score
-    student: Score
+    teacher: ModelScore
+    student: ModelScore
     difference: Difference
     difference_ci95: tuple[Difference, Difference]
     retention: Retention
@@ -74,6 +75,10 @@ class Evaluation(TypedDict, total=False):
     labels_without_clips: list[str]
     heard_in_training: Count
     conditions: list[Condition]
+    n_captions: Count
+    n_texts: Count
+    by_chance: dict[str, dict[str, Amount]]
+    examples: Examples
 
 
 class Encoder(TypedDict, total=False):

@@ -26,6 +26,8 @@ TEXT_STUDENT, TEXT_METRICS, TEXT_RESULT = f"{TEXT_FOLDER}/student", f"{TEXT_FOLD
 TEACHER_MEAN = "teacher_mean.npy"  # of the embeddings that a student learned from
 MODELS = ("teacher", "student")
 TASKS = ("distill", "distill_text", "pretrain")
+RETRIEVAL = "retrieval"
+WAYS = TEXT_TO_AUDIO, AUDIO_TO_TEXT = "text_to_audio", "audio_to_text"
 ROBUSTNESS = "zero-shot classification under degradations"
 ZERO_SHOT = "zero-shot classification"
 """The task of an evaluation that names none: older versions knew no other."""
@@ -45,6 +47,7 @@ class Run:
     epochs: list[dict[str, Any]] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     robustness: list[dict[str, Any]] = field(default_factory=list)
+    retrieval: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     student: dict[str, Any] = field(default_factory=dict)
     sweep: dict[str, Any] = field(default_factory=dict)
@@ -87,6 +90,7 @@ def read_run(folder: Path) -> Run:
     run.epochs = _read(run, "metrics.jsonl") or []
     scored = _read(run, EVALUATIONS) or []
     run.evaluations, run.robustness = evaluations_of(scored), evaluations_of(scored, ROBUSTNESS)
+    run.retrieval = evaluations_of(scored, RETRIEVAL)
     run.summary = _read(run, "summary.json") or {}
     run.student = _read(run, STUDENT) or {}
     run.bench = _read(run, BENCH) or {}

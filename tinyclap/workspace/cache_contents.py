@@ -20,7 +20,7 @@ from tinyclap.runtime.ready_made import READY_MADE, place
 
 BUNDLES, WEIGHTS = "bundles", "weights"
 KINDS: Mapping[str, str] = {
-    "embeddings": "teachers' embeddings of views, clips and texts",
+    "embeddings": "teachers' embeddings of views, clips and texts; banks of captions",
     "audio": "decoded sound",
     "logmels": "students' log-mel spectrograms of views",
     WEIGHTS: "downloads: published weights, tokenizers and word lists",

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tinyclap.audio.formats import audio_suffixes
+from tinyclap.audio.listing import audio_files
 from tinyclap.common.download import download
 from tinyclap.data.dataset import Clip, Dataset
-from tinyclap.data.folder import audio_files, check_folder
+from tinyclap.data.folder import check_folder
 from tinyclap.data.published.archives import extract
 from tinyclap.errors import TinyclapError, listed
 

@@ -9,9 +9,10 @@ from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import aligned, decimal, duration, file_size, percent, percent_interval, scaled, whole
 from tinyclap.reports import tables
 from tinyclap.reports.console.words import accuracy_lines, words_lines
+from tinyclap.reports.retrieval import retrieval_lines
 from tinyclap.reports.robustness import robustness_lines
 from tinyclap.reports.words import export_command, zero_shots
-from tinyclap.runs.results import MODELS, ROBUSTNESS, Run, as_mapping, read_run, task_of
+from tinyclap.runs.results import MODELS, RETRIEVAL, ROBUSTNESS, Run, as_mapping, read_run, task_of
 
 
 def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:
@@ -26,6 +27,8 @@ def as_object(run: Path, evaluated: dict[str, Any] | None = None) -> str:
 def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
     """The run's numbers as text; with `evaluated`, the answer to `tinyclap evaluate`."""
     written = read_run(run)
+    if evaluated is not None and task_of(evaluated) == RETRIEVAL:
+        return _retrieval_table(written, evaluated)
     if not written.has_ears:
         return _words_table(written, evaluated)
     summary, pruned = written.summary, as_mapping(written.summary.get("pruned"))
@@ -71,6 +74,15 @@ def _words_table(run: Run, evaluated: dict[str, Any] | None) -> str:
     ends += [f"run      {where}", f"report   {where / 'report' / 'report.html'}"]
     ends += [] if evaluated else [f"took     {duration(summary.get('wall_s'))}"]
     return "\n".join([*lines, "", *ends, f"next     {_next_command(run)}"])
+
+
+def _retrieval_table(run: Run, evaluated: dict[str, Any]) -> str:
+    """What captions find."""
+    lines, where = retrieval_lines(evaluated), run.folder
+    if evaluated.get("bad_clips"):
+        lines += ["", f"{len(evaluated['bad_clips'])} unusable test clips were left out; report/report.html names them"]
+    ends = [f"data     {evaluated.get('data')}", f"run      {where}", f"report   {where / 'report' / 'report.html'}"]
+    return "\n".join([*lines, "", *ends])
 
 
 def _words_lines(run: Run, evaluated: dict[str, Any] | None) -> list[str]:

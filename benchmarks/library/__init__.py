@@ -1,0 +1,1 @@
+"""What a library of sounds finds, how fast, and at which size."""

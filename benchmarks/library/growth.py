@@ -1,0 +1,215 @@
+"""How fast and how exactly libraries of several sizes answer; writes benchmarks/results/library_growth.json.
+
+    python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER [--sizes 1000 10000 100000 1000000] [--files 300]
+
+`build`: real files indexed from nothing, and how long decoding alone takes. `rows`: libraries of generated vectors,
+asked by processes of their own: mixtures of two vectors of the real files, which fill the same cone. Timed: a whole
+`tinyclap find` (cold), and then answers to 60 texts in one process (warm). Recall: share of the ten nearest, by float32
+and comparing every row, that are found. `again_s`: an update in which nothing is new.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap.audio.checks import AudioError
+from tinyclap.audio.files import read
+from tinyclap.audio.listing import find_sounds
+from tinyclap.common.files import write_json
+from tinyclap.common.machine import peak_rss_bytes
+from tinyclap.embeddings import quantization
+from tinyclap.embeddings.similarity import unit
+from tinyclap.library import bits
+from tinyclap.library.library import Library
+from tinyclap.runs.provenance import environment
+from tinyclap.runtime.bundle import Bundle
+
+RESULT = Path(__file__).parents[1] / "results" / "library_growth.json"
+CODES = ("float16", "int8", "binary")
+AT_ONCE = 16_384
+TEXTS = Path(__file__).parents[2] / "tinyclap" / "assets" / "audioset_classes.csv"
+N_TEXTS, N_NEAREST = 60, 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bundle", type=Path, required=True, help="with words")
+    parser.add_argument("--pool", type=Path, required=True, help="a folder of real sounds")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
+    parser.add_argument("--files", type=int, default=300, help="of the pool that are indexed")
+    parser.add_argument("--ask", type=Path, help="measure this library in this process and print it")
+    given = parser.parse_args()
+    if given.ask:
+        sys.stdout.write(json.dumps(asked(Library.open(given.ask))) + "\n")
+        return
+    with tempfile.TemporaryDirectory() as place:
+        build, real = built(given.bundle, find_sounds([given.pool]), given.files, Path(place) / "real")
+        rows = []
+        for size in given.sizes:
+            for codes in CODES:
+                rows.append(measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}"))
+                sys.stderr.write(json.dumps(rows[-1]) + "\n")
+    sizes = " ".join(map(str, given.sizes))
+    result = {
+        "command": "python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER "
+        f"--sizes {sizes} --files {given.files}",
+        "environment": environment(seed=0),
+        "bundle": Bundle.load(given.bundle).manifest.name,
+        "build": build,
+        "rows": rows,
+    }
+    write_json(RESULT, result)
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+
+
+def built(bundle: Path, files: list[Path], count: int, folder: Path) -> tuple[dict[str, Any], np.ndarray]:
+    """Index real files; how fast, and their vectors (N, D)."""
+    chosen = files[:: max(1, len(files) // count)][:count]
+    began = time.perf_counter()
+    for path in chosen:
+        try:
+            read(path, 32_000)
+        except AudioError:
+            continue
+    decoding_s = time.perf_counter() - began
+    library = Library.create(folder, bundle)
+    began = time.perf_counter()
+    update = library.add(chosen, progress=False)
+    build_s = time.perf_counter() - began
+    began = time.perf_counter()
+    library.add(chosen, progress=False)
+    seconds = [hit.duration_s for hit in library.rows()]
+    return {
+        "files": len(chosen),
+        "unreadable": len(update.unreadable),
+        "sound_s": sum(seconds),
+        "wall_s": build_s,
+        "files_per_s": len(chosen) / build_s,
+        "decoding_core_s": decoding_s,  # on one core, before
+        "again_s": time.perf_counter() - began,
+        "bytes_without_vectors": (folder / "catalogue.sqlite").stat().st_size,
+    }, library.embeddings()
+
+
+def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path) -> dict[str, Any]:
+    """A library of so many generated vectors: what it takes on the disk, and what a process of its own measures."""
+    began = time.perf_counter()
+    write_library(bundle, real, size, codes, folder)
+    written_s = time.perf_counter() - began
+    command = [sys.executable, "-m", "benchmarks.library.growth", "--bundle", str(bundle), "--pool", "."]
+    command += ["--ask", str(folder)]
+    cold_s = cold(folder)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    told: dict[str, Any] = json.loads(done.stdout)
+    queries = Library.open(folder).bundle.embed_text(texts())
+    pairs = zip(told.pop("found"), nearest_of_all(real, size, queries), strict=True)
+    recall = np.mean([len(np.intersect1d(found, exact)) / N_NEAREST for found, exact in pairs])
+    sizes = {path.name.split("-")[0].split(".")[0]: path.stat().st_size for path in folder.iterdir()}
+    for path in folder.iterdir():
+        path.unlink()
+    facts = {"recall": float(recall), "bytes": sizes, "written_s": written_s}
+    return {"n": size, "codes": codes, "cold_s": cold_s, **told, **facts}
+
+
+def write_library(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path) -> None:
+    library = Library.create(folder, bundle, codes)
+    vectors = library._reader.state().vectors
+    for first, some in generated(real, size):
+        vectors.write(first, quantization.quantize(some, codes))
+        numbers = range(first, first + len(some))
+        with library.catalogue.transaction():
+            library.catalogue.run_many(
+                "INSERT INTO files (id, path, name, size_bytes, mtime_ns, duration_s, sample_rate) "
+                "VALUES (?,?,?,1,1,5,32000)",
+                [(number, f"/sounds/{number}.wav", f"sounds/{number}.wav") for number in numbers],
+            )
+            named = [(number, f"sounds/{number}.wav") for number in numbers]
+            library.catalogue.run_many("INSERT INTO names (rowid, words) VALUES (?, ?)", named)
+            pairs = [(number, number) for number in numbers]
+            library.catalogue.run_many("INSERT INTO rows (row, file, start_s, end_s) VALUES (?,?,0,5)", pairs)
+    library._reader.forget()
+    bits.keep_up(folder, library.catalogue, library._reader.state().vectors, np.empty(0, np.int64))
+    library.close()
+
+
+def generated(real: np.ndarray, size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Mixtures of two real vectors, the same whenever they are drawn."""
+    for first in range(0, size, AT_ONCE):
+        rng = np.random.default_rng([size, first])
+        count = min(AT_ONCE, size - first)
+        share = rng.uniform(0.5, 1, (count, 1)).astype(np.float32)
+        one, other = (real[rng.integers(0, len(real), count)] for _ in range(2))
+        yield first, unit(share * one + (1 - share) * other).astype(np.float32)
+
+
+def nearest_of_all(real: np.ndarray, size: int, queries: np.ndarray) -> np.ndarray:
+    """The ten nearest rows of each query, from float32, comparing all."""
+    best = np.full((len(queries), N_NEAREST), -2.0)
+    rows = np.zeros((len(queries), N_NEAREST), np.int64)
+    for first, some in generated(real, size):
+        scores = np.concatenate([best, queries @ some.T], axis=1)
+        fresh = np.broadcast_to(np.arange(first, first + len(some)), (len(queries), len(some)))
+        numbers = np.concatenate([rows, fresh], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :N_NEAREST]
+        best, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(numbers, order, 1)
+    return rows
+
+
+def texts() -> list[str]:
+    lines = TEXTS.read_text(encoding="utf-8").splitlines()[1:]
+    return [line.split(",", 2)[2].strip('"') for line in lines[:: len(lines) // N_TEXTS]][:N_TEXTS]
+
+
+def cold(folder: Path) -> float:
+    """Seconds of a whole `tinyclap find`, the best of three."""
+    command = [sys.executable, "-m", "tinyclap", "find", "dog barking", "--lib", str(folder), "--json"]
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ)
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def asked(library: Library) -> dict[str, Any]:
+    """Warm answers: how long, and which rows."""
+    questions = texts()
+    library.find(questions[0], N_NEAREST)
+    before = peak_rss_bytes()
+    took, found = [], []
+    for text in questions:
+        began = time.perf_counter()
+        hits = library.find(text, N_NEAREST, by="sound")
+        took.append(1e3 * (time.perf_counter() - began))
+        found.append([hit.row for hit in hits])
+    both = []
+    for text in questions:
+        began = time.perf_counter()
+        library.find(text, N_NEAREST)
+        both.append(1e3 * (time.perf_counter() - began))
+    began = time.perf_counter()
+    for text in questions[:5]:
+        library.find(text, N_NEAREST, by="sound", exact=True)
+    exact_ms = 1e3 * (time.perf_counter() - began) / 5
+    return {
+        "p50_ms": float(np.median(took)),
+        "p90_ms": float(np.percentile(took, 90)),
+        "by_both_p50_ms": float(np.median(both)),
+        "exact_ms": exact_ms,
+        "peak_rss_before": before,
+        "peak_rss_bytes": peak_rss_bytes(),
+        "found": found,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""What tests do with the page of a library in a browser."""
+
+from tests.library.browse.chromium import Page
+from tests.library.browse.client import Client
+
+TITLES = "[...document.querySelectorAll('#hits b')].map((name) => name.textContent)"
+PLAYS = "!document.querySelector('#audio').paused && document.querySelector('#audio').currentTime > 0.1"
+
+
+def show(
+    page: Page, client: Client, hash: str = "", *, width: int = 1200, height: int = 900, dark: bool = False
+) -> None:
+    """Open the page and wait until it has its map and its answer."""
+    url = client.address.url.replace("NAME", "127.0.0.1")
+    page.open("about:blank")  # another place of the page that is open would not load it again
+    page.open(url + hash, width=width, height=height, dark=dark)
+    page.wait("document.body && document.body.dataset.ready")
+
+
+def centre(page: Page, selector: str) -> tuple[float, float]:
+    """The middle of an element, in the window, once it is there."""
+    page.js(f"document.querySelector({selector!r}).scrollIntoView({{ block: 'center', behavior: 'instant' }})")
+    box = f"document.querySelector({selector!r}).getBoundingClientRect()"
+    x, y = page.js(f"(() => {{ const box = {box}; return [box.x + box.width / 2, box.y + box.height / 2]; }})()")
+    return x, y

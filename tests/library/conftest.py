@@ -1,0 +1,36 @@
+"""A bundle with words, and a folder of sounds."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.sounds import noise, write
+from tests.support.tiny_bundles import tiny_bundle
+from tinyclap.runtime.bundle import Bundle
+
+NAMES = ("dogs/bark_01.wav", "dogs/bark_02.wav", "drums/kick_04.wav", "drums/SnareHit.wav", "rain.flac")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle(tmp_path_factory.mktemp("made") / "bundle", text=True, int8=True)
+
+
+@pytest.fixture(scope="session")
+def wordless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle(tmp_path_factory.mktemp("made") / "wordless", input_kind="waveform")
+
+
+@pytest.fixture
+def bundle(made: Path) -> Bundle:
+    return Bundle.load(made)
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    """Five sounds of 0.5 to 2.5 s, the first of which has the first seed."""
+    folder = tmp_path / "sounds"
+    for seed, name in enumerate(NAMES):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write(folder / name, noise(0.5 + 0.5 * seed, seed))
+    return folder

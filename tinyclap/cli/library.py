@@ -1,0 +1,233 @@
+"""The commands of a sound library: thin, on the base install. Heavy imports happen inside the commands."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tinyclap.cli.options import AsJson, chosen_bundle
+
+if TYPE_CHECKING:
+    from tinyclap.library.library import Library
+
+library = typer.Typer()
+
+LibraryOption = Annotated[
+    Path | None, typer.Option("--lib", help="The library; by default $TINYCLAP_LIBRARY, else ./library.")
+]
+LibraryArgument = Annotated[
+    Path | None, typer.Argument(metavar="[LIBRARY]", help="By default $TINYCLAP_LIBRARY, else ./library.")
+]
+BundleOption = Annotated[
+    Path | None, typer.Option("--bundle", help="Where the bundle lies that made the library, if not where it was.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="CONDITION", help="E.g. 'duration<3', 'tag=kick', 'name=*drum*'. Repeatable."),
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")]
+
+
+@library.command("index")
+def index_command(
+    sounds: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Of sounds, or sound files; by default those of before."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--lib", help="The library; by default $TINYCLAP_LIBRARY, else ./library.")
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", help="A bundle, a run or a ready-made one's name; by default the newest run's."),
+    ] = None,
+    codes: Annotated[
+        str | None, typer.Option("--codes", help="Of a new library: float32, float16 (default), int8 or binary.")
+    ] = None,
+    windows: Annotated[
+        bool, typer.Option("--windows", help="Of a new library: a row for every window, to say where in a file.")
+    ] = False,
+    hop: Annotated[
+        float | None, typer.Option("--hop", help="With --windows: seconds from one to the next; a window by default.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Files embedded at the same time; by default one a core.")
+    ] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Stop where another process writes the library.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Embed all its files again, with another bundle.")] = False,
+    relocated: Annotated[
+        list[str] | None,
+        typer.Option("--relocate", metavar="OLD=NEW", help="What lay below OLD lies below NEW now. Repeatable."),
+    ] = None,
+    compact: Annotated[bool, typer.Option("--compact", help="Take what is gone off the disk.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Index sounds in a library, to be found by words or by example.
+
+    New, changed, moved and deleted files are noticed; after an interruption the same command goes on.
+    """
+    from tinyclap.library.facts import to_make
+    from tinyclap.library.indexing import Indexing, run
+    from tinyclap.reports.console import library as console
+
+    folder = to_make(out)
+    pairs = [_pair(text) for text in relocated or []]
+    asked = Indexing(sounds or [], codes, windows, hop, threads, not no_wait, again, pairs, compact)
+    opened, update, facts = run(folder, asked, lambda: chosen_bundle(bundle), named=bundle is not None, tell=_tell)
+    as_what = console.update_as_object if as_json else console.update_as_text
+    typer.echo(as_what(opened, update, facts))
+
+
+@library.command("find")
+def find_command(
+    text: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help='What it sounds like, e.g. "dog barking".')
+    ] = None,
+    like: Annotated[
+        list[Path] | None, typer.Option("--like", metavar="FILE", help="A sound that it is like. Repeatable.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option("--not", metavar="TEXT", help="What it is not like. Repeatable.")
+    ] = None,
+    lib: LibraryOption = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Answers, at most.")] = 20,
+    where: Where = None,
+    by: Annotated[
+        str, typer.Option("--by", help="sound, name (files whose names have all the words), or both.")
+    ] = "both",
+    all_windows: Annotated[
+        bool, typer.Option("--all-windows", help="Every window that fits, not only the best one of a file.")
+    ] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare every row of a large library; slower.")] = False,
+    bundle: BundleOption = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    as_m3u: Annotated[bool, typer.Option("--m3u", help="Print a playlist.")] = False,
+) -> None:
+    """Find sounds by words, by example, or by name.
+
+    Several texts and sounds are combined: their unit vectors are averaged, and half of --not's is taken off. Of a text,
+    files found by sound and those whose names have all its words stand in one order (reciprocal rank fusion).
+    """
+    if as_json + as_csv + as_m3u > 1:
+        raise typer.BadParameter("--json, --csv and --m3u exclude each other; give one of them")
+    from tinyclap.reports.console import library as console
+
+    opened = _opened(lib, bundle)
+    hits = opened.find(
+        text or None, n, like or None, without or None, where or None, by=by, all_windows=all_windows, exact=exact
+    )
+    if as_json:
+        asked = {"text": text or [], "like": [str(path) for path in like or []], "not": without or [], "by": by}
+        typer.echo(console.hits_as_object(opened, {**asked, "where": where or []}, hits))
+    elif as_csv:
+        typer.echo(console.hits_as_csv(hits))
+    elif as_m3u:
+        typer.echo(console.hits_as_m3u(hits, opened.windows))
+    elif hits:
+        typer.echo(console.hits_as_text(hits, opened.windows))
+    if not hits:
+        _tell("nothing found" + ("; no row fulfils what --where asks for" if where else ""))
+
+
+@library.command("duplicates")
+def duplicates_command(
+    lib: LibraryArgument = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Least likeness of two copies, at most 1; 0.96 by default.")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Find files that are one recording, and list them.
+
+    In other formats, at other levels and rates, or cut a little; they are read again for it. Nothing is removed.
+    """
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other; give one of them")
+    from tinyclap.library.duplicates import THRESHOLD
+    from tinyclap.reports.console import library as console
+
+    opened, least = _opened(lib), THRESHOLD if threshold is None else threshold
+    found = opened.duplicates(least)
+    for path, reason in found.left_out[:5]:
+        _tell(f"left out: {path}: {reason}")
+    if len(found.left_out) > 5:
+        _tell(f"left out: {len(found.left_out) - 5:,} files more; --json names all")
+    if as_csv:
+        typer.echo(console.copies_as_csv(found))
+        return
+    typer.echo((console.copies_as_object if as_json else console.copies_as_text)(opened, found, least))
+
+
+@library.command("tag")
+def tag_command(
+    lib: LibraryArgument = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", help='"dog, rain", or a file with one per line; else the bundle\'s own.')
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Tags per file, at most.")] = 3,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="Share of other sounds that must fit less well; 0.95 by default."),
+    ] = None,
+    where: Where = None,
+    sidecars: Annotated[
+        bool, typer.Option("--sidecars", help="Also write SOUND.wav.tags.txt beside each sound, a tag per line.")
+    ] = False,
+    bundle: BundleOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tag the sounds of a library with labels in words, kept there (`--where tag=...`) and printed as CSV."""
+    from tinyclap.library.tagging import SIDECAR, write_sidecar
+    from tinyclap.reports.console import library as console
+    from tinyclap.runtime.labels import read_labels
+
+    wanted = None if labels is None else read_labels(labels)
+    opened = _opened(lib, bundle)
+    entries = list(opened.tag(wanted, top, threshold, where or None))
+    if sidecars:
+        for entry in entries:
+            write_sidecar(entry)
+    typer.echo(console.tags_as_object(opened, entries) if as_json else console.tags_as_csv(entries))
+    tagged = sum(bool(entry.tags) for entry in entries)
+    beside = f"; {SIDECAR} beside each" if sidecars else ""
+    _tell(f"{tagged:,} of {len(entries):,} files have tags{beside}\nnext     tinyclap find TEXT --where tag=TAG")
+
+
+@library.command("export-index")
+def export_command(
+    lib: Annotated[Path, typer.Argument(metavar="LIBRARY", help="The library.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A .csv, or with the vectors a .parquet file.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
+) -> None:
+    """Write a library as a table, with its vectors as Parquet."""
+    from tinyclap.library.export import export
+
+    opened = _opened(lib)
+    rows = export(opened, out, overwrite=overwrite)
+    what = f", {opened.dim} numbers each" if out.suffix == ".parquet" else ""
+    typer.echo(f"{out}: {rows:,} rows{what}")
+
+
+def _opened(asked: Path | None, bundle: Path | None = None) -> "Library":
+    """The library that is meant; told on stderr where nobody named it."""
+    from tinyclap.library.facts import chosen
+    from tinyclap.library.library import Library
+    from tinyclap.workspace.bundles import named_bundle
+
+    folder = chosen(asked)
+    if asked is None:
+        _tell(f"library: {folder}")
+    return Library.open(folder, None if bundle is None else named_bundle(bundle))
+
+
+def _pair(text: str) -> tuple[Path, Path]:
+    old, separator, new = text.partition("=")
+    if not (old and separator and new):
+        raise typer.BadParameter(f"{text!r} is not OLD=NEW, two folders", param_hint="--relocate")
+    return Path(old), Path(new)
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,0 +1,183 @@
+"""The commands `tinyclap score` and `tinyclap caption`. Heavy imports happen inside them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tinyclap.cli.device import BundleOption, Dim, Int8, Provider, Sounds, Threads, load_bundle
+from tinyclap.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from tinyclap.matching.encoder import Encoder
+
+matching = typer.Typer()
+
+Together = Annotated[int, typer.Option("--threads", min=1, help="Files embedded at the same time.")]
+
+
+@matching.command()
+def score(
+    files: Sounds,
+    prompts: Annotated[
+        Path | None, typer.Option("--prompts", help="What each was made of: .csv or .jsonl with file and prompt.")
+    ] = None,
+    bundle: BundleOption = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Score with the student of this run instead.")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option("--teacher", metavar="KIND:SOURCE", help="With this one, e.g. laion:FILE.pt; or a recipe's."),
+    ] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option("--reference", help="Other sounds: Frechet and kernel audio distance to them.")
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="By the scores of the run's teacher, or of --teacher.")
+    ] = False,
+    calibration: Annotated[
+        Path | None, typer.Option("--calibration", help="What an earlier --calibrate --json has printed.")
+    ] = None,
+    clip: Annotated[bool, typer.Option("--clip", help="Count negative cosines as 0.")] = False,
+    peak: Annotated[
+        float | None, typer.Option("--peak", metavar="DBFS", help="Bring each sound's peak to this first, e.g. -1.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write a line for every clip and prompt there.")] = None,
+    as_json: AsJson = False,
+    file_column: Annotated[str | None, typer.Option("--file-column", help="Of the clips' names.")] = None,
+    prompt_column: Annotated[str | None, typer.Option("--prompt-column", help="Of the prompts.")] = None,
+    threads: Together = 1,
+    provider: Provider = None,
+    int8: Int8 = None,
+    dim: Dim = None,
+) -> None:
+    """Say how well sounds fit the prompts they were made of: the CLAP score, with its interval.
+
+    The score is the mean cosine, neither clipped nor multiplied. Sounds are mixed to mono, resampled to the model's
+    rate and heard whole, in windows; prompts are read as they are. The interval draws clips again, those of one prompt
+    together.
+
+    A score compares with those of the same model only. Papers mostly mean LAION's CLAP: --teacher laion:FILE.pt. A
+    student has a scale of its own, which --calibrate takes to its teacher's.
+    """
+    if calibrate and calibration is not None:
+        raise typer.BadParameter("--calibrate makes what --calibration reads; give one of them")
+    if run is not None and bundle is not None:
+        raise typer.BadParameter("--run and --bundle exclude each other; give one of them")
+    if teacher is not None and not calibrate and (run is not None or bundle is not None):
+        raise typer.BadParameter("--teacher scores by itself; beside --run or --bundle it is for --calibrate")
+    from tinyclap.audio.listing import find_sounds
+    from tinyclap.common.files import write_text
+    from tinyclap.matching.clap_score import read_calibration, refuse_incomplete
+    from tinyclap.matching.clap_score import score as score_sounds
+    from tinyclap.matching.prompts import read_prompts
+    from tinyclap.reports.console import matching as console
+
+    told = None if prompts is None else read_prompts(prompts, file_column, prompt_column)
+    others = find_sounds(reference, _tell) if reference else None
+    sounds = find_sounds(files, _tell)
+    encoder, theirs = _encoders(bundle, run, teacher, calibrate, (provider, int8, dim))
+    result = score_sounds(
+        encoder,
+        sounds,
+        told,
+        roots=[path for path in files if path.is_dir()],
+        reference=others,
+        teacher=theirs,
+        calibration=None if calibration is None else read_calibration(calibration, encoder),
+        clip=clip,
+        peak_dbfs=peak,
+        workers=threads,
+    )
+    if csv is not None:
+        write_text(csv, console.pairs_csv(result.pairs))
+        _tell(f"{csv}: {len(result.pairs)} lines")
+    typer.echo(console.score_object(result) if as_json else console.score_table(result))
+    refuse_incomplete(result)
+
+
+def _encoders(
+    bundle: Path | None,
+    run: Path | None,
+    teacher: str | None,
+    calibrate: bool,
+    how: tuple[str | None, bool | None, int | None],
+) -> "tuple[Encoder, Encoder | None]":
+    """What scores, and the teacher by which it is calibrated.
+
+    Raises:
+        BadParameter: to be calibrated, a bundle that no run holds, without a teacher.
+    """
+    if run is None and teacher is not None and not calibrate:
+        from tinyclap.pipelines.score import named_teacher, teacher_encoder
+
+        return teacher_encoder(named_teacher(teacher)), None
+    if run is not None:
+        from tinyclap.cli.options import chosen_run
+        from tinyclap.pipelines.score import student_encoder
+
+        run = chosen_run(run)
+        encoder = student_encoder(run)
+    else:
+        from tinyclap.matching.encoder import bundle_encoder
+        from tinyclap.workspace.bundles import run_of
+
+        loaded = load_bundle(bundle, None, how[0], how[1], how[2])
+        encoder, run = bundle_encoder(loaded), run_of(loaded.folder)
+    if not calibrate:
+        return encoder, None
+    if teacher is None and run is None:
+        raise typer.BadParameter("no run holds this bundle; name the teacher to calibrate by, e.g. --teacher RECIPE")
+    from tinyclap.pipelines.score import named_teacher, teacher_encoder, teacher_of_run
+
+    return encoder, teacher_encoder(teacher_of_run(run) if teacher is None and run else named_teacher(str(teacher)))
+
+
+@matching.command()
+def caption(
+    files: Sounds,
+    captions: Annotated[Path, typer.Option("--captions", help="To choose from: one a line, or .csv with a column.")],
+    count: Annotated[int, typer.Option("-n", min=1, help="Captions per file.")] = 3,
+    mix: Annotated[
+        int | None, typer.Option("--mix", min=1, metavar="K", help="Instead, up to K for several sounds at once.")
+    ] = None,
+    column: Annotated[str | None, typer.Option("--column", help="Of the captions, in a table.")] = None,
+    bundle: BundleOption = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    threads: Threads = None,
+    provider: Provider = None,
+    int8: Int8 = None,
+    dim: Dim = None,
+) -> None:
+    """Find the sentences of a file that fit sounds best.
+
+    The sentences are embedded once and kept. With --mix each further one says what those before it leave out.
+    """
+    if as_json and as_csv:
+        raise typer.BadParameter("--json and --csv exclude each other; give one of them")
+    from tinyclap.audio.listing import find_sounds
+    from tinyclap.common.numbers import whole
+    from tinyclap.matching.caption_bank import caption_bank, read_captions
+    from tinyclap.matching.captions import caption_files, refuse_bad
+    from tinyclap.reports.console import matching as console
+
+    texts = read_captions(captions, column)
+    sounds = find_sounds(files, _tell)
+    loaded = load_bundle(bundle, threads, provider, int8, dim)
+    bank = caption_bank(loaded, texts)
+    if bank.left_out:
+        _tell(f"{whole(len(bank.left_out))} captions left out, no word of which is known: {bank.left_out[0]}")
+    if as_csv:
+        typer.echo(console.captions_csv(None))
+    found = []
+    for entry in caption_files(loaded, sounds, bank, count, mix=mix):
+        found.append(entry)
+        if not as_json and (as_csv or entry.reason is None):
+            typer.echo(console.captions_csv(entry) if as_csv else console.caption_lines(entry))
+    if as_json:
+        typer.echo(console.captions_object(loaded, len(bank.texts), found))
+    refuse_bad(found)
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,0 +1,1 @@
+"""How is a library looked at and listened to? A page, served to this machine's browser."""

@@ -1,0 +1,257 @@
+"""The files of a library, their rows and what is known of them: one SQLite database, which decides what is valid."""
+
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinyclap.embeddings.zero_shot import clean_label
+from tinyclap.errors import TinyclapError
+
+BUSY_S = 60.0  # how long a reader waits for a writer
+GONE, SUPERSEDED = 1, 2  # why a row is dead: its file may come back, or has other content now
+AT_ONCE = 500  # numbers in one statement, of which SQLite allows 999
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE files (
+  id INTEGER PRIMARY KEY, path TEXT UNIQUE NOT NULL, name TEXT NOT NULL, size_bytes INTEGER NOT NULL,
+  mtime_ns INTEGER NOT NULL, hash TEXT, duration_s REAL, sample_rate INTEGER, channels INTEGER, reason TEXT,
+  gone INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX files_by_hash ON files(hash);
+CREATE TABLE rows (
+  row INTEGER PRIMARY KEY, file INTEGER NOT NULL, start_s REAL NOT NULL, end_s REAL NOT NULL,
+  dead INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX rows_of_file ON rows(file);
+CREATE INDEX dead_rows ON rows(row) WHERE dead;
+CREATE TABLE tags (file INTEGER NOT NULL, tag TEXT NOT NULL, score REAL, PRIMARY KEY (file, tag)) WITHOUT ROWID;
+CREATE INDEX files_of_tag ON tags(tag);
+"""
+NAMES = "CREATE VIRTUAL TABLE names USING fts5(words, tokenize = 'porter unicode61')"
+
+
+class FileRecord(NamedTuple):
+    """A row of the table `files`; `reason` says why the file cannot be used."""
+
+    id: int
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    hash: str | None
+    reason: str | None
+    gone: int
+
+
+class RowRecord(NamedTuple):
+    """A row of the vectors and the file it is of."""
+
+    row: int
+    file: int
+    path: str
+    start_s: float
+    end_s: float
+    duration_s: float
+    sample_rate: int
+
+
+RECORD = f"SELECT {', '.join(FileRecord._fields)} FROM files"
+ROW = "SELECT row, file, path, start_s, end_s, duration_s, sample_rate FROM rows JOIN files ON files.id = rows.file"
+
+
+def key_of(path: Path) -> str:
+    """A path as it is stored: absolute, and text."""
+    return as_text(os.path.abspath(path))
+
+
+def as_text(name: str) -> str:
+    """A file's name as text, even where it is not valid UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+class Catalogue:
+    """An open database; its methods may be called by several threads.
+
+    Raises:
+        TinyclapError: from any of them, where the database is damaged or busy for a minute.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._lock = path, threading.RLock()
+        self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self._db.close()
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Execute one statement and return all its rows."""
+        with self._lock:
+            try:
+                return self._db.execute(statement, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise TinyclapError(self._said(error)) from error
+
+    def run_many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        """Execute one statement for each of several rows of values."""
+        with self._lock:
+            try:
+                self._db.executemany(statement, values)
+            except sqlite3.DatabaseError as error:
+                raise TinyclapError(self._said(error)) from error
+
+    def _said(self, error: sqlite3.DatabaseError) -> str:
+        if "locked" in str(error) or "busy" in str(error):
+            return f"{self.path} is busy: another process has been writing it for a minute; try again"
+        return f"{self.path} is damaged or cannot be used ({error}); copy the library again, or make it again"
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the block or, after an error or a kill, nothing of it."""
+        with self._lock:
+            self.run("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.run("ROLLBACK")
+                raise
+            self.run("COMMIT")
+
+    def make_tables(self) -> None:
+        """The empty tables of a new library; without names where this SQLite has no full-text search."""
+        for statement in SCHEMA.split(";\n"):
+            if statement.strip():
+                self.run(statement)
+        try:
+            self._db.execute(NAMES)
+        except sqlite3.OperationalError:  # compiled without FTS5
+            self.run("CREATE TABLE names (rowid INTEGER PRIMARY KEY, words TEXT)")
+
+    def version(self) -> int:
+        """Changes when another process has written something."""
+        return int(self.run("PRAGMA data_version")[0][0])
+
+    def meta(self, key: str, absent: Any = None) -> Any:
+        """A value that was kept under a key."""
+        found = self.run("SELECT value FROM meta WHERE key = ?", (key,))
+        return found[0][0] if found else absent
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Keep a value under a key."""
+        self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def n_rows(self) -> int:
+        """Rows of the vectors that are valid, dead ones included."""
+        return int(self.run("SELECT coalesce(max(row) + 1, 0) FROM rows")[0][0])
+
+    def n_files(self) -> int:
+        """Files with rows that are valid."""
+        return int(self.run("SELECT count(*) FROM files WHERE NOT gone AND reason IS NULL")[0][0])
+
+    def dead_rows(self) -> np.ndarray:
+        """Rows of files that are gone or have changed, int64."""
+        return self.numbers("SELECT row FROM rows WHERE dead ORDER BY row")
+
+    def numbers(self, statement: str, values: Sequence[Any] = ()) -> np.ndarray:
+        """The first column of an answer, int64."""
+        return np.array([row[0] for row in self.run(statement, values)], np.int64)
+
+    def file_at(self, path: Path) -> FileRecord | None:
+        """What is known of a file."""
+        found = self.run(f"{RECORD} WHERE path = ?", (key_of(path),))
+        return FileRecord(*found[0]) if found else None
+
+    def files(self) -> Iterator[FileRecord]:
+        """Every file, a thousand at a time, in the order of their numbers."""
+        last = -1
+        while found := self.run(f"{RECORD} WHERE id > ? ORDER BY id LIMIT 1000", (last,)):
+            yield from (FileRecord(*row) for row in found)
+            last = found[-1][0]
+
+    def rows(self, rows: Sequence[int] | np.ndarray) -> dict[int, RowRecord]:
+        """Rows and their files, by number."""
+        found: dict[int, RowRecord] = {}
+        for first in range(0, len(rows), AT_ONCE):
+            some = [int(row) for row in rows[first : first + AT_ONCE]]
+            marks = ",".join("?" * len(some))
+            found |= {row[0]: RowRecord(*row) for row in self.run(f"{ROW} WHERE row IN ({marks})", some)}
+        return found
+
+    def live_rows(self) -> list[RowRecord]:
+        """All rows that are not dead, in their order."""
+        return [RowRecord(*row) for row in self.run(f"{ROW} WHERE NOT dead ORDER BY row")]
+
+    def tags(self, files: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """Tags of files, best first, by the file's number."""
+        found: dict[int, tuple[str, ...]] = {}
+        wanted = sorted(set(files))
+        for first in range(0, len(wanted), AT_ONCE):
+            some = wanted[first : first + AT_ONCE]
+            marks = ",".join("?" * len(some))
+            for file, tag in self.run(f"SELECT file, tag FROM tags WHERE file IN ({marks}) ORDER BY -score, tag", some):
+                found[file] = (*found.get(file, ()), tag)
+        return found
+
+    def put_file(self, path: Path, name: str, **columns: Any) -> int:
+        """Note a file, new or known, and return its number; it is not gone."""
+        values = {"name": name, "gone": 0, "reason": None, **columns}
+        assignments = ", ".join(f"{column} = excluded.{column}" for column in values)
+        marks = ", ".join("?" * (len(values) + 1))
+        self.run(
+            f"INSERT INTO files (path, {', '.join(values)}) VALUES ({marks}) "
+            f"ON CONFLICT (path) DO UPDATE SET {assignments}",
+            (key_of(path), *values.values()),
+        )
+        number = int(self.run("SELECT id FROM files WHERE path = ?", (key_of(path),))[0][0])
+        self.name(number, name)
+        return number
+
+    def forget(self, path: Path) -> None:
+        """The file that lay here is another one now, or none."""
+        for (number,) in self.run("SELECT id FROM files WHERE path = ?", (key_of(path),)):
+            self.run("UPDATE rows SET dead = ? WHERE file = ?", (SUPERSEDED, number))
+            for table, column in (("files", "id"), ("tags", "file"), ("names", "rowid")):
+                self.run(f"DELETE FROM {table} WHERE {column} = ?", (number,))
+
+    def name(self, file: int, name: str) -> None:
+        """The words under which a file is found by name."""
+        self.run("DELETE FROM names WHERE rowid = ?", (file,))
+        self.run("INSERT INTO names (rowid, words) VALUES (?, ?)", (file, clean_label(name)))
+
+    def named(self, text: str, limit: int) -> list[tuple[int, int]]:
+        """File and first row of files whose names have all the words of a text, best first.
+
+        Those whose name is the text itself, with or without its suffix, stand before all others; then BM25.
+        """
+        words = re.findall(r"\w+", clean_label(text))
+        if not words:
+            return []
+        if self._has_fts():
+            condition, order = "names MATCH ?", "bm25(names)"
+            values = [" ".join(f'"{word}"' for word in words)]
+        else:
+            condition, order = " AND ".join("words LIKE ?" for _ in words), "length(words)"
+            values = [f"%{word}%" for word in words]
+        found = self.run(
+            "SELECT files.id, files.name, (SELECT min(row) FROM rows WHERE file = files.id AND NOT dead) FROM names "
+            f"JOIN files ON files.id = names.rowid WHERE {condition} AND NOT gone AND reason IS NULL "
+            f"ORDER BY {order} LIMIT ?",
+            (*values, limit),
+        )
+        asked = clean_label(text)
+        exact = {number: asked in map(clean_label, _own_names(name)) for number, name, _ in found}
+        return [(number, row) for number, _, row in sorted(found, key=lambda entry: not exact[entry[0]])]
+
+    def _has_fts(self) -> bool:
+        return bool(self.run("SELECT 1 FROM sqlite_master WHERE name = 'names_config'"))
+
+
+def _own_names(name: str) -> tuple[str, str]:
+    """The last part of a name, with and without its suffix."""
+    return Path(name).name, Path(name).stem

@@ -1,0 +1,201 @@
+"""Files that are one recording: copies in other formats, at other levels and rates, or cut a little.
+
+Embeddings do not tell them: a small student hears two takes of a word as the same, and a resampled copy as another
+sound (benchmarks/library/duplicates). So the files are read again, and their fingerprints compared.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinyclap.audio.checks import AudioError
+from tinyclap.common.checks import is_number
+from tinyclap.common.parallel import prepared_ahead
+from tinyclap.common.progress import Progress, counted
+from tinyclap.errors import GateError, TinyclapError, listed
+from tinyclap.library import fingerprint
+
+if TYPE_CHECKING:
+    from tinyclap.library.library import Library
+
+THRESHOLD = 0.96  # the benchmark's choice
+SHORTEST_SHARE = 0.85  # of a copy's length in that of the original: it may be cut, but a loop of it is another sound
+ALIKE = 0.9  # cosine of two sketches from which on two files are compared closely
+BLOCK = 1024  # files whose sketches are compared with as many at once
+READ_AGAIN = 512  # files kept in memory while they are compared closely
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A file of a group.
+
+    Attributes:
+        path: of the file.
+        likeness: to the first of the group (`fingerprint.likeness`); 1 of itself.
+        identical: it holds the same bytes as the first.
+        duration_s, size_bytes: of the file.
+    """
+
+    path: Path
+    likeness: float
+    identical: bool
+    duration_s: float
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What was found.
+
+    Attributes:
+        groups: of two or more files each, the largest group first; in each the largest file first.
+        compared: files that could be read.
+        left_out: files that could not be read any more, and why.
+    """
+
+    groups: list[list[Copy]]
+    compared: int
+    left_out: list[tuple[Path, str]]
+
+
+def duplicates(
+    library: "Library", threshold: float = THRESHOLD, workers: int = 1, *, progress: bool = True
+) -> Duplicates:
+    """Groups of files that are one recording; what links files connects them.
+
+    Two files are linked if their likeness is `threshold` or more, and the shorter lasts SHORTEST_SHARE of the longer or
+    more. Of long files the first two minutes are compared.
+
+    Raises:
+        TinyclapError: a threshold that is not above 0 and at most 1, or a library none of whose files can be read.
+    """
+    if not (is_number(threshold) and 0 < threshold <= 1):
+        raise TinyclapError(f"threshold is {threshold}: it must be above 0 and at most 1")
+    found = library.catalogue.run(
+        "SELECT path, duration_s, size_bytes, hash FROM files WHERE NOT gone AND reason IS NULL ORDER BY id"
+    )
+    paths = [Path(row[0]) for row in found]
+    ways, left_out = sketched(paths, workers, progress=progress)
+    kept = [at for at in range(len(paths)) if at in ways]
+    if paths and not kept:
+        raise GateError(
+            f"none of {len(paths)} files can be read: {listed([f'{path}: {why}' for path, why in left_out])}"
+        )
+    files = [found[at] for at in kept]
+    links = {}
+    if files:
+        sketches, durations_s = np.stack([ways[at] for at in kept]), np.array([row[1] for row in files])
+        with Progress("compare", len(files), "file", visible=progress) as counter:
+            links = dict(linked([paths[at] for at in kept], sketches, durations_s, threshold, counter))
+    groups = [_group(files, members, links) for members in connected(len(files), links)]
+    groups.sort(key=lambda group: (-len(group), str(group[0].path)))
+    return Duplicates(groups, len(files), left_out)
+
+
+def sketched(
+    paths: Sequence[Path], workers: int, *, progress: bool
+) -> tuple[dict[int, np.ndarray], list[tuple[Path, str]]]:
+    """Sketches of files by their place in the list, and those that cannot be read, with the reason."""
+
+    def one(path: Path) -> np.ndarray | str:
+        try:
+            return fingerprint.sketches(fingerprint.powers(path))
+        except AudioError as error:
+            return error.reason
+
+    results = prepared_ahead(one, paths, workers)
+    shown = counted(results, "read", len(paths), "file") if progress else results
+    ways, left_out = {}, []
+    for at, made in enumerate(shown):
+        if isinstance(made, str):
+            left_out.append((paths[at], made))
+        else:
+            ways[at] = made
+    return ways, left_out
+
+
+def linked(
+    paths: Sequence[Path],
+    sketches: np.ndarray,
+    durations_s: np.ndarray,
+    threshold: float,
+    counter: Progress | None = None,
+) -> Iterator[tuple[tuple[int, int], float]]:
+    """Pairs of files that are as like and as long as `duplicates` says, with their likeness."""
+
+    @lru_cache(READ_AGAIN)
+    def powers(at: int) -> np.ndarray:
+        return fingerprint.powers(paths[at])
+
+    for one, other in alike(sketches, durations_s, counter):
+        try:
+            likeness = fingerprint.likeness(powers(one), powers(other))
+        except AudioError:  # removed since
+            continue
+        if likeness >= threshold:
+            yield (min(one, other), max(one, other)), likeness
+
+
+def alike(
+    sketches: np.ndarray, durations_s: np.ndarray, counter: Progress | None = None, least: float = ALIKE
+) -> Iterator[tuple[int, int]]:
+    """Pairs of rows whose sketches (N, ways, D) are alike and whose lengths allow it.
+
+    The whole of each is compared with the other in every way. Rows are taken in the order of their lengths, so that
+    only those are compared that last long enough.
+    """
+    order = np.argsort(durations_s, kind="stable")
+    ends = np.searchsorted(durations_s[order] * SHORTEST_SHARE, durations_s[order] * (1 + 1e-9), side="right")
+    for first in range(0, len(order), BLOCK):
+        rows = order[first : first + BLOCK]
+        last = int(ends[first + len(rows) - 1])
+        own = sketches[rows].astype(np.float32)
+        for start in range(first, last, BLOCK):
+            others = order[start : min(last, start + BLOCK)]
+            theirs = sketches[others].astype(np.float32)
+            nearest = own[:, 0] @ theirs[:, 0].T
+            for way in range(1, sketches.shape[1]):
+                np.maximum(nearest, own[:, way] @ theirs[:, 0].T, out=nearest)
+                np.maximum(nearest, own[:, 0] @ theirs[:, way].T, out=nearest)
+            near = nearest >= least
+            for one, other in np.argwhere(np.triu(near, 1) if start == first else near):
+                if durations_s[rows[one]] >= SHORTEST_SHARE * durations_s[others[other]]:
+                    yield int(rows[one]), int(others[other])
+        if counter:
+            counter.update(len(rows))
+
+
+def connected(count: int, links: "dict[tuple[int, int], float]") -> list[list[int]]:
+    """Groups of two or more of `count` things that pairs connect."""
+    parent = list(range(count))
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            parent[at] = parent[parent[at]]
+            at = parent[at]
+        return at
+
+    for one, other in links:
+        parent[root(other)] = root(one)
+    groups: dict[int, list[int]] = {}
+    for at in range(count):
+        groups.setdefault(root(at), []).append(at)
+    return [members for members in groups.values() if len(members) > 1]
+
+
+def _group(files: Sequence[tuple], members: list[int], links: "dict[tuple[int, int], float]") -> list[Copy]:
+    order = sorted(members, key=lambda at: (-files[at][2], files[at][0]))
+    first = order[0]
+    copies = []
+    for at in order:
+        path, duration_s, size_bytes, content = files[at]
+        likeness = 1.0 if at == first else links.get((min(at, first), max(at, first)))
+        if likeness is None:  # linked through others alone
+            likeness = fingerprint.likeness(*(fingerprint.powers(Path(files[row][0])) for row in (first, at)))
+        same = content is not None and content == files[first][3]
+        copies.append(Copy(Path(path), likeness, same, duration_s, size_bytes))
+    return copies

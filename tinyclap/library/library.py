@@ -1,0 +1,317 @@
+"""A library of sounds: an index on disk that is kept up to date with its files and answers what is asked of it."""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyclap.common.checks import is_count
+from tinyclap.errors import TinyclapError
+from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search, tagging
+from tinyclap.library.answers import Hit, Update
+from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.duplicates import Duplicates
+from tinyclap.library.facts import CATALOGUE, make_library, read_facts
+from tinyclap.library.query import fused, query_vector
+from tinyclap.library.reader import Reader
+from tinyclap.library.rebuilt import remember_roots
+from tinyclap.library.update import How, Updater, sounds_of
+from tinyclap.library.where import filtered
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.sounds import Sound
+
+BY = ("both", "sound", "name")
+MOST_WORKERS = 8
+DEEP = 100  # places of the two orders that are fused, at least
+
+
+class Library:
+    """An open library; `Library.create` or `Library.open` makes one. Its methods may be called by several threads.
+
+    Attributes:
+        folder: where it lies.
+        codes: how its vectors are stored, one of float32, float16, int8 and binary.
+        windows: whether a row is a window of a file rather than the whole of it.
+        hop_s: from one window to the next, seconds; None for a window.
+        dim: dimensions of its vectors.
+        catalogue: its database.
+    """
+
+    def __init__(self, folder: Path, facts: dict[str, Any], bundle: Bundle | None) -> None:
+        self.folder, self._facts, self._bundle = folder, facts, bundle
+        self.codes, self.windows = str(facts["codes"]), bool(facts["windows"])
+        self.catalogue = Catalogue(folder / CATALOGUE)
+        self.hop_s, self.dim = facts["hop_s"], int(facts["made_by"]["embed_dim"])
+        self._reader = Reader(folder, self.catalogue, self.codes, self.dim, self.windows)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | os.PathLike[str],
+        bundle: Bundle | str | os.PathLike[str],
+        codes: str = "float16",
+        windows: bool = False,
+        hop_s: float | None = None,
+    ) -> "Library":
+        """Make an empty library.
+
+        Args:
+            folder: that is new, or empty.
+            bundle: that embeds what is added and asked: a loaded one, its folder, or a ready-made one's name.
+            codes: float32, float16, int8 or binary.
+            windows: a row for every window of a file, so that answers say where in it.
+            hop_s: from one window to the next, seconds; None for a window.
+
+        Raises:
+            TinyclapError: a folder that is taken, codes that are not known, or a bundle that cannot be loaded.
+        """
+        loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        facts = make_library(Path(folder), loaded, codes, windows, hop_s)
+        return cls(Path(folder), facts, loaded)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], bundle: Bundle | str | os.PathLike[str] | None = None) -> "Library":
+        """Open a library that is there.
+
+        Args:
+            folder: of the library.
+            bundle: a loaded one, its folder, or a ready-made one's name; None for the one that made it, which is only
+                loaded where it is needed.
+
+        Raises:
+            TinyclapError: no library, one of a newer tinyclap, a damaged one, or a bundle of another space.
+        """
+        folder = Path(folder)
+        facts = read_facts(folder)
+        loaded = bundle if isinstance(bundle, Bundle) or bundle is None else Bundle.load(bundle)
+        if loaded is not None:
+            identity.refuse_other(folder, facts["made_by"], loaded)
+        return cls(folder, facts, loaded)
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self.catalogue.close()
+
+    def __enter__(self) -> "Library":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        state = self._reader.state()
+        return state.vectors.n_rows - len(state.dead)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that embeds what is added and asked; loaded when first asked for."""
+        with self._lock:
+            if self._bundle is None:
+                found = identity.load(self.folder, str(self._facts["bundle"]["place"]), self._facts["made_by"])
+                identity.refuse_other(self.folder, self._facts["made_by"], found)
+                self._bundle = found
+            return self._bundle
+
+    def add(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        workers: int | None = None,
+        progress: bool = True,
+        *,
+        wait: bool = True,
+    ) -> Update:
+        """Bring the library up to date with files and folders of files.
+
+        New files are embedded, changed ones (size or time differ, then the content) again; moved ones are known by
+        their content. Those that are gone from the folders are left out of answers until they are back.
+
+        Args:
+            paths: files, and folders at any depth.
+            workers: threads that decode and embed; None for one a core, 8 at most.
+            progress: tell on stderr how far it is.
+            wait: for another process that is writing; False refuses.
+
+        Raises:
+            TinyclapError: no such file or folder, one without any sound (a drive may not be there), a library in use.
+        """
+        roots = [Path(path) for path in paths]
+        files = sounds_of(self.catalogue, roots)
+        if workers is not None and not is_count(workers):
+            raise TinyclapError(f"workers is {workers}: it must be 1 or more")
+        how = How(self.bundle, self.codes, self.windows, self.hop_s)
+        with locks.alone(self.folder, wait=wait):
+            self._reader.forget()
+            updater = Updater(self.catalogue, self._reader.state().vectors, how)
+            try:
+                update = updater.run(roots, files, workers or default_workers(), visible=progress)
+                remember_roots(self.catalogue, roots)
+                self._keep_up()
+                return update
+            finally:
+                self._reader.forget()
+
+    def compact(self) -> int:
+        """Take what is gone or was replaced off the disk, which numbers the rows anew; returns how many."""
+        with locks.alone(self.folder):
+            self._reader.forget()
+            state = self._reader.state()
+            left_out = rebuilt.compact(self.catalogue, state.vectors, state.dead)
+            self._keep_up()
+            return left_out
+
+    def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
+        """What lies below the folder `old` by the library lies below `new` now; returns the number of files.
+
+        Raises:
+            TinyclapError: no such folder, no such files, or files that are in the library already.
+        """
+        with locks.alone(self.folder):
+            return rebuilt.relocate(self.catalogue, Path(old), Path(new))
+
+    def duplicates(
+        self, threshold: float | None = None, workers: int | None = None, progress: bool = True
+    ) -> Duplicates:
+        """Groups of files that are one recording, read again from the disk; see `duplicates.duplicates`."""
+        least = duplicates.THRESHOLD if threshold is None else threshold
+        return duplicates.duplicates(self, least, workers or default_workers(), progress=progress)
+
+    def tag(
+        self,
+        labels: Sequence[str] | None = None,
+        top: int = 3,
+        threshold: float | None = None,
+        where: str | Sequence[str] | None = None,
+    ) -> Iterator[tagging.Tagged]:
+        """Tag files with the labels that fit, and yield each file; its tags before are replaced.
+
+        Args:
+            labels: in words; None for those of the bundle's table.
+            top: tags of a file, at most.
+            threshold: share of other sounds that must fit less well (`runtime.judge`), by default 0.95; where the
+                bundle has no background sounds to tell, each file gets its best label.
+            where: the files, as for `find`; None for all.
+
+        Raises:
+            TinyclapError: as `Bundle.judge` does.
+        """
+        known = self.bundle.background is not None
+        judge = self.bundle.judge(labels, top_k=top if known else 1, threshold=threshold, multi_label=known)
+        return tagging.tag(self, judge, top, filtered(self.catalogue, where))
+
+    def recall(self, queries: int = 30) -> float | None:
+        """Share of the ten nearest of some rows that a question finds; None where all rows are compared anyway."""
+        state = self._reader.state()
+        if state.bits is None:
+            return None
+        asking = search.live(state.vectors.n_rows, state.dead)
+        return search.recall(state.vectors, asking[:: -(-len(asking) // queries)], state.dead, state.bits)
+
+    def find(
+        self,
+        text: str | Sequence[str] | None = None,
+        n: int = 20,
+        like: Sound | Iterable[Sound] | None = None,
+        without: str | Sequence[str] | None = None,
+        where: str | Sequence[str] | None = None,
+        *,
+        by: str = "both",
+        all_windows: bool = False,
+        exact: bool = False,
+        sample_rate: float | None = None,
+    ) -> list[Hit]:
+        """The sounds that fit best, best first.
+
+        With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
+        reciprocal rank (`query.fused`), and the score is nan where the bundle has no
+        words for the text. What is asked by sound is `query.query_vector`.
+
+        Args:
+            text: one or several.
+            n: how many; all there are for more.
+            like: a sound or several (see `Bundle.embed`).
+            without: one text or several that are not wanted.
+            where: conditions such as "duration<3" or "tag=kick" that must all hold (`where.filtered`).
+            by: "both", "sound" or "name".
+            all_windows: of a file the best window only, unless this is set.
+            exact: compare with every row rather than with those that the bits find first.
+            sample_rate: of `like` where it is an array, Hz.
+
+        Raises:
+            TinyclapError: nothing asked, a bundle without words, a condition that is none, or a sound not usable.
+        """
+        if by not in BY:
+            raise TinyclapError(f"by is {by!r}; allowed: {', '.join(BY)}")
+        if not is_count(n):
+            raise TinyclapError(f"n is {n}: it must be a whole number, 1 or more")
+        if by == "name" and (not text or like is not None or without is not None):
+            raise TinyclapError("names are found by words alone; give a text, and no sound to be like or unlike")
+        allowed, deep = filtered(self.catalogue, where), max(n, DEEP)
+        names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
+        query, found = None, dict[int, float]()
+        bundle = None if by == "name" else self.bundle
+        try:
+            if bundle is not None:
+                query = query_vector(bundle, text, like, without, sample_rate)
+        except TinyclapError:  # without words for it, what the name finds is the answer
+            if not names or without is not None or not self.catalogue.named(names, 1):
+                raise
+        if query is not None:
+            rows, scores = self._reader.nearest(query, deep if names else n, allowed, exact=exact, each=all_windows)
+            found = dict(zip(rows, scores, strict=True))
+        named = self._reader.named_rows(names, deep, allowed, list(found)) if names else []
+        order = fused(list(found), named, n)
+        unheard = np.array([row for row in order if row not in found], np.int64)
+        if query is not None and len(unheard):
+            found |= dict(
+                zip(unheard.tolist(), self._reader.state().vectors.cosines(query, unheard).tolist(), strict=True)
+            )
+        return self._reader.hits(list(order), found, order)
+
+    def similar(self, row: int, n: int = 20, where: str | Sequence[str] | None = None) -> list[Hit]:
+        """The sounds most like one of the library, by its row, itself left out.
+
+        Raises:
+            TinyclapError: no such row, or it is of a file that is gone or has changed.
+        """
+        record = self._reader.record(row)
+        query = self._reader.state().vectors.read(np.array([row]))[0]
+        rows, scores = self._reader.nearest(query, n + 1, filtered(self.catalogue, where), exact=False, each=False)
+        hits = self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
+        return [hit for hit in hits if hit.path != Path(record.path)][:n]
+
+    def rows(self, rows: Sequence[int] | np.ndarray | None = None) -> list[Hit]:
+        """Every row in its order, or some by their numbers; with a score of nan."""
+        return self._reader.listed(rows)
+
+    def numbers(self) -> np.ndarray:
+        """The numbers of all rows, int64 (N,), in their order: what `rows` would list, at once for a million."""
+        return self._reader.numbers()
+
+    def embeddings(self, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+        """Unit-norm float32 (N, D) of some rows, by default of all in the order of `rows()`."""
+        state = self._reader.state()
+        wanted = self.numbers() if rows is None else np.asarray(rows, np.int64)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < state.vectors.n_rows:
+            raise TinyclapError(f"rows are 0 to {state.vectors.n_rows - 1}; got {wanted.min()} to {wanted.max()}")
+        return state.vectors.read(wanted)
+
+    def path(self, row: int) -> Path:
+        """The file of a row; raises as `similar` does."""
+        return Path(self._reader.record(row).path)
+
+    def _keep_up(self) -> None:
+        """Bits for what this process has written."""
+        self._reader.forget()
+        state = self._reader.state()
+        bits.keep_up(self.folder, self.catalogue, state.vectors, state.dead)
+        self._reader.forget()
+
+
+def default_workers() -> int:
+    """A thread for each core that this process may use, 8 at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, cores)

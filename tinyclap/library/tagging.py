@@ -1,0 +1,71 @@
+"""Tags for the files of a library, from labels in words."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinyclap.common.files import write_text
+from tinyclap.library.catalogue import Catalogue
+from tinyclap.runtime.judge import Judge
+
+if TYPE_CHECKING:
+    from tinyclap.library.library import Library
+
+SIDECAR = ".tags.txt"  # kick.wav.tags.txt: a tag a line, best first
+AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A file and its tags with their cosines, best first."""
+
+    path: Path
+    tags: tuple[tuple[str, float], ...]
+
+
+def tag(library: "Library", judge: Judge, top: int, allowed: np.ndarray | None) -> Iterator[Tagged]:
+    """Judge the rows of a library, `allowed` of them alone, and store and yield the tags of each file."""
+    catalogue, some = library.catalogue, []
+    chosen = "" if allowed is None else "AND file IN (SELECT file FROM temp.chosen)"
+    if allowed is not None:
+        catalogue.run("CREATE TEMP TABLE IF NOT EXISTS chosen (file INTEGER PRIMARY KEY)")
+        catalogue.run("DELETE FROM temp.chosen")
+        catalogue.run_many(
+            "INSERT OR IGNORE INTO temp.chosen SELECT file FROM rows WHERE row = ?", [(int(row),) for row in allowed]
+        )
+    found = catalogue.run(
+        f"SELECT file, path, row FROM rows JOIN files ON files.id = file WHERE NOT dead {chosen} ORDER BY file, row"
+    )
+    for number, rows in itertools.groupby(found, key=lambda row: row[0]):
+        of_file = list(rows)
+        tags: dict[str, float] = {}
+        for embedding in library.embeddings([row[2] for row in of_file]):
+            answer = judge(embedding, 0.0)  # how loud it was is not known any more
+            if answer.outcome == "label":
+                tags |= {label: max(cosine, tags.get(label, -1.0)) for label, cosine, _ in answer}
+        order = sorted(tags.items(), key=lambda entry: (-entry[1], entry[0]))[:top]
+        some.append((number, Tagged(Path(of_file[0][1]), tuple(order))))
+        if len(some) == AT_ONCE:
+            yield from _kept(catalogue, some)
+            some = []
+    yield from _kept(catalogue, some)
+
+
+def write_sidecar(entry: Tagged) -> Path:
+    """Write a file's tags beside it, and return where."""
+    path = entry.path.with_name(entry.path.name + SIDECAR)
+    write_text(path, "".join(f"{tag}\n" for tag, _ in entry.tags))
+    return path
+
+
+def _kept(catalogue: Catalogue, some: list[tuple[int, Tagged]]) -> list[Tagged]:
+    """Store the tags of files in place of those they had."""
+    with catalogue.transaction():
+        catalogue.run_many("DELETE FROM tags WHERE file = ?", [(number,) for number, _ in some])
+        rows = [(number, *one) for number, entry in some for one in entry.tags]
+        catalogue.run_many("INSERT INTO tags VALUES (?, ?, ?)", rows)
+    return [entry for _, entry in some]
