@@ -16,7 +16,7 @@ from tinyclap.cli.app import app
 from tinyclap.data.probes.probes import PROBES, puzzles_of
 from tinyclap.data.probes.scenes import Scene, render
 from tinyclap.data.procedural.synthesis import INTERNAL_RATE
-from tinyclap.pipelines.probe_bundle import probe_bundle
+from tinyclap.evaluation.probe_bundle import probe_bundle
 from tinyclap.runtime.bundle import Bundle
 
 WORDS = """

@@ -46,7 +46,7 @@ def probe_command(
 
         found, report = probe_run(of, n=n, seed=seed), of / "report" / "report.html"
     else:
-        from tinyclap.pipelines.probe_bundle import probe_bundle
+        from tinyclap.evaluation.probe_bundle import probe_bundle
         from tinyclap.runtime.bundle import Bundle
 
         found = probe_bundle(Bundle.load(named_bundle(of)), n=n, seed=seed)

@@ -1,4 +1,4 @@
-"""What `tinyclap probe BUNDLE` does; on the base install."""
+"""A bundle asked what it understands; on the base install."""
 
 from pathlib import Path
 from typing import Any
