@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures.esc50 import taggers, unknown, words
+from benchmarks.figures.libraries import library
 from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
@@ -58,6 +59,7 @@ def figures() -> str:
         "Unknown sounds": unknown(read("unknown")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
+        "A library of sounds": library(read("library_growth"), read("library_duplicates")),
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
         "Ways of training": trainings(read("baselines"), read("throughput"), read("growth")),
