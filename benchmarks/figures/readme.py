@@ -13,6 +13,7 @@ from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
+from benchmarks.figures.understood import understood
 from tinyclap.common.files import write_text
 
 HERE = Path(__file__).parents[1]
@@ -53,6 +54,7 @@ def figures() -> str:
         "Real audio": esc10(read("esc10"), read("esc10_fixed"), read("esc10_unseen"), read("esc10_timing")),
         "On real ESC-50": taggers(read("esc50_teacher"), read("esc50_everyday")),
         "Words": words(read("words"), read("words_baselines")),
+        "What is understood": understood(read("understanding"), read("hard_negatives")),
         "Sounds found by words": retrieval(read("library_retrieval")),
         "Unknown sounds": unknown(read("unknown")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
