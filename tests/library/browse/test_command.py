@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -50,11 +51,28 @@ def test_it_says_where_it_is_and_how_to_stop_it(library: Path) -> None:
 
 def test_other_machines_get_an_address_with_a_secret(library: Path) -> None:
     with browsing(library, "--host", "0.0.0.0", "--allow-remote") as (_, said):
-        address = said[1].split()[1].replace("NAME", "127.0.0.1")
+        shown = said[1].split()[1]
+        assert shown.startswith(f"http://{socket.gethostname()}:")
+        address = shown.replace(socket.gethostname(), "127.0.0.1", 1)
         assert len(address.split("/")[3]) >= 24
         assert get(f"{address}api/library")["rows"] == 9
         with pytest.raises(urllib.error.HTTPError, match="404"):
             get("/".join(address.split("/")[:3]) + "/api/library")
+
+
+def test_the_browser_of_this_machine_opens_an_address_that_it_finds(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve(self: BrowseServer, poll_interval: float) -> None:
+        raise KeyboardInterrupt
+
+    opened: list[str] = []
+    monkeypatch.setattr(BrowseServer, "serve_forever", serve)
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    out, _ = invoke("browse", str(library), "--host", "0.0.0.0", "--allow-remote", "--port", "0", "--open")
+    (address,) = opened
+    assert address.startswith("http://127.0.0.1:")
+    assert f"page     {address.replace('127.0.0.1', socket.gethostname(), 1)}\n" in out
 
 
 def test_what_it_refuses(library: Path, tmp_path: Path) -> None:
@@ -77,7 +95,7 @@ def test_a_library_whose_bundle_is_gone_can_still_be_looked_at(
     asked = []
 
     def serve(self: BrowseServer, poll_interval: float) -> None:
-        asked.append(self.ask(self.answers.similar, {"row": 0, "n": 3}))
+        asked.append(self.ask(self.api.similar, {"row": 0, "n": 3}))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(BrowseServer, "serve_forever", serve)

@@ -10,7 +10,7 @@ import pytest
 from tests.library.browse.client import Client
 from tests.library.browse.conftest import serving
 from tinyclap.errors import MachineError, TinyclapError
-from tinyclap.library.browse.answers import MOST_HITS
+from tinyclap.library.browse.api import MOST_HITS
 from tinyclap.library.browse.server import MOST_BODY_BYTES, BrowseServer
 from tinyclap.library.library import Library
 
@@ -48,6 +48,15 @@ def test_nothing_is_reached_by_a_path(client: Client, place: str) -> None:
     answer = client.raw(head.encode("latin-1") + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"root:" not in answer
+
+
+def test_a_malformed_address_is_refused(client: Client, capfd: pytest.CaptureFixture[str]) -> None:
+    host = f"Host: 127.0.0.1:{client.address.port}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode()
+    for method in (b"GET", b"POST"):
+        answer = client.raw(method + b" http://[ HTTP/1.1\r\n" + host)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"the address is malformed" in answer
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("row", [9, 10**11])

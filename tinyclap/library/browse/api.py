@@ -67,7 +67,7 @@ class Shown:
         return below[0] if below else self.root.name
 
 
-class Answers:
+class LibraryApi:
     """Answers about an open library. Its methods, but for `map`, are called by one thread, see `OneThread`.
 
     Args:
