@@ -1,4 +1,4 @@
-"""The page's server: a few fixed names, the sounds by their row, and JSON; nothing is reached by a path."""
+"""The page's server: a few fixed names, the sounds by their id, and JSON; nothing is reached by a path."""
 
 import importlib.resources
 import json
@@ -31,7 +31,7 @@ PAGE = {
     "map.js": ("map.js", "text/javascript; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
-SOUND = re.compile(r"sound/([0-9]{1,12})(\.wav)?")
+SOUND = re.compile(r"sound/([0-9]{1,12}-[0-9]{1,12})(\.wav)?")
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -156,7 +156,7 @@ class Handler(BaseHTTPRequestHandler):
         elif place == "api/map":
             self._answer(self.server.map)
         elif sound is not None:
-            self._sound(int(sound[1]), as_wav=sound[2] is not None)
+            self._sound(sound[1], as_wav=sound[2] is not None)
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
 
@@ -229,9 +229,9 @@ class Handler(BaseHTTPRequestHandler):
 
     # ---- sounds
 
-    def _sound(self, row: int, *, as_wav: bool) -> None:
+    def _sound(self, name: str, *, as_wav: bool) -> None:
         try:
-            path = self.server.ask(self.server.api.path, row)
+            path = self.server.ask(self.server.api.path, name)
         except TinyclapError as error:
             self._refuse(HTTPStatus.NOT_FOUND, str(error))
             return
