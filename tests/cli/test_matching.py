@@ -90,6 +90,10 @@ class TestScore:
             in (run(*arguments, "--calibration", tmp_path / "before.json")[1])
         )
 
+        code, _, err = run(*arguments, "--calibration", tmp_path / "before.json", "--clip")
+        assert code == 2
+        assert "made without --peak and --clip, and the scores here with --clip" in err
+
     @pytest.mark.parametrize(
         ("options", "told"),
         [

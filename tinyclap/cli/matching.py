@@ -1,7 +1,7 @@
 """The commands `tinyclap score` and `tinyclap caption`. Heavy imports happen inside them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -76,6 +76,7 @@ def score(
     others = find_sounds(reference, _tell) if reference else None
     sounds = find_sounds(files, _tell)
     encoder, theirs = _encoders(bundle, run, teacher, calibrate, (provider, int8, dim))
+    settings: dict[str, Any] = {"clip": clip, "peak_dbfs": peak}
     result = score_sounds(
         encoder,
         sounds,
@@ -83,9 +84,8 @@ def score(
         roots=[path for path in files if path.is_dir()],
         reference=others,
         teacher=theirs,
-        calibration=None if calibration is None else read_calibration(calibration, encoder),
-        clip=clip,
-        peak_dbfs=peak,
+        calibration=None if calibration is None else read_calibration(calibration, encoder, **settings),
+        **settings,
         workers=threads,
     )
     if csv is not None:

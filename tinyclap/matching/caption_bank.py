@@ -17,6 +17,7 @@ from tinyclap.errors import TinyclapError, listed
 from tinyclap.matching.encoder import text_identity
 from tinyclap.matching.prompts import TEXT_COLUMNS
 from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.text_encoder import UnknownWordsError
 
 FEW = 1e-3  # a vector shorter than this stands for a caption no word of which is known
 
@@ -108,7 +109,7 @@ def _embedded(bundle: Bundle, texts: Sequence[str], cut: list[str]) -> np.ndarra
         warnings.simplefilter("always")
         try:
             return bundle.embed_text(texts)
-        except TinyclapError:
+        except UnknownWordsError:
             if len(texts) == 1:
                 return np.zeros((1, bundle.embed_dim), np.float32)
         finally:

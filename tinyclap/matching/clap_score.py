@@ -26,7 +26,7 @@ import numpy as np
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.common.files import read_json
 from tinyclap.common.statistics import bootstrap_sums, interval
-from tinyclap.embeddings.calibration import Calibration, calibrate
+from tinyclap.embeddings.calibration import Calibration, calibrate, stored_calibration
 from tinyclap.embeddings.distances import frechet_distance, kernel_distance, median_distance
 from tinyclap.errors import GateError, TinyclapError, listed
 from tinyclap.matching.encoder import Encoder, Heard, hear
@@ -244,20 +244,27 @@ def _pairs(
     return pairs
 
 
-def read_calibration(path: Path, encoder: Encoder) -> Calibration:
+def read_calibration(
+    path: Path, encoder: Encoder, *, clip: bool = False, peak_dbfs: float | None = None
+) -> Calibration:
     """The calibration in what `tinyclap score --calibrate --json` printed.
 
+    Args:
+        path: of the JSON file.
+        encoder: whose scores it is for.
+        clip, peak_dbfs: with which these are made, see `score`.
+
     Raises:
-        TinyclapError: no such file, none in it, or one of another model than `encoder`.
+        TinyclapError: no such file, none in it, or one of another model or of other settings.
     """
     if not path.is_file():
         raise TinyclapError(f"there is no file {path}; `tinyclap score ... --calibrate --json > {path}` makes it")
     stored = read_json(path, {})
     try:
-        numbers = {**stored["calibration"]}
-        numbers["pearson_ci95"] = tuple(numbers["pearson_ci95"])
-        found, identity, name = Calibration(**numbers), stored["by"]["identity"], stored["by"]["name"]
-    except (KeyError, TypeError) as error:
+        found = stored_calibration(stored["calibration"])
+        identity, name = stored["by"]["identity"], stored["by"]["name"]
+        settings = stored["settings"]["peak_dbfs"], stored["settings"]["clip"]
+    except (KeyError, TypeError, TinyclapError) as error:
         raise TinyclapError(
             f"{path} holds no calibration; `tinyclap score ... --calibrate --json > {path}` makes one"
         ) from error
@@ -265,4 +272,15 @@ def read_calibration(path: Path, encoder: Encoder) -> Calibration:
         raise TinyclapError(
             f"{path} calibrates {name}, whose scores are others than those of {encoder.name} here; calibrate this one"
         )
+    if settings != (peak_dbfs, clip):
+        raise TinyclapError(
+            f"{path} was made {_options(*settings)}, and the scores here {_options(peak_dbfs, clip)}; give the same "
+            "options, or calibrate again"
+        )
     return found
+
+
+def _options(peak_dbfs: float | None, clip: bool) -> str:
+    """The options of `tinyclap score` that change a score."""
+    given = ([] if peak_dbfs is None else [f"--peak {peak_dbfs}"]) + (["--clip"] if clip else [])
+    return f"with {' and '.join(given)}" if given else "without --peak and --clip"
