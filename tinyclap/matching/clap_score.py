@@ -25,6 +25,7 @@ import numpy as np
 
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.common.files import read_json
+from tinyclap.common.groups import connected
 from tinyclap.common.statistics import bootstrap_sums, interval
 from tinyclap.embeddings.calibration import Calibration, calibrate, stored_calibration
 from tinyclap.embeddings.distances import frechet_distance, kernel_distance, median_distance
@@ -145,19 +146,13 @@ def mean_score(values: np.ndarray, drawn: np.ndarray, mismatched: float | None) 
 
 def drawn_together(pairs: Sequence[tuple[Any, str]]) -> np.ndarray:
     """A number (N,) from 0 for each pair: the same for pairs that share a clip or a prompt, directly or by others."""
-    parent = list(range(len(pairs)))
-
-    def root(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = place = parent[parent[place]]
-        return place
-
     first: dict[tuple[str, Any], int] = {}
-    for place, (clip, prompt) in enumerate(pairs):
-        for key in (("clip", clip), ("prompt", prompt)):
-            parent[root(place)] = root(first.setdefault(key, place))
-    numbers: dict[int, int] = {}
-    return np.array([numbers.setdefault(root(place), len(numbers)) for place in range(len(pairs))])
+    named = ((place, key) for place, pair in enumerate(pairs) for key in zip(("clip", "prompt"), pair, strict=True))
+    links = [(first.setdefault(key, place), place) for place, key in named]
+    numbers = np.empty(len(pairs), int)
+    for number, members in enumerate(connected(len(pairs), links)):
+        numbers[members] = number
+    return numbers
 
 
 def distance_between(reference: Heard, generated: Heard) -> Distance:
