@@ -1,4 +1,4 @@
-"""What scores: a model that embeds sounds and texts in one space. Here a bundle; `pipelines.score` has others."""
+"""What scores: a model that embeds sounds and texts in one space. Here a bundle; `pipelines.clap_score` has others."""
 
 import hashlib
 import os

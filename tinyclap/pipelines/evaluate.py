@@ -108,7 +108,7 @@ def _pointed_at(recipe: Recipe, run: Path, other: OtherData) -> Recipe:
     """The recipe with the data to score on as its test data."""
     spec = other.spec or recipe.data.test
     if spec is None:
-        raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
+        raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled or captioned data with --data KIND --root FOLDER")
     data = recipe.data.model_copy(update={"test": spec, **other.limits})
     for fault, remedy in data.unfit():
         raise TinyclapError(f"data.{fault}: {remedy}")
