@@ -39,7 +39,11 @@ class TestReading:
         [
             ("a.csv", "words\ndog\n", "has no column prompt or caption or text"),
             ("a.csv", "caption\n", "holds no captions"),
-            ("a.csv", "caption\ndog\ndog barks, rain falls\n", "line 3: more fields than columns; put the text in quotes"),
+            (
+                "a.csv",
+                "caption\ndog\ndog barks, rain falls\n",
+                "line 3: more fields than columns; put the text in quotes",
+            ),
             ("a.txt", "\n \n", "holds no captions"),
             ("b.txt", None, "there is no file"),
         ],

@@ -134,7 +134,9 @@ class TestCalibration:
         assert [pair.calibrated for pair in later.pairs] == [pair.calibrated for pair in result.pairs[:4]]
         with pytest.raises(TinyclapError, match="whose scores are others than those of"):
             read_calibration(stored, teacher)
-        with pytest.raises(TinyclapError, match="made without --peak and --clip, and the scores here with --peak -1.0;"):
+        with pytest.raises(
+            TinyclapError, match=r"made without --peak and --clip, and the scores here with --peak -1\.0;"
+        ):
             read_calibration(stored, encoder, peak_dbfs=-1.0)
         with pytest.raises(TinyclapError, match="and the scores here with --clip; give the same options"):
             read_calibration(stored, encoder, clip=True)

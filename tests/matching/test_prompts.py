@@ -45,7 +45,11 @@ class TestReading:
             ("a.csv", "file,prompt\n1.wav,dog\n2.wav,\n", "line 3: prompt is empty"),
             ("a.csv", "file,prompt\n,dog\n", "line 2: file is empty"),
             ("a.csv", "file,prompt\n", "holds no prompts"),
-            ("a.csv", "file,prompt\n1.wav,dog barks, rain falls\n", "line 2: more fields than columns; put the text in quotes"),
+            (
+                "a.csv",
+                "file,prompt\n1.wav,dog barks, rain falls\n",
+                "line 2: more fields than columns; put the text in quotes",
+            ),
             ("a.tsv", "file\tprompt\n1.wav\train\n2.wav\tdog\tcat\n", "line 3: more fields than columns"),
             ("a.csv", "file,prompt,prompt\n1.wav,dog,cat\n", "name the columns, each once; got file, prompt, prompt"),
             ("a.jsonl", '{"file": "1.wav"\n', "line 1: no JSON"),

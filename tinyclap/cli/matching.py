@@ -20,16 +20,20 @@ Together = Annotated[int, typer.Option("--threads", min=1, help="Files embedded 
 def score(
     files: Sounds,
     prompts: Annotated[
-        Path | None, typer.Option("--prompts", help="Table of the prompts: .csv, .tsv or .jsonl, columns file and prompt.")
+        Path | None,
+        typer.Option("--prompts", help="Table of the prompts: .csv, .tsv or .jsonl, columns file and prompt."),
     ] = None,
     bundle: BundleOption = None,
     run: Annotated[Path | None, typer.Option("--run", help="Run whose student scores instead of a bundle.")] = None,
     teacher: Annotated[
         str | None,
-        typer.Option("--teacher", metavar="KIND:SOURCE", help="Teacher that scores, e.g. laion:FILE.pt, or a recipe's."),
+        typer.Option(
+            "--teacher", metavar="KIND:SOURCE", help="Teacher that scores, e.g. laion:FILE.pt, or a recipe's."
+        ),
     ] = None,
     reference: Annotated[
-        list[Path] | None, typer.Option("--reference", help="Other sounds, to which the Frechet and kernel audio distances are.")
+        list[Path] | None,
+        typer.Option("--reference", help="Other sounds, to which the Frechet and kernel audio distances are."),
     ] = None,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Fit the scores to those of the run's teacher, or of --teacher.")
@@ -43,7 +47,9 @@ def score(
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write a line for every clip and prompt there.")] = None,
     as_json: AsJson = False,
-    file_column: Annotated[str | None, typer.Option("--file-column", help="Column that holds the clips' file names.")] = None,
+    file_column: Annotated[
+        str | None, typer.Option("--file-column", help="Column that holds the clips' file names.")
+    ] = None,
     prompt_column: Annotated[str | None, typer.Option("--prompt-column", help="Column that holds the prompts.")] = None,
     threads: Together = 1,
     provider: Provider = None,
@@ -53,15 +59,17 @@ def score(
     """Say how well sounds fit the prompts they were made of: the CLAP score, with its interval.
 
     The score is the mean cosine, neither clipped nor multiplied. Sounds are mixed to mono, resampled to the model's
-    rate and embedded whole, in windows; prompts are embedded as they are. The interval draws clips again, those of one prompt
-    together.
+    rate and embedded whole, in windows; prompts are embedded as they are. The interval draws clips again, those of one
+    prompt together.
 
     A score compares with those of the same model only. Papers mostly mean LAION's CLAP: --teacher laion:FILE.pt. A
     student has a scale of its own, which --calibrate takes to its teacher's.
     """
     torch_scores = run is not None or (teacher is not None and not calibrate)
     if torch_scores and (provider, int8, dim) != (None, None, None):
-        raise typer.BadParameter("--provider, --int8, --float and --dim are for a bundle; a run or a teacher has no graph")
+        raise typer.BadParameter(
+            "--provider, --int8, --float and --dim are for a bundle; a run or a teacher has no graph"
+        )
     if calibrate and calibration is not None:
         raise typer.BadParameter("--calibrate makes what --calibration reads; give one of them")
     if run is not None and bundle is not None:
@@ -141,7 +149,8 @@ def caption(
     captions: Annotated[Path, typer.Option("--captions", help="File of the captions: one a line, or a table.")],
     count: Annotated[int, typer.Option("-n", min=1, help="Captions per file.")] = 3,
     mix: Annotated[
-        int | None, typer.Option("--mix", min=1, metavar="K", help="Captions per file, at most, that together make up its sounds.")
+        int | None,
+        typer.Option("--mix", min=1, metavar="K", help="Captions per file, at most, that together make up its sounds."),
     ] = None,
     column: Annotated[str | None, typer.Option("--column", help="Column that holds the captions, of a table.")] = None,
     bundle: BundleOption = None,

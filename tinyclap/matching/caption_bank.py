@@ -104,8 +104,8 @@ def _of_table(path: Path, column: str | None) -> list[str]:
 
 
 def _embedded(bundle: Bundle, texts: Sequence[str], cut: list[str]) -> np.ndarray:
-    """Vectors (N, D) of texts, zeros for one no word of which is known; what is said of long ones is added to `cut`."""
-    with warnings.catch_warnings(record=True) as told:
+    """Vectors (N, D) of texts, zeros for one no word of which is known; warnings of long ones go to `cut`."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             return bundle.embed_text(texts)
@@ -113,7 +113,7 @@ def _embedded(bundle: Bundle, texts: Sequence[str], cut: list[str]) -> np.ndarra
             if len(texts) == 1:
                 return np.zeros((1, bundle.embed_dim), np.float32)
         finally:
-            cut += [str(warning.message) for warning in told]
+            cut += [str(warning.message) for warning in caught]
     return np.concatenate([_embedded(bundle, [text], cut) for text in texts])
 
 
