@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures.esc50 import taggers, unknown, words
+from benchmarks.figures.libraries import library
 from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
+from benchmarks.figures.understood import understood
 from tinyclap.common.files import write_text
 
 HERE = Path(__file__).parents[1]
@@ -52,10 +54,12 @@ def figures() -> str:
         "Real audio": esc10(read("esc10"), read("esc10_fixed"), read("esc10_unseen"), read("esc10_timing")),
         "On real ESC-50": taggers(read("esc50_teacher"), read("esc50_everyday")),
         "Words": words(read("words"), read("words_baselines")),
+        "What is understood": understood(read("understanding"), read("hard_negatives")),
         "Sounds found by words": retrieval(read("library_retrieval")),
         "Unknown sounds": unknown(read("unknown")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
+        "A library of sounds": library(read("library_growth"), read("library_duplicates")),
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
         "Ways of training": trainings(read("baselines"), read("throughput"), read("growth")),

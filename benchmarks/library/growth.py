@@ -1,6 +1,6 @@
 """How fast and how exactly libraries of several sizes answer; writes benchmarks/results/library_growth.json.
 
-    python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER [--sizes 1000 10000 100000 1000000] [--files 300]
+    python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER [--sizes 1000 10000 100000 1000000] [--files 5000]
 
 `build`: real files indexed from nothing, and how long decoding alone takes. `rows`: libraries of generated vectors,
 asked by processes of their own: mixtures of two vectors of the real files, which fill the same cone. Timed: a whole
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from tinyclap.common.machine import peak_rss_bytes
 from tinyclap.embeddings import quantization
 from tinyclap.embeddings.similarity import unit
 from tinyclap.library import bits
+from tinyclap.library.answers import Hit
 from tinyclap.library.library import Library
 from tinyclap.runs.provenance import environment
 from tinyclap.runtime.bundle import Bundle
@@ -37,7 +38,7 @@ RESULT = Path(__file__).parents[1] / "results" / "library_growth.json"
 CODES = ("float16", "int8", "binary")
 AT_ONCE = 16_384
 TEXTS = Path(__file__).parents[2] / "tinyclap" / "assets" / "audioset_classes.csv"
-N_TEXTS, N_NEAREST = 60, 10
+N_TEXTS, N_NEAREST, N_EXACT = 60, 10, 20
 
 
 def main() -> None:
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, required=True, help="with words")
     parser.add_argument("--pool", type=Path, required=True, help="a folder of real sounds")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
-    parser.add_argument("--files", type=int, default=300, help="of the pool that are indexed")
+    parser.add_argument("--files", type=int, default=5000, help="of the pool that are indexed, at most")
     parser.add_argument("--ask", type=Path, help="measure this library in this process and print it")
     given = parser.parse_args()
     if given.ask:
@@ -53,38 +54,42 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         build, real = built(given.bundle, find_sounds([given.pool]), given.files, Path(place) / "real")
-        rows = []
+        rows: list[dict[str, Any]] = []
         for size in given.sizes:
-            for codes in CODES:
-                rows.append(measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}"))
-                sys.stderr.write(json.dumps(rows[-1]) + "\n")
-    sizes = " ".join(map(str, given.sizes))
-    result = {
+            rows += [measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}") for codes in CODES]
+            sys.stderr.write("".join(json.dumps(row) + "\n" for row in rows[-len(CODES) :]))
+            write_json(RESULT, told(given, build, rows))  # so that the largest may be stopped
+    sys.stdout.write(json.dumps(told(given, build, rows), indent=2) + "\n")
+
+
+def told(given: argparse.Namespace, build: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The result."""
+    sizes = " ".join(map(str, dict.fromkeys(row["n"] for row in rows)))
+    return {
         "command": "python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER "
         f"--sizes {sizes} --files {given.files}",
         "environment": environment(seed=0),
+        "load_average": os.getloadavg(),  # of all cores: clocks tell little where it is high
         "bundle": Bundle.load(given.bundle).manifest.name,
         "build": build,
         "rows": rows,
     }
-    write_json(RESULT, result)
-    sys.stdout.write(json.dumps(result, indent=2) + "\n")
 
 
 def built(bundle: Path, files: list[Path], count: int, folder: Path) -> tuple[dict[str, Any], np.ndarray]:
     """Index real files; how fast, and their vectors (N, D)."""
     chosen = files[:: max(1, len(files) // count)][:count]
-    began = time.perf_counter()
+    began = time.process_time()
     for path in chosen:
         try:
             read(path, 32_000)
         except AudioError:
             continue
-    decoding_s = time.perf_counter() - began
+    decoding_s = time.process_time() - began
     library = Library.create(folder, bundle)
-    began = time.perf_counter()
+    began, before = time.perf_counter(), time.process_time()
     update = library.add(chosen, progress=False)
-    build_s = time.perf_counter() - began
+    build_s, core_s = time.perf_counter() - began, time.process_time() - before
     began = time.perf_counter()
     library.add(chosen, progress=False)
     seconds = [hit.duration_s for hit in library.rows()]
@@ -94,7 +99,9 @@ def built(bundle: Path, files: list[Path], count: int, folder: Path) -> tuple[di
         "sound_s": sum(seconds),
         "wall_s": build_s,
         "files_per_s": len(chosen) / build_s,
-        "decoding_core_s": decoding_s,  # on one core, before
+        "core_s": core_s,  # of all cores together
+        "files_per_core_s": len(chosen) / core_s,
+        "decoding_share": decoding_s / core_s,
         "again_s": time.perf_counter() - began,
         "bytes_without_vectors": (folder / "catalogue.sqlite").stat().st_size,
     }, library.embeddings()
@@ -107,17 +114,17 @@ def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path
     written_s = time.perf_counter() - began
     command = [sys.executable, "-m", "benchmarks.library.growth", "--bundle", str(bundle), "--pool", "."]
     command += ["--ask", str(folder)]
-    cold_s = cold(folder)
+    cold_s, cold_core_s = cold(folder)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    told: dict[str, Any] = json.loads(done.stdout)
+    answered: dict[str, Any] = json.loads(done.stdout)
     queries = Library.open(folder).bundle.embed_text(texts())
-    pairs = zip(told.pop("found"), nearest_of_all(real, size, queries), strict=True)
+    pairs = zip(answered.pop("found"), nearest_of_all(real, size, queries), strict=True)
     recall = np.mean([len(np.intersect1d(found, exact)) / N_NEAREST for found, exact in pairs])
     sizes = {path.name.split("-")[0].split(".")[0]: path.stat().st_size for path in folder.iterdir()}
     for path in folder.iterdir():
         path.unlink()
     facts = {"recall": float(recall), "bytes": sizes, "written_s": written_s}
-    return {"n": size, "codes": codes, "cold_s": cold_s, **told, **facts}
+    return {"n": size, "codes": codes, "cold_s": cold_s, "cold_core_s": cold_core_s, **answered, **facts}
 
 
 def write_library(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path) -> None:
@@ -169,15 +176,17 @@ def texts() -> list[str]:
     return [line.split(",", 2)[2].strip('"') for line in lines[:: len(lines) // N_TEXTS]][:N_TEXTS]
 
 
-def cold(folder: Path) -> float:
-    """Seconds of a whole `tinyclap find`, the best of three."""
+def cold(folder: Path) -> tuple[float, float]:
+    """Seconds of a whole `tinyclap find`, by the clock and of a core, the best of three."""
     command = [sys.executable, "-m", "tinyclap", "find", "dog barking", "--lib", str(folder), "--json"]
-    times = []
+    times, core_s = [], []
     for _ in range(3):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), os.times()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ)
+        after = os.times()
         times.append(time.perf_counter() - began)
-    return min(times)
+        core_s.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    return min(times), min(core_s)
 
 
 def asked(library: Library) -> dict[str, Any]:
@@ -185,30 +194,31 @@ def asked(library: Library) -> dict[str, Any]:
     questions = texts()
     library.find(questions[0], N_NEAREST)
     before = peak_rss_bytes()
-    took, found = [], []
-    for text in questions:
-        began = time.perf_counter()
-        hits = library.find(text, N_NEAREST, by="sound")
-        took.append(1e3 * (time.perf_counter() - began))
-        found.append([hit.row for hit in hits])
-    both = []
-    for text in questions:
-        began = time.perf_counter()
-        library.find(text, N_NEAREST)
-        both.append(1e3 * (time.perf_counter() - began))
-    began = time.perf_counter()
-    for text in questions[:5]:
-        library.find(text, N_NEAREST, by="sound", exact=True)
-    exact_ms = 1e3 * (time.perf_counter() - began) / 5
+    by_sound, found = timed(lambda text: library.find(text, N_NEAREST, by="sound"), questions)
+    by_both, _ = timed(lambda text: library.find(text, N_NEAREST), questions)
+    exact, best = timed(lambda text: library.find(text, N_NEAREST, by="sound", exact=True), questions[:N_EXACT])
+    shared = [len({hit.row for hit in a} & {hit.row for hit in b}) for a, b in zip(found, best, strict=False)]
     return {
-        "p50_ms": float(np.median(took)),
-        "p90_ms": float(np.percentile(took, 90)),
-        "by_both_p50_ms": float(np.median(both)),
-        "exact_ms": exact_ms,
+        "by_sound": by_sound,
+        "by_both": by_both,
+        "exact": exact,
+        "recall_of_bits": float(np.mean(shared)) / N_NEAREST,  # beside comparing all rows by the same codes
         "peak_rss_before": before,
         "peak_rss_bytes": peak_rss_bytes(),
-        "found": found,
+        "found": [[hit.row for hit in hits] for hits in found],
     }
+
+
+def timed(answer: Callable[[str], list[Hit]], questions: list[str]) -> tuple[dict[str, float], list[list[Hit]]]:
+    """Milliseconds of an answer by the clock, and those of a core, which another process cannot lengthen."""
+    took, core, found = [], [], []
+    for text in questions:
+        began, before = time.perf_counter(), time.process_time()
+        found.append(answer(text))
+        took.append(1e3 * (time.perf_counter() - began))
+        core.append(1e3 * (time.process_time() - before))
+    values = {"p50_ms": np.median(took), "p90_ms": np.percentile(took, 90), "core_p50_ms": np.median(core)}
+    return {key: float(value) for key, value in values.items()}, found
 
 
 if __name__ == "__main__":

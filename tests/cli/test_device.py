@@ -24,6 +24,19 @@ class TestClassify:
         lines = [f"  {label:<10}  {share:6.1%}  cosine {cosine:+.3f}" for label, cosine, share in expected]
         assert run("classify", sound, "--bundle", made) == (0, "\n".join([str(sound), *lines, ""]), "")
 
+    def test_prompts_and_several_names(self, run: Run, judged: Path, sound: Path) -> None:
+        labels, templates = ["dog | cow", "rain"], ["the {}", "sound of {}"]
+        expected = Bundle.load(judged).classify(sound, labels, prompts=templates)[0]
+        given = ["--labels", ", ".join(labels), "--prompts", templates[0], "--prompts", templates[1], "--csv"]
+        code, out, err = run("classify", sound, "--bundle", judged, *given)
+        assert (code, err) == (0, "")
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert [(row["label"], row["cosine"]) for row in rows] == [(one.label, f"{one.cosine:.6f}") for one in expected]
+        assert {row["label"] for row in rows} == {"dog", "rain"}
+        code, out, err = run("classify", sound, "--bundle", judged, "--prompts", "sound")
+        assert (code, out) == (2, "")
+        assert "has no {}, the place of the label" in err
+
     def test_json_and_csv(self, run: Run, made: Path, sound: Path) -> None:
         expected = Bundle.load(made).classify(sound, ["rain", "dog"])[0]
         code, out, err = run("classify", sound, sound.parent, "--bundle", made, "--labels", "rain, dog", "--json")

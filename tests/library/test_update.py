@@ -44,7 +44,7 @@ def check(library: Library, folder: Path) -> None:
         expected = library.bundle.embed(paths)
         np.testing.assert_allclose(library.embeddings(), expected, atol=1e-6)
         np.testing.assert_allclose(library.embeddings([row.row for row in rows]), expected, atol=1e-6)
-        assert {hit.path for hit in library.find(like=paths[0], n=99)} == set(paths)
+        assert {hit.path for hit in library.find(like=paths[0], n=10**6)} == set(paths)
     named = library.catalogue.run("SELECT count(*) FROM names")[0][0]
     assert named == library.catalogue.run("SELECT count(*) FROM files")[0][0]
 
@@ -143,6 +143,15 @@ class TestChanges:
         bad.write_bytes(b"broken again")
         done = add(library, sounds)
         assert ([path for path, _ in done.unreadable], len(library)) == ([bad], 5)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes")
+    def test_a_name_that_is_not_valid_utf_8(self, library: Library, sounds: Path) -> None:
+        odd = os.fsencode(sounds) + b"/caf\xe9.wav"
+        shutil.copy(os.fsencode(sounds / "rain.flac"), odd)
+        for unchanged in (0, 5, 5):
+            done = add(library, sounds)
+            assert told(done) == (5 - unchanged, 0, 0, 0, unchanged)
+            assert [reason for _, reason in done.unreadable] == ["its name is not valid UTF-8; rename it"]
 
     def test_a_file_that_changes_while_it_is_read(
         self, library: Library, sounds: Path, monkeypatch: pytest.MonkeyPatch

@@ -268,6 +268,7 @@ def test_other_captions_or_another_teacher_are_noticed(finished: str, teacher_fo
         (["data.test={kind: folder, root: gone}"], "gone"),
         (["data.test={kind: procedural, n_clips: 42, labels: [rain]}"], "two or more classes"),
         (["text.training.epochs=0"], "text.training.epochs: got 0"),
+        (["text.training.confusable_share=0.5"], "confusable_share: got 0.5, allowed: 0 where relational_weight is 0"),
     ],
     ids=lambda value: value[0].split("=")[0] if isinstance(value, list) else "",
 )

@@ -15,6 +15,9 @@ def test_evaluate_on_other_data(recipe: Path, tmp_path: Path) -> None:
     evaluations = json.loads(Path("runs/small/evaluation.json").read_text())
     assert [entry["data"] for entry in evaluations][1] == "kind=folder root=other", "the run's own test stays first"
     assert len(evaluations) == 2
+    told = json.loads(run("evaluate", "--prompts", "{}", "--prompts", "hear {}", "--json"))
+    assert told["prompts"] == ["{}", "hear {}"]
+    assert json.loads(Path("runs/small/evaluation.json").read_text())[0] == evaluations[0], "with the recipe's prompts"
     message, code = failure("evaluate", "--data", "folder", "--root", "nowhere")
     assert code == 2
     assert "nowhere" in message

@@ -22,6 +22,7 @@ from tinyclap.exporters.own_wheel import WHEEL
 from tinyclap.models.student import Student
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import read_manifest
+from tinyclap.teachers import load_teacher
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +73,17 @@ def test_from_a_run_to_a_bundle_that_classifies(workplace: Path) -> None:
 def test_options_reach_the_bundle(workplace: Path) -> None:
     Path("labels.txt").write_text("Dog\nsea waves\n")
     asked = ("--input", "logmel", "--labels", "labels.txt", "--static", "0.5", "--out", "elsewhere/bundle")
-    told = json.loads(invoke("export", "runs/small", "--onnx", *asked, "--opset", "17", "--wheel", "--json")[0])
+    prompts = ("--prompts", "hear {}", "--prompts", "{}")
+    told = json.loads(
+        invoke("export", "runs/small", "--onnx", *asked, *prompts, "--opset", "17", "--wheel", "--json")[0]
+    )
     assert told["bundle"] == "elsewhere/bundle"
     assert (told["input"], told["recommended"]) == ("logmel", "audio.onnx")
     assert Bundle.load("elsewhere/bundle").labels == ("Dog", "sea waves")
+    assert told["prompts"] == ["hear {}", "{}"]
+    teacher = load_teacher("hf", "clap").embed_text(["hear Dog", "Dog"]).mean(0).numpy()
+    own = Bundle.load("elsewhere/bundle").label_table(["Dog"]).embeddings[0]
+    assert np.allclose(own, teacher / np.linalg.norm(teacher), atol=1e-5)
     assert set(told["graphs"]) == {"audio.onnx", "audio_static.onnx"}
     graph = onnx.load("elsewhere/bundle/audio.onnx")
     assert [value.name for value in graph.graph.input] == ["logmel"]

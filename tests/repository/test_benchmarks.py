@@ -10,7 +10,8 @@ from benchmarks.esc10 import prune, search, train_baselines
 from benchmarks.esc10 import study as esc10
 from benchmarks.esc50 import unknown
 from benchmarks.figures import pictures
-from benchmarks.library import esc50_retrieval
+from benchmarks.library import duplicates, esc50_retrieval
+from benchmarks.library import growth as library_growth
 from benchmarks.models import run
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.reports.plots.scatter import Point
@@ -209,6 +210,24 @@ def test_known_against_unknown_is_counted_over_all_draws() -> None:
         0,
     )
     assert found["false_alarms_per_hour"] == 180
+
+
+def test_copies_are_counted_by_kind_and_pairs_by_original() -> None:
+    originals = np.array([0, 0, 0, 1, 1])
+    kinds = ["original", "mp3", "cut", "original", "mp3"]
+    links = {(0, 1): 0.99, (1, 2): 0.9, (0, 3): 0.85, (3, 4): 0.7}
+    told = duplicates.at_threshold(originals, kinds, links, 0.8)
+    assert (told["pairs"], told["precision"]) == (3, 2 / 3)
+    assert (told["recall_of"]["mp3"], told["recall_of"]["cut"]) == (0.5, 0.0)
+    told = duplicates.at_threshold(originals, kinds, links, 0.6, originals == 1)
+    assert (told["pairs"], told["precision"], told["recall_of"]["mp3"]) == (1, 1.0, 1.0)
+
+
+def test_the_nearest_of_generated_vectors_are_those_of_comparing_all() -> None:
+    real = np.random.default_rng(0).normal(size=(50, 12)).astype(np.float32)
+    rows = np.concatenate([some for _, some in library_growth.generated(real, 900)])
+    found = library_growth.nearest_of_all(real, 900, rows[:5])
+    np.testing.assert_array_equal(found, np.argsort(-(rows[:5] @ rows.T), axis=1, kind="stable")[:, :10])
 
 
 def test_sentences_that_look_for_sounds_name_no_class_and_are_counted_by_class(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.tiny_bundles import PROMPTS, tiny_text
+from tinyclap.embeddings.zero_shot import as_typed, class_matrix
 from tinyclap.errors import TinyclapError
-from tinyclap.runtime.labels import LabelTable, read_labels
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.labels import LabelTable, read_labels, read_prompts
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,61 @@ def test_select_finds_labels_as_prompts_read_them() -> None:
     many = LabelTable((*(f"sound {row}" for row in range(28)), "dog_bark", "rain"), np.eye(30, dtype=np.float32))
     assert many.missing(["dogs bark"]) == "no embedding of dogs bark; it has 30 labels, among them dog_bark"
     assert many.missing(["zeppelin"]) == "no embedding of zeppelin; it has 30 labels"
+
+
+class TestPrompts:
+    def test_templates_and_a_file_of_them(self, tmp_path: Path) -> None:
+        (tmp_path / "prompts.txt").write_text("a {} far away\n\n{} \n", encoding="utf-8")
+        given = ["the sound of {}", str(tmp_path / "prompts.txt"), "{}"]
+        assert read_prompts(given) == ("the sound of {}", "a {} far away", "{}")
+        assert read_prompts(None) is None
+
+    @pytest.mark.parametrize(
+        ("content", "message"), [(b"", "none given"), (b"\xff\xfe\x00", "no UTF-8 text"), (b"the dog", "has no {}")]
+    )
+    def test_files_that_hold_none(self, tmp_path: Path, content: bytes, message: str) -> None:
+        (tmp_path / "prompts.txt").write_bytes(content)
+        with pytest.raises(TinyclapError, match=message):
+            read_prompts([str(tmp_path / "prompts.txt")])
+
+    def test_a_template_without_a_place_is_refused(self) -> None:
+        with pytest.raises(TinyclapError, match="'the sound of' has no "):
+            read_prompts(["{}", "the sound of"])
+
+    def test_each_label_is_the_mean_over_the_templates(self, folders: dict[str, Path]) -> None:
+        bundle, templates = Bundle.load(folders["full"]), ("of {}", "the {}", "{} of the")
+        for labels in (["dog", "cow"], None):
+            table = bundle.label_table(labels, templates)
+            names = list(bundle.labels) if labels is None else labels
+            expected = np.stack([tiny_text([one.replace("{}", name) for one in templates]).mean(0) for name in names])
+            expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+            assert table.labels == tuple(names)
+            assert np.allclose(table.embeddings, expected, atol=1e-6)
+
+    def test_the_own_prompts_change_nothing(self, folders: dict[str, Path]) -> None:
+        bundle = Bundle.load(folders["full"])
+        own, given = bundle.label_table(), bundle.label_table(list(bundle.labels), PROMPTS)
+        assert np.allclose(own.embeddings, given.embeddings, atol=1e-6)
+
+    def test_a_table_alone_knows_its_own(self, folders: dict[str, Path]) -> None:
+        for labels, prompts in ((["dog"], ["{}"]), (None, ["{}"]), (["dog | rain"], None)):
+            with pytest.raises(
+                TinyclapError, match="no text side and a label table of single names in its own prompts"
+            ):
+                Bundle.load(folders["logmel"]).label_table(labels, prompts)
+
+
+class TestSeveralNames:
+    def test_a_label_is_the_mean_over_its_names(self, folders: dict[str, Path]) -> None:
+        table = Bundle.load(folders["full"]).label_table(["dog | cow", "siren", "clock tick|clock| rain"])
+        each = class_matrix(tiny_text, ["dog", "cow", "siren", "clock tick", "clock", "rain"], PROMPTS, as_typed)
+        expected = np.stack([each[:2].mean(0), each[2], each[3:].mean(0)])
+        assert table.labels == ("dog", "siren", "clock tick")
+        assert np.allclose(table.embeddings, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("labels", "message"), [(["dog |"], "nothing on one side"), (["dog|cow", "cow"], "both read")]
+    )
+    def test_names_that_are_none_or_twice(self, folders: dict[str, Path], labels: list[str], message: str) -> None:
+        with pytest.raises(TinyclapError, match=message):
+            Bundle.load(folders["full"]).label_table(labels)

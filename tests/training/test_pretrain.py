@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +69,13 @@ def test_it_learns_to_tell_sounds_apart(kind: str, tmp_path: Path) -> None:
     assert np.mean([label == clip.label for label, clip in zip(predicted, test.clips, strict=True)]) >= 0.6
 
 
-def test_interrupted_it_ends_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, confusable_share=1.0)], ids=["usual", "confusable"])
+def test_interrupted_it_ends_the_same(options: PretrainOptions, tmp_path: Path) -> None:
     views, captions = make_views()
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     whole.mkdir()
     broken.mkdir()
-    expected = pretrain(make_teacher(captions, "phinet"), views, captions, OPTIONS, whole)
+    expected = pretrain(make_teacher(captions, "phinet"), views, captions, options, whole)
 
     class Interrupted(Views):
         def batch(self, rows: Sequence[tuple[int, int]]) -> np.ndarray:
@@ -82,8 +84,8 @@ def test_interrupted_it_ends_the_same(tmp_path: Path) -> None:
             return super().batch(rows)
 
     with pytest.raises(KeyboardInterrupt):
-        pretrain(make_teacher(captions, "phinet"), Interrupted(views.decoded, views.spec), captions, OPTIONS, broken)
-    resumed = pretrain(make_teacher(captions, "phinet"), views, captions, OPTIONS, broken)
+        pretrain(make_teacher(captions, "phinet"), Interrupted(views.decoded, views.spec), captions, options, broken)
+    resumed = pretrain(make_teacher(captions, "phinet"), views, captions, options, broken)
     assert all(
         torch.equal(mine, theirs)
         for mine, theirs in zip(resumed.state_dict().values(), expected.state_dict().values(), strict=True)

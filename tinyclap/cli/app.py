@@ -14,7 +14,7 @@ from tinyclap.cli import streams
 from tinyclap.cli.bench import benching
 from tinyclap.cli.browse import browsing
 from tinyclap.cli.cache import caching
-from tinyclap.cli.device import device
+from tinyclap.cli.device import Prompts, device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
 from tinyclap.cli.groups import CommandGroup
@@ -22,6 +22,7 @@ from tinyclap.cli.library import library
 from tinyclap.cli.listen import listening
 from tinyclap.cli.matching import matching
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
+from tinyclap.cli.probe import probing
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
 from tinyclap.common.threads import spin_briefly
@@ -56,6 +57,7 @@ app.add_typer(browsing)
 app.add_typer(caching)
 app.add_typer(exporting)
 app.add_typer(pruning)
+app.add_typer(probing)
 app.add_typer(scaling)
 
 
@@ -212,15 +214,17 @@ def evaluate(
         Literal["zero-shot", "retrieval"] | None,
         typer.Option(help="What data with labels and captions is for; by default zero-shot, by its labels."),
     ] = None,
+    prompts: Prompts = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's student beside its teacher: zero-shot by labels, as retrieval by captions."""
-    folder = chosen_run(run)
+    from tinyclap.runtime.labels import read_prompts
+
+    templates, folder = read_prompts(prompts), chosen_run(run)
     from tinyclap.pipelines.evaluate import evaluate_run
 
-    evaluation = evaluate_run(
-        folder, kind=data, root=root, folds=folds, settings=settings or [], degrade=degrade or [], task=task
-    )
+    asked: dict[str, Any] = {"settings": settings or [], "degrade": degrade or [], "task": task, "prompts": templates}
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, **asked)
     _conclude(folder, as_json, evaluation)
 
 

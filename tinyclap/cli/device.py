@@ -30,7 +30,15 @@ BundleArgument = Annotated[
         metavar="[BUNDLE|RUN]", help="Or a ready-made one's name; by default the bundle of the newest run that has one."
     ),
 ]
-Labels = Annotated[str | None, typer.Option("--labels", help='"dog, rain", or a file with one label per line.')]
+Labels = Annotated[
+    str | None, typer.Option("--labels", help='"dog | puppy, rain", or a file with one label per line; | joins names.')
+]
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prompts", metavar="TEMPLATE", help='E.g. "a sound of {}", or a file of them. Repeatable: averaged.'
+    ),
+]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the graph; 1 by default.")]
 Provider = Annotated[str | None, typer.Option("--provider", help="Execution provider, e.g. cuda; the CPU by default.")]
 Dim = Annotated[int | None, typer.Option("--dim", min=1, help="First dimensions to keep, of a pruned bundle.")]
@@ -60,6 +68,7 @@ def classify(
     files: SoundsOrInput,
     bundle: BundleOption = None,
     labels: Labels = None,
+    prompts: Prompts = None,
     top: Annotated[int, typer.Option("--top", min=1, help="Labels per file.")] = 5,
     threshold: Threshold = None,
     silence_below: SilenceBelow = None,
@@ -79,12 +88,12 @@ def classify(
     from tinyclap.audio.listing import find_sounds
     from tinyclap.reports.console import answers as console
     from tinyclap.runtime.classify_files import classify_files, refuse_bad
-    from tinyclap.runtime.labels import read_labels
+    from tinyclap.runtime.labels import read_labels, read_prompts
 
-    wanted = None if labels is None else read_labels(labels)
+    wanted, templates = None if labels is None else read_labels(labels), read_prompts(prompts)
     loaded = load_bundle(bundle, threads, provider, int8, dim)
     sounds = find_sounds(files, _tell)
-    judge = loaded.judge(wanted, **judging(top, threshold, silence_below, multi_label))
+    judge = loaded.judge(wanted, prompts=templates, **judging(top, threshold, silence_below, multi_label))
     if as_csv:
         typer.echo(console.CSV_COLUMNS)
     answers = []

@@ -23,6 +23,12 @@ def export_command(
         str | None,
         typer.Option(help='"dog, rain", or a file with one label per line; by default the classes of the test set.'),
     ] = None,
+    prompts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--prompts", metavar="TEMPLATE", help="Of the labels, with {}; by default the recipe's. Repeatable."
+        ),
+    ] = None,
     text: Annotated[
         bool,
         typer.Option("--text", help="Add words, for labels chosen on the device: the run's own, or the teacher's."),
@@ -62,9 +68,9 @@ def export_command(
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     from tinyclap.reports.console.export import as_object, as_table
     from tinyclap.runs.folder import BUNDLE_FOLDER
-    from tinyclap.runtime.labels import read_labels
+    from tinyclap.runtime.labels import read_labels, read_prompts
 
-    named = None if labels is None else tuple(read_labels(labels))
+    named, templates = None if labels is None else tuple(read_labels(labels)), read_prompts(prompts)
     folder = chosen_run(run, of_student=True)
     asked: dict[str, Any] = {
         "input": input_kind,
@@ -80,6 +86,7 @@ def export_command(
         folder,
         out,
         labels=named,
+        prompts=templates,
         int8=int8,
         text=text,
         words=words,

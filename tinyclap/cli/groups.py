@@ -10,7 +10,7 @@ SECTIONS = {
     "Ship": ("export", "selftest", "info"),
     "Use": ("get", "models", "classify", "embed", "listen", "caption"),
     "Find": ("index", "find", "browse", "duplicates", "tag", "export-index"),
-    "Measure": ("evaluate", "score", "report", "bench", "costs", "devices", "latency"),
+    "Measure": ("evaluate", "probe", "score", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),
 }
 REST = "Commands"  # of groups that are too small for sections

@@ -14,6 +14,7 @@ from tinyclap.cli.device import (
     Int8,
     Labels,
     MultiLabel,
+    Prompts,
     Provider,
     SilenceBelow,
     Threads,
@@ -35,6 +36,7 @@ Timed = Iterator[tuple[float, "Answer"]]
 def listen(
     bundle: BundleOption = None,
     labels: Labels = None,
+    prompts: Prompts = None,
     hop: Annotated[float, typer.Option("--hop", help="Seconds between two answers.")] = 1.0,
     smoothing: Annotated[float, typer.Option("--smoothing", help="Weight of the past, 0 to below 1.")] = 0.0,
     top: Annotated[int, typer.Option("--top", min=1, help="Labels per answer.")] = 3,
@@ -79,13 +81,13 @@ def listen(
     if file is not None and microphone is not None:
         raise typer.BadParameter("--file and --microphone exclude each other; give one of them")
     from tinyclap.reports.console.answers import event_line, live_line
-    from tinyclap.runtime.labels import read_labels
+    from tinyclap.runtime.labels import read_labels, read_prompts
     from tinyclap.runtime.live.answers import answers
     from tinyclap.runtime.live.events import Events, event_threshold, events_of, needed_among
     from tinyclap.runtime.live.hook import Hooks
     from tinyclap.runtime.live.source import sound_of
 
-    wanted = None if labels is None else read_labels(labels)
+    wanted, templates = None if labels is None else read_labels(labels), read_prompts(prompts)
     raw = _raw_format(file, raw_rate, raw_format, raw_channels)
     wants_events = any(option is not None for option in (confirm, hold_off, on_start, on_event))
     events = Events(*needed_among(confirm or "1/1"), hold_off_s=hold_off or 0.0) if wants_events else None
@@ -94,7 +96,7 @@ def listen(
         threshold = event_threshold(loaded)
         if threshold is None:
             typer.echo("this bundle has no background sounds: every answer is its nearest label", err=True)
-    judge = loaded.judge(wanted, **judging(top, threshold, silence_below, multi_label))
+    judge = loaded.judge(wanted, prompts=templates, **judging(top, threshold, silence_below, multi_label))
     try:
         rate, blocks = sound_of(
             file, loaded.sample_rate, loaded.manifest.window_samples, raw=raw, device=microphone, channel=channel

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field
 
+from tinyclap.common.settings import Conflicts
 from tinyclap.config.texts import SeveralTexts, build_texts, describe_texts, named_files
 from tinyclap.data.texts.corpus import Corpus
 from tinyclap.models.text_student_config import TextEncoderConfig
@@ -24,6 +25,8 @@ class TextTraining(DistillOptions):
             often; 0 for every caption once an epoch.
         train_table: train what is kept of each word piece too. Where it stays as the teacher has it, words that no
             caption holds keep their place beside those that captions hold, which are then learned less well.
+        confusable_share: share of the captions that get one of the same rare words beside them in the batch, which says
+            another order or number or what is missing, for `relational_weight` to compare; 0 for batches of any.
         keep_logmels: of sounds, and of no use here.
     """
 
@@ -34,6 +37,16 @@ class TextTraining(DistillOptions):
     text_weight: Weight = 0.3
     temperature: Annotated[float, Gt(0), Le(10)] = 0.1
     train_table: bool = True
+    confusable_share: Annotated[float, Ge(0), Le(1)] = 0.0
+
+    def conflicts(self) -> Conflicts:
+        """As of sounds, and captions put side by side that no loss compares."""
+        yield from super().conflicts()
+        if self.confusable_share and not self.relational_weight:
+            yield (
+                "confusable_share",
+                "0 where relational_weight is 0, for nothing else compares the captions of a batch",
+            )
 
 
 class TextSide(Section):

@@ -98,6 +98,14 @@ def class_matrix(
     return classes
 
 
+def grouped_means(rows: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+    """The mean of the first counts[0] rows (N, D), of the next counts[1] and so on, at unit norm: (len(counts), D)."""
+    if list(counts) == [1] * len(rows):
+        return rows
+    starts = np.cumsum([0, *counts[:-1]])
+    return unit_rows("class matrix", np.add.reduceat(rows, starts, axis=0) / np.asarray(counts)[:, None])
+
+
 def predict(audio: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """The class nearest in cosine to each clip: audio (N, D), classes (C, D) -> (N,) integers."""
     audio, classes = unit_rows("audio", audio), unit_rows("classes", classes)

@@ -109,6 +109,10 @@ class Catalogue:
     def _said(self, error: sqlite3.DatabaseError) -> str:
         if "locked" in str(error) or "busy" in str(error):
             return f"{self.path} is busy: another process has been writing it for a minute; try again"
+        if "full" in str(error):
+            return f"the disk of {self.path} is full; what was indexed before is kept: free some space and run it again"
+        if "readonly" in str(error):
+            return f"{self.path} may not be written; check its permissions, or copy the library"
         return f"{self.path} is damaged or cannot be used ({error}); copy the library again, or make it again"
 
     @contextmanager

@@ -25,7 +25,7 @@ from tinyclap.runtime.sounds import Sound
 
 BY = ("both", "sound", "name")
 MOST_WORKERS = 8
-DEEP = 100  # places of the two orders that are fused, at least
+DEEP = 40  # places of the two orders that are fused, at least
 
 
 class Library:

@@ -9,7 +9,8 @@ from tinyclap.library.vectors import Vectors
 if TYPE_CHECKING:
     from tinyclap.library.bits import Bits
 
-CANDIDATES, PER_WANTED = 2000, 50  # rows that the bits find and that are compared exactly: at least, and per wanted row
+CANDIDATES, PER_WANTED = 5000, 50  # rows that the bits find and that are compared exactly: at least, and per wanted row
+SHARE = 0.01  # of the rows, at least
 EXACT_SHARE = 0.25  # of the rows: more candidates than that, and all are compared
 
 
@@ -38,8 +39,8 @@ def nearest(
         allowed: the only rows to be looked at, sorted; None for all.
         bits: that choose which rows are compared; None compares all.
     """
-    n_candidates = max(CANDIDATES, PER_WANTED * n)
     n_rows = vectors.n_rows - len(dead) if allowed is None else len(allowed)
+    n_candidates = max(CANDIDATES, PER_WANTED * n, int(SHARE * n_rows))
     if bits is not None and n_candidates < EXACT_SHARE * n_rows:
         rows = _candidates(bits, query, n_candidates, dead, allowed)
         behind = np.arange(bits.n_rows, vectors.n_rows)  # added since the bits were made

@@ -32,6 +32,7 @@ from tinyclap.runtime.embed_sound import timed_embeddings
 COMMIT_S, COMMIT_ROWS = 1.0, 4096  # a batch ends after this time or so many rows
 SAMPLE = 2000  # files by which it is measured what the codes lose
 TRIES = 3  # for a file that changes while it is read
+ESCAPED = r"\udc"  # in the path of a file whose name is not valid UTF-8: it cannot be asked for by that
 KEEPS_CHANGING = "changes while it is read; index it again once it is finished"
 
 
@@ -118,7 +119,7 @@ class Updater:
         places = [key_of(root) for root in roots]
         gone = set()
         for record in self._catalogue.files():
-            if record.gone or not os.path.isfile(record.path):
+            if record.gone or not (os.path.isfile(record.path) or ESCAPED in record.path):
                 self._missing.setdefault(record.hash or f"unread {record.id}", []).append(record.id)
                 below = any(record.path == place or record.path.startswith(place + os.sep) for place in places)
                 if below and not record.gone:

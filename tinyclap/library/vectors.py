@@ -67,9 +67,16 @@ class Vectors:
         if self._decoded is not None and (rows is None or len(rows) > ROWS_AT_ONCE // 8):
             cosines = self._decoded @ query
             return cosines if rows is None else cosines[rows]
+        if self.codes == "binary":  # the question is rotated rather than every row
+            query = (query @ quantization.rotation(self.dim)) / np.float32(np.sqrt(self.dim))
         n_rows = self.n_rows if rows is None else len(rows)
         found = np.empty(n_rows, np.float32)
         for first in range(0, n_rows, ROWS_AT_ONCE):
             some = slice(first, min(n_rows, first + ROWS_AT_ONCE))
-            found[some] = self.read(some if rows is None else rows[some]) @ query
+            chosen = some if rows is None else rows[some]
+            found[some] = (self._signs(chosen) if self.codes == "binary" else self.read(chosen)) @ query
         return found
+
+    def _signs(self, rows: np.ndarray | slice) -> np.ndarray:
+        """Rows of binary codes before they are rotated back: 1 or -1, float32 (N, dim)."""
+        return np.unpackbits(np.asarray(self.coded[rows]), axis=1, count=self.dim).astype(np.float32) * 2 - 1

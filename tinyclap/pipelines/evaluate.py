@@ -54,6 +54,7 @@ def evaluate_run(
     settings: Sequence[str] = (),
     degrade: Sequence[str] = (),
     task: str | None = None,
+    prompts: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a finished run on its recipe's test set or on other data, and rewrite `evaluation.json` and the report.
 
@@ -65,6 +66,7 @@ def evaluate_run(
         kind, root, folds: other data, as in a recipe's data section.
         settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
         degrade: conditions of `config.degradations.conditions_of`, under which the clips are heard too.
+        prompts: templates with {} in place of the recipe's; such an evaluation stands beside that with the recipe's.
         task: of `TASKS`; by default zero-shot classification where the data has labels, else retrieval by its captions.
     """
     conditions = conditions_of(degrade)
@@ -82,8 +84,12 @@ def evaluate_run(
     wanted = task_for(listed) if task is None else TASKS[task]
     if conditions and wanted == RETRIEVAL:
         raise TinyclapError("--degrade is for zero-shot classification; leave it out, or give labelled data")
+    if prompts and wanted == RETRIEVAL:
+        raise TinyclapError(
+            "--prompts says labels in sentences, and captions are sentences; leave it out for retrieval"
+        )
     if recipe.task == "distill_text" and wanted == ZERO_SHOT:
-        return evaluate_words(run, recipe, spec, own)
+        return evaluate_words(run, recipe, spec, own, prompts)
     teacher, student = _models(run, recipe)
     rates = () if student is None else (student.sample_rate,)
     words = TextStudent.from_pretrained(run / TEXT_STUDENT) if (run / TEXT_STUDENT).is_dir() else None
@@ -91,7 +97,7 @@ def evaluate_run(
     if wanted == RETRIEVAL:
         chosen = retrieval_task(listed, spec, recipe, teacher, *rates, text_student=words)
     else:
-        clean = zero_shot_task(spec, recipe, teacher, *rates, listed=listed)
+        clean = zero_shot_task(spec, recipe, teacher, *rates, listed=listed, prompts=prompts)
         chosen = RobustnessTask(clean, conditions) if conditions else clean
     mean = None if student is None else _teacher_mean(run, student.embed_dim)
     evaluation = chosen.evaluate(teacher, student, mean=mean)

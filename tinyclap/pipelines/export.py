@@ -26,6 +26,7 @@ def export_run(
     out: Path | None = None,
     *,
     labels: tuple[str, ...] | None = None,
+    prompts: tuple[str, ...] | None = None,
     words: Path | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = silent,
@@ -37,6 +38,7 @@ def export_run(
         run: its folder.
         out: of the bundle; None for `bundle` in the run folder.
         labels: of the label table; None for the classes of the run's test set.
+        prompts: templates with {} for labels, which the bundle keeps; None for those that the run is evaluated with.
         words: another run or folder with a text student of the same teacher, for the text side; None for the run's own
             or, without one, the teacher's text tower.
         overwrite: replace the bundle that is there.
@@ -63,10 +65,10 @@ def export_run(
         sounds = CalibrationSet(train, decode(test, student.sample_rate, **recipe.data.limits), tuple(test.labels))
     if labels is None:
         chosen = dataclasses.replace(chosen, labels=sounds.labels)
-    prompts = tuple(recipe.evaluate.prompts or teacher.prompts)
+    templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
     sweep = read_result(run, SWEEP).get("rows") or []
     own = _text_student(run, words, teacher) if chosen.text else None
-    exporter = Exporter(student, teacher, sounds, chosen, recipe.name, prompts, sweep, own, progress)
+    exporter = Exporter(student, teacher, sounds, chosen, recipe.name, templates, sweep, own, progress)
     return exporter.write(folder, overwrite=overwrite)
 
 

@@ -26,9 +26,16 @@ def labelled_dataset(spec: Any, listed: Dataset | None = None) -> Dataset:
 
 
 def zero_shot_task(
-    spec: Any, recipe: Recipe, teacher: Teacher, *sample_rates: int, listed: Dataset | None = None
+    spec: Any,
+    recipe: Recipe,
+    teacher: Teacher,
+    *sample_rates: int,
+    listed: Dataset | None = None,
+    prompts: tuple[str, ...] | None = None,
 ) -> ZeroShotTask:
     """The task of a data section, for a teacher and for students of these sample rates; `listed` as above.
+
+    Prompts in place of the recipe's are named with the data, so that such an evaluation is another one.
 
     Raises:
         TinyclapError: clips without a label, a single class, class names that read alike, or too many unusable clips.
@@ -41,8 +48,8 @@ def zero_shot_task(
         dataset,
         teacher,
         sample_rates,
-        data=describe_data(spec),
-        prompts=recipe.evaluate.prompts or teacher.prompts,
+        data=describe_data(spec) + (f" with prompts {', '.join(map(repr, prompts))}" if prompts else ""),
+        prompts=prompts or recipe.evaluate.prompts or teacher.prompts,
         n_bootstrap=recipe.evaluate.bootstrap,
         seed=recipe.seed,
         empty_classes=empty,

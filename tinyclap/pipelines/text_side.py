@@ -29,7 +29,9 @@ from tinyclap.runs.folder import check_inputs
 from tinyclap.runs.results import TEXT_FOLDER, TEXT_RESULT, TEXT_STUDENT, add_zero_shot, read_result
 from tinyclap.teachers.encoder import Teacher, TextTarget
 from tinyclap.teachers.stored_embeddings import teacher_clips
+from tinyclap.training.confusable import confusable
 from tinyclap.training.distill import BACKWARD, distill, teacher_mean
+from tinyclap.training.sampling import Companions
 from tinyclap.training.targets import TeacherTargets
 from tinyclap.training.text_start import new_text_student
 from tinyclap.training.text_targets import CaptionTokens, in_store_order, text_embeddings
@@ -105,7 +107,14 @@ def train_words(words: Words, run: Path, seed: int, accelerator: Accelerator) ->
             seed=seed,
             accelerator=accelerator,
             texts=words.anchors,
+            companions=_companions(words),
         )
+
+
+def _companions(words: Words) -> Companions | None:
+    """Captions that are easily taken for one another, where the recipe contrasts them."""
+    share = words.section.training.confusable_share
+    return Companions(confusable([caption.text for caption in words.train]), share) if share else None
 
 
 def finish_words(
@@ -148,7 +157,9 @@ def finish_words(
     return result
 
 
-def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any, own: str | None) -> dict[str, Any]:
+def evaluate_words(
+    run: Path, recipe: DistillTextRecipe, spec: Any, own: str | None, prompts: tuple[str, ...] | None = None
+) -> dict[str, Any]:
     """Measure a finished text student's words on labelled sounds, and rewrite `text.json` and the report.
 
     Args:
@@ -156,13 +167,14 @@ def evaluate_words(run: Path, recipe: DistillTextRecipe, spec: Any, own: str | N
         recipe: it was made by.
         spec: data section of the sounds.
         own: the run's own test data (`describe_data`), if it has some.
+        prompts: templates with {} in place of the recipe's.
 
     Raises:
         TinyclapError: the teacher is not the one it learned from, or data that cannot be used.
     """
     teacher = build_teacher(recipe.teacher)
     check_inputs(run, {"teacher": teacher.fingerprint})
-    found = measure_words(run, zero_shot_task(spec, recipe, teacher), teacher, own)
+    found = measure_words(run, zero_shot_task(spec, recipe, teacher, prompts=prompts), teacher, own)
     write_report(run)
     return found
 

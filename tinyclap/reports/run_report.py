@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.common.install import install_line
-from tinyclap.reports import costs, pareto, run_charts, tables, words
+from tinyclap.reports import costs, pareto, probe, run_charts, tables, words
 from tinyclap.reports.evaluation import evaluation_tables
 from tinyclap.reports.export import graph_rows, sentences
 from tinyclap.reports.pages import display_path, write_pages
@@ -58,6 +58,7 @@ def _context(run: Run) -> dict[str, Any]:
         **_scoring(run, where, resume),
         "evaluations": [evaluation_tables(entry, number) for number, entry in enumerate(run.evaluations, 1)],
         "robustness": [robustness_tables(entry) for entry in run.robustness],
+        "probe": probe.probe_tables(run.probe),
         "retrieval": [entry for entry in map(retrieval_tables, run.retrieval) if entry["pairs"]],
         **_costs(run),
         "bench_command": bench if run.bundle else f"{export} && {bench}",

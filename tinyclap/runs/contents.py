@@ -6,6 +6,7 @@ Only what a report, a table or a later command reads is named here; other keys m
 from typing import Any, TypedDict
 
 from tinyclap.runs.figures import Amount, Cosine, Count, Difference, Dim, Number, Positive, Retention, Score, Share
+from tinyclap.runs.probe import ProbeResult
 from tinyclap.runs.retrieval import Examples, ModelScore
 from tinyclap.runs.words import TextResult, TextStudentFacts
 
@@ -255,6 +256,7 @@ STRUCTURES: dict[str, Any] = {
     "text.json": TextResult,
     "text/metrics.jsonl": list[Epoch],
     "bench.json": Bench,
+    "probe.json": ProbeResult,
     "bundle/bundle.json": ExportedBundle,
     "student/config.json": dict[str, Any],
 }

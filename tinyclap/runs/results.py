@@ -18,6 +18,7 @@ STUDENT = "student/config.json"
 EVALUATIONS = "evaluation.json"
 RESULT_FILES = ("recipe.yaml", "env.json", "metrics.jsonl", EVALUATIONS, "summary.json", STUDENT)
 SWEEP = "sweep.json"  # of a pruned run, where it was asked for
+PROBE = "probe.json"  # kept by `tinyclap probe RUN`
 BENCH = "bench.json"  # kept by `tinyclap bench RUN`
 BUNDLE = "bundle/bundle.json"  # written by `tinyclap export --onnx RUN`
 TEXT_FOLDER = "text"  # in a run whose words were distilled too
@@ -52,6 +53,7 @@ class Run:
     sweep: dict[str, Any] = field(default_factory=dict)
     bench: dict[str, Any] = field(default_factory=dict)
     bundle: dict[str, Any] = field(default_factory=dict)
+    probe: dict[str, Any] = field(default_factory=dict)
     text: dict[str, Any] = field(default_factory=dict)
     text_epochs: list[dict[str, Any]] = field(default_factory=list)
     gaps: dict[str, str] = field(default_factory=dict)
@@ -95,6 +97,8 @@ def read_run(folder: Path) -> Run:
     run.bundle = _read(run, BUNDLE) or {}
     if (folder / SWEEP).is_file():
         run.sweep = _read(run, SWEEP) or {}
+    if (folder / PROBE).is_file():
+        run.probe = _read(run, PROBE) or {}
     if run.has_words:
         run.text, run.text_epochs = _read(run, TEXT_RESULT) or {}, _read(run, TEXT_METRICS) or []
     return run

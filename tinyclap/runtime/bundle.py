@@ -11,7 +11,6 @@ import numpy as np
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
 from tinyclap.embeddings.similarity import unit
-from tinyclap.embeddings.zero_shot import as_typed, class_matrix, prompts_for
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.background import Background, read_background
 from tinyclap.runtime.bundle_contents import (
@@ -29,7 +28,7 @@ from tinyclap.runtime.bundle_contents import (
 )
 from tinyclap.runtime.embed_sound import EmbeddedSound, EmbedOptions, embed_sound, hop_samples, timed_embeddings
 from tinyclap.runtime.judge import Answer, Judge
-from tinyclap.runtime.labels import LabelTable, read_table
+from tinyclap.runtime.labels import LabelTable, find_table, read_table
 from tinyclap.runtime.live import answers
 from tinyclap.runtime.session import embeddings_of, metadata_of, open_session
 from tinyclap.runtime.sounds import Sound, one_or_many
@@ -161,30 +160,35 @@ class Bundle:
         threshold: float | None = None,
         silence_dbfs: float = SILENCE_BELOW_DBFS,
         multi_label: bool = False,
+        prompts: Sequence[str] | None = None,
         **options: Unpack[EmbedOptions],
     ) -> list[Answer]:
         """The labels that fit each sound best, best first; `answer.outcome` is "label", "unknown" or "silence".
 
         Args:
             sounds: as for `embed`.
-            labels: None for the bundle's own table.
+            labels: None for the bundle's own table; one of "dog | puppy" means both, and is called by the first.
             top_k: labels per sound, at most.
             threshold: score that a label must reach, a share of other sounds that fit less well. None for no
                 demand, but 0.95 where a label is judged alone: a single one, or with `multi_label`.
             silence_dbfs: sounds of a lower level are silence.
             multi_label: judge each label on its own, and give those alone that reach the threshold.
+            prompts: templates with {}, over which each label's vector is the mean; None for the bundle's own.
             **options: sample_rate, hop_s and channel, as for `embed`.
 
         Raises:
             TinyclapError: as `embed` does; also labels that are not in the table of a bundle without a text side,
                 settings out of range, and a threshold for a bundle that was made without background sounds.
         """
-        judge = self.judge(labels, top_k=top_k, threshold=threshold, silence_dbfs=silence_dbfs, multi_label=multi_label)
+        settings = {"threshold": threshold, "silence_dbfs": silence_dbfs, "multi_label": multi_label}
+        judge = self.judge(labels, prompts=prompts, top_k=top_k, **settings)
         return [judge(*self.embed_with_level(sound, **options)) for sound in one_or_many(sounds)]
 
-    def judge(self, labels: Sequence[str] | None = None, **settings: Any) -> Judge:
+    def judge(
+        self, labels: Sequence[str] | None = None, *, prompts: Sequence[str] | None = None, **settings: Any
+    ) -> Judge:
         """What makes answers of embeddings; `settings` and errors as for `classify`."""
-        return Judge(self.label_table(labels), self.manifest.logit_scale, self.background, **settings)
+        return Judge(self.label_table(labels, prompts), self.manifest.logit_scale, self.background, **settings)
 
     def embed_windows(
         self, sound: Sound, hop_s: float | None = None, *, sample_rate: float | None = None, channel: int | None = None
@@ -202,32 +206,23 @@ class Bundle:
         rows = list(timed_embeddings(self, sound, hop_s=hop_s, sample_rate=sample_rate, channel=channel))
         return np.array([row[:2] for row in rows]), np.stack([row[2] for row in rows])
 
-    def label_table(self, labels: Sequence[str] | None = None) -> LabelTable:
+    def label_table(self, labels: Sequence[str] | None = None, prompts: Sequence[str] | None = None) -> LabelTable:
         """Labels with their unit vectors: of the bundle's table where it has them all, else of its text side.
+
+        With prompts other than the bundle's, always of its text side. Labels and prompts as for `classify`.
 
         Raises:
             TinyclapError: the bundle has neither, or knows no word of a label.
         """
-        if isinstance(labels, str):
-            raise TinyclapError(f"labels is the text {labels!r}; give a list of labels")
-        labels = None if labels is None else [str(label) for label in labels]
-        if labels is None:
-            if self._table is None:
-                raise TinyclapError(f"bundle {self.folder} has no label table; give labels, or export it with --labels")
-            return self._table
-        prompts_for(labels, self.manifest.prompts)  # refuses what cannot be told apart, by table or by text
-        known = self._table.select(labels) if self._table else None
-        if known is not None:
-            return known
-        if self._text is None:
-            there = self._table.missing(labels) if self._table else "no label table"
-            raise TinyclapError(
-                f"bundle {self.folder} has no text side and {there}; export it with `tinyclap export --onnx --text` or "
-                "with --labels that name yours"
-            )
-        self._text.refuse_unknown(labels)  # whose prompts are made of known words all the same
-        matrix = class_matrix(self.embed_text, labels, self.manifest.prompts, as_typed)
-        return LabelTable(tuple(labels), matrix.astype(np.float32))
+        return find_table(
+            labels,
+            prompts,
+            own_prompts=self.manifest.prompts,
+            table=self._table,
+            text=self._text,
+            embed_text=self.embed_text,
+            where=str(self.folder),
+        )
 
     def embed_text(self, texts: str | Sequence[str]) -> np.ndarray:
         """Embed N texts, or a single one: unit-norm float32 (N, embed_dim).

@@ -2,20 +2,22 @@
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from tinyclap.common.arrays import read_array
 from tinyclap.common.files import read_json
-from tinyclap.embeddings.zero_shot import clean_label
+from tinyclap.embeddings.zero_shot import as_typed, class_matrix, clean_label, grouped_means, prompts_for
 from tinyclap.errors import MAX_NAMES, TinyclapError, listed
 from tinyclap.runtime.bundle_contents import LABEL_EMBEDDINGS, LABELS
 
 NOT_LINES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
+BETWEEN = "|"
+OWN_PROMPTS = "a label table of single names in its own prompts"
 FEW = 20  # labels that a message lists
 FILE_NAMES = (*NOT_LINES, ".txt", ".lst", ".labels")
 
@@ -60,6 +62,61 @@ class LabelTable:
         return self.embeddings.astype(np.float64) @ embedding
 
 
+class KnownWords(Protocol):
+    """What a text side knows."""
+
+    def refuse_unknown(self, texts: Sequence[str]) -> None:
+        """Raise a TinyclapError for texts no word of which is known."""
+        ...
+
+
+def find_table(
+    labels: Sequence[str] | None,
+    prompts: Sequence[str] | None,
+    *,
+    own_prompts: tuple[str, ...],
+    table: LabelTable | None,
+    text: KnownWords | None,
+    embed_text: Callable[[list[str]], np.ndarray],
+    where: str,
+) -> LabelTable:
+    """`Bundle.label_table`.
+
+    Args:
+        labels: as typed; None for those of the table.
+        prompts: templates; None for `own_prompts`, those of the table.
+        own_prompts: of the bundle.
+        table: of the bundle, if it has one.
+        text: its text side, if it has one, and `embed_text`, which embeds N texts with it.
+        embed_text: see there.
+        where: the bundle, for messages.
+    """
+    if isinstance(labels, str):
+        raise TinyclapError(f"labels is the text {labels!r}; give a list of labels")
+    if labels is None:
+        if table is None:
+            raise TinyclapError(f"bundle {where} has no label table; give labels, or export it with --labels")
+        if prompts is None:
+            return table
+    meant = [alternatives(str(label)) for label in (table.labels if labels is None and table else labels or ())]
+    names, every = [each[0] for each in meant], [name for each in meant for name in each]
+    templates = own_prompts if prompts is None else tuple(prompts)
+    prompts_for(every, templates)  # refuses what cannot be told apart, by table or by text
+    as_it_is = prompts is None and names == every
+    known = table.select(names) if table and as_it_is else None
+    if known is not None:
+        return known
+    if text is None:
+        there = table.missing(names) if table and as_it_is else "no label table" if table is None else OWN_PROMPTS
+        raise TinyclapError(
+            f"bundle {where} has no text side and {there}; export it with `tinyclap export --onnx --text` or "
+            "with --labels that name yours"
+        )
+    text.refuse_unknown(every)  # whose prompts are made of known words all the same
+    matrix = class_matrix(embed_text, every, templates, as_typed)
+    return LabelTable(tuple(names), grouped_means(matrix, list(map(len, meant))).astype(np.float32))
+
+
 def read_table(folder: Path, embed_dim: int) -> LabelTable:
     """The label table of a bundle.
 
@@ -78,6 +135,40 @@ def read_table(folder: Path, embed_dim: int) -> LabelTable:
     if embeddings.dtype.kind != "f" or not np.isfinite(embeddings).all():
         raise TinyclapError(f"{folder / LABEL_EMBEDDINGS} holds what are no finite numbers: export the bundle again")
     return LabelTable(tuple(labels), embeddings.astype(np.float32, copy=False))
+
+
+def alternatives(label: str) -> list[str]:
+    """What a label is called: "dog | puppy" is shown as dog, and means both. TinyclapError for an empty one."""
+    names = [name.strip() for name in label.split(BETWEEN)]
+    if len(names) > 1 and not all(names):
+        raise TinyclapError(f'labels: {label!r} has nothing on one side of {BETWEEN}; write "dog {BETWEEN} puppy"')
+    return names
+
+
+def read_prompts(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Prompts from the command line: templates, or the name of a text file with one a line; None for none.
+
+    Raises:
+        TinyclapError: a template without {}, or a file that is empty or no UTF-8 text.
+    """
+    if not given:
+        return None
+    templates: list[str] = []
+    for one in given:
+        if "{}" in one or not os.path.isfile(one):
+            templates.append(one)
+            continue
+        try:
+            templates += [line for line in Path(one).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        except UnicodeDecodeError as error:
+            raise TinyclapError(
+                f"prompts: {one} is no UTF-8 text; give a text file with one template a line"
+            ) from error
+    without = [template for template in templates if "{}" not in template]
+    if without or not templates:
+        fault = f"{without[0]!r} has no {{}}, the place of the label" if without else "none given"
+        raise TinyclapError(f'prompts: {fault}; give e.g. "a sound of {{}}", or a text file with one template a line')
+    return tuple(dict.fromkeys(template.strip() for template in templates))
 
 
 def read_labels(given: str) -> list[str]:

@@ -36,7 +36,7 @@ from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
 from tinyclap.training.losses import distillation_loss
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import DistillOptions
-from tinyclap.training.sampling import balanced, epoch_batches, occurrences
+from tinyclap.training.sampling import Companions, balanced, epoch_batches, occurrences
 
 BACKWARD = 3  # times the MACs of an embedding, those of a training step
 
@@ -55,6 +55,7 @@ def distill(
     accelerator: Accelerator | None = None,
     weights: np.ndarray | None = None,
     texts: np.ndarray | None = None,
+    companions: Companions | None = None,
     watch: Callable[[int, Callable[[], Learner]], None] | None = None,
 ) -> Learner:
     """Train a student, of sound or of text, on stored teacher embeddings.
@@ -72,6 +73,7 @@ def distill(
         accelerator: device and processes; found by itself if not given.
         weights: how often each clip is trained on, relative to the others, (clips,); None for all alike.
         texts: the teacher's embeddings of `options.texts`, unit norm (N, D), where `options.text_weight` is not 0.
+        companions: clips (or captions) to contrast within a batch; None for a batch of any.
         watch: called after every epoch with how many there were, and can have the student as it is then (its weights'
             moving average, in evaluation mode on the CPU); what it raises ends the training.
 
@@ -88,7 +90,14 @@ def distill(
     if options.balance_clusters:
         weights = balanced(targets, options.balance_clusters, seed, weights)
     batches = TargetBatches(
-        targets, inputs, centre, distillation_loss(options, centre, anchors), seed, options.batch_size, weights
+        targets,
+        inputs,
+        centre,
+        distillation_loss(options, centre, anchors),
+        seed,
+        options.batch_size,
+        weights,
+        companions,
     )
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
@@ -155,11 +164,13 @@ class TargetBatches:
     seed: int
     batch_size: int
     weights: np.ndarray | None
+    companions: Companions | None = None
 
     def of_epoch(self, epoch: int) -> list[np.ndarray]:
         """Every batch's (clip, view) pairs, (B, 2): each clip's next view, a clip drawn again its next one again."""
         inputs = self.inputs
-        clips = epoch_batches(len(inputs), self.batch_size, self.seed, epoch, self.weights, inputs.sizes)
+        drawn = (self.batch_size, self.seed, epoch, self.weights, inputs.sizes, self.companions)
+        clips = epoch_batches(len(inputs), *drawn)
         order = np.concatenate(clips)
         views = view_number(order + occurrences(order), epoch, self.inputs.per_clip)
         return np.split(np.stack([order, views], axis=1), len(clips))

@@ -93,6 +93,8 @@ class PretrainOptions(TrainingOptions):
         logit_scale_init: the temperature's inverse at the beginning (CLIP's 1/0.07).
         logit_scale_max: its clamp (CLIP's 100).
         hard_negatives: weight of hard negatives, see `losses.soft_info_nce`.
+        confusable_share: share of the clips that get one beside them in the batch whose captions have the same rare
+            words, so that order, number and what is missing tell them apart; 0 for batches of any clips.
         text_epochs: epochs in which the text tower alone learns to tell captions apart, before the audio tower joins.
             A text tower from scratch puts every caption in one narrow cone, and two towers that both have to leave
             it take long to meet.
@@ -107,6 +109,7 @@ class PretrainOptions(TrainingOptions):
     logit_scale_init: Annotated[float, Gt(0), Le(1000)] = 14.2857
     logit_scale_max: Annotated[float, Gt(0), Le(1000)] = 100.0
     hard_negatives: Weight = 0.0
+    confusable_share: Share = 0.0
     text_epochs: Annotated[int, Ge(0), Le(100_000)] = 0
     lock_text: bool = False
 

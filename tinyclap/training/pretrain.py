@@ -20,13 +20,14 @@ from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
+from tinyclap.training.confusable import confusable
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics, load_trained_state, trained_state
 from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
 from tinyclap.training.losses import soft_info_nce
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import PretrainOptions
-from tinyclap.training.sampling import epoch_batches
+from tinyclap.training.sampling import Companions, epoch_batches
 
 STUCK_SHARE = 0.03
 COLLAPSED_COSINE = 0.98
@@ -68,8 +69,9 @@ def pretrain(
     teacher.to(accelerator.device)
     if state:
         load_trained_state(teacher, state["model"])
-    elif options.text_epochs:
-        _pretrain_text(teacher, captions, options, seed)
+    companions = _companions(captions, options.confusable_share)
+    if options.text_epochs and not state:
+        _pretrain_text(teacher, captions, options, companions, seed)
     text = {id(parameter) for parameter in teacher.text_parameters()}
     audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
     groups = [(audio, options.lr), *([] if options.lock_text else [(teacher.text_parameters(), options.text_lr)])]
@@ -83,7 +85,7 @@ def pretrain(
     counter = Progress("pretrain", options.epochs * steps, "step", done=first_epoch * steps)
     for epoch in range(first_epoch, options.epochs):
         teacher.train()
-        row = _run_epoch(teacher, trainee, views, captions, options, accelerator, seed, epoch, counter)
+        row = _run_epoch(teacher, trainee, views, captions, options, accelerator, companions, seed, epoch, counter)
         counter.update(0, f"epoch {epoch + 1} of {options.epochs}, loss {row['loss']:.3f}")
         checkpoint.add_metrics({"epoch": epoch + 1, "stage": "contrastive", **row})
         diagnosis = diagnose(row) if epoch < WATCHED_EPOCHS else None
@@ -107,12 +109,20 @@ def refuse_several(accelerator: Accelerator) -> None:
         )
 
 
-def _pretrain_text(teacher: TrainableTeacher, captions: Captions, options: PretrainOptions, seed: int) -> None:
+def _companions(captions: Captions, share: float) -> Companions | None:
+    """Clips of other captions with the same rare words, where they are contrasted."""
+    said = [" ".join(choices) for choices in captions.choices]
+    return Companions(confusable(said, captions.groups), share) if share else None
+
+
+def _pretrain_text(
+    teacher: TrainableTeacher, captions: Captions, options: PretrainOptions, companions: Companions | None, seed: int
+) -> None:
     """Train the text tower alone: captions of one group meet, those of different groups part (supervised contrast)."""
     optimizer = build_optimizer([(teacher.text_parameters(), options.text_lr)], options)
     teacher.train()
     for epoch in counted(range(options.text_epochs), "text tower", options.text_epochs, "epoch"):
-        batches = epoch_batches(len(captions.groups), options.batch_size, seed, epoch)
+        batches = epoch_batches(len(captions.groups), options.batch_size, seed, epoch, companions=companions)
         for number, batch in enumerate(batches):
             step = epoch * len(batches) + number
             set_learning_rate(optimizer, step, options.text_epochs * len(batches), options)
@@ -135,6 +145,7 @@ def _run_epoch(
     captions: Captions,
     options: PretrainOptions,
     accelerator: Accelerator,
+    companions: Companions | None,
     seed: int,
     epoch: int,
     counter: Progress,
@@ -142,7 +153,7 @@ def _run_epoch(
     """Every clip but a rest smaller than a batch; returns the epoch's means and what tells a stuck training."""
     optimizer = trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
-    batches = epoch_batches(len(views), options.batch_size, seed, epoch)
+    batches = epoch_batches(len(views), options.batch_size, seed, epoch, companions=companions)
     rows = []
     for number, batch in enumerate(batches):
         step = epoch * len(batches) + number

@@ -1,6 +1,7 @@
 """The order of clips in an epoch, and how often each comes: by its data set's weight, or all kinds of sound alike."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.cluster.vq import kmeans2
@@ -19,25 +20,72 @@ def epoch_batches(
     epoch: int,
     weights: np.ndarray | None = None,
     sizes: np.ndarray | None = None,
+    companions: "Companions | None" = None,
 ) -> list[np.ndarray]:
     """Full batches of a fresh order of range(n); fewer clips than a batch are repeated to fill one.
 
     With weights (n,), an epoch is as long, and clip i is in it n * weights[i] / sum(weights) times: rounded up or down
     at random, so that the mean over epochs is exact (systematic sampling). With sizes (n,), a batch holds inputs of
-    about the same size, so that little of it is padding.
+    about the same size, so that little of it is padding. With companions, some clips stand beside one that they are
+    easily taken for; each comes as often as without.
     """
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(n if weights is None else _drawn(weights, rng))
+    leaders = order
+    if companions is not None:
+        order, leaders = companions.beside(order, rng)
     # A rest that fills no batch is left out, before anything is sorted: else it would always be the largest inputs.
-    order = np.resize(order, batch_size) if n < batch_size else order[: n - n % batch_size]
+    kept = np.arange(batch_size) % n if n < batch_size else np.arange(n - n % batch_size)
+    order = order[kept]
     if sizes is None:
         return _parts(order, batch_size)
+    sizes = sizes[leaders[kept]]  # whoever has company is sorted with it
     batches = [
         batch
-        for drawn in _parts(order, ALIKE * batch_size)
-        for batch in _parts(drawn[np.argsort(sizes[drawn], kind="stable")], batch_size)
+        for places in _parts(np.arange(len(order)), ALIKE * batch_size)
+        for batch in _parts(order[places[np.argsort(sizes[places], kind="stable")]], batch_size)
     ]
     return [batches[place] for place in rng.permutation(len(batches))]
+
+
+@dataclass(frozen=True)
+class Companions:
+    """Clips that are easily taken for one another, to be contrasted within a batch.
+
+    Attributes:
+        neighbours: of each clip the most alike, nearest first, (n, K); -1 where there are no more.
+        share: of the clips that are given one, where one is still to be had.
+    """
+
+    neighbours: np.ndarray
+    share: float
+
+    def beside(self, order: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """An order in which clips stand behind one they are like, and for each place whom it belongs to.
+
+        Args:
+            order: of clips; each place is used once.
+            rng: chooses the clips that are given company.
+        """
+        waiting: dict[int, list[int]] = {}
+        for place in range(len(order) - 1, -1, -1):
+            waiting.setdefault(int(order[place]), []).append(place)
+        chosen, taken = rng.random(len(order)) < self.share, np.zeros(len(order), bool)
+        found: list[int] = []
+        leaders: list[int] = []
+        for place, clip in enumerate(order):
+            if taken[place]:
+                continue
+            waiting[int(clip)].pop()
+            found.append(int(clip))
+            leaders.append(int(clip))
+            near = self.neighbours[clip] if chosen[place] else ()
+            other = next((int(one) for one in near if one >= 0 and waiting.get(int(one))), None)
+            if other is not None:
+                taken[waiting[other].pop()] = True
+                found.append(other)
+                leaders.append(int(clip))
+        return np.array(found), np.array(leaders)
 
 
 def _parts(order: np.ndarray, size: int) -> list[np.ndarray]:

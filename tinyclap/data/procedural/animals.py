@@ -102,14 +102,15 @@ def buzzing_fly(rng: Rng, t: Wave, pitch_hz: float, restlessness: float) -> Wave
 )
 def dog_bark(rng: Rng, t: Wave, size: float, pace: float) -> Wave:
     """Short hoarse shouts, the pitch jumping up and falling."""
-
-    def bark() -> Wave:
-        s = seconds(rng.uniform(0.12, 0.2))
-        voice = tone(s, size * (0.7 + 0.5 * np.sin(np.pi * (s / s[-1]) ** 0.7)), formants(2 * size, 4.5 * size))
-        return (voice + 0.5 * noise(rng, s, formants(2 * size, 5 * size))) * fade(s, 0.015, 0.09)
-
     barks = bouts(rng, t, int(rng.integers(1, 4)), 1 / pace, 0.7)
-    return place(t, [(at, bark()) for bout in barks for at in bout])
+    return place(t, [(at, bark(rng, size)) for bout in barks for at in bout])
+
+
+def bark(rng: Rng, size: float) -> Wave:
+    """One bark of a dog of this size."""
+    s = seconds(rng.uniform(0.12, 0.2))
+    voice = tone(s, size * (0.7 + 0.5 * np.sin(np.pi * (s / s[-1]) ** 0.7)), formants(2 * size, 4.5 * size))
+    return (voice + 0.5 * noise(rng, s, formants(2 * size, 5 * size))) * fade(s, 0.015, 0.09)
 
 
 @sound(

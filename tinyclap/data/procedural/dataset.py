@@ -95,7 +95,7 @@ def render(source: Sound, rng: Rng, duration_s: float, sample_rate: int) -> Wave
     sounding = len(t) if rng.random() < 0.5 else int(len(t) * rng.uniform(0.6, 1))
     dry = source.play(rng, t[:sounding], **parameters) * fade(t[:sounding], 0.005, 0.03)
     onset = rng.integers(len(t) - sounding + 1)
-    waveform = _record(rng, np.pad(dry, (onset, len(t) - sounding - onset)))
+    waveform = record(rng, np.pad(dry, (onset, len(t) - sounding - onset)))
     if sample_rate != INTERNAL_RATE:
         waveform = soxr.resample(waveform, INTERNAL_RATE, sample_rate, quality="HQ")
     n = max(1, round(duration_s * sample_rate))
@@ -107,16 +107,16 @@ def _describe(source: Sound, rng: Rng) -> tuple[dict[str, float], tuple[str, ...
     drawn = {name: span.draw(rng) for name, span in source.spans.items()}
     words = {name: word for name, (_, word) in drawn.items()}
     chosen = rng.permutation(len(source.captions))[: rng.integers(1, 4)]
-    captions = dict.fromkeys(_tidy(source.captions[index].format(**words)) for index in chosen)
+    captions = dict.fromkeys(tidy(source.captions[index].format(**words)) for index in chosen)
     return {name: value for name, (value, _) in drawn.items()}, tuple(captions)
 
 
-def _tidy(caption: str) -> str:
+def tidy(caption: str) -> str:
     """A template's caption without the gaps of empty words, and with "an" before vowels."""
     return re.sub(r"\ba (?=[aeiou])", "an ", re.sub(r"\s+(?=,|$)", "", re.sub(r" +", " ", caption)).strip())
 
 
-def _record(rng: Rng, dry: Wave) -> Wave:
+def record(rng: Rng, dry: Wave) -> Wave:
     """A microphone somewhere: float32, shape as `dry`.
 
     Half of the places reverberate (exponentially decaying noise). The microphone's response is uneven by 5 dB, the

@@ -36,15 +36,16 @@ from tinyclap.data.procedural.synthesis import (
 )
 def door_knock(rng: Rng, t: Wave, pace: float, panel_hz: float) -> Wave:
     """A few knuckle raps on a panel that resonates like wood, then waiting."""
-
-    def rap() -> Wave:
-        panel = ring(panel_hz * np.array([1, 1.6, 2.3, 3.9]) * rng.uniform(0.98, 1.02), 0.028)
-        return rng.uniform(0.7, 1) * place(
-            seconds(0.15), [(0, panel), (0, burst(rng, 0.005, {300: 0, 1800: -3, 5000: -30}))]
-        )
-
     groups = bouts(rng, t, int(rng.integers(3, 6)), 1 / pace, 0.9)
-    return place(t, [(at, rap()) for group in groups for at in group])
+    return place(t, [(at, knock(rng, panel_hz)) for group in groups for at in group])
+
+
+def knock(rng: Rng, panel_hz: float) -> Wave:
+    """One knock on a panel of this pitch."""
+    panel = ring(panel_hz * np.array([1, 1.6, 2.3, 3.9]) * rng.uniform(0.98, 1.02), 0.028)
+    return rng.uniform(0.7, 1) * place(
+        seconds(0.15), [(0, panel), (0, burst(rng, 0.005, {300: 0, 1800: -3, 5000: -30}))]
+    )
 
 
 @sound(
@@ -138,10 +139,15 @@ def hand_saw(rng: Rng, t: Wave, pace: float, teeth_hz: float) -> Wave:
 )
 def hammering(rng: Rng, t: Wave, pace: float, pitch_hz: float) -> Wave:
     """Steel on steel: a hard thud and a clang of partials that are no multiples of each other."""
-    clang = unit(ring(pitch_hz * np.array([1, 1.47, 2.09, 2.56, 3.9]) * rng.uniform(0.95, 1.05, 5), 0.07))
-    thud = burst(rng, 0.02, {80: 0, 250: -4, 1500: -12, 6000: -18})
+    blow = hammer_blow(rng, pitch_hz)
     blows = [(at, rng.uniform(0.7, 1)) for at in beats(rng, t, pace, 0.05)]
-    return place(t, [(at, size * clang) for at, size in blows] + [(at, 2 * size * thud) for at, size in blows])
+    return place(t, [(at, size * part) for part in blow for at, size in blows])
+
+
+def hammer_blow(rng: Rng, pitch_hz: float) -> tuple[Wave, Wave]:
+    """What a blow of a hammer on steel consists of: its clang and its thud."""
+    clang = unit(ring(pitch_hz * np.array([1, 1.47, 2.09, 2.56, 3.9]) * rng.uniform(0.95, 1.05, 5), 0.07))
+    return clang, 2 * burst(rng, 0.02, {80: 0, 250: -4, 1500: -12, 6000: -18})
 
 
 @sound(

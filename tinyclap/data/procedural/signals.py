@@ -98,11 +98,16 @@ def clock_ticking(rng: Rng, t: Wave, pace: float, pitch_hz: float) -> Wave:
 )
 def church_bell(rng: Rng, t: Wave, pitch_hz: float, pace: float) -> Wave:
     """Hum, prime, minor third, fifth, octave and above: the partials of a tuned bell, ringing into each other."""
+    bell, clapper = bell_stroke(rng, pitch_hz)
+    strikes = [(at, rng.uniform(0.7, 1)) for at in beats(rng, t, pace)]
+    return place(t, [(at, size * bell) for at, size in strikes] + [(at, clapper) for at, _ in strikes])
+
+
+def bell_stroke(rng: Rng, pitch_hz: float) -> tuple[Wave, Wave]:
+    """What a stroke of a church bell consists of: the bell and its clapper."""
     ratios = np.array([1, 2, 2.4, 3, 4, 5.02, 6.1, 8.2]) * rng.uniform(0.995, 1.005, 8)
     bell = ring(pitch_hz * ratios, 0.7)
-    clapper = burst(rng, 0.01, {600: -15, 2500: 0, 9000: -20})
-    strikes = [(at, rng.uniform(0.7, 1)) for at in beats(rng, t, pace)]
-    return place(t, [(at, size * bell) for at, size in strikes] + [(at, 0.3 * clapper) for at, _ in strikes])
+    return bell, 0.3 * burst(rng, 0.01, {600: -15, 2500: 0, 9000: -20})
 
 
 @sound(

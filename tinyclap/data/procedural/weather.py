@@ -115,13 +115,14 @@ def crackling_fire(rng: Rng, t: Wave, crackles: float, roar: float) -> Wave:
 )
 def water_drops(rng: Rng, t: Wave, pace: float, pitch_hz: float) -> Wave:
     """Each drop traps an air bubble, which sings higher as it rises to the surface."""
+    return place(t, [(at, drop(rng, pitch_hz)) for at in beats(rng, t, pace, jitter=0.2)])
 
-    def drop() -> Wave:
-        s = seconds(0.25)
-        rising = pitch_hz * rng.uniform(0.7, 1.5) * (1 + rng.uniform(2, 8) * s)
-        return rng.uniform(0.4, 1) * sine(s, rising) * np.exp(-s / rng.uniform(0.02, 0.05)) * fade(s, 0.002, 0.01)
 
-    return place(t, [(at, drop()) for at in beats(rng, t, pace, jitter=0.2)])
+def drop(rng: Rng, pitch_hz: float) -> Wave:
+    """One drop of water falling into water."""
+    s = seconds(0.25)
+    rising = pitch_hz * rng.uniform(0.7, 1.5) * (1 + rng.uniform(2, 8) * s)
+    return rng.uniform(0.4, 1) * sine(s, rising) * np.exp(-s / rng.uniform(0.02, 0.05)) * fade(s, 0.002, 0.01)
 
 
 @sound(

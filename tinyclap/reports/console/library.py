@@ -5,6 +5,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tinyclap.common.machine import shell_path
@@ -43,7 +44,7 @@ def hits_as_text(hits: Sequence[Hit], windows: bool) -> str:
         place = f"{clock(hit.start_s)}-{clock(hit.end_s)}" if windows else f"{hit.duration_s:.1f} s"
         tags = f"  [{', '.join(hit.tags)}]" if hit.tags else ""
         score = DASH if math.isnan(hit.score) else f"{hit.score:+.3f}"
-        rows.append((score, hit.by, place, f"{hit.path}{tags}"))
+        rows.append((score, hit.by, place, f"{_on_one_line(hit.path)}{tags}"))
     return "\n".join(aligned(rows))
 
 
@@ -57,10 +58,10 @@ def hits_as_m3u(hits: Sequence[Hit], windows: bool) -> str:
     """An extended M3U playlist; of windows with the time where they begin, which VLC understands."""
     lines = ["#EXTM3U"]
     for hit in hits:
-        lines.append(f"#EXTINF:{max(1, round(hit.end_s - hit.start_s))},{hit.path.name}")
+        lines.append(f"#EXTINF:{max(1, round(hit.end_s - hit.start_s))},{_on_one_line(hit.path.name)}")
         if windows:
             lines += [f"#EXTVLCOPT:start-time={hit.start_s:.1f}", f"#EXTVLCOPT:stop-time={hit.end_s:.1f}"]
-        lines.append(str(hit.path))
+        lines.append(_on_one_line(hit.path))
     return "\n".join(lines)
 
 
@@ -79,7 +80,7 @@ def update_as_text(library: Library, update: Update, facts: dict[str, Any]) -> s
         f"exact    {_exactness(facts)}",
     ]
     named = update.unreadable[:MOST_NAMED]
-    lines[2:2] = [f"           {path}: {reason}" for path, reason in named]
+    lines[2:2] = [f"           {_on_one_line(path)}: {reason}" for path, reason in named]
     if len(update.unreadable) > len(named):
         lines.insert(2 + len(named), f"           and {len(update.unreadable) - len(named):,} more; --json names all")
     return "\n".join([*lines, f'next     tinyclap find "dog barking" --lib {shell_path(library.folder)}'])
@@ -100,7 +101,9 @@ def copies_as_text(library: Library, found: Duplicates, threshold: float) -> str
         lines.append(f"{number}")
         for copy in group:
             what = "identical" if copy.identical and copy is not group[0] else f"{copy.likeness:+.4f}"
-            lines.append(f"  {what:<9}  {copy.duration_s:8.2f} s  {file_size(copy.size_bytes):>8}  {copy.path}")
+            lines.append(
+                f"  {what:<9}  {copy.duration_s:8.2f} s  {file_size(copy.size_bytes):>8}  {_on_one_line(copy.path)}"
+            )
     spare = sum(copy.size_bytes for group in found.groups for copy in group[1:])
     count = sum(len(group) - 1 for group in found.groups)
     lines.append(
@@ -153,6 +156,11 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _on_one_line(path: Path | str) -> str:
+    """A path without what would end its line."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(path))
 
 
 def _rows(library: Library) -> str:
