@@ -75,6 +75,11 @@ def as_text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def as_name(text: str) -> str:
+    """The file's name of which `as_text` made a text."""
+    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
+
+
 class Catalogue:
     """An open database; its methods may be called by several threads.
 
