@@ -32,7 +32,11 @@ class Vectors:
 
     @cached_property
     def coded(self) -> np.ndarray:
-        """The rows as they are stored, (n_rows, width), memory-mapped and read-only."""
+        """The rows as they are stored, (n_rows, width), memory-mapped and read-only.
+
+        Raises:
+            TinyclapError: fewer rows are on the disk.
+        """
         kind = np.dtype("uint8" if self.codes == "binary" else self.codes)
         shape = (self.n_rows, self.row_bytes // kind.itemsize)
         if not self.n_rows:
@@ -44,6 +48,10 @@ class Vectors:
                 "library again, or make it again with `tinyclap index`"
             )
         return np.memmap(self.path, kind, "r", shape=shape)
+
+    def map(self) -> None:
+        """Map the file now: so it stays readable where another process removes it. Errors as `coded`."""
+        _ = self.coded
 
     def read(self, rows: np.ndarray | slice) -> np.ndarray:
         """Rows as unit-norm float32 (N, dim)."""
