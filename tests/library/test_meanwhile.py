@@ -115,7 +115,9 @@ def test_export(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [int(line.split(",")[0]) for line in lines] == [hit.row for hit in library.rows()]
 
 
-def test_a_moved_file_while_its_row_is_looked_up(library: Library, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_moved_file_while_its_row_is_looked_up(
+    library: Library, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its record may be another one by then; only a library with windows looks rows up to choose among them."""
     shutil.move(sounds / "dogs" / "bark_02.wav", sounds / "rain.flac")
     with Library.open(library.folder, library.bundle) as reader:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinyclap.common.machine import shell_path
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import TinyclapError
 
@@ -72,6 +73,15 @@ ROW = "SELECT row, file, path, start_s, end_s, duration_s, sample_rate FROM rows
 def key_of(path: Path) -> str:
     """A path as it is stored: absolute, and text."""
     return as_text(os.path.abspath(path))
+
+
+def make_again(folder: Path) -> str:
+    """What to do with a damaged library: an advice."""
+    folder = folder.parent if (folder.parent / "library.json").is_file() else folder  # data of `index --again`
+    return (
+        f"copy the library again, or remove the whole folder {folder} and make it again: "
+        f"tinyclap index FOLDER --out {shell_path(folder)}"
+    )
 
 
 def as_text(name: str) -> str:
@@ -139,7 +149,7 @@ class Catalogue:
             return f"the disk of {self.path} is full; what was indexed before is kept: free some space and run it again"
         if "readonly" in str(error):
             return f"{self.path} may not be written; check its permissions, or copy the library"
-        return f"{self.path} is damaged or cannot be used ({error}); copy the library again, or make it again"
+        return f"{self.path} is damaged or cannot be used ({error}); {make_again(self.path.parent)}"
 
     @contextmanager
     def reading(self) -> Iterator[None]:

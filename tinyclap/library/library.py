@@ -149,8 +149,14 @@ class Library:
     def add_alone(self, roots: Sequence[Path], workers: int | None, *, progress: bool = True) -> Update:
         """As `add`, within `alone`."""
         files, how = sounds_of(self.catalogue, roots), How(self.bundle, self.codes, self.windows, self.hop_s)
+        lost = rebuilt.give_up_lost(self.catalogue, self._reader.vectors())
+        if lost:
+            roots = list(dict.fromkeys([*roots, *rebuilt.lost_places(self.catalogue, lost)]))
+            files = sounds_of(self.catalogue, roots)
+            self._reader.forget()
         updater = Updater(self.catalogue, self._reader.state().vectors, how)
         update = updater.run(roots, files, workers or default_workers(), visible=progress)
+        update.lost = len(lost)
         remember_roots(self.catalogue, roots)
         self._keep_up()
         return update

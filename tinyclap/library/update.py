@@ -226,7 +226,7 @@ class Updater:
         columns = dict(zip(("duration_s", "sample_rate", "channels"), facts, strict=True))
         number = catalogue.put_file(task.path, task.name, hash=made.hash, reason=made.reason, **stat, **columns)
         catalogue.run("UPDATE rows SET dead = ? WHERE file = ?", (SUPERSEDED, number))
-        if task.known is not None:
+        if task.known is not None and task.known.hash:  # else its vectors alone were lost
             catalogue.run("DELETE FROM tags WHERE file = ?", (number,))
         rows = [(self.next_row + at, number, *span) for at, span in enumerate(made.times)]
         catalogue.run_many("INSERT INTO rows (row, file, start_s, end_s) VALUES (?, ?, ?, ?)", rows)
