@@ -56,7 +56,7 @@ def main() -> None:
         rows = library.rows()
         paths, durations_s = [row.path for row in rows], np.array([row.duration_s for row in rows])
         began = time.perf_counter()
-        ways, left_out = duplicates.sketched(paths, default_workers(), progress=False)
+        ways, left_out = duplicates.sketched(paths, usable_cores(), progress=False)
         read_s = time.perf_counter() - began
         sketches = np.stack([ways[at] for at in range(len(paths))])
         links = dict(duplicates.linked(paths, sketches, durations_s, THRESHOLDS[0]))

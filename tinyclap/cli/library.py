@@ -59,6 +59,10 @@ def index_command(
         list[str] | None,
         typer.Option("--relocate", metavar="OLD=NEW", help="What lay below OLD lies below NEW now. Repeatable."),
     ] = None,
+    forgotten: Annotated[
+        list[Path] | None,
+        typer.Option("--forget", metavar="FOLDER", help="Leave this folder out from now on. Repeatable."),
+    ] = None,
     compact: Annotated[bool, typer.Option("--compact", help="Take what is gone off the disk.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +76,7 @@ def index_command(
 
     folder = to_make(out)
     pairs = [_pair(text) for text in relocated or []]
-    asked = Indexing(sounds or [], codes, windows, hop, threads, not no_wait, again, pairs, compact)
+    asked = Indexing(sounds or [], codes, windows, hop, threads, not no_wait, again, pairs, compact, forgotten or [])
     opened, update, facts = run(folder, asked, lambda: chosen_bundle(bundle), named=bundle is not None, tell=_tell)
     as_what = console.update_as_object if as_json else console.update_as_text
     typer.echo(as_what(opened, update, facts))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinyclap.common.files import as_text
 from tinyclap.common.machine import shell_path
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import TinyclapError
@@ -82,16 +83,6 @@ def make_again(folder: Path) -> str:
         f"copy the library again, or remove the whole folder {folder} and make it again: "
         f"tinyclap index FOLDER --out {shell_path(folder)}"
     )
-
-
-def as_text(name: str) -> str:
-    """A file's name as text, even where it is not valid UTF-8."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def as_name(text: str) -> str:
-    """The file's name of which `as_text` made a text."""
-    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
 
 
 class Catalogue:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinyclap.common.checks import is_count
+from tinyclap.common.machine import usable_cores
 from tinyclap.errors import TinyclapError
 from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search, tagging
 from tinyclap.library.answers import Hit, Update
@@ -155,7 +156,7 @@ class Library:
             files = sounds_of(self.catalogue, roots)
             self._reader.forget()
         updater = Updater(self.catalogue, self._reader.state().vectors, how)
-        update = updater.run(roots, files, workers or default_workers(), visible=progress)
+        update = updater.run(roots, files, workers or min(MOST_WORKERS, usable_cores()), visible=progress)
         update.lost = len(lost)
         remember_roots(self.catalogue, roots)
         self._keep_up()
@@ -171,20 +172,12 @@ class Library:
             return left_out
 
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
-        """What lies below the folder `old` by the library lies below `new` now; returns the number of files.
-
-        Raises:
-            TinyclapError: no such folder, no such files, or files that are in the library already.
-        """
+        """What lay below the folder `old` lies below `new` now; returns the number of files. Raises TinyclapError."""
         with self.alone():
             return rebuilt.relocate(self.catalogue, Path(old), Path(new))
 
     def forget(self, folder: str | os.PathLike[str]) -> int:
-        """Leave a folder and its files, or a file, out from now on, there or not; returns the number of files.
-
-        Raises:
-            TinyclapError: neither the folder nor a file of it is in the library.
-        """
+        """Leave a folder or a file out from now on, there or not; returns the number of files. Raises TinyclapError."""
         with self.alone():
             return rebuilt.forget(self.catalogue, Path(folder))
 
@@ -193,7 +186,7 @@ class Library:
     ) -> Duplicates:
         """Groups of files that are one recording, read again from the disk; see `duplicates.duplicates`."""
         least = duplicates.THRESHOLD if threshold is None else threshold
-        return duplicates.duplicates(self, least, workers or default_workers(), progress=progress)
+        return duplicates.duplicates(self, least, workers or min(MOST_WORKERS, usable_cores()), progress=progress)
 
     def tag(
         self,
@@ -323,9 +316,3 @@ class Library:
         self._reader.forget()
         state = self._reader.state()
         bits.keep_up(self.data, self.catalogue, state.vectors, state.dead)
-
-
-def default_workers() -> int:
-    """A thread for each core that this process may use, 8 at most."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, cores)

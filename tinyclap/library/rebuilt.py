@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tinyclap.common.files import as_name
 from tinyclap.errors import TinyclapError
-from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, as_name, key_of
+from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, key_of
 from tinyclap.library.facts import AGAIN, is_library
 from tinyclap.library.search import live
 from tinyclap.library.vectors import ROWS_AT_ONCE, Vectors
