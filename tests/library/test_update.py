@@ -283,6 +283,7 @@ class TestOtherProcesses:
 _ADD = "import sys; from tinyclap import Library; Library.open(sys.argv[1]).add(sys.argv[2:], progress=False)"
 _SLOWLY = (
     "import sys, time; from tinyclap import Library; from tinyclap.library import update; update.COMMIT_S = 0.05; "
+    "real = update.sha256_of; update.sha256_of = lambda path: time.sleep(0.05) or real(path); "
     "library = Library.open(sys.argv[1]); print('ready', flush=True); library.add([sys.argv[2]], 2, progress=False)"
 )
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyclap.common.files import write_json
 from tinyclap.common.machine import shell_path
 from tinyclap.errors import TinyclapError
 from tinyclap.library.answers import Update
-from tinyclap.library.facts import is_library
+from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.facts import AGAIN, FACTS, is_library, make_data, new_facts, read_facts
 from tinyclap.library.library import Library
-from tinyclap.library.rebuilt import roots, single_files
+from tinyclap.library.rebuilt import roots, single_files, sweep
+from tinyclap.library.update import sounds_of
 from tinyclap.runtime.bundle import Bundle
 
 FLOAT16 = "float16"
-AGAIN = ".again"  # the folder of a library that is being embedded again is called so besides
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Indexing:
         again: embed all files again, by another bundle.
         relocated: folders, where they were and where they are.
         compact: take off the disk what is gone.
+        forgotten: folders that are left out from now on.
     """
 
     sounds: Sequence[Path]
@@ -42,6 +45,7 @@ class Indexing:
     again: bool = False
     relocated: Sequence[tuple[Path, Path]] = ()
     compact: bool = False
+    forgotten: Sequence[Path] = ()
 
 
 def run(
@@ -67,12 +71,13 @@ def run(
     Raises:
         TinyclapError: nothing to index, settings that a library cannot change; also as `Library.add` does.
     """
-    update = None
+    update, alone = None, asked.again or asked.relocated or asked.compact or asked.forgotten
     if not is_library(folder):
-        if asked.again or asked.relocated or asked.compact or not asked.sounds:
+        if alone or not asked.sounds:
             raise TinyclapError(
                 f"there is no library {folder} yet; make it: tinyclap index FOLDER --out {shell_path(folder)}"
             )
+        sounds_of(None, asked.sounds)  # a mistake in them must not leave an empty library
         library = _made(folder, asked, Bundle.load(bundle()))
     elif asked.again:
         library, update = _again(folder, asked, Bundle.load(bundle()) if named else None, tell)
@@ -81,11 +86,13 @@ def run(
         _refuse_other_settings(library, asked)
     for old, new in asked.relocated:
         tell(f"{library.relocate(old, new):,} files of {old} lie below {new} now")
-    sounds = list(asked.sounds) or ([] if asked.relocated or asked.compact or asked.again else _sources(library))
+    gone = sum(library.forget(path) for path in asked.forgotten)
+    sounds = list(asked.sounds) or ([] if alone else _sources(library))
     if sounds:
         update = library.add(sounds, asked.threads, wait=asked.wait)
     elif update is None:
         update = Update(unchanged=library.catalogue.n_files())
+    update.gone += gone
     if asked.compact:
         tell(f"rows taken off the disk: {library.compact():,}")
     return library, update, {"neighbours_kept": update.neighbours_kept, "recall": library.recall()}
@@ -106,32 +113,58 @@ def _made(folder: Path, asked: Indexing, bundle: Bundle) -> Library:
 
 
 def _again(folder: Path, asked: Indexing, bundle: Bundle | None, tell: Callable[[str], None]) -> tuple[Library, Update]:
-    """A new library of the same files takes the place of the old one once it is whole."""
+    """All files embedded again, in a folder within the library's, which then counts instead of what is there now.
+
+    One file decides which of both counts, `library.json`, and is replaced at once; so a kill leaves one of them, and
+    what was embedded until then, with which the next call goes on.
+    """
     old = Library.open(folder)
-    sounds = _sources(old)
-    there = [path for path in sounds if path.exists()]
-    if not there:
-        raise TinyclapError(f"none of the files of library {folder} is where it was; see --relocate")
-    for path in sounds:
-        if path not in there:
-            tell(f"{path} is not there, so it is left out")
-    fresh = folder.with_name(folder.name + AGAIN)
-    windows, hop_s = asked.windows or old.windows, asked.hop_s or old.hop_s
-    settings = (bundle or old.bundle, asked.codes or old.codes, windows, hop_s)
-    old.close()
-    if is_library(fresh):
-        made = Library.open(fresh, settings[0])  # goes on where it was stopped
-        _refuse_other_settings(made, Indexing([], settings[1], windows, hop_s))
-    else:
-        made = Library.create(fresh, *settings)
-    update = made.add(there, asked.threads)
-    made.close()
-    aside = folder.with_name(f".{folder.name}-former")
-    shutil.rmtree(aside, ignore_errors=True)
-    os.replace(folder, aside)
-    os.replace(fresh, folder)
-    shutil.rmtree(aside)
-    return Library.open(folder, settings[0]), update
+    with old.alone(wait=asked.wait):
+        sounds = _sources(old)
+        there = [path for path in sounds if path.exists()]
+        if not there:
+            raise TinyclapError(f"none of the files of library {folder} is where it was; see --relocate")
+        for path in sounds:
+            if path not in there:
+                tell(f"{path} is not there, so it is left out")
+        windows, hop_s = asked.windows or old.windows, asked.hop_s or old.hop_s
+        fresh = _begun(old, bundle or old.bundle, asked.codes or old.codes, windows, hop_s)
+        update = fresh.add_alone(there, asked.threads)
+        kept = _keep_tags(old.catalogue, fresh.catalogue)
+        old.close()
+        os.replace(fresh.data / FACTS, folder / FACTS)
+        sweep(folder, fresh.data, fresh.catalogue)
+    if kept:
+        tell(f"{kept:,} tags of before are kept; tinyclap tag gives them anew")
+    return fresh, update
+
+
+def _begun(old: Library, bundle: Bundle, codes: str, windows: bool, hop_s: float | None) -> Library:
+    """The library that all is embedded again for: one that was begun in the same way, else a new one."""
+    others = {int(path.name.removeprefix(AGAIN)): path for path in old.folder.glob(f"{AGAIN}[0-9]*") if path != old.data}
+    number = 1 + max([0, *others, *([int(old.data.name.removeprefix(AGAIN))] if old.data != old.folder else [])])
+    facts = new_facts(bundle, codes, windows, hop_s)
+    for path in others.values():
+        begun = read_facts(path)
+        if begun == {**facts, "data": path.name}:
+            return Library(old.folder, begun, bundle)
+        shutil.rmtree(path)
+    fresh = old.folder / f"{AGAIN}{number}"
+    fresh.mkdir()
+    make_data(fresh)
+    facts["data"] = fresh.name
+    write_json(fresh / FACTS, facts)
+    return Library(old.folder, facts, bundle)
+
+
+def _keep_tags(old: Catalogue, fresh: Catalogue) -> int:
+    """Give the files that still hold what they held the tags that they had; returns the number of tags."""
+    tags = old.run("SELECT tag, score, path, hash FROM tags JOIN files ON files.id = file")
+    with fresh.transaction():
+        fresh.run_many(
+            "INSERT OR REPLACE INTO tags SELECT id, ?, ? FROM files WHERE path = ? AND hash = ? AND reason IS NULL", tags
+        )
+    return int(fresh.run("SELECT count(*) FROM tags")[0][0])
 
 
 def _refuse_other_settings(library: Library, asked: Indexing) -> None:

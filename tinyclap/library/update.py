@@ -249,17 +249,20 @@ class Updater:
         catalogue.run("UPDATE rows SET dead = 0 WHERE file = ? AND dead = ?", (number, GONE))
 
 
-def sounds_of(catalogue: Catalogue, roots: Sequence[Path]) -> list[Path]:
-    """The sound files that are given or lie below folders; those that the library knows may be gone.
+def sounds_of(catalogue: Catalogue | None, roots: Sequence[Path]) -> list[Path]:
+    """The sound files that are given or lie below folders, each once; those that a library knows may be gone.
 
     Raises:
         TinyclapError: no such file or folder, or one without any sound.
     """
-    lost = [path for path in roots if not path.exists() and catalogue.file_at(path) is None]
+    lost = [path for path in roots if not (path.exists() or (catalogue and catalogue.file_at(path)))]
     if lost:
-        hint = "where a drive is mounted elsewhere, --relocate OLD=NEW"
-        raise TinyclapError(f"there is no {listed(lost)}; nothing was changed; {hint}")
-    return find_sounds(path for path in roots if path.exists())
+        hint = "where a drive is mounted elsewhere, --relocate OLD=NEW; where it is gone for good, --forget FOLDER"
+        raise TinyclapError(f"there is no {listed(lost)}; nothing was changed{'; ' + hint if catalogue else ''}")
+    found: dict[str, Path] = {}
+    for path in find_sounds(path for path in roots if path.exists()):
+        found.setdefault(key_of(path), path)
+    return list(found.values())
 
 
 def _content(record: FileRecord) -> str:
