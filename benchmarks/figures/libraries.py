@@ -52,7 +52,7 @@ def _copies(told: dict[str, Any]) -> str:
     (same,) = [row for row in told["cosine"]["rows"] if row["threshold"] == best["threshold"]]
     lines = [
         f"**Copies of {told['originals']} real files**, six of each (`library/duplicates`). By fingerprint, from a "
-        f"likeness of {least} on, chosen on half of the originals: on the others recall {percent(held['recall'])}, "
+        f"similarity of {least} on, chosen on half of the originals: on the others recall {percent(held['recall'])}, "
         f"precision {percent(held['precision'])}. By the embeddings' cosine, chosen likewise: recall "
         f"{percent(best['recall'])}, precision {percent(best['precision'])}, so `tinyclap duplicates` does not use it.",
         "",
