@@ -27,8 +27,10 @@ from tinyclap.audio.checks import AudioError
 from tinyclap.audio.files import info, read_channels
 from tinyclap.audio.listing import find_sounds
 from tinyclap.common.files import sha256_of, write_json
+from tinyclap.common.machine import usable_cores
 from tinyclap.library import duplicates
-from tinyclap.library.library import Library, default_workers
+from tinyclap.library.duplicates import Links
+from tinyclap.library.library import Library
 from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parents[1] / "results" / "library_duplicates.json"
@@ -39,7 +41,6 @@ SOFTER_DB, CUT = -12.0, 0.1
 MPEG_RATES = (32_000, 44_100, 48_000)
 LEVEL_64K = (320 - 64) / (320 - 32)  # of libsndfile, of constant bit rates from 320 down to 32
 Samples = tuple[np.ndarray, int]
-Links = dict[tuple[int, int], float]  # pairs of files, and how alike they are
 
 
 def main() -> None:
@@ -56,9 +57,8 @@ def main() -> None:
         rows = library.rows()
         paths, durations_s = [row.path for row in rows], np.array([row.duration_s for row in rows])
         began = time.perf_counter()
-        ways, left_out = duplicates.sketched(paths, usable_cores(), progress=False)
+        _, sketches, left_out = duplicates.sketched(paths, usable_cores(), progress=False)
         read_s = time.perf_counter() - began
-        sketches = np.stack([ways[at] for at in range(len(paths))])
         links = dict(duplicates.linked(paths, sketches, durations_s, THRESHOLDS[0]))
         compared_s = time.perf_counter() - began - read_s
         result = {
@@ -165,8 +165,8 @@ def measured(paths: list[Path], links: Links, chosen: float | None = None) -> di
 def at_threshold(originals: np.ndarray, kinds: list[str], links: Links, least: float) -> dict[str, Any]:
     """Recall by kind of copy, and precision of the pairs that are linked."""
     right, total, found = 0, 0, dict.fromkeys(COPIES, 0)
-    for (one, other), likeness in links.items():
-        if likeness < least:
+    for (one, other), similarity in links.items():
+        if similarity < least:
             continue
         total += 1
         if originals[one] == originals[other]:

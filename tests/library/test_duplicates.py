@@ -62,12 +62,12 @@ def test_copies_are_found_and_nothing_else(library: Library, folder: Path) -> No
     ]
     for group in found.groups:
         assert group[0].size_bytes == max(copy.size_bytes for copy in group)
-        assert group[0].likeness == 1
-        assert all(duplicates.THRESHOLD <= copy.likeness <= 1 + 1e-6 for copy in group)
+        assert group[0].similarity == 1
+        assert all(duplicates.THRESHOLD <= copy.similarity <= 1 + 1e-6 for copy in group)
         by_name = {copy.path.name[2:]: copy for copy in group}
         assert by_name["same.wav"].identical
         assert not by_name["softer.wav"].identical
-        assert by_name["softer.wav"].likeness > 0.99
+        assert by_name["softer.wav"].similarity > 0.99
 
 
 def test_files_that_are_gone_are_left_out_and_named(library: Library, folder: Path) -> None:
@@ -80,6 +80,26 @@ def test_files_that_are_gone_are_left_out_and_named(library: Library, folder: Pa
     shutil.rmtree(folder)
     with pytest.raises(GateError, match="none of 17 files can be read"):
         library.duplicates(progress=False)
+
+
+def test_files_of_the_same_bytes_are_copies_however_short(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "short").mkdir()
+    for name, seed in (("click.wav", 1), ("click copy.wav", 1), ("other.wav", 2)):
+        write(tmp_path / "short" / name, strokes(seed, 0.03))
+    library = Library.create(tmp_path / "lib", made)
+    library.add([tmp_path / "short"], progress=False)
+    (group,) = library.duplicates(progress=False).groups
+    assert [(copy.path.name, copy.similarity, copy.identical) for copy in group] == [
+        ("click copy.wav", 1.0, True),
+        ("click.wav", 1.0, True),
+    ]
+
+
+def test_a_file_that_vanishes_once_it_was_linked(tmp_path: Path) -> None:
+    """The first and the last of a group are linked through another alone: how similar they are cannot be read now."""
+    files = [(str(tmp_path / f"{size}.wav"), 1.0, size, None) for size in (30, 20, 10)]
+    copies = duplicates._group(files, [0, 1, 2], {(0, 1): 0.99, (1, 2): 0.97})
+    assert [copy.similarity for copy in copies] == [1, 0.99, 0.97]
 
 
 def test_a_threshold_that_is_none(library: Library) -> None:
@@ -97,24 +117,24 @@ class TestFingerprint:
             assert abs(int(powers.mean(0).argmax()) - band) <= 1
             assert powers.sum(1).max() == pytest.approx(1, abs=1e-5)
 
-    def test_likeness_is_a_correlation_at_the_best_shift(self) -> None:
+    def test_similarity_is_a_correlation_at_the_best_shift(self) -> None:
         rng = np.random.default_rng(0)
         power = rng.exponential(size=(200, fingerprint.N_BANDS)).astype(np.float32)
-        assert fingerprint.likeness(power, power) == pytest.approx(1)
-        assert fingerprint.likeness(power[9:], power) == pytest.approx(1, abs=1e-3)
-        assert fingerprint.likeness(power, power[15:] * 7) == pytest.approx(1, abs=1e-3)
+        assert fingerprint.similarity(power, power) == pytest.approx(1)
+        assert fingerprint.similarity(power[9:], power) == pytest.approx(1, abs=1e-3)
+        assert fingerprint.similarity(power, power[15:] * 7) == pytest.approx(1, abs=1e-3)
         other = rng.exponential(size=power.shape).astype(np.float32)
         logs = [np.log(each / each.max() + fingerprint.FLOOR) for each in (power, other)]
-        assert fingerprint.likeness(power, other) >= np.corrcoef(logs[0].ravel(), logs[1].ravel())[0, 1] - 1e-6
-        assert fingerprint.likeness(power, other) < 0.3
+        assert fingerprint.similarity(power, other) >= np.corrcoef(logs[0].ravel(), logs[1].ravel())[0, 1] - 1e-6
+        assert fingerprint.similarity(power, other) < 0.3
 
     def test_silence_and_the_shortest(self) -> None:
         silent = np.zeros((30, fingerprint.N_BANDS), np.float32)
-        assert fingerprint.likeness(silent, silent) == 0
+        assert fingerprint.similarity(silent, silent) == 0
         assert np.isfinite(fingerprint.sketches(silent)).all()
         one = np.ones((1, fingerprint.N_BANDS), np.float32)
         assert fingerprint.sketches(one).shape == (len(fingerprint.TRIMMED), fingerprint.SLICES * fingerprint.N_BANDS)
-        assert -1 <= fingerprint.likeness(one, one) <= 1
+        assert -1 <= fingerprint.similarity(one, one) <= 1
 
 
 def test_pairs_are_those_of_comparing_all(monkeypatch: pytest.MonkeyPatch) -> None:

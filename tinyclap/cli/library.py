@@ -138,7 +138,7 @@ def find_command(
 def duplicates_command(
     lib: LibraryArgument = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="Least likeness of two copies, at most 1; 0.96 by default.")
+        float | None, typer.Option("--threshold", help="Least similarity of two copies, at most 1; 0.96 by default.")
     ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,

@@ -1,7 +1,7 @@
 """Files that are one recording: copies in other formats, at other levels and rates, or cut a little.
 
-Embeddings do not tell them: a small student hears two takes of a word as the same, and a resampled copy as another
-sound (benchmarks/library/duplicates). So the files are read again, and their fingerprints compared.
+Embeddings do not tell them: to a small student two takes of a word are the same, and a resampled copy is another sound
+(benchmarks/library/duplicates). So the files are read again, and their fingerprints compared.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,9 @@ THRESHOLD = 0.96  # chosen on 300 real files and their copies, by benchmarks/lib
 SHORTEST_SHARE = 0.85  # of a copy's length in that of the original: it may be cut, but a loop of it is another sound
 ALIKE = 0.9  # cosine of two sketches from which on two files are compared closely
 BLOCK = 1024  # files whose sketches are compared with as many at once
-READ_AGAIN = 512  # files kept in memory while they are compared closely
+READ_AGAIN = 128  # files kept in memory while they are compared closely, up to 1 MB each
+
+Links = dict[tuple[int, int], float]  # pairs of files, the lower place first, and how similar they are
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,13 @@ class Copy:
 
     Attributes:
         path: of the file.
-        likeness: to the first of the group (`fingerprint.likeness`); 1 of itself.
+        similarity: to the first of the group (`fingerprint.similarity`); 1 of itself.
         identical: it holds the same bytes as the first.
         duration_s, size_bytes: of the file.
     """
 
     path: Path
-    likeness: float
+    similarity: float
     identical: bool
     duration_s: float
     size_bytes: int
@@ -68,8 +70,8 @@ def duplicates(
 ) -> Duplicates:
     """Groups of files that are one recording; what links files connects them.
 
-    Two files are linked if their likeness is `threshold` or more, and the shorter lasts SHORTEST_SHARE of the longer or
-    more. Of long files the first two minutes are compared.
+    Two files are linked if they hold the same bytes, or if their similarity is `threshold` or more and the shorter
+    lasts SHORTEST_SHARE of the longer or more. Of long files the first two minutes are compared.
 
     Raises:
         TinyclapError: a threshold that is not above 0 and at most 1, or a library none of whose files can be read.
@@ -80,27 +82,31 @@ def duplicates(
         "SELECT path, duration_s, size_bytes, hash FROM files WHERE NOT gone AND reason IS NULL ORDER BY id"
     )
     paths = [Path(row[0]) for row in found]
-    ways, left_out = sketched(paths, workers, progress=progress)
-    kept = [at for at in range(len(paths)) if at in ways]
+    kept, sketches, left_out = sketched(paths, workers, progress=progress)
     if paths and not kept:
         raise GateError(
             f"none of {len(paths)} files can be read: {listed([f'{path}: {why}' for path, why in left_out])}"
         )
-    files = [found[at] for at in kept]
-    links = {}
-    if files:
-        sketches, durations_s = np.stack([ways[at] for at in kept]), np.array([row[1] for row in files])
-        with Progress("compare", len(files), "file", visible=progress) as counter:
-            links = dict(linked([paths[at] for at in kept], sketches, durations_s, threshold, counter))
+    files, durations_s = [found[at] for at in kept], np.array([found[at][1] for at in kept])
+    with Progress("compare", len(files), "file", visible=progress) as counter:
+        links = dict(linked([paths[at] for at in kept], sketches, durations_s, threshold, counter))
+    links |= same_bytes([row[3] for row in files])
     groups = [_group(files, members, links) for members in connected(len(files), links) if len(members) > 1]
     groups.sort(key=lambda group: (-len(group), str(group[0].path)))
     return Duplicates(groups, len(files), left_out)
 
 
+def same_bytes(hashes: Sequence[str | None]) -> Links:
+    """Links from the first file of each content to the others: the fingerprint of the shortest says nothing of them."""
+    first: dict[str, int] = {}
+    pairs = ((first.setdefault(content, at), at) for at, content in enumerate(hashes) if content is not None)
+    return {pair: 1.0 for pair in pairs if pair[0] != pair[1]}
+
+
 def sketched(
     paths: Sequence[Path], workers: int, *, progress: bool
-) -> tuple[dict[int, np.ndarray], list[tuple[Path, str]]]:
-    """Sketches of files by their place in the list, and those that cannot be read, with the reason."""
+) -> tuple[list[int], np.ndarray, list[tuple[Path, str]]]:
+    """Which files can be read, by their places in the list, their sketches (N, ways, D), and the others and why."""
 
     def one(path: Path) -> np.ndarray | str:
         try:
@@ -110,13 +116,15 @@ def sketched(
 
     results = prepared_ahead(one, paths, workers)
     shown = counted(results, "read", len(paths), "file") if progress else results
-    ways, left_out = {}, []
+    kept, left_out = list[int](), []
+    sketches = np.empty((len(paths), *fingerprint.SKETCHES), np.float16)  # 6 KB a file, so they are not held twice
     for at, made in enumerate(shown):
         if isinstance(made, str):
             left_out.append((paths[at], made))
         else:
-            ways[at] = made
-    return ways, left_out
+            sketches[len(kept)] = made
+            kept.append(at)
+    return kept, sketches[: len(kept)], left_out
 
 
 def linked(
@@ -126,7 +134,7 @@ def linked(
     threshold: float,
     counter: Progress | None = None,
 ) -> Iterator[tuple[tuple[int, int], float]]:
-    """Pairs of files that are as like and as long as `duplicates` says, with their likeness."""
+    """Pairs of files that are as like and as long as `duplicates` says, with their similarity."""
 
     @lru_cache(READ_AGAIN)
     def powers(at: int) -> np.ndarray:
@@ -134,11 +142,11 @@ def linked(
 
     for one, other in alike(sketches, durations_s, counter):
         try:
-            likeness = fingerprint.likeness(powers(one), powers(other))
+            similarity = fingerprint.similarity(powers(one), powers(other))
         except AudioError:  # removed since
             continue
-        if likeness >= threshold:
-            yield (min(one, other), max(one, other)), likeness
+        if similarity >= threshold:
+            yield (min(one, other), max(one, other)), similarity
 
 
 def alike(
@@ -170,15 +178,23 @@ def alike(
             counter.update(len(rows))
 
 
-def _group(files: Sequence[tuple], members: list[int], links: "dict[tuple[int, int], float]") -> list[Copy]:
+def _group(files: Sequence[tuple], members: list[int], links: Links) -> list[Copy]:
     order = sorted(members, key=lambda at: (-files[at][2], files[at][0]))
     first = order[0]
     copies = []
     for at in order:
         path, duration_s, size_bytes, content = files[at]
-        likeness = 1.0 if at == first else links.get((min(at, first), max(at, first)))
-        if likeness is None:  # linked through others alone
-            likeness = fingerprint.likeness(*(fingerprint.powers(Path(files[row][0])) for row in (first, at)))
         same = content is not None and content == files[first][3]
-        copies.append(Copy(Path(path), likeness, same, duration_s, size_bytes))
+        similarity = 1.0 if same or at == first else _similarity(files, (min(at, first), max(at, first)), at, links)
+        copies.append(Copy(Path(path), similarity, same, duration_s, size_bytes))
     return copies
+
+
+def _similarity(files: Sequence[tuple], pair: tuple[int, int], at: int, links: Links) -> float:
+    """Of a pair; where others alone link it, and it cannot be read any more, that of the closest link of one of it."""
+    if pair in links:
+        return links[pair]
+    try:
+        return fingerprint.similarity(*(fingerprint.powers(Path(files[row][0])) for row in pair))
+    except AudioError:
+        return max(similarity for link, similarity in links.items() if at in link)

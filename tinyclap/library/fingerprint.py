@@ -22,6 +22,7 @@ SHIFT = 0.12  # of the frames: how much one sound may begin earlier than the oth
 SLICES = 24  # of a sketch
 # Shares that are cut off in front and behind.
 TRIMMED = ((0, 0), (0.05, 0), (0, 0.05), (0.1, 0), (0.075, 0.025), (0.05, 0.05), (0.025, 0.075), (0, 0.1))
+SKETCHES = (len(TRIMMED), SLICES * N_BANDS)  # the shape of a file's
 
 
 def powers(path: Path) -> np.ndarray:
@@ -35,7 +36,7 @@ def powers(path: Path) -> np.ndarray:
 
 
 def sketches(power: np.ndarray) -> np.ndarray:
-    """A sound in few numbers, whole and trimmed in the ways of TRIMMED: unit-norm float16 (ways, SLICES * N_BANDS).
+    """A sound in few numbers, whole and trimmed in the ways of TRIMMED: unit-norm float16, SKETCHES.
 
     The whole of a copy that was cut is like one of the trimmed originals.
     """
@@ -54,7 +55,7 @@ def _sketch(power: np.ndarray) -> np.ndarray:
     return unit(logs)
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
+def similarity(one: np.ndarray, other: np.ndarray) -> float:
     """Correlation of two sounds' log powers, as `powers` gives, where they fit best: -1 to 1."""
     times = -(-max(len(one), len(other)) // MOST_FRAMES)
     one, other = (_logs(_pooled(power, times)) for power in (one, other))

@@ -51,9 +51,9 @@ def fused(by_sound: Sequence[int], by_name: Sequence[int], n: int) -> dict[int, 
     for order in (by_name, by_sound):
         for rank, item in enumerate(order):
             scores[item] = scores.get(item, 0.0) + 1 / (RANK_OFFSET + 1 + rank)
-    heard, named = set(by_sound), set(by_name)
+    of_sound, of_name = set(by_sound), set(by_name)
     best = sorted(scores, key=lambda item: -scores[item])[:n]  # stable: names came first
-    return {item: "both" if item in heard & named else "sound" if item in heard else "name" for item in best}
+    return {item: "both" if item in of_sound & of_name else "sound" if item in of_sound else "name" for item in best}
 
 
 def _several(texts: str | Sequence[str] | None) -> list[str]:

@@ -17,7 +17,7 @@ from tinyclap.library.library import Library
 from tinyclap.library.tagging import Tagged
 
 HIT_COLUMNS = ("rank", "score", "by", "path", "start_s", "end_s", "duration_s", "sample_rate", "tags", "row")
-COPY_COLUMNS = ("group", "likeness", "identical", "duration_s", "size_bytes", "path")
+COPY_COLUMNS = ("group", "similarity", "identical", "duration_s", "size_bytes", "path")
 TAG_COLUMNS = ("path", "tag", "cosine")
 MOST_NAMED = 10
 
@@ -102,7 +102,7 @@ def copies_as_text(library: Library, found: Duplicates, threshold: float) -> str
     for number, group in enumerate(found.groups, start=1):
         lines.append(f"{number}")
         for copy in group:
-            what = "identical" if copy.identical and copy is not group[0] else f"{copy.likeness:+.4f}"
+            what = "identical" if copy.identical and copy is not group[0] else f"{copy.similarity:+.4f}"
             lines.append(
                 f"  {what:<9}  {copy.duration_s:8.2f} s  {file_size(copy.size_bytes):>8}  {_on_one_line(copy.path)}"
             )
@@ -110,7 +110,7 @@ def copies_as_text(library: Library, found: Duplicates, threshold: float) -> str
     count = sum(len(group) - 1 for group in found.groups)
     lines.append(
         f"{len(found.groups):,} group{'' if len(found.groups) == 1 else 's'} among {found.compared:,} files "
-        f"(likeness {threshold:g} or more); besides the largest of each: {count:,} files, {file_size(spare)}\n"
+        f"(similarity {threshold:g} or more); besides the largest of each: {count:,} files, {file_size(spare)}\n"
         f"next     tinyclap duplicates {shell_path(library.folder)} --csv > copies.csv"
     )
     return "\n".join(lines)
@@ -178,8 +178,8 @@ def _exactness(facts: dict[str, Any]) -> str:
 
 
 def _copy(copy: Copy, group: int) -> dict[str, Any]:
-    likeness, path = round(copy.likeness, 6), str(copy.path)
-    values = (group, likeness, copy.identical, round(copy.duration_s, 3), copy.size_bytes, path)
+    similarity, path = round(copy.similarity, 6), str(copy.path)
+    values = (group, similarity, copy.identical, round(copy.duration_s, 3), copy.size_bytes, path)
     return dict(zip(COPY_COLUMNS, values, strict=True))
 
 
