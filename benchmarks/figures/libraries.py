@@ -50,8 +50,8 @@ def _copies(told: dict[str, Any]) -> str:
         f"**Copies of {told['originals']} real files**, six of each, that had no part in making the fingerprint "
         f"(`library/duplicates`): recall {percent(ours['recall'])}, precision {percent(ours['precision'])}. By the "
         f"cosine of the embeddings, at the threshold that suits these files best: recall "
-        f"{percent(theirs['recall'])}, precision {percent(theirs['precision'])}; so `tinyclap duplicates` reads the files "
-        "again instead.",
+        f"{percent(theirs['recall'])}, precision {percent(theirs['precision'])}; so `tinyclap duplicates` reads the "
+        "files again instead.",
         "",
         f"| share that is found | fingerprint, {ours['threshold']} | cosine, {theirs['threshold']} |",
         "| --- | --- | --- |",
