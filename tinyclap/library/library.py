@@ -226,8 +226,7 @@ class Library:
         """The sounds that fit best, best first.
 
         With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
-        reciprocal rank (`query.fused`), and the score is nan where the bundle has no
-        words for the text. What is asked by sound is `query.query_vector`.
+        reciprocal rank (`query.fused`); the score is nan without words for it. By sound it is `query.query_vector`.
 
         Args:
             text: one or several.
@@ -266,9 +265,8 @@ class Library:
         order = fused(list(found), named, n)
         unheard = np.array([row for row in order if row not in found], np.int64)
         if query is not None and len(unheard):
-            found |= dict(
-                zip(unheard.tolist(), self._reader.state().vectors.cosines(query, unheard).tolist(), strict=True)
-            )
+            cosines = self._reader.state().vectors.cosines(query, unheard)
+            found |= dict(zip(unheard.tolist(), cosines.tolist(), strict=True))
         return self._reader.hits(list(order), found, order)
 
     def similar(self, row: int, n: int = 20, where: str | Sequence[str] | None = None) -> list[Hit]:
@@ -282,6 +280,10 @@ class Library:
         rows, scores = self._reader.nearest(query, n + 1, filtered(self.catalogue, where), exact=False, each=False)
         hits = self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
         return [hit for hit in hits if hit.path != Path(record.path)][:n]
+
+    def state_key(self) -> tuple[int, int]:
+        """Version, another once another process has written, and generation, another once rows are numbered anew."""
+        return self.catalogue.version(), int(self.catalogue.meta("generation", 0))
 
     def rows(self, rows: Sequence[int] | np.ndarray | None = None) -> list[Hit]:
         """Every row in its order, or some by their numbers; with a score of nan."""
