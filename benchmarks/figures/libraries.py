@@ -26,10 +26,10 @@ def _growth(told: dict[str, Any]) -> str:
         f"{build['files']:,} real files of {build['sound_s'] / build['files']:.1f} s on average are indexed at "
         f"{build['files_per_s']:.0f} files a second, {percent(build['decoding_share'])} of the work decoding; "
         f"an update in which nothing is new takes {three_digits(1e3 * build['again_s'] / build['files'])} ms a file. "
-        "Then generated vectors, questions in words, the ten best. *Found*: of the ten nearest by float32 and comparing "
-        "all; *by the signs*: of those by the same codes and comparing all. Generated vectors lie denser the more there "
-        "are, so that codes tell fewer apart. Memory holds what is mapped of the file of vectors, which the system takes "
-        "back when it needs it.",
+        "Then generated vectors, questions in words, the ten best. *Found*: of the ten nearest by float32 and "
+        "comparing all; *by the signs*: of those by the same codes and comparing all. Generated vectors lie "
+        "denser the more there are, so that codes tell fewer apart. Memory holds what is mapped of the file "
+        "of vectors, which the system takes back when it needs it.",
         "",
         "| rows | codes | an answer | comparing all | of a new process | found | by the signs | vectors | signs "
         "| the rest | memory |",
