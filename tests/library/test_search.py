@@ -94,6 +94,16 @@ class TestBits:
         found, _ = search.nearest(vectors, rows[4500], 3, np.array([], np.int64), bits=made)
         assert found[0] == 4500
 
+    @pytest.mark.parametrize("wanted", [10, 10**9])
+    def test_dead_rows_are_no_answers_where_few_of_the_bits_are_alive(self, tmp_path: Path, wanted: int) -> None:
+        rows = cone(ROWS)
+        made = bits_of(tmp_path, vectors_of(tmp_path, rows[:600]), rows)
+        dead = np.arange(500)
+        for allowed in (None, np.arange(ROWS)):
+            found, _ = search.nearest(vectors_of(tmp_path, rows), rows[3], wanted, dead, allowed, made)
+            assert not set(found) & set(dead)
+            assert len(found) == min(wanted, ROWS - 500)
+
     def test_bits_follow_the_library(self, made: Path, tmp_path: Path) -> None:
         library = Library.create(tmp_path / "lib", made)
         rows = cone(9000, dim=16)

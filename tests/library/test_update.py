@@ -90,6 +90,22 @@ class TestChanges:
         monkeypatch.undo()
         check(library, sounds)
 
+    @pytest.mark.parametrize("back", ["a.wav", "c.wav"])
+    @pytest.mark.parametrize("content", [50, 0])
+    def test_another_sound_in_the_place_of_one_that_is_back(
+        self, library: Library, sounds: Path, back: str, content: int
+    ) -> None:
+        """The record of what lay there belongs to one file alone, in whichever order both are read."""
+        place = sounds / "dogs" / "bark_01.wav"  # which holds noise(0.5, 0)
+        add(library, sounds)
+        place.rename(sounds.parent / "aside.wav")
+        assert add(library, sounds).gone == 1
+        write(place, noise(0.5, content))
+        (sounds.parent / "aside.wav").rename(sounds / "dogs" / back)
+        add(library, sounds, workers=1)
+        check(library, sounds)
+        assert told(add(library, sounds)) == (0, 0, 0, 0, 6)
+
     def test_two_copies_of_a_moved_file(self, library: Library, sounds: Path) -> None:
         add(library, sounds)
         shutil.copy(sounds / "rain.flac", sounds / "one.flac")
@@ -136,6 +152,14 @@ class TestChanges:
             done = add(library, sounds)
             assert told(done) == (5 - unchanged, 0, 0, 0, unchanged)
             assert [reason for _, reason in done.unreadable] == ["its name is not valid UTF-8; rename it"]
+        os.unlink(odd)
+        os.rename(sounds / "rain.flac", odd)  # which needs not be read
+        for expected in ((0, 0, 1, 0, 4), (0, 0, 0, 0, 5)):
+            assert told(add(library, sounds)) == expected
+        os.unlink(odd)
+        for gone in (1, 0):
+            assert told(add(library, sounds)) == (0, 0, 0, gone, 4)
+        assert len(library) == 4
 
     def test_a_file_that_changes_while_it_is_read(
         self, library: Library, sounds: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,7 +19,7 @@ LibraryArgument = Annotated[
     Path | None, typer.Argument(metavar="[LIBRARY]", help="By default $TINYCLAP_LIBRARY, else ./library.")
 ]
 BundleOption = Annotated[
-    Path | None, typer.Option("--bundle", help="Where the bundle lies that made the library, if not where it was.")
+    Path | None, typer.Option("--bundle", help="Bundle that made the library, where it was moved.")
 ]
 Where = Annotated[
     list[str] | None,

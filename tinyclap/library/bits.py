@@ -38,13 +38,16 @@ class Bits:
 
     @classmethod
     def of(cls, folder: Path, catalogue: Catalogue) -> "Bits | None":
-        """Those of a library; None where there are none, or not as many as the database says."""
+        """Those of a library, mapped; None where there are none, or not as many as the database says."""
         name, n_rows, mean = (catalogue.meta(key) for key in ("bits_file", "bits_rows", "bits_mean"))
         if name is None:
             return None
         found = cls(folder / name, int(n_rows), np.frombuffer(mean, np.float32))
         size = found.path.stat().st_size if found.path.is_file() else 0
-        return found if size >= found._bytes(found.n_rows) else None
+        if size < found._bytes(found.n_rows):
+            return None
+        _ = found._blocks
+        return found
 
     def distances(self, query: np.ndarray) -> np.ndarray:
         """Differing bits between a vector (D,) and every row, uint16 (n_rows,)."""

@@ -5,14 +5,18 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinyclap.common.machine import shell_path
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import TinyclapError
+
+if TYPE_CHECKING:
+    from tinyclap.library.where import Conditions
 
 BUSY_S = 60.0  # how long a reader waits for a writer
 GONE, SUPERSEDED = 1, 2  # why a row is dead: its file may come back, or has other content now
@@ -34,6 +38,7 @@ CREATE INDEX dead_rows ON rows(row) WHERE dead;
 CREATE TABLE tags (file INTEGER NOT NULL, tag TEXT NOT NULL, score REAL, PRIMARY KEY (file, tag)) WITHOUT ROWID;
 CREATE INDEX files_of_tag ON tags(tag);
 """
+SUFFIXES = ("", *("." + "_" * length for length in range(1, 6)))  # of names, for LIKE
 NAMES = "CREATE VIRTUAL TABLE names USING fts5(words, tokenize = 'porter unicode61')"
 
 
@@ -70,25 +75,56 @@ def key_of(path: Path) -> str:
     return as_text(os.path.abspath(path))
 
 
+def make_again(folder: Path) -> str:
+    """What to do with a damaged library: an advice."""
+    folder = folder.parent if (folder.parent / "library.json").is_file() else folder  # data of `index --again`
+    return (
+        f"copy the library again, or remove the whole folder {folder} and make it again: "
+        f"tinyclap index FOLDER --out {shell_path(folder)}"
+    )
+
+
 def as_text(name: str) -> str:
     """A file's name as text, even where it is not valid UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
+def as_name(text: str) -> str:
+    """The file's name of which `as_text` made a text."""
+    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
+
+
 class Catalogue:
     """An open database; its methods may be called by several threads.
+
+    Args:
+        path: of the file.
+        new: make the file; else it must be there.
 
     Raises:
         TinyclapError: from any of them, where the database is damaged or busy for a minute.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, new: bool = False) -> None:
         self.path, self._lock = path, threading.RLock()
-        self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        place = f"{path.absolute().as_uri()}?mode={'rwc' if new else 'rw'}"
+        try:
+            self._db = sqlite3.connect(place, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
+            self._db.create_function("is_own_name", 2, _is_own_name, deterministic=True)
+            self._opened = path.stat()
+        except (sqlite3.Error, OSError) as error:
+            raise TinyclapError(self._said(error)) from error
 
     def close(self) -> None:
         """Nothing is asked any more."""
         self._db.close()
+
+    def is_there(self) -> bool:
+        """Whether the file still lies where it was opened, rather than none or another one."""
+        try:
+            return os.path.samestat(self._opened, self.path.stat())
+        except OSError:
+            return False
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Execute one statement and return all its rows."""
@@ -106,26 +142,41 @@ class Catalogue:
             except sqlite3.DatabaseError as error:
                 raise TinyclapError(self._said(error)) from error
 
-    def _said(self, error: sqlite3.DatabaseError) -> str:
+    def _said(self, error: Exception) -> str:
         if "locked" in str(error) or "busy" in str(error):
             return f"{self.path} is busy: another process has been writing it for a minute; try again"
         if "full" in str(error):
             return f"the disk of {self.path} is full; what was indexed before is kept: free some space and run it again"
         if "readonly" in str(error):
             return f"{self.path} may not be written; check its permissions, or copy the library"
-        return f"{self.path} is damaged or cannot be used ({error}); copy the library again, or make it again"
+        return f"{self.path} is damaged or cannot be used ({error}); {make_again(self.path.parent)}"
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """The database as it is now for all of the block: what another process writes waits for its end.
+
+        A block within another one of this thread is part of it.
+        """
+        with self._lock, ExitStack() as stack:
+            if not self._db.in_transaction:
+                stack.enter_context(self._between("BEGIN"))
+            yield
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of the block or, after an error or a kill, nothing of it."""
-        with self._lock:
-            self.run("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self.run("ROLLBACK")
-                raise
+        with self._lock, self._between("BEGIN IMMEDIATE"):
+            yield
+
+    @contextmanager
+    def _between(self, begin: str) -> Iterator[None]:
+        self.run(begin)
+        try:
+            yield
             self.run("COMMIT")
+        finally:
+            if self._db.in_transaction:  # after an error, unless SQLite has rolled it back already
+                self.run("ROLLBACK")
 
     def make_tables(self) -> None:
         """The empty tables of a new library; without names where this SQLite has no full-text search."""
@@ -228,34 +279,44 @@ class Catalogue:
         self.run("DELETE FROM names WHERE rowid = ?", (file,))
         self.run("INSERT INTO names (rowid, words) VALUES (?, ?)", (file, clean_label(name)))
 
-    def named(self, text: str, limit: int) -> list[tuple[int, int]]:
+    def named(self, text: str, limit: int, where: "Conditions | None" = None) -> list[tuple[int, int]]:
         """File and first row of files whose names have all the words of a text, best first.
 
         Those whose name is the text itself, with or without its suffix, stand before all others; then BM25.
+
+        Args:
+            text: words.
+            limit: of files.
+            where: conditions that must hold for the rows.
         """
-        words = re.findall(r"\w+", clean_label(text))
+        asked, words = clean_label(text), re.findall(r"\w+", clean_label(text))
         if not words:
             return []
         if self._has_fts():
             condition, order = "names MATCH ?", "bm25(names)"
-            values = [" ".join(f'"{word}"' for word in words)]
+            sought: list[Any] = [" ".join(f'"{word}"' for word in words)]
         else:
             condition, order = " AND ".join("words LIKE ?" for _ in words), "length(words)"
-            values = [f"%{word}%" for word in words]
-        found = self.run(
-            "SELECT files.id, files.name, (SELECT min(row) FROM rows WHERE file = files.id AND NOT dead) FROM names "
-            f"JOIN files ON files.id = names.rowid WHERE {condition} AND NOT gone AND reason IS NULL "
-            f"ORDER BY {order} LIMIT ?",
-            (*values, limit),
+            sought = [f"%{word}%" for word in words]
+        rows, values = ("NOT dead", []) if where is None else (f"NOT dead AND {where.clause}", where.values)
+        statement = (
+            f"SELECT files.id, files.name, (SELECT min(row) FROM rows WHERE file = files.id AND {rows}) AS first "
+            f"FROM names JOIN files ON files.id = names.rowid WHERE {condition} {{}} "
+            f"AND NOT gone AND reason IS NULL AND first IS NOT NULL ORDER BY {order} LIMIT ?"
         )
-        asked = clean_label(text)
-        exact = {number: asked in map(clean_label, _own_names(name)) for number, name, _ in found}
-        return [(number, row) for number, _, row in sorted(found, key=lambda entry: not exact[entry[0]])]
+        found = self.run(statement.format(""), (*values, *sought, limit))
+        if len(found) == limit:  # the name itself may be among those that were cut off
+            ends = " OR ".join("words LIKE ?" for _ in SUFFIXES)
+            values = [*values, *sought, *(f"%{asked}{suffix}" for suffix in SUFFIXES), asked, limit]
+            found = self.run(statement.format(f"AND ({ends}) AND is_own_name(files.name, ?)"), values) + found
+        exact = {number: (not _is_own_name(name, asked), row) for number, name, row in found}
+        return [(number, row) for number, (_, row) in sorted(exact.items(), key=lambda entry: entry[1][0])][:limit]
 
     def _has_fts(self) -> bool:
         return bool(self.run("SELECT 1 FROM sqlite_master WHERE name = 'names_config'"))
 
 
-def _own_names(name: str) -> tuple[str, str]:
-    """The last part of a name, with and without its suffix."""
-    return Path(name).name, Path(name).stem
+def _is_own_name(name: str, asked: str) -> bool:
+    """Whether the last part of a name, with or without its suffix, is what was asked for, a clean label."""
+    own = Path(name)
+    return asked in (clean_label(own.name), clean_label(own.stem))

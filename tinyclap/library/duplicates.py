@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyclap.audio.checks import AudioError
 from tinyclap.common.checks import is_number
+from tinyclap.common.groups import connected
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress, counted
 from tinyclap.errors import GateError, TinyclapError, listed
@@ -91,7 +92,7 @@ def duplicates(
         sketches, durations_s = np.stack([ways[at] for at in kept]), np.array([row[1] for row in files])
         with Progress("compare", len(files), "file", visible=progress) as counter:
             links = dict(linked([paths[at] for at in kept], sketches, durations_s, threshold, counter))
-    groups = [_group(files, members, links) for members in connected(len(files), links)]
+    groups = [_group(files, members, links) for members in connected(len(files), links) if len(members) > 1]
     groups.sort(key=lambda group: (-len(group), str(group[0].path)))
     return Duplicates(groups, len(files), left_out)
 
@@ -167,24 +168,6 @@ def alike(
                     yield int(rows[one]), int(others[other])
         if counter:
             counter.update(len(rows))
-
-
-def connected(count: int, links: "dict[tuple[int, int], float]") -> list[list[int]]:
-    """Groups of two or more of `count` things that pairs connect."""
-    parent = list(range(count))
-
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = parent[parent[at]]
-            at = parent[at]
-        return at
-
-    for one, other in links:
-        parent[root(other)] = root(one)
-    groups: dict[int, list[int]] = {}
-    for at in range(count):
-        groups.setdefault(root(at), []).append(at)
-    return [members for members in groups.values() if len(members) > 1]
 
 
 def _group(files: Sequence[tuple], members: list[int], links: "dict[tuple[int, int], float]") -> list[Copy]:

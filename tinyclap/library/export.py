@@ -24,7 +24,8 @@ KINDS = (".csv", ".parquet")
 def export(library: "Library", out: Path, *, overwrite: bool = False) -> int:
     """Write every row of a library to `out`, whole or not at all, and return how many.
 
-    A .csv has COLUMNS, tags separated by "|"; a .parquet also `embedding`, a list of float32.
+    A .csv has COLUMNS, tags separated by "|"; a .parquet also `embedding`, a list of float32. Where the rows are
+    numbered anew meanwhile (`index --compact`), it is written again.
 
     Raises:
         TinyclapError: another suffix, a file that is there without `overwrite`, or pyarrow is not installed.
@@ -38,7 +39,7 @@ def export(library: "Library", out: Path, *, overwrite: bool = False) -> int:
     descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
     os.close(descriptor)
     try:
-        count = _write_csv(library, Path(name)) if arrow is None else _write_parquet(library, Path(name), *arrow)
+        count = _written(library, Path(name), arrow)
         os.chmod(name, 0o644)
         os.replace(name, out)
     except BaseException:
@@ -47,9 +48,33 @@ def export(library: "Library", out: Path, *, overwrite: bool = False) -> int:
     return count
 
 
-def _batches(library: "Library") -> Iterator[list[Hit]]:
-    rows = library.rows()
-    yield from (rows[first : first + ROWS_AT_ONCE] for first in range(0, len(rows), ROWS_AT_ONCE))
+class _NumberedAnewError(Exception):
+    """What was written so far has other numbers than what follows would have."""
+
+
+def _written(library: "Library", path: Path, arrow: tuple[Any, Any] | None) -> int:
+    while True:
+        try:
+            return _write_csv(library, path) if arrow is None else _write_parquet(library, path, *arrow)
+        except _NumberedAnewError:
+            continue
+
+
+def _batches(library: "Library", *, vectors: bool) -> Iterator[tuple[list[Hit], np.ndarray]]:
+    """Rows and, where asked for, their embeddings (else none).
+
+    Raises:
+        _NumberedAnewError: between two batches the rows were.
+    """
+    with library.catalogue.reading():
+        generation, numbers = library.state_key()[1], library.numbers()
+    for first in range(0, len(numbers), ROWS_AT_ONCE):
+        some = numbers[first : first + ROWS_AT_ONCE]
+        with library.catalogue.reading():
+            if library.state_key()[1] != generation:
+                raise _NumberedAnewError
+            batch = library.rows(some), library.embeddings(some if vectors else some[:0])
+        yield batch
 
 
 def _values(hit: Hit) -> tuple[Any, ...]:
@@ -61,7 +86,7 @@ def _write_csv(library: "Library", path: Path) -> int:
     with path.open("w", encoding="utf-8", newline="") as stream:
         written = csv.writer(stream, lineterminator="\n")
         written.writerow(COLUMNS)
-        for batch in _batches(library):
+        for batch, _ in _batches(library, vectors=False):
             written.writerows([*_values(hit)[:-1], "|".join(hit.tags)] for hit in batch)
             count += len(batch)
     return count
@@ -72,10 +97,9 @@ def _write_parquet(library: "Library", path: Path, arrow: Any, parquet: Any) -> 
     fields = [*zip(COLUMNS, kinds, strict=True), ("embedding", arrow.list_(arrow.float32()))]
     schema, count = arrow.schema(fields), 0
     with parquet.ParquetWriter(str(path), schema) as written:
-        for batch in _batches(library):
+        for batch, vectors in _batches(library, vectors=True):
             columns = [list(column) for column in zip(*map(_values, batch), strict=True)]
             columns[-1] = [list(tags) for tags in columns[-1]]
-            vectors = library.embeddings([hit.row for hit in batch])
             offsets = np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32)
             embedding = arrow.ListArray.from_arrays(offsets, arrow.array(vectors.ravel()))
             arrays = [arrow.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]

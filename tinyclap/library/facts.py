@@ -1,6 +1,7 @@
 """Which library is meant, and what it says of itself: the bundle that made it and how its vectors are stored."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ from tinyclap.common.files import read_json, write_json
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
 from tinyclap.library import identity, locks
-from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.catalogue import Catalogue, make_again
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_sound import hop_samples
 from tinyclap.version import __version__
 
 FORMAT, VERSION = "tinyclap-library", 1
 FACTS, CATALOGUE = "library.json", "catalogue.sqlite"
+AGAIN = "again-"  # and a number: the folder within a library where all is embedded again
 VARIABLE, NAME = "TINYCLAP_LIBRARY", "library"  # of a library that nobody names
 THERE = "{} is a library already; open it, or choose another folder"
 
@@ -25,36 +27,51 @@ def is_library(folder: Path) -> bool:
     return (folder / FACTS).is_file()
 
 
-def make_library(folder: Path, bundle: Bundle, codes: str, windows: bool, hop_s: float | None) -> dict[str, Any]:
-    """Make the folder of an empty library; arguments and errors as for `Library.create`."""
+def data_folder(folder: Path, facts: dict[str, Any]) -> Path:
+    """Where the database and the vectors of a library lie: in its folder, or after `index --again` in one within."""
+    return folder / facts.get("data", "")
+
+
+def new_facts(bundle: Bundle, codes: str, windows: bool, hop_s: float | None) -> dict[str, Any]:
+    """What a new library says of itself; arguments and errors as for `Library.create`."""
     quantization.refuse_unknown(codes)
     hop_samples(bundle, hop_s, at_most_window=not windows)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "codes": codes,
+        "windows": windows,
+        "hop_s": hop_s,
+        "bundle": {"name": bundle.manifest.name, "place": identity.place_of(bundle)},
+        "made_by": identity.identity_of(bundle),
+        "tinyclap": __version__,
+    }
+
+
+def make_library(folder: Path, facts: dict[str, Any]) -> None:
+    """Make the folder of an empty library; errors as for `Library.create`."""
     others = [path.name for path in folder.iterdir() if path.name not in locks.LEFT] if folder.is_dir() else []
     if is_library(folder):
         raise TinyclapError(THERE.format(folder))
     if others or folder.is_file():
+        if any(name.startswith("vectors-") for name in others):
+            raise TinyclapError(f"{folder} is a library without its {FACTS}; {make_again(folder)}")
         what = "is a file" if folder.is_file() else f"is no library and holds {others[0]}"
         raise TinyclapError(f"{folder} {what}; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     with locks.alone(folder):
         if is_library(folder):  # which another process has made just now
             raise TinyclapError(THERE.format(folder))
-        (folder / CATALOGUE).unlink(missing_ok=True)  # of a process that was killed here
-        catalogue = Catalogue(folder / CATALOGUE)
-        catalogue.make_tables()
-        catalogue.close()
-        facts = {
-            "format": FORMAT,
-            "version": VERSION,
-            "codes": codes,
-            "windows": windows,
-            "hop_s": hop_s,
-            "bundle": {"name": bundle.manifest.name, "place": identity.place_of(bundle)},
-            "made_by": identity.identity_of(bundle),
-            "tinyclap": __version__,
-        }
+        make_data(folder)
         write_json(folder / FACTS, facts)
-    return facts
+
+
+def make_data(folder: Path) -> None:
+    """The database of an empty library, in place of what a process left that was killed here."""
+    (folder / CATALOGUE).unlink(missing_ok=True)
+    catalogue = Catalogue(folder / CATALOGUE, new=True)
+    catalogue.make_tables()
+    catalogue.close()
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -67,7 +84,11 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 def _checked(path: Path) -> dict[str, Any]:
     """What library.json says, if this version can read it."""
-    facts = read_json(path, {})
+    try:
+        facts: dict[str, Any] = read_json(path, {})
+    except TinyclapError as error:
+        said = str(error).partition("; ")[0]
+        raise TinyclapError(f"{said}; {make_again(path.parent)}") from error
     version = facts.get("version")
     if facts.get("format") == FORMAT and is_count(version) and version > VERSION:
         raise TinyclapError(
@@ -76,9 +97,10 @@ def _checked(path: Path) -> dict[str, Any]:
         )
     whole = isinstance(facts.get("made_by"), dict) and isinstance(facts.get("bundle"), dict)
     whole &= facts.get("codes") in quantization.DTYPES and {"windows", "hop_s"} <= set(facts)
+    whole &= bool(re.fullmatch(f"({AGAIN}[0-9]+)?", str(facts.get("data", ""))))
     whole &= whole and is_count(facts["made_by"].get("embed_dim")) and "place" in facts["bundle"]
     if facts.get("format") != FORMAT or version != VERSION or not whole:
-        raise TinyclapError(f"{path} is damaged; copy the library again, or make it again with `tinyclap index`")
+        raise TinyclapError(f"{path} is damaged; {make_again(path.parent)}")
     return facts
 
 

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,17 @@ from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search,
 from tinyclap.library.answers import Hit, Update
 from tinyclap.library.catalogue import Catalogue
 from tinyclap.library.duplicates import Duplicates
-from tinyclap.library.facts import CATALOGUE, make_library, read_facts
-from tinyclap.library.query import fused, query_vector
+from tinyclap.library.facts import CATALOGUE, data_folder, make_library, new_facts, read_facts
+from tinyclap.library.query import query_vector
 from tinyclap.library.reader import Reader
 from tinyclap.library.rebuilt import remember_roots
 from tinyclap.library.update import How, Updater, sounds_of
-from tinyclap.library.where import filtered
+from tinyclap.library.where import conditions
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.sounds import Sound
 
 BY = ("both", "sound", "name")
 MOST_WORKERS = 8
-DEEP = 40  # places of the two orders that are fused, at least
 
 
 class Library:
@@ -33,6 +33,7 @@ class Library:
 
     Attributes:
         folder: where it lies.
+        data: the folder of its database and vectors, itself or one in it.
         codes: how its vectors are stored, one of float32, float16, int8 and binary.
         windows: whether a row is a window of a file rather than the whole of it.
         hop_s: from one window to the next, seconds; None for a window.
@@ -43,9 +44,10 @@ class Library:
     def __init__(self, folder: Path, facts: dict[str, Any], bundle: Bundle | None) -> None:
         self.folder, self._facts, self._bundle = folder, facts, bundle
         self.codes, self.windows = str(facts["codes"]), bool(facts["windows"])
-        self.catalogue = Catalogue(folder / CATALOGUE)
+        self.data = data_folder(folder, facts)
+        self.catalogue = Catalogue(self.data / CATALOGUE)
         self.hop_s, self.dim = facts["hop_s"], int(facts["made_by"]["embed_dim"])
-        self._reader = Reader(folder, self.catalogue, self.codes, self.dim, self.windows)
+        self._reader = Reader(self.data, self.catalogue, self.codes, self.dim, self.windows)
         self._lock = threading.Lock()
 
     @classmethod
@@ -70,7 +72,8 @@ class Library:
             TinyclapError: a folder that is taken, codes that are not known, or a bundle that cannot be loaded.
         """
         loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-        facts = make_library(Path(folder), loaded, codes, windows, hop_s)
+        facts = new_facts(loaded, codes, windows, hop_s)
+        make_library(Path(folder), facts)
         return cls(Path(folder), facts, loaded)
 
     @classmethod
@@ -138,29 +141,33 @@ class Library:
         Raises:
             TinyclapError: no such file or folder, one without any sound (a drive may not be there), a library in use.
         """
-        roots = [Path(path) for path in paths]
-        files = sounds_of(self.catalogue, roots)
         if workers is not None and not is_count(workers):
             raise TinyclapError(f"workers is {workers}: it must be 1 or more")
-        how = How(self.bundle, self.codes, self.windows, self.hop_s)
-        with locks.alone(self.folder, wait=wait):
+        with self.alone(wait=wait):
+            return self.add_alone([Path(path) for path in paths], workers, progress=progress)
+
+    def add_alone(self, roots: Sequence[Path], workers: int | None, *, progress: bool = True) -> Update:
+        """As `add`, within `alone`."""
+        files, how = sounds_of(self.catalogue, roots), How(self.bundle, self.codes, self.windows, self.hop_s)
+        lost = rebuilt.give_up_lost(self.catalogue, self._reader.vectors())
+        if lost:
+            roots = list(dict.fromkeys([*roots, *rebuilt.lost_places(self.catalogue, lost)]))
+            files = sounds_of(self.catalogue, roots)
             self._reader.forget()
-            updater = Updater(self.catalogue, self._reader.state().vectors, how)
-            try:
-                update = updater.run(roots, files, workers or default_workers(), visible=progress)
-                remember_roots(self.catalogue, roots)
-                self._keep_up()
-                return update
-            finally:
-                self._reader.forget()
+        updater = Updater(self.catalogue, self._reader.state().vectors, how)
+        update = updater.run(roots, files, workers or default_workers(), visible=progress)
+        update.lost = len(lost)
+        remember_roots(self.catalogue, roots)
+        self._keep_up()
+        return update
 
     def compact(self) -> int:
         """Take what is gone or was replaced off the disk, which numbers the rows anew; returns how many."""
-        with locks.alone(self.folder):
-            self._reader.forget()
+        with self.alone():
             state = self._reader.state()
             left_out = rebuilt.compact(self.catalogue, state.vectors, state.dead)
             self._keep_up()
+            rebuilt.sweep(self.folder, self.data, self.catalogue)
             return left_out
 
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
@@ -169,8 +176,17 @@ class Library:
         Raises:
             TinyclapError: no such folder, no such files, or files that are in the library already.
         """
-        with locks.alone(self.folder):
+        with self.alone():
             return rebuilt.relocate(self.catalogue, Path(old), Path(new))
+
+    def forget(self, folder: str | os.PathLike[str]) -> int:
+        """Leave a folder and its files, or a file, out from now on, there or not; returns the number of files.
+
+        Raises:
+            TinyclapError: neither the folder nor a file of it is in the library.
+        """
+        with self.alone():
+            return rebuilt.forget(self.catalogue, Path(folder))
 
     def duplicates(
         self, threshold: float | None = None, workers: int | None = None, progress: bool = True
@@ -185,8 +201,8 @@ class Library:
         top: int = 3,
         threshold: float | None = None,
         where: str | Sequence[str] | None = None,
-    ) -> Iterator[tagging.Tagged]:
-        """Tag files with the labels that fit, and yield each file; its tags before are replaced.
+    ) -> list[tagging.Tagged]:
+        """Tag files with the labels that fit, and return each file; its tags before are replaced.
 
         Args:
             labels: in words; None for those of the bundle's table.
@@ -198,9 +214,11 @@ class Library:
         Raises:
             TinyclapError: as `Bundle.judge` does.
         """
+        allowed = conditions(where)
         known = self.bundle.background is not None
         judge = self.bundle.judge(labels, top_k=top if known else 1, threshold=threshold, multi_label=known)
-        return tagging.tag(self, judge, top, filtered(self.catalogue, where))
+        with self.alone():
+            return tagging.tag(self, judge, top, allowed)
 
     def recall(self, queries: int = 30) -> float | None:
         """Share of the ten nearest of some rows that a question finds; None where all rows are compared anyway."""
@@ -248,26 +266,16 @@ class Library:
             raise TinyclapError(f"n is {n}: it must be a whole number, 1 or more")
         if by == "name" and (not text or like is not None or without is not None):
             raise TinyclapError("names are found by words alone; give a text, and no sound to be like or unlike")
-        allowed, deep = filtered(self.catalogue, where), max(n, DEEP)
+        allowed = conditions(where)
         names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
-        query, found = None, dict[int, float]()
-        bundle = None if by == "name" else self.bundle
+        query, bundle = None, None if by == "name" else self.bundle
         try:
             if bundle is not None:
                 query = query_vector(bundle, text, like, without, sample_rate)
         except TinyclapError:  # without words for it, what the name finds is the answer
             if not names or without is not None or not self.catalogue.named(names, 1):
                 raise
-        if query is not None:
-            rows, scores = self._reader.nearest(query, deep if names else n, allowed, exact=exact, each=all_windows)
-            found = dict(zip(rows, scores, strict=True))
-        named = self._reader.named_rows(names, deep, allowed, list(found)) if names else []
-        order = fused(list(found), named, n)
-        unheard = np.array([row for row in order if row not in found], np.int64)
-        if query is not None and len(unheard):
-            cosines = self._reader.state().vectors.cosines(query, unheard)
-            found |= dict(zip(unheard.tolist(), cosines.tolist(), strict=True))
-        return self._reader.hits(list(order), found, order)
+        return self._reader.find(query, names, n, allowed, exact=exact, each=all_windows)
 
     def similar(self, row: int, n: int = 20, where: str | Sequence[str] | None = None) -> list[Hit]:
         """The sounds most like one of the library, by its row, itself left out.
@@ -275,11 +283,7 @@ class Library:
         Raises:
             TinyclapError: no such row, or it is of a file that is gone or has changed.
         """
-        record = self._reader.record(row)
-        query = self._reader.state().vectors.read(np.array([row]))[0]
-        rows, scores = self._reader.nearest(query, n + 1, filtered(self.catalogue, where), exact=False, each=False)
-        hits = self._reader.hits(rows, dict(zip(rows, scores, strict=True)), "sound")
-        return [hit for hit in hits if hit.path != Path(record.path)][:n]
+        return self._reader.similar(row, n, conditions(where))
 
     def state_key(self) -> tuple[int, int]:
         """Version, another once another process has written, and generation, another once rows are numbered anew."""
@@ -295,22 +299,30 @@ class Library:
 
     def embeddings(self, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
         """Unit-norm float32 (N, D) of some rows, by default of all in the order of `rows()`."""
-        state = self._reader.state()
-        wanted = self.numbers() if rows is None else np.asarray(rows, np.int64)
-        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < state.vectors.n_rows:
-            raise TinyclapError(f"rows are 0 to {state.vectors.n_rows - 1}; got {wanted.min()} to {wanted.max()}")
-        return state.vectors.read(wanted)
+        return self._reader.embeddings(None if rows is None else np.asarray(rows, np.int64))
 
     def path(self, row: int) -> Path:
         """The file of a row; raises as `similar` does."""
         return Path(self._reader.record(row).path)
 
+    @contextmanager
+    def alone(self, *, wait: bool = True) -> Iterator[None]:
+        """No other process writes the library within the block; errors as for `add`."""
+        with locks.alone(self.folder, wait=wait):
+            if self.data != data_folder(self.folder, read_facts(self.folder)) or not self.catalogue.is_there():
+                raise TinyclapError(f"library {self.folder} was made anew by another process; do it again")
+            rebuilt.sweep(self.folder, self.data, self.catalogue)
+            self._reader.forget()
+            try:
+                yield
+            finally:
+                self._reader.forget()
+
     def _keep_up(self) -> None:
         """Bits for what this process has written."""
         self._reader.forget()
         state = self._reader.state()
-        bits.keep_up(self.folder, self.catalogue, state.vectors, state.dead)
-        self._reader.forget()
+        bits.keep_up(self.data, self.catalogue, state.vectors, state.dead)
 
 
 def default_workers() -> int:

@@ -1,6 +1,10 @@
-"""The rows of a library that are valid now, and what is known of them."""
+"""The rows of a library that are valid now, what is known of them, and which are nearest.
 
-import threading
+A question is several reads, and a compaction between two of them numbers the rows anew: so each of the methods that
+answer one reads in one transaction of the database, during which no other process can change what is valid. Files of
+vectors and bits are mapped in it, and stay readable where they are removed later.
+"""
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,9 +16,11 @@ from tinyclap.library import search
 from tinyclap.library.answers import Hit
 from tinyclap.library.bits import Bits
 from tinyclap.library.catalogue import Catalogue, RowRecord
+from tinyclap.library.query import fused
 from tinyclap.library.vectors import Vectors
+from tinyclap.library.where import Conditions, filtered
 
-FILTERED = 50  # times as many files are looked for by name where conditions leave some of them out
+DEEP = 40  # places of the two orders that are fused, at least
 SPARE_WINDOWS = 8  # windows looked at for each file that is wanted
 
 
@@ -40,7 +46,6 @@ class Reader:
 
     def __init__(self, folder: Path, catalogue: Catalogue, codes: str, dim: int, windows: bool) -> None:
         self.folder, self.catalogue, self.codes, self.dim, self.windows = folder, catalogue, codes, dim, windows
-        self._lock = threading.Lock()
         self._known: State | None = None
 
     def forget(self) -> None:
@@ -48,23 +53,90 @@ class Reader:
         self._known = None
 
     def state(self) -> State:
-        """What is valid now; read again where another process has written."""
-        with self._lock:
-            version = self.catalogue.version()
-            if self._known is None or self._known.version != version:
-                generation, n_rows = int(self.catalogue.meta("generation", 0)), self.catalogue.n_rows()
-                vectors = Vectors(self.folder, self.codes, self.dim, generation, n_rows)
-                self._known = State(version, vectors, self.catalogue.dead_rows(), Bits.of(self.folder, self.catalogue))
-            return self._known
+        """What is valid now; read again where another process has written.
+
+        Raises:
+            TinyclapError: the library was made anew since it was opened, or it is damaged.
+        """
+        with self.catalogue.reading():
+            version, known = self.catalogue.version(), self._known
+            if known is None or known.version != version:
+                if not self.catalogue.is_there():
+                    raise TinyclapError(f"library {self.folder} was made anew since it was opened; open it again")
+                vectors = self.vectors()
+                known = State(version, vectors, self.catalogue.dead_rows(), Bits.of(self.folder, self.catalogue))
+                vectors.map()
+                self._known = known
+            return known
+
+    def vectors(self) -> Vectors:
+        """Those that the database says are valid, whether or not the disk holds them all."""
+        generation, n_rows = int(self.catalogue.meta("generation", 0)), self.catalogue.n_rows()
+        return Vectors(self.folder, self.codes, self.dim, generation, n_rows)
 
     def record(self, row: int) -> RowRecord:
-        state = self.state()
-        found = self.catalogue.rows([row]).get(int(row))
-        if found is None or row in state.dead:
-            raise TinyclapError(f"library {self.folder} has no row {row} that is valid; ask it again")
-        return found
+        with self.catalogue.reading():
+            found = self.catalogue.rows([row]).get(int(row))
+            if found is None or row in self.state().dead:
+                raise TinyclapError(f"library {self.folder} has no row {row} that is valid; ask it again")
+            return found
 
-    def nearest(
+    def find(
+        self, query: np.ndarray | None, names: str, n: int, where: Conditions | None, *, exact: bool, each: bool
+    ) -> list[Hit]:
+        """The `n` sounds that a vector (D,) and the words of names find, in the order of `fused`.
+
+        Args:
+            query: unit norm; None for names alone.
+            names: words; "" for the vector alone.
+            n: answers, at most.
+            where: conditions that must hold.
+            exact: compare with every row.
+            each: every row, rather than of a file the best one.
+        """
+        with self.catalogue.reading():
+            state, found, deep = self.state(), dict[int, float](), max(n, DEEP)
+            if query is not None:
+                allowed = filtered(self.catalogue, where)
+                rows, scores = self._nearest(query, deep if names else n, allowed, exact=exact, each=each)
+                found = dict(zip(rows, scores, strict=True))
+            named = self._named_rows(names, deep, where, list(found)) if names else []
+            order = fused(list(found), named, n)
+            unscored = np.array([row for row in order if row not in found], np.int64)
+            if query is not None and len(unscored):
+                found |= dict(zip(unscored.tolist(), state.vectors.cosines(query, unscored).tolist(), strict=True))
+            return self._hits(list(order), found, order)
+
+    def similar(self, row: int, n: int, where: Conditions | None) -> list[Hit]:
+        """The sounds most like that of a row, of other files than its own."""
+        with self.catalogue.reading():
+            record, allowed = self.record(row), filtered(self.catalogue, where)
+            query = self.state().vectors.read(np.array([row]))[0]
+            rows, scores = self._nearest(query, n + 1, allowed, exact=False, each=False)
+            hits = self._hits(rows, dict(zip(rows, scores, strict=True)), "sound")
+        return [hit for hit in hits if hit.path != Path(record.path)][:n]
+
+    def numbers(self) -> np.ndarray:
+        """The numbers of the rows that are not dead, int64, in their order."""
+        state = self.state()
+        return search.live(state.vectors.n_rows, state.dead)
+
+    def embeddings(self, rows: np.ndarray | None) -> np.ndarray:
+        """Unit-norm float32 (N, D) of rows, by default of all that are not dead."""
+        state = self.state()
+        wanted = search.live(state.vectors.n_rows, state.dead) if rows is None else rows
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < state.vectors.n_rows:
+            raise TinyclapError(f"rows are 0 to {state.vectors.n_rows - 1}; got {wanted.min()} to {wanted.max()}")
+        return state.vectors.read(wanted)
+
+    def listed(self, rows: Sequence[int] | np.ndarray | None) -> list[Hit]:
+        """Rows as hits without a score: these, or all that are not dead."""
+        with self.catalogue.reading():
+            if rows is not None:
+                return self._hits([int(row) for row in rows], {}, "sound")
+            return self._as_hits(self.catalogue.live_rows(), {}, "sound")
+
+    def _nearest(
         self, query: np.ndarray, n: int, allowed: np.ndarray | None, *, exact: bool, each: bool
     ) -> tuple[list[int], list[float]]:
         """Rows and cosines, best first; of a file the best row only unless `each`."""
@@ -82,31 +154,16 @@ class Reader:
                 return rows[first].tolist(), scores[first].tolist()
             wanted *= 4
 
-    def named_rows(self, text: str, limit: int, allowed: np.ndarray | None, heard: Sequence[int]) -> list[int]:
-        """A row of each file that a text names, in the order of the names: the one that was `heard`, else the first."""
-        row_of = {record.file: row for row, record in reversed(self.catalogue.rows(heard).items())}
-        found = self.catalogue.named(text, limit if allowed is None else FILTERED * limit)
-        if allowed is not None:
-            kept = set(allowed.tolist())
-            found = [(file, row) for file, row in found if row in kept]
-        return [row_of.get(file, row) for file, row in found[:limit]]
+    def _named_rows(self, text: str, limit: int, where: Conditions | None, by_sound: Sequence[int]) -> list[int]:
+        """A row of each file that a text names, in the order of the names: one found `by_sound`, else the first."""
+        row_of = {record.file: row for row, record in reversed(self.catalogue.rows(by_sound).items())}
+        return [row_of.get(file, row) for file, row in self.catalogue.named(text, limit, where)]
 
-    def numbers(self) -> np.ndarray:
-        """The numbers of the rows that are not dead, int64, in their order."""
-        state = self.state()
-        return search.live(state.vectors.n_rows, state.dead)
-
-    def listed(self, rows: Sequence[int] | np.ndarray | None) -> list[Hit]:
-        """Rows as hits without a score: these, or all that are not dead."""
-        if rows is not None:
-            return self.hits([int(row) for row in rows], {}, "sound")
-        return self.as_hits(self.catalogue.live_rows(), {}, "sound")
-
-    def hits(self, rows: Sequence[int], scores: dict[int, float], by: str | dict[int, str]) -> list[Hit]:
+    def _hits(self, rows: Sequence[int], scores: dict[int, float], by: str | dict[int, str]) -> list[Hit]:
         records = self.catalogue.rows(rows)
-        return self.as_hits([records[row] for row in rows if row in records], scores, by)
+        return self._as_hits([records[row] for row in rows if row in records], scores, by)
 
-    def as_hits(self, records: Sequence[RowRecord], scores: dict[int, float], by: str | dict[int, str]) -> list[Hit]:
+    def _as_hits(self, records: Sequence[RowRecord], scores: dict[int, float], by: str | dict[int, str]) -> list[Hit]:
         tags = self.catalogue.tags([record.file for record in records])
         return [
             Hit(

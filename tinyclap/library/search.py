@@ -76,8 +76,8 @@ def _candidates(bits: "Bits", query: np.ndarray, n: int, dead: np.ndarray, allow
     distances = bits.distances(query)
     if allowed is not None:
         known = allowed[allowed < bits.n_rows]
-        distances = distances[known]
-        some = known[np.argpartition(distances, n - 1)[:n]] if n < len(known) else known
-        return np.setdiff1d(some, dead)
-    distances[dead[dead < bits.n_rows]] = np.iinfo(np.uint16).max
-    return np.sort(np.argpartition(distances, n - 1)[:n]) if n < len(distances) else live(bits.n_rows, dead)
+        some = known[np.argpartition(distances[known], n - 1)[:n]] if n < len(known) else known
+    else:
+        distances[dead[dead < bits.n_rows]] = np.iinfo(np.uint16).max
+        some = np.argpartition(distances, n - 1)[:n] if n < len(distances) else np.arange(bits.n_rows)
+    return np.setdiff1d(some, dead)

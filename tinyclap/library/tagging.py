@@ -1,15 +1,13 @@
 """Tags for the files of a library, from labels in words."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tinyclap.common.files import write_text
 from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.where import Conditions
 from tinyclap.runtime.judge import Judge
 
 if TYPE_CHECKING:
@@ -27,18 +25,19 @@ class Tagged:
     tags: tuple[tuple[str, float], ...]
 
 
-def tag(library: "Library", judge: Judge, top: int, allowed: np.ndarray | None) -> Iterator[Tagged]:
-    """Judge the rows of a library, `allowed` of them alone, and store and yield the tags of each file."""
-    catalogue, some = library.catalogue, []
-    chosen = "" if allowed is None else "AND file IN (SELECT file FROM temp.chosen)"
-    if allowed is not None:
-        catalogue.run("CREATE TEMP TABLE IF NOT EXISTS chosen (file INTEGER PRIMARY KEY)")
-        catalogue.run("DELETE FROM temp.chosen")
-        catalogue.run_many(
-            "INSERT OR IGNORE INTO temp.chosen SELECT file FROM rows WHERE row = ?", [(int(row),) for row in allowed]
-        )
+def tag(library: "Library", judge: Judge, top: int, where: Conditions | None) -> list[Tagged]:
+    """Judge the files of a library, all rows of each that has one for which `where` holds, store and return their tags.
+
+    Within `Library.alone`.
+    """
+    catalogue, entries, some = library.catalogue, list[Tagged](), []
+    chosen, values = "", []
+    if where is not None:
+        chosen = "AND file IN (SELECT file FROM rows JOIN files ON files.id = file WHERE NOT dead AND "
+        chosen, values = f"{chosen}{where.clause})", where.values
     found = catalogue.run(
-        f"SELECT file, path, row FROM rows JOIN files ON files.id = file WHERE NOT dead {chosen} ORDER BY file, row"
+        f"SELECT file, path, row FROM rows JOIN files ON files.id = file WHERE NOT dead {chosen} ORDER BY file, row",
+        values,
     )
     for number, rows in itertools.groupby(found, key=lambda row: row[0]):
         of_file = list(rows)
@@ -50,9 +49,9 @@ def tag(library: "Library", judge: Judge, top: int, allowed: np.ndarray | None) 
         order = sorted(tags.items(), key=lambda entry: (-entry[1], entry[0]))[:top]
         some.append((number, Tagged(Path(of_file[0][1]), tuple(order))))
         if len(some) == AT_ONCE:
-            yield from _kept(catalogue, some)
+            entries += _kept(catalogue, some)
             some = []
-    yield from _kept(catalogue, some)
+    return entries + _kept(catalogue, some)
 
 
 def write_sidecar(entry: Tagged) -> Path:

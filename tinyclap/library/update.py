@@ -23,7 +23,7 @@ from tinyclap.common.progress import Progress
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError, listed
 from tinyclap.library.answers import Update
-from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, FileRecord, as_text, key_of
+from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, FileRecord, as_name, as_text, key_of
 from tinyclap.library.vectors import Vectors
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_journal import status_of
@@ -32,7 +32,6 @@ from tinyclap.runtime.embed_sound import timed_embeddings
 COMMIT_S, COMMIT_ROWS = 1.0, 4096  # a batch ends after this time or so many rows
 SAMPLE = 2000  # files by which it is measured what the codes lose
 TRIES = 3  # for a file that changes while it is read
-ESCAPED = r"\udc"  # in the path of a file whose name is not valid UTF-8: it cannot be asked for by that
 KEEPS_CHANGING = "changes while it is read; index it again once it is finished"
 
 
@@ -86,7 +85,8 @@ class Updater:
     def __init__(self, catalogue: Catalogue, vectors: Vectors, how: How) -> None:
         self._catalogue, self._vectors, self._how = catalogue, vectors, how
         self._update = Update()
-        self._missing: dict[str, list[int]] = {}  # files that are not where they were, by what they hold
+        self._missing: dict[str, list[int]] = {}  # records of files that are not where they were, by what they held
+        self._taken: set[int] = set()  # of these, those that a file has claimed by its content
         self._claims = threading.Lock()
         self._batch: list[_Made] = []
         self._sample: list[np.ndarray] = []
@@ -104,9 +104,9 @@ class Updater:
                     counter.update()
             finally:
                 self._commit()  # also after Ctrl-C: what is made is kept
-        claimed = {number for numbers in self._missing.values() for number in numbers}
+        missing = {number for numbers in self._missing.values() for number in numbers}
         with self._catalogue.transaction():
-            for number in gone & claimed:
+            for number in gone & missing:
                 self._catalogue.run("UPDATE files SET gone = 1 WHERE id = ?", (number,))
                 self._catalogue.run("UPDATE rows SET dead = ? WHERE file = ? AND dead = 0", (GONE, number))
                 self._update.gone += 1
@@ -119,8 +119,8 @@ class Updater:
         places = [key_of(root) for root in roots]
         gone = set()
         for record in self._catalogue.files():
-            if record.gone or not (os.path.isfile(record.path) or ESCAPED in record.path):
-                self._missing.setdefault(record.hash or f"unread {record.id}", []).append(record.id)
+            if record.gone or not os.path.isfile(as_name(record.path)):
+                self._missing.setdefault(_content(record), []).append(record.id)
                 below = any(record.path == place or record.path.startswith(place + os.sep) for place in places)
                 if below and not record.gone:
                     gone.add(record.id)
@@ -132,7 +132,7 @@ class Updater:
             known, status = self._catalogue.file_at(file), status_of(file)
             same = known and status and (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
             if not (known and same) or known.gone:
-                yield _Task(file, _name(file, roots), known)
+                yield _Task(file, _name(file, roots), known and self._own(known))
                 continue
             counter.update()
             if known.reason:
@@ -160,7 +160,6 @@ class Updater:
             raise AudioError(str(task.path), "no such file")
         content = sha256_of(task.path)
         if task.known and task.known.hash == content and not task.known.reason:
-            self._claim(content, task.known.id)
             return _Made(task, status, content, moved_from=task.known.id)
         before = self._claim(content)
         if before is not None:
@@ -176,14 +175,22 @@ class Updater:
             self._sample.append(rows[0])
         return _Made(task, status, content, quantization.quantize(rows, how.codes), times, info)
 
-    def _claim(self, content: str, number: int | None = None) -> int | None:
-        """A missing file of this content, by default any, which is missing no more; None where there is none."""
+    def _own(self, known: FileRecord) -> FileRecord | None:
+        """The record of a path where a file lies now, which no other file may claim; None where one has done so."""
         with self._claims:
-            there = self._missing.get(content, [])
-            if number in there:
-                there.remove(number)
-                return number
-            return there.pop() if there and number is None else None
+            there = self._missing.get(_content(known), [])
+            if known.id in there:
+                there.remove(known.id)
+            return None if known.id in self._taken else known
+
+    def _claim(self, content: str) -> int | None:
+        """The record of a missing file of this content, which is missing no more; None where there is none."""
+        with self._claims:
+            there = self._missing.get(content)
+            if not there:
+                return None
+            self._taken.add(there[-1])
+            return there.pop()
 
     def _take(self, made: _Made) -> None:
         self._batch.append(made)
@@ -219,7 +226,7 @@ class Updater:
         columns = dict(zip(("duration_s", "sample_rate", "channels"), facts, strict=True))
         number = catalogue.put_file(task.path, task.name, hash=made.hash, reason=made.reason, **stat, **columns)
         catalogue.run("UPDATE rows SET dead = ? WHERE file = ?", (SUPERSEDED, number))
-        if task.known is not None:
+        if task.known is not None and task.known.hash:  # else its vectors alone were lost
             catalogue.run("DELETE FROM tags WHERE file = ?", (number,))
         rows = [(self.next_row + at, number, *span) for at, span in enumerate(made.times)]
         catalogue.run_many("INSERT INTO rows (row, file, start_s, end_s) VALUES (?, ?, ?, ?)", rows)
@@ -253,6 +260,11 @@ def sounds_of(catalogue: Catalogue, roots: Sequence[Path]) -> list[Path]:
         hint = "where a drive is mounted elsewhere, --relocate OLD=NEW"
         raise TinyclapError(f"there is no {listed(lost)}; nothing was changed; {hint}")
     return find_sounds(path for path in roots if path.exists())
+
+
+def _content(record: FileRecord) -> str:
+    """What a file held, as one text; of one that could not be read, a text that nothing else has."""
+    return record.hash or f"unread {record.id}"
 
 
 def _name(file: Path, roots: Sequence[Path]) -> str:

@@ -1,7 +1,9 @@
 """Conditions on the columns of a library, such as "duration<3" or "tag=kick"."""
 
+import os
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,42 +19,51 @@ NUMBERS = {  # by what one calls them, the columns
     "end": "end_s",
 }
 TEXTS = {"name": "name", "path": "path"}
-COMPARED = ("<=", ">=", "!=", "<", ">", "=")
 ALLOWED = (
     f"{', '.join(NUMBERS)} with <, <=, >, >=, = or !=, e.g. duration<3 (seconds, Hz, bytes); tag=kick or tag!=kick; "
     "name=*kick* or path=*/drums/* (* for anything)"
 )
 
 
-def filtered(catalogue: Catalogue, where: str | Sequence[str] | None) -> np.ndarray | None:
-    """The rows for which all conditions hold, int64 and sorted; None without a condition.
+class Conditions(NamedTuple):
+    """A clause of SQL over `rows` and `files`, and the values of its marks."""
+
+    clause: str
+    values: list[str | float]
+
+
+def conditions(where: str | Sequence[str] | None) -> Conditions | None:
+    """What must all hold for a row; None without a condition.
 
     Raises:
         TinyclapError: a text that is no condition.
     """
-    conditions = [where] if isinstance(where, str) else list(where or [])
-    if not conditions:
+    found = [_clause(str(condition)) for condition in ([where] if isinstance(where, str) else where or [])]
+    clause = " AND ".join(each.clause for each in found)
+    return Conditions(clause, [value for each in found for value in each.values]) if found else None
+
+
+def filtered(catalogue: Catalogue, where: Conditions | None) -> np.ndarray | None:
+    """The rows for which conditions hold, int64 and sorted; None without a condition."""
+    if where is None:
         return None
-    clauses, values = [], []
-    for condition in conditions:
-        clause, value = _clause(str(condition))
-        clauses.append(clause)
-        values.append(value)
-    statement = "SELECT row FROM rows JOIN files ON files.id = rows.file WHERE NOT dead AND "
-    return catalogue.numbers(f"{statement}{' AND '.join(clauses)} ORDER BY row", values)
+    statement = f"SELECT row FROM rows JOIN files ON files.id = rows.file WHERE NOT dead AND {where.clause}"
+    return catalogue.numbers(f"{statement} ORDER BY row", where.values)
 
 
-def _clause(condition: str) -> tuple[str, str | float]:
+def _clause(condition: str) -> Conditions:
     found = re.fullmatch(r"\s*(\w+)\s*(<=|>=|!=|<|>|=)\s*(.+?)\s*", condition)
     column, how, value = found.groups() if found else ("", "", "")
     if column in NUMBERS:
         try:
-            return f"{NUMBERS[column]} {how} ?", float(value)
+            return Conditions(f"{NUMBERS[column]} {how} ?", [float(value)])
         except ValueError:
             pass
     if how in ("=", "!=") and column == "tag":
         inside = "IN" if how == "=" else "NOT IN"
-        return f"files.id {inside} (SELECT file FROM tags WHERE tag = ? COLLATE NOCASE)", value
+        return Conditions(f"files.id {inside} (SELECT file FROM tags WHERE tag = ? COLLATE NOCASE)", [value])
     if how in ("=", "!=") and column in TEXTS:
-        return f"{TEXTS[column]} {'' if how == '=' else 'NOT '}GLOB ?", value
+        glob = f"lower({TEXTS[column]}) GLOB lower(?)"  # of ASCII letters, as NOCASE
+        patterns: list[str | float] = [value] if column == "path" else [value, f"*{os.sep}{value}"]
+        return Conditions(f"{'' if how == '=' else 'NOT '}({' OR '.join(glob for _ in patterns)})", patterns)
     raise TinyclapError(f"--where {condition!r} is no condition; allowed: {ALLOWED}")
