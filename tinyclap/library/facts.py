@@ -89,7 +89,7 @@ def _checked(path: Path) -> dict[str, Any]:
     except TinyclapError as error:
         said = str(error).partition("; ")[0]
         raise TinyclapError(f"{said}; {make_again(path.parent)}") from error
-    version = facts.get("version")
+    version: Any = facts.get("version")
     if facts.get("format") == FORMAT and is_count(version) and version > VERSION:
         raise TinyclapError(
             f"{path.parent} is a library of a newer tinyclap ({facts.get('tinyclap')}, version {version} of its files; "
