@@ -22,23 +22,25 @@ def library(growth: dict[str, Any], copies: dict[str, Any]) -> str:
 def _growth(told: dict[str, Any]) -> str:
     build, environment = told["build"], told["environment"]
     lines = [
-        f"**Libraries of several sizes** ({environment['cpu']}, bundle `{told['bundle']}`; `library/growth`). Times "
-        f"are of a core, since the machine was busy with other work (load {told['load_average'][0]:.0f}).",
+        f"**Libraries of several sizes** ({environment['cpu']}, bundle `{told['bundle']}`; `library/growth`). "
         f"{build['files']:,} real files of {build['sound_s'] / build['files']:.1f} s on average are indexed at "
-        f"{build['files_per_core_s']:.0f} files a second and core, {percent(build['decoding_share'])} of it decoding; "
+        f"{build['files_per_s']:.0f} files a second, {percent(build['decoding_share'])} of the work decoding; "
         f"an update in which nothing is new takes {three_digits(1e3 * build['again_s'] / build['files'])} ms a file. "
-        "Generated vectors, questions in words, the ten best:",
+        "Then generated vectors, questions in words, the ten best. *Found*: of the ten nearest by float32 and "
+        "comparing all; *by the signs*: of those by the same codes and comparing all. Generated vectors lie "
+        "denser the more there are, so that codes tell fewer apart. Memory holds what is mapped of the file "
+        "of vectors, which the system takes back when it needs it.",
         "",
-        "| rows | codes | an answer | comparing all | of a new process | found of the ten nearest | vectors | bits "
+        "| rows | codes | an answer | comparing all | of a new process | found | by the signs | vectors | signs "
         "| the rest | memory |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in told["rows"]:
         sizes = row["bytes"]
         lines.append(
-            f"| {short_count(row['n'])} | {row['codes']} | {three_digits(row['by_sound']['core_p50_ms'])} ms "
-            f"| {three_digits(row['exact']['core_p50_ms'])} ms | {three_digits(row['cold_core_s'])} s "
-            f"| {percent(row['recall'])} | {file_size(sizes['vectors'])} | {file_size(sizes.get('bits'))} "
+            f"| {short_count(row['n'])} | {row['codes']} | {three_digits(row['by_both']['p50_ms'])} ms "
+            f"| {three_digits(row['exact']['p50_ms'])} ms | {three_digits(row['cold_s'])} s | {percent(row['recall'])} "
+            f"| {percent(row['recall_of_bits'])} | {file_size(sizes['vectors'])} | {file_size(sizes.get('bits'))} "
             f"| {file_size(sizes['catalogue'])} | {file_size(row['peak_rss_bytes'])} |"
         )
     return "\n".join([*lines, ""])

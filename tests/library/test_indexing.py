@@ -77,7 +77,7 @@ class TestAgain:
     def test_no_other_process_writes_meanwhile(
         self, library: Library, wordless: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real, asked = Bundle.embed, []
+        real, asked = Bundle.embed, list[Path]()
 
         def embed(bundle: Bundle, sound: Path, **how: Any) -> np.ndarray:
             if not asked:
