@@ -28,7 +28,8 @@ from tinyclap.audio.listing import find_sounds
 from tinyclap.common.files import sha256_of, write_json
 from tinyclap.library import duplicates
 from tinyclap.library.duplicates import Links
-from tinyclap.library.library import Library, default_workers
+from tinyclap.library.library import Library
+from tinyclap.library.update import default_workers
 from tinyclap.runs.provenance import environment
 
 RESULT = Path(__file__).parents[1] / "results" / "library_duplicates.json"

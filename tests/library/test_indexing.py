@@ -77,7 +77,7 @@ class TestAgain:
     def test_no_other_process_writes_meanwhile(
         self, library: Library, wordless: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        real, asked = Bundle.embed, []
+        real, asked = Bundle.embed, list[Path]()
 
         def embed(bundle: Bundle, sound: Path, **how: Any) -> np.ndarray:
             if not asked:
@@ -176,7 +176,7 @@ class TestForget:
 def test_mistakes_leave_no_library(made: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for sounds in (tmp_path / "musik", tmp_path / "empty"):
-        with pytest.raises(TinyclapError, match="there is no|no audio files"):
+        with pytest.raises(TinyclapError, match=r"there is no|no audio files"):
             index(tmp_path / "lib", made, sounds)
         assert not (tmp_path / "lib").exists()
 
@@ -219,6 +219,6 @@ def test_what_killed_processes_left_is_deleted_at_the_next_write(library: Librar
 def test_a_database_that_cannot_be_opened(library: Library) -> None:
     library.close()
     (library.folder / "catalogue.sqlite").unlink()
-    with pytest.raises(TinyclapError, match="cannot be used .*; copy the library again"):
+    with pytest.raises(TinyclapError, match=r"cannot be used .*; copy the library again"):
         Library.open(library.folder)
     assert not (library.folder / "catalogue.sqlite").exists()

@@ -16,6 +16,7 @@ from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 from tinyclap.library import facts
 from tinyclap.library.query import AWAY, fused
+from tinyclap.library.where import conditions
 from tinyclap.runtime.bundle import Bundle
 
 
@@ -81,12 +82,12 @@ class TestNames:
             library.find("theremin")
 
     def test_both_orders_are_fused(self, library: Library, sounds: Path) -> None:
-        heard = library.find("rain", by="sound", n=5)
+        by_sound = library.find("rain", by="sound", n=5)
         hits = library.find("rain", n=5)
         assert hits[0].path == sounds / "rain.flac"
         assert hits[0].by == "both"
-        assert hits[0].score == pytest.approx(next(hit.score for hit in heard if hit.row == hits[0].row))
-        assert [hit.row for hit in hits[1:]] == [hit.row for hit in heard if hit.row != hits[0].row]
+        assert hits[0].score == pytest.approx(next(hit.score for hit in by_sound if hit.row == hits[0].row))
+        assert [hit.row for hit in hits[1:]] == [hit.row for hit in by_sound if hit.row != hits[0].row]
 
     def test_reciprocal_ranks(self) -> None:
         assert fused([1, 2, 3], [3, 4], 9) == {3: "both", 1: "sound", 4: "name", 2: "sound"}
@@ -99,6 +100,25 @@ class TestNames:
             write(sounds / name, noise(0.6, 77))
         library.add([sounds], progress=False)
         assert library.find("kick_04", by="name")[0].path.name == "kick_04.wav"
+
+    def test_the_name_itself_is_found_among_more_files_than_are_asked_for(self, library: Library, sounds: Path) -> None:
+        (sounds / "a long folder of many other words").mkdir()
+        own = write(sounds / "a long folder of many other words" / "Kick-05.wav", noise(0.6, 50))
+        for number in range(9):
+            write(sounds / f"kick_05_{number}_kick_05_kick_05.wav", noise(0.6, 60 + number))
+        library.add([sounds], progress=False)
+        for text in ("kick_05", "kick 05.wav"):
+            for n in (1, 3):
+                hits = library.catalogue.named(text, n)
+                assert len(hits) == n
+                assert library.path(hits[0][1]) == own, (text, n)
+
+    def test_conditions_hold_before_the_best_names_are_taken(self, library: Library, sounds: Path) -> None:
+        for number in range(9):
+            write(sounds / f"tom_tom_{number}.wav", noise(0.6, 60 + number))
+        long = write(sounds / "a tom among many other words.wav", noise(3.0, 50))
+        library.add([sounds], progress=False)
+        assert [library.path(row) for _, row in library.catalogue.named("tom", 2, conditions("duration>2"))] == [long]
 
     def test_without_full_text_search(
         self, bundle: Bundle, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -122,6 +142,11 @@ class TestWhere:
             ("name=*bark*", {"bark_01.wav", "bark_02.wav"}),
             (["name!=*bark*", "path=*/drums/*"], {"kick_04.wav", "SnareHit.wav"}),
             ("tag=Kick", {"kick_04.wav"}),
+            ("name=kick_04.wav", {"kick_04.wav"}),
+            ("name=snarehit.*", {"SnareHit.wav"}),
+            ("name=sounds/dogs/bark_01.wav", {"bark_01.wav"}),
+            ("name!=bark_01.wav", {Path(name).name for name in NAMES} - {"bark_01.wav"}),
+            ("path=*/DRUMS/*", {"kick_04.wav", "SnareHit.wav"}),
             (["tag!=kick", "channels=1", "size>1"], {Path(name).name for name in NAMES} - {"kick_04.wav"}),
         ],
     )

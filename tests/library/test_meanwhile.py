@@ -64,9 +64,7 @@ def right(hits: list[Hit], library: Library, query: np.ndarray) -> None:
     """Every answer has the file and the score that belong together."""
     assert len({hit.path for hit in hits}) == 4
     for hit in hits:
-        times, rows = library.bundle.embed_windows(hit.path)
-        if not library.windows:
-            rows = library.bundle.embed([hit.path])
+        rows = library.bundle.embed_windows(hit.path)[1] if library.windows else library.bundle.embed([hit.path])
         assert hit.score == pytest.approx(float((rows @ query).max()), abs=1e-5)
 
 
@@ -115,7 +113,9 @@ def test_export(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [int(line.split(",")[0]) for line in lines] == [hit.row for hit in library.rows()]
 
 
-def test_a_moved_file_while_its_row_is_looked_up(library: Library, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_moved_file_while_its_row_is_looked_up(
+    library: Library, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its record may be another one by then; only a library with windows looks rows up to choose among them."""
     shutil.move(sounds / "dogs" / "bark_02.wav", sounds / "rain.flac")
     with Library.open(library.folder, library.bundle) as reader:

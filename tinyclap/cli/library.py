@@ -59,6 +59,10 @@ def index_command(
         list[str] | None,
         typer.Option("--relocate", metavar="OLD=NEW", help="What lay below OLD lies below NEW now. Repeatable."),
     ] = None,
+    forgotten: Annotated[
+        list[Path] | None,
+        typer.Option("--forget", metavar="FOLDER", help="Folder to leave out from now on, there or not. Repeatable."),
+    ] = None,
     compact: Annotated[bool, typer.Option("--compact", help="Take what is gone off the disk.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +76,7 @@ def index_command(
 
     folder = to_make(out)
     pairs = [_pair(text) for text in relocated or []]
-    asked = Indexing(sounds or [], codes, windows, hop, threads, not no_wait, again, pairs, compact)
+    asked = Indexing(sounds or [], codes, windows, hop, threads, not no_wait, again, pairs, compact, forgotten or [])
     opened, update, facts = run(folder, asked, lambda: chosen_bundle(bundle), named=bundle is not None, tell=_tell)
     as_what = console.update_as_object if as_json else console.update_as_text
     typer.echo(as_what(opened, update, facts))
@@ -127,7 +131,7 @@ def find_command(
     elif hits:
         typer.echo(console.hits_as_text(hits, opened.windows))
     if not hits:
-        _tell("nothing found" + ("; no row fulfils what --where asks for" if where else ""))
+        _tell("nothing found" + (" under these conditions" if where else ""))
 
 
 @library.command("duplicates")
@@ -185,7 +189,7 @@ def tag_command(
 
     wanted = None if labels is None else read_labels(labels)
     opened = _opened(lib, bundle)
-    entries = list(opened.tag(wanted, top, threshold, where or None))
+    entries = opened.tag(wanted, top, threshold, where or None)
     if sidecars:
         for entry in entries:
             write_sidecar(entry)
@@ -211,7 +215,7 @@ def export_command(
 
 
 def _opened(asked: Path | None, bundle: Path | None = None) -> "Library":
-    """The library that is meant; told on stderr where nobody named it."""
+    """The library that is meant; named on stderr where nobody named it."""
     from tinyclap.library.facts import chosen
     from tinyclap.library.library import Library
     from tinyclap.workspace.bundles import named_bundle

@@ -69,8 +69,8 @@ def duplicates(
 ) -> Duplicates:
     """Groups of files that are one recording; what links files connects them.
 
-    Two files are linked if they hold the same bytes, or if their similarity is `threshold` or more, and the shorter lasts SHORTEST_SHARE of the longer or
-    more. Of long files the first two minutes are compared.
+    Two files are linked if they hold the same bytes, or if their similarity is `threshold` or more and the shorter
+    lasts SHORTEST_SHARE of the longer or more. Of long files the first two minutes are compared.
 
     Raises:
         TinyclapError: a threshold that is not above 0 and at most 1, or a library none of whose files can be read.

@@ -24,8 +24,8 @@ KINDS = (".csv", ".parquet")
 def export(library: "Library", out: Path, *, overwrite: bool = False) -> int:
     """Write every row of a library to `out`, whole or not at all, and return how many.
 
-    A .csv has COLUMNS, tags separated by "|"; a .parquet also `embedding`, a list of float32. Where the rows are numbered
-    anew meanwhile (`index --compact`), it is written again.
+    A .csv has COLUMNS, tags separated by "|"; a .parquet also `embedding`, a list of float32. Where the rows are
+    numbered anew meanwhile (`index --compact`), it is written again.
 
     Raises:
         TinyclapError: another suffix, a file that is there without `overwrite`, or pyarrow is not installed.

@@ -141,7 +141,9 @@ def _again(folder: Path, asked: Indexing, bundle: Bundle | None, tell: Callable[
 
 def _begun(old: Library, bundle: Bundle, codes: str, windows: bool, hop_s: float | None) -> Library:
     """The library that all is embedded again for: one that was begun in the same way, else a new one."""
-    others = {int(path.name.removeprefix(AGAIN)): path for path in old.folder.glob(f"{AGAIN}[0-9]*") if path != old.data}
+    others = {
+        int(path.name.removeprefix(AGAIN)): path for path in old.folder.glob(f"{AGAIN}[0-9]*") if path != old.data
+    }
     number = 1 + max([0, *others, *([int(old.data.name.removeprefix(AGAIN))] if old.data != old.folder else [])])
     facts = new_facts(bundle, codes, windows, hop_s)
     for path in others.values():
@@ -162,7 +164,8 @@ def _keep_tags(old: Catalogue, fresh: Catalogue) -> int:
     tags = old.run("SELECT tag, score, path, hash FROM tags JOIN files ON files.id = file")
     with fresh.transaction():
         fresh.run_many(
-            "INSERT OR REPLACE INTO tags SELECT id, ?, ? FROM files WHERE path = ? AND hash = ? AND reason IS NULL", tags
+            "INSERT OR REPLACE INTO tags SELECT id, ?, ? FROM files WHERE path = ? AND hash = ? AND reason IS NULL",
+            tags,
         )
     return int(fresh.run("SELECT count(*) FROM tags")[0][0])
 

@@ -19,13 +19,12 @@ from tinyclap.library.facts import CATALOGUE, data_folder, make_library, new_fac
 from tinyclap.library.query import query_vector
 from tinyclap.library.reader import Reader
 from tinyclap.library.rebuilt import remember_roots
-from tinyclap.library.update import How, Updater, sounds_of
+from tinyclap.library.update import How, Updater, default_workers, sounds_of
 from tinyclap.library.where import conditions
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.sounds import Sound
 
 BY = ("both", "sound", "name")
-MOST_WORKERS = 8
 
 
 class Library:
@@ -135,7 +134,7 @@ class Library:
         Args:
             paths: files, and folders at any depth.
             workers: threads that decode and embed; None for one a core, 8 at most.
-            progress: tell on stderr how far it is.
+            progress: show on stderr how far it is.
             wait: for another process that is writing; False refuses.
 
         Raises:
@@ -202,7 +201,7 @@ class Library:
             labels: in words; None for those of the bundle's table.
             top: tags of a file, at most.
             threshold: share of other sounds that must fit less well (`runtime.judge`), by default 0.95; where the
-                bundle has no background sounds to tell, each file gets its best label.
+                bundle has no background sounds, each file gets its best label.
             where: the files, as for `find`; None for all.
 
         Raises:
@@ -318,9 +317,3 @@ class Library:
         self._reader.forget()
         state = self._reader.state()
         bits.keep_up(self.data, self.catalogue, state.vectors, state.dead)
-
-
-def default_workers() -> int:
-    """A thread for each core that this process may use, 8 at most."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, cores)

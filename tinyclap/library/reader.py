@@ -1,8 +1,8 @@
 """The rows of a library that are valid now, what is known of them, and which are nearest.
 
-A question is several reads, and a compaction between two of them numbers the rows anew: so each of the methods that answer
-one reads in one transaction of the database, during which no other process can change what is valid. Files of vectors and
-bits are mapped in it, and stay readable where they are removed later.
+A question is several reads, and a compaction between two of them numbers the rows anew: so each of the methods that
+answer one reads in one transaction of the database, during which no other process can change what is valid. Files of
+vectors and bits are mapped in it, and stay readable where they are removed later.
 """
 
 from collections.abc import Sequence

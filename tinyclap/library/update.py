@@ -31,6 +31,7 @@ from tinyclap.runtime.embed_sound import timed_embeddings
 
 COMMIT_S, COMMIT_ROWS = 1.0, 4096  # a batch ends after this time or so many rows
 SAMPLE = 2000  # files by which it is measured what the codes lose
+MOST_WORKERS = 8
 TRIES = 3  # for a file that changes while it is read
 KEEPS_CHANGING = "changes while it is read; index it again once it is finished"
 
@@ -263,6 +264,12 @@ def sounds_of(catalogue: Catalogue | None, roots: Sequence[Path]) -> list[Path]:
     for path in find_sounds(path for path in roots if path.exists()):
         found.setdefault(key_of(path), path)
     return list(found.values())
+
+
+def default_workers() -> int:
+    """A thread for each core that this process may use, 8 at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, cores)
 
 
 def _content(record: FileRecord) -> str:
