@@ -39,7 +39,7 @@ from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 RESULT = Path(__file__).parents[1] / "results" / "robustness.json"
 SMALL = ["student.phinet.time_strides=[0,3,5,7]", "student.phinet.mel_strides=[0,3,5,7]", "student.features=384"]
 RAISED = "student.frontend.raise_to_dbfs=-40"
-ARMS = {"plain": [], "raised": [RAISED], "robust": [RAISED, "views.student={share: 0.8}"]}
+ARMS = {"plain": [], "raised": [RAISED], "robust": [RAISED, "views.student={share: 0.5}"]}
 RESAMPLES = 2000
 
 
@@ -48,8 +48,8 @@ def main() -> None:
     parser.add_argument("--teacher", choices=["tagger", "own"], default="tagger")
     parser.add_argument("--audio", default=TaggerOptions.audio, help="a tagger of EfficientAT, by name or file")
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
-    parser.add_argument("--epochs", type=int, default=120)
-    parser.add_argument("--views", type=int, default=12, help="of each clip")
+    parser.add_argument("--epochs", type=int, default=240)
+    parser.add_argument("--views", type=int, default=24, help="of each clip")
     parser.set_defaults(work=Path("runs/esc10_robustness"))
     given = parser.parse_args()
     right: dict[str, dict[str, list[np.ndarray]]] = {}

@@ -69,7 +69,6 @@ def told(given: argparse.Namespace, build: dict[str, Any], rows: list[dict[str, 
         "command": "python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER "
         f"--sizes {sizes} --files {given.files}",
         "environment": environment(seed=0),
-        "load_average": os.getloadavg(),  # of all cores: clocks tell little where it is high
         "bundle": Bundle.load(given.bundle).manifest.name,
         "build": build,
         "rows": rows,
@@ -86,7 +85,7 @@ def built(bundle: Path, files: list[Path], count: int, folder: Path) -> tuple[di
         except AudioError:
             continue
     decoding_s = time.process_time() - began
-    library = Library.create(folder, bundle)
+    library, load = Library.create(folder, bundle), os.getloadavg()[0]
     began, before = time.perf_counter(), time.process_time()
     update = library.add(chosen, progress=False)
     build_s, core_s = time.perf_counter() - began, time.process_time() - before
@@ -98,6 +97,7 @@ def built(bundle: Path, files: list[Path], count: int, folder: Path) -> tuple[di
         "unreadable": len(update.unreadable),
         "sound_s": sum(seconds),
         "wall_s": build_s,
+        "load_average": load,
         "files_per_s": len(chosen) / build_s,
         "core_s": core_s,  # of all cores together
         "files_per_core_s": len(chosen) / core_s,
@@ -114,6 +114,7 @@ def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path
     written_s = time.perf_counter() - began
     command = [sys.executable, "-m", "benchmarks.library.growth", "--bundle", str(bundle), "--pool", "."]
     command += ["--ask", str(folder)]
+    load = os.getloadavg()[0]  # this benchmark's own included; where it is far above 1, the clock tells little
     cold_s, cold_core_s = cold(folder)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     answered: dict[str, Any] = json.loads(done.stdout)
@@ -123,7 +124,7 @@ def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path
     sizes = {path.name.split("-")[0].split(".")[0]: path.stat().st_size for path in folder.iterdir()}
     for path in folder.iterdir():
         path.unlink()
-    facts = {"recall": float(recall), "bytes": sizes, "written_s": written_s}
+    facts = {"load_average": load, "recall": float(recall), "bytes": sizes, "written_s": written_s}
     return {"n": size, "codes": codes, "cold_s": cold_s, "cold_core_s": cold_core_s, **answered, **facts}
 
 

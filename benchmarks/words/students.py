@@ -40,7 +40,7 @@ SHAPES = {  # kind, word pieces, table_dim, dim, layers; the names of 527 classe
     "transformer 1 MB": ("transformer", 6000, 64, 128, 2),
     "transformer 2 MB": ("transformer", 8000, 96, 160, 2),
     "transformer 4 MB": ("transformer", 16_000, 128, 256, 2),
-    "transformer 2 MB, wide 4-bit table": ("transformer", 8000, 256, 160, 2),
+    "transformer 2 MB, wide 4-bit table": ("transformer", 6500, 256, 160, 2),
 }
 ALL_WORDS = {"kinds": ["all"], "glosses": ["all"]}
 KEYS = ("held_out", "keep_table", "all_words", "epochs", "seed", "more")

@@ -90,12 +90,17 @@ class TestScore:
             in (run(*arguments, "--calibration", tmp_path / "before.json")[1])
         )
 
+        code, _, err = run(*arguments, "--calibration", tmp_path / "before.json", "--clip")
+        assert code == 2
+        assert "made without --peak and --clip, and the scores here with --clip" in err
+
     @pytest.mark.parametrize(
         ("options", "told"),
         [
             (["--calibrate", "--calibration", "x.json"], "give one of them"),
             (["--run", "x"], "--run and --bundle exclude each other"),
             (["--teacher", "hf:demo"], "--teacher scores by itself"),
+            (["--calibrate", "--teacher", "hf:demo", "--run", "x", "--dim", "4"], "are for a bundle"),
             (["--calibrate"], "no run holds this bundle; name the teacher to calibrate by"),
         ],
     )
@@ -106,6 +111,15 @@ class TestScore:
         code, _, err = run(*arguments, *options)
         assert code == 2
         assert told in " ".join(err.split())
+
+    @pytest.mark.parametrize("model", [("--run", "nowhere"), ("--teacher", "hf:nowhere")])
+    @pytest.mark.parametrize("option", [("--provider", "cpu"), ("--int8",), ("--float",), ("--dim", "4")])
+    def test_options_of_graphs_are_for_bundles(
+        self, run: Run, clips: Path, model: tuple[str, ...], option: tuple[str, ...]
+    ) -> None:
+        code, _, err = run("score", clips, "--prompts", clips.parent / "prompts.csv", *model, *option)
+        assert code == 2
+        assert "--provider, --int8, --float and --dim are for a bundle" in " ".join(err.replace("│", " ").split())
 
     def test_nothing_to_compare_with(self, run: Run, spoken: Path, clips: Path) -> None:
         code, _, err = run("score", clips, "--bundle", spoken)

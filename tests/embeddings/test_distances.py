@@ -1,12 +1,14 @@
 """Frechet and kernel audio distance: against definitions written out, scipy, and the published packages' numbers."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.spatial.distance
 
 from tinyclap.embeddings import distances
 from tinyclap.embeddings.distances import KAD_SCALE, frechet_distance, kernel_distance, median_distance
@@ -108,6 +110,16 @@ class TestKernel:
         assert median_distance(rows) == pytest.approx(3.0)
         monkeypatch.setattr(distances, "MEDIAN_ROWS", 2)
         assert median_distance(rows) == pytest.approx(3.0)  # of the first and the third
+
+    def test_the_median_of_many_is_exact_and_needs_half_a_matrix(self) -> None:
+        rows = np.random.default_rng(0).standard_normal((2003, 3))
+        every = np.sort(scipy.spatial.distance.pdist(rows))
+        tracemalloc.start()
+        found = median_distance(rows)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found == pytest.approx(every[(len(every) - 1) // 2], rel=1e-9)
+        assert peak_bytes < 1.5 * 8 * len(rows) ** 2  # half a matrix, and blocks
 
 
 @pytest.mark.parametrize(

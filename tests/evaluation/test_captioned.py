@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.scored import unit
 from tinyclap.common.statistics import accuracy_interval, paired_difference
-from tinyclap.evaluation.captioned import Said
+from tinyclap.evaluation.captioned import Captions
 from tinyclap.runs.results import AUDIO_TO_TEXT, TEXT_TO_AUDIO
 
 CLIPS, EACH, DIM = 30, 5, 8
@@ -22,8 +22,8 @@ def embedded(seed: int = 0, noise: float = 1.2) -> tuple[np.ndarray, np.ndarray]
     return unit(clips), unit(np.repeat(clips, EACH, axis=0) + noise * rng.normal(size=(CLIPS * EACH, DIM)))
 
 
-def five_each() -> Said:
-    return Said([[f"clip {clip} caption {number}" for number in range(EACH)] for clip in range(CLIPS)])
+def five_each() -> Captions:
+    return Captions([[f"clip {clip} caption {number}" for number in range(EACH)] for clip in range(CLIPS)])
 
 
 def published(clips: np.ndarray, texts: np.ndarray) -> dict[str, dict[str, float]]:
@@ -63,8 +63,8 @@ def values(scores: dict[str, Any]) -> dict[str, dict[str, float]]:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_several_captions_are_scored_as_published(seed: int) -> None:
     clips, texts = embedded(seed)
-    said = five_each()
-    scores = said.scores(said.find(clips, texts), None, np.arange(CLIPS), **HOW)
+    captions = five_each()
+    scores = captions.scores(captions.find(clips, texts), None, np.arange(CLIPS), **HOW)
     assert json.loads(json.dumps(scores)) == scores
     for way, expected in published(clips, texts).items():
         assert values(scores)[way] == pytest.approx(expected)
@@ -74,17 +74,19 @@ def test_several_captions_are_scored_as_published(seed: int) -> None:
 
 def test_all_is_found_by_what_is_the_same() -> None:
     clips = np.eye(CLIPS)
-    said = five_each()
-    scores = said.scores(said.find(clips, np.repeat(clips, EACH, axis=0)), None, np.arange(CLIPS), **HOW)
+    captions = five_each()
+    scores = captions.scores(captions.find(clips, np.repeat(clips, EACH, axis=0)), None, np.arange(CLIPS), **HOW)
     for figures in scores.values():
         assert {told["value"] for name, told in figures.items() if name != "n_queries"} == {1.0}
         assert figures["recall_1"]["ci95"][0] < 1, "what 30 clips cannot show"
         assert figures["median_rank"]["ci95"] == [1, 1]
 
 
-def test_a_model_that_says_the_same_of_all_finds_nothing() -> None:
-    said = five_each()
-    scores = said.scores(said.find(np.ones((CLIPS, 4)), np.ones((CLIPS * EACH, 4))), None, np.arange(CLIPS), **HOW)
+def test_a_model_that_embeds_all_alike_finds_nothing() -> None:
+    captions = five_each()
+    scores = captions.scores(
+        captions.find(np.ones((CLIPS, 4)), np.ones((CLIPS * EACH, 4))), None, np.arange(CLIPS), **HOW
+    )
     for way, n_items, n_right in ((TEXT_TO_AUDIO, CLIPS, 1), (AUDIO_TO_TEXT, CLIPS * EACH, EACH)):
         assert values(scores)[way] == {
             **{"recall_1": 0, "recall_5": 0, "recall_10": 0, "map_10": 0},
@@ -94,17 +96,17 @@ def test_a_model_that_says_the_same_of_all_finds_nothing() -> None:
 
 def test_a_text_of_several_clips_finds_each_of_them() -> None:
     """As labels of FSD50K are: "Rain" of the first two, and once more in other letters; "dog" of two clips as well."""
-    said = Said([["Rain"], ["rain.", "wind"], ["dog", " DOG "], ["dog", "a bark"]])
-    assert said.texts == ["Rain", "wind", "dog", "a bark"]
-    assert said.owner.tolist() == [0, 1, 1, 2, 2, 3, 3]
-    assert [clips.tolist() for clips in said.clips_of] == [[0, 1], [1], [2, 3], [3]]
-    assert [texts.tolist() for texts in said.texts_of] == [[0], [0, 1], [2], [2, 3]]
+    captions = Captions([["Rain"], ["rain.", "wind"], ["dog", " DOG "], ["dog", "a bark"]])
+    assert captions.texts == ["Rain", "wind", "dog", "a bark"]
+    assert captions.owner.tolist() == [0, 1, 1, 2, 2, 3, 3]
+    assert [clips.tolist() for clips in captions.clips_of] == [[0, 1], [1], [2, 3], [3]]
+    assert [texts.tolist() for texts in captions.texts_of] == [[0], [0, 1], [2], [2, 3]]
     clips = unit(np.array([[1, 0.1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0.2]]))
-    found = said.find(clips, np.eye(4))
+    found = captions.find(clips, np.eye(4))
     assert found[TEXT_TO_AUDIO].rank.tolist() == [1, 1, 4, 1, 1, 1, 1], "no clip is near to wind"
     assert found[AUDIO_TO_TEXT].rank.tolist() == [1, 1, 1, 1]
     assert found[AUDIO_TO_TEXT].precision.tolist() == [1, pytest.approx((1 + 2 / 4) / 2), 1, 1]
-    chances = said.chances()
+    chances = captions.chances()
     assert chances[TEXT_TO_AUDIO]["recall_1"] == pytest.approx((5 * 2 / 4 + 2 * 1 / 4) / 7)
     assert chances[AUDIO_TO_TEXT]["recall_5"] == 1, "there are four texts"
 
@@ -112,17 +114,17 @@ def test_a_text_of_several_clips_finds_each_of_them() -> None:
 @pytest.mark.parametrize(("n_clips", "median"), [(4, 2), (5, 3), (1045, 523)])
 def test_the_median_rank_by_chance(n_clips: int, median: int) -> None:
     """Half of the ranks, which are all equally likely."""
-    chances = Said([[str(clip)] for clip in range(n_clips)]).chances()
+    chances = Captions([[str(clip)] for clip in range(n_clips)]).chances()
     for way in chances.values():
         assert way["median_rank"] == median == np.floor(np.median(np.arange(n_clips))) + 1
         assert way["recall_1"] == pytest.approx(1 / n_clips)
 
 
 def test_intervals_draw_whole_clips_and_recordings_and_differences_are_paired() -> None:
-    said = five_each()
-    teacher, student = (said.find(*embedded(noise=noise)) for noise in (1.0, 1.6))
+    captions = five_each()
+    teacher, student = (captions.find(*embedded(noise=noise)) for noise in (1.0, 1.6))
     recordings = np.arange(CLIPS) // 2
-    scores = said.scores(student, teacher, recordings, **HOW)
+    scores = captions.scores(student, teacher, recordings, **HOW)
     queries = {TEXT_TO_AUDIO: np.repeat(recordings, EACH), AUDIO_TO_TEXT: recordings}
     for way, owners in queries.items():
         for name, of in (("recall_5", lambda found: found.rank <= 5), ("map_10", lambda found: found.precision)):
@@ -133,17 +135,17 @@ def test_intervals_draw_whole_clips_and_recordings_and_differences_are_paired() 
             assert scores[way][name]["difference"] < 0
         low, high = scores[way]["median_rank"]["ci95"]
         assert low <= scores[way]["median_rank"]["value"] <= high
-    wider = said.scores(student, None, recordings, **HOW)[TEXT_TO_AUDIO]["recall_1"]["ci95"]
+    wider = captions.scores(student, None, recordings, **HOW)[TEXT_TO_AUDIO]["recall_1"]["ci95"]
     single = accuracy_interval(student[TEXT_TO_AUDIO].rank <= 1, np.arange(CLIPS * EACH), 200, 3)
     assert wider[1] - wider[0] > single[1] - single[0], "captions of one clip succeed and fail together"
 
 
-def test_misses_are_told_from_near_to_far() -> None:
-    said = five_each()
+def test_misses_go_from_near_to_far() -> None:
+    captions = five_each()
     clips, texts = embedded(noise=2.0)
-    found = said.find(clips, texts)
+    found = captions.find(clips, texts)
     names = [f"{clip}.wav" for clip in range(CLIPS)]
-    misses = said.misses(found, names)
+    misses = captions.misses(found, names)
     assert json.loads(json.dumps(misses)) == misses
     for way in (TEXT_TO_AUDIO, AUDIO_TO_TEXT):
         told = [miss for miss in misses if miss["way"] == way]
@@ -153,9 +155,9 @@ def test_misses_are_told_from_near_to_far() -> None:
         assert ranks[0] > 1
         assert ranks[-1] == found[way].rank.max()
     for miss in (miss for miss in misses if miss["way"] == TEXT_TO_AUDIO):
-        number, clip = said.texts.index(miss["query"]), names.index(miss["right"])
+        number, clip = captions.texts.index(miss["query"]), names.index(miss["right"])
         order = np.argsort(-(clips @ texts[number])).tolist()
         assert (names[order[0]], order.index(clip) + 1) == (miss["first"], miss["rank"])
         assert clip == number // EACH
-        assert miss["first_says"] == f"clip {order[0]} caption 0"
-    assert said.misses(said.find(np.eye(CLIPS), np.repeat(np.eye(CLIPS), EACH, axis=0)), names) == []
+        assert miss["first_caption"] == f"clip {order[0]} caption 0"
+    assert captions.misses(captions.find(np.eye(CLIPS), np.repeat(np.eye(CLIPS), EACH, axis=0)), names) == []

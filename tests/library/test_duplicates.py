@@ -157,8 +157,3 @@ def test_pairs_are_those_of_comparing_all(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(found) == len(set(found))
     assert set(found) == expected
     assert expected
-
-
-def test_groups_are_what_links_connect() -> None:
-    links = {(0, 1): 0.9, (1, 2): 0.9, (4, 5): 1.0}
-    assert duplicates.connected(7, links) == [[0, 1, 2], [4, 5]]

@@ -312,6 +312,20 @@ def test_a_reader_notices_what_another_connection_has_written(library: Library, 
     assert reader.find(like=sounds / "new.wav")[0].path == sounds / "new.wav"
 
 
+def test_the_state_key_changes_with_what_another_connection_writes(library: Library, sounds: Path) -> None:
+    reader = Library.open(library.folder)
+    first = reader.state_key()
+    reader.find("rain")
+    assert reader.state_key() == first
+    (sounds / "rain.flac").unlink()
+    library.add([sounds], progress=False)
+    second = reader.state_key()
+    assert second[0] != first[0]
+    assert second[1] == first[1]
+    library.compact()
+    assert reader.state_key()[1] == second[1] + 1
+
+
 def test_what_is_on_the_disk_is_documented(library: Library) -> None:
     names = {path.name for path in library.folder.iterdir()}
     assert names == {"library.json", "catalogue.sqlite", "vectors-0.f32", "lock"}

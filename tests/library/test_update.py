@@ -1,18 +1,16 @@
-"""Changes on the disk are noticed; kills, Ctrl-C and other processes lose and double nothing."""
+"""Changes on the disk are noticed; Ctrl-C and other processes lose and double nothing."""
 
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.library.conftest import check
 from tests.support.sounds import noise, write
 from tinyclap import Library
 from tinyclap.embeddings.similarity import unit
@@ -33,20 +31,6 @@ def add(library: Library, *paths: Path, workers: int = 2) -> Update:
 
 def told(done: Update) -> tuple[int, int, int, int, int]:
     return (done.new, done.changed, done.moved, done.gone, done.unchanged)
-
-
-def check(library: Library, folder: Path) -> None:
-    """The library holds each file that is there once, with the vector that the bundle makes of it."""
-    rows = library.rows()
-    paths = [row.path for row in rows]
-    assert sorted(paths) == sorted(path for path in folder.rglob("*.*") if path.name != "bad.wav")
-    if paths:
-        expected = library.bundle.embed(paths)
-        np.testing.assert_allclose(library.embeddings(), expected, atol=1e-6)
-        np.testing.assert_allclose(library.embeddings([row.row for row in rows]), expected, atol=1e-6)
-        assert {hit.path for hit in library.find(like=paths[0], n=10**6)} == set(paths)
-    named = library.catalogue.run("SELECT count(*) FROM names")[0][0]
-    assert named == library.catalogue.run("SELECT count(*) FROM files")[0][0]
 
 
 def later(path: Path) -> None:
@@ -281,54 +265,6 @@ class TestOtherProcesses:
 
 
 _ADD = "import sys; from tinyclap import Library; Library.open(sys.argv[1]).add(sys.argv[2:], progress=False)"
-_SLOWLY = (
-    "import sys, time; from tinyclap import Library; from tinyclap.library import update; update.COMMIT_S = 0.05; "
-    "real = update.sha256_of; update.sha256_of = lambda path: time.sleep(0.05) or real(path); "
-    "library = Library.open(sys.argv[1]); print('ready', flush=True); library.add([sys.argv[2]], 2, progress=False)"
-)
-
-
-def kill_at_random(made: Path, tmp_path: Path, kills: int) -> None:
-    """Files come, change, move and go, and `index` is killed at random moments of each update."""
-    rng = random.Random(kills)
-    folder = tmp_path / "sounds"
-    folder.mkdir()
-    library = Library.create(tmp_path / "lib", made, codes="float32")
-    killed = 0
-    for turn in range(kills):
-        for number in range(12):
-            write(folder / f"{turn}-{number}.wav", noise(0.3, 100 * turn + number))
-        there = sorted(folder.iterdir())
-        rng.choice(there).unlink()
-        rng.choice(sorted(folder.iterdir())).rename(folder / f"moved-{turn}.wav")
-        write(rng.choice(sorted(folder.iterdir())), noise(0.4, 10_000 + turn))
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SLOWLY, str(library.folder), str(folder)], stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(rng.uniform(0, 0.25))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        killed += process.returncode == -signal.SIGKILL
-        some = library.rows()  # what is valid is whole at every moment
-        assert len({row.path for row in some}) == len(some)
-        assert np.allclose(np.linalg.norm(library.embeddings(), axis=1), 1, atol=1e-5)
-    assert killed > kills // 2
-    add(library, folder)
-    check(library, folder)
-    library.compact()
-    check(library, folder)
-
-
-def test_kills_lose_and_double_nothing(made: Path, tmp_path: Path) -> None:
-    kill_at_random(made, tmp_path, 3)
-
-
-@pytest.mark.slow
-def test_twenty_kills_lose_and_double_nothing(made: Path, tmp_path: Path) -> None:
-    kill_at_random(made, tmp_path, 20)
 
 
 def test_many_threads_make_the_same_library(bundle: Bundle, sounds: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.support.sounds import RATE, write
 from tests.support.tiny_bundles import TOKENS, tiny_bundle, tiny_embed, tiny_text
 from tinyclap.embeddings.pursuit import mixture
-from tinyclap.errors import GateError, TinyclapError
+from tinyclap.errors import GateError, MachineError, TinyclapError
 from tinyclap.matching.caption_bank import CaptionBank, caption_bank, read_captions
 from tinyclap.matching.captions import caption, caption_files, mixed, nearest, refuse_bad
 from tinyclap.runtime.bundle import Bundle
@@ -39,6 +39,11 @@ class TestReading:
         [
             ("a.csv", "words\ndog\n", "has no column prompt or caption or text"),
             ("a.csv", "caption\n", "holds no captions"),
+            (
+                "a.csv",
+                "caption\ndog\ndog barks, rain falls\n",
+                "line 3: more fields than columns; put the text in quotes",
+            ),
             ("a.txt", "\n \n", "holds no captions"),
             ("b.txt", None, "there is no file"),
         ],
@@ -96,6 +101,21 @@ class TestBank:
         np.testing.assert_allclose(bank.embeddings, tiny_text(bank.texts), atol=1e-5)
         with pytest.raises(TinyclapError, match="knows no word of any caption"):
             caption_bank(bundle, ["zzz"])
+
+    def test_a_graph_that_fails_stops_it_and_leaves_no_zeros(
+        self, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fails(self: Bundle, texts: list[str]) -> np.ndarray:
+            raise MachineError("text.onnx cannot be run: no memory")
+
+        captions = [f"the {text}" for text in CAPTIONS[:20]]
+        with monkeypatch.context() as patched:
+            patched.setattr(Bundle, "embed_text", fails)
+            with pytest.raises(MachineError, match="no memory"):
+                caption_bank(bundle, captions)
+        bank = caption_bank(bundle, captions)
+        assert (bank.left_out, bank.computed) == ((), 20)
+        np.testing.assert_allclose(bank.embeddings, tiny_text(captions), atol=1e-5)
 
     def test_long_ones_are_told_of_once(self, bundle: Bundle) -> None:
         with pytest.warns(UserWarning, match=r"cut to 6 tokens: .*\(2 such captions at least"):

@@ -134,6 +134,15 @@ class TestCalibration:
         assert [pair.calibrated for pair in later.pairs] == [pair.calibrated for pair in result.pairs[:4]]
         with pytest.raises(TinyclapError, match="whose scores are others than those of"):
             read_calibration(stored, teacher)
+        with pytest.raises(
+            TinyclapError, match=r"made without --peak and --clip, and the scores here with --peak -1\.0;"
+        ):
+            read_calibration(stored, encoder, peak_dbfs=-1.0)
+        with pytest.raises(TinyclapError, match="and the scores here with --clip; give the same options"):
+            read_calibration(stored, encoder, clip=True)
+        stored.write_text(json.dumps({**result.as_object(), "settings": {"peak_dbfs": "loud", "clip": False}}))
+        with pytest.raises(TinyclapError, match="made with --peak loud, and the scores here without"):
+            read_calibration(stored, encoder)
 
     def test_of_clips_that_both_can_use(self, encoder: Encoder, teacher: Encoder, generated: list[Path]) -> None:
         def deaf(sound: Sound) -> EmbeddedSound:
@@ -147,6 +156,24 @@ class TestCalibration:
         assert (result.pairs[2].teacher, result.n_clips) == (None, 6)
         with pytest.raises(TinyclapError, match="4 clips are too few to calibrate"):
             score(encoder, generated, PROMPTS[:4], teacher=teacher)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            *({"slope": "a"}, {"slope": True}, {"intercept": None}, {"error": float("inf")}, {"n_clips": 6.5}),
+            *({"n_clips": 0}, {"pearson_ci95": [0.8]}, {"pearson_ci95": "ab"}, {"pearson_ci95": [0, "b"]}, {"more": 1}),
+        ],
+    )
+    def test_values_of_another_kind(self, encoder: Encoder, tmp_path: Path, change: dict[str, object]) -> None:
+        line = {"slope": 0.5, "intercept": 0.1, "pearson": 0.9, "pearson_ci95": [0.8, 0.95], "spearman": 0.9}
+        line |= {"error": 0.02, "n_clips": 6}
+        stored = {"by": encoder.described(), "settings": {"peak_dbfs": None, "clip": False}, "calibration": line}
+        path = tmp_path / "some.json"
+        path.write_text(json.dumps(stored))
+        assert read_calibration(path, encoder).slope == 0.5
+        path.write_text(json.dumps({**stored, "calibration": {**line, **change}}))
+        with pytest.raises(TinyclapError, match=r"some\.json holds no calibration"):
+            read_calibration(path, encoder)
 
     @pytest.mark.parametrize("content", ["{}", '{"calibration": null, "by": {}}', '{"calibration": {"slope": 1}}'])
     def test_a_file_without_one(self, encoder: Encoder, tmp_path: Path, content: str) -> None:

@@ -28,6 +28,9 @@ class TestReading:
         expected = [Prompt("1.wav", "a dog, barking"), Prompt("2.wav", "rain")]
         assert read_prompts(table(tmp_path, text, name)) == expected
 
+    def test_empty_fields_at_the_end_of_a_line_say_nothing(self, tmp_path: Path) -> None:
+        assert read_prompts(table(tmp_path, "file,prompt\n1.wav,dog,,\n")) == [Prompt("1.wav", "dog")]
+
     def test_columns_by_name_and_numbered_ones(self, tmp_path: Path) -> None:
         path = table(tmp_path, "sound,words,caption\n1,dog,cat\n")
         assert read_prompts(path, "sound", "words") == [Prompt("1", "dog")]
@@ -42,9 +45,16 @@ class TestReading:
             ("a.csv", "file,prompt\n1.wav,dog\n2.wav,\n", "line 3: prompt is empty"),
             ("a.csv", "file,prompt\n,dog\n", "line 2: file is empty"),
             ("a.csv", "file,prompt\n", "holds no prompts"),
-            ("a.jsonl", '{"file": "1.wav"\n', "line 1: not JSON"),
+            (
+                "a.csv",
+                "file,prompt\n1.wav,dog barks, rain falls\n",
+                "line 2: more fields than columns; put the text in quotes",
+            ),
+            ("a.tsv", "file\tprompt\n1.wav\train\n2.wav\tdog\tcat\n", "line 3: more fields than columns"),
+            ("a.csv", "file,prompt,prompt\n1.wav,dog,cat\n", "name the columns, each once; got file, prompt, prompt"),
+            ("a.jsonl", '{"file": "1.wav"\n', "line 1: no JSON"),
             ("a.jsonl", "[1, 2]\n", "line 1: expected an object"),
-            ("a.txt", "dog\n", "a table ends in .csv, .tsv or .jsonl"),
+            ("a.txt", "dog\n", "a table ends in .csv, .tsv, .jsonl"),
         ],
     )
     def test_what_is_none(self, tmp_path: Path, name: str, text: str, told: str) -> None:
@@ -56,7 +66,7 @@ class TestReading:
         with pytest.raises(TinyclapError, match="there is no file"):
             read_prompts(tmp_path / "none.csv")
         (tmp_path / "latin.csv").write_bytes("file,prompt\n1.wav,caf\xe9\n".encode("latin-1"))
-        with pytest.raises(TinyclapError, match="give UTF-8 text"):
+        with pytest.raises(TinyclapError, match="line 2: not UTF-8"):
             read_prompts(tmp_path / "latin.csv")
 
 

@@ -153,7 +153,7 @@ def test_without_captions_to_measure_on_or_sounds_there_is_less_to_tell(recipe: 
     assert {"agreement", "zero_shot"}.isdisjoint(written("text.json"))
     assert (FOLDER / "report/report.html").is_file()
     message, _ = failure("evaluate")
-    assert "has no data.test; name labelled data with --data KIND --root FOLDER" in message
+    assert "has no data.test; name labelled or captioned data with --data KIND --root FOLDER" in message
     write_labelled(Path("sounds"))
     run("evaluate", "--data", "folder", "--root", "sounds")
     row = written("text.json")["zero_shot"]["ears"]["teacher"]

@@ -21,7 +21,7 @@ text:
   student: {kind: static, vocabulary: 100, table_dim: 16, dim: 16, layers: 0}
   training: {epochs: 1, batch_size: 16}
 """
-BOTH = ["teacher_words", "student_words"]
+BOTH = ["teacher_text_encoder", "student_text_encoder"]
 OWN = ("--data", "manifest", "--root", "sounds/list.jsonl")
 
 
@@ -71,7 +71,7 @@ def evaluations(name: str) -> list[dict]:
 @pytest.mark.parametrize(
     ("name", "pairs"),
     [
-        ("small", {"teacher": ["teacher_words"], "student": ["teacher_words"]}),
+        ("small", {"teacher": ["teacher_text_encoder"], "student": ["teacher_text_encoder"]}),
         ("both", {"teacher": BOTH, "student": BOTH}),
         ("pruned", {"teacher": BOTH, "student": BOTH}),
         ("words", {"teacher": BOTH}),
@@ -84,11 +84,11 @@ def test_captions_find_clips_with_all_that_a_run_made(home: Path, name: str, pai
     assert {model: list(found[model]) for model in ("teacher", "student") if model in found} == pairs
     assert (found["n_clips"], found["n_captions"], found["n_texts"], found["n_recordings"]) == (8, 16, 12, 4)
     assert [entry for entry in evaluations(name) if entry != found] == before, "what was measured before stays"
-    written = found["teacher"]["teacher_words"]["text_to_audio"]["recall_5"]["value"]
+    written = found["teacher"]["teacher_text_encoder"]["text_to_audio"]["recall_5"]["value"]
     (line,) = re.findall(r"^R@5 +(.*?) %", told.split("audio to text")[0], re.MULTILINE)
     assert line == f"{100 * written:.1f}"
     assert re.search(r"^data +kind=manifest path=sounds/list.jsonl$", told, re.MULTILINE)
-    assert ("student's words" in told) == (name != "small")
+    assert ("student's text encoder" in told) == (name != "small")
     page = Path(f"runs/{name}/report/report.html").read_text()
     rows = html_tables(page)["Text to audio, 16 captions among 8 clips, with 95 % intervals"]
     assert [row[0] for row in rows] == ["", "R@1", "R@5", "R@10", "mAP@10", "Median rank"]

@@ -10,7 +10,7 @@ import pytest
 from tests.support.report_runs import HOSTILE_NAME, fake_evaluation, fake_run, html_tables, pages, text_of
 from tests.support.scored import unit
 from tinyclap.common import numbers
-from tinyclap.evaluation.captioned import Said
+from tinyclap.evaluation.captioned import Captions
 from tinyclap.reports.console.run import as_table
 
 MINUS = "\N{MINUS SIGN}"
@@ -19,29 +19,35 @@ MINUS = "\N{MINUS SIGN}"
 def fake_retrieval(*, words: bool = True, data: str = "kind=clotho") -> dict[str, Any]:
     """An entry of evaluation.json: forty clips with three captions each, one of them hostile."""
     rng = np.random.default_rng(0)
-    said = Said([[f"{clip} {number} {HOSTILE_NAME * (clip == 7)}" for number in range(3)] for clip in range(40)])
+    captions = Captions(
+        [[f"{clip} {number} {HOSTILE_NAME * (clip == 7)}" for number in range(3)] for clip in range(40)]
+    )
     clips = rng.normal(size=(40, 6))
     texts = unit(np.repeat(clips, 3, axis=0) + rng.normal(size=(120, 6)))
     pairs = {
-        (ears, asked): said.find(
+        (audio, text): captions.find(
             clips + worse * rng.normal(size=clips.shape), texts + other * rng.normal(size=texts.shape)
         )
-        for ears, worse in (("teacher", 0.0), ("student", 0.6))
-        for asked, other in (("teacher", 0.0), ("student", 0.3))[: 1 + words]
+        for audio, worse in (("teacher", 0.0), ("student", 0.6))
+        for text, other in (("teacher", 0.0), ("student", 0.3))[: 1 + words]
     }
     base = pairs["teacher", "teacher"]
     entry: dict[str, Any] = {"task": "retrieval", "data": data, "teacher": {}, "student": {}, "heard_in_training": 3}
-    for (ears, asked), found in pairs.items():
+    for (audio, text), found in pairs.items():
         compared = None if found is base else base
-        entry[ears][f"{asked}_words"] = said.scores(found, compared, np.arange(40), 100, 0)
+        entry[audio][f"{text}_text_encoder"] = captions.scores(found, compared, np.arange(40), 100, 0)
     names = [f"{clip} {HOSTILE_NAME}.wav" for clip in range(40)]
     return entry | {
         **{"n_clips": 40, "n_captions": 120, "n_texts": 120, "n_recordings": 40, "clustered": False},
-        **{"n_bootstrap": 100, "by_chance": said.chances(), "bad_clips": [{"name": HOSTILE_NAME, "reason": "silent"}]},
+        **{
+            "n_bootstrap": 100,
+            "by_chance": captions.chances(),
+            "bad_clips": [{"name": HOSTILE_NAME, "reason": "silent"}],
+        },
         "examples": {
-            "ears": "student",
-            "words": "student" if words else "teacher",
-            "misses": said.misses(found, names),
+            "audio_encoder": "student",
+            "text_encoder": "student" if words else "teacher",
+            "misses": captions.misses(found, names),
         },
     }
 
@@ -60,7 +66,7 @@ def test_every_figure_stands_in_both_pages_and_on_the_console(tmp_path: Path, wo
         ("audio_to_text", "Audio to text, 40 clips among 120 texts"),
     ):
         rows = html_tables(page)[f"{caption}, with 95 % intervals"]
-        pairs = [entry[ears][asked][way] for ears in ("teacher", "student") for asked in entry[ears]]
+        pairs = [entry[audio][text][way] for audio in ("teacher", "student") for text in entry[audio]]
         expected = [
             [
                 *(
@@ -82,7 +88,7 @@ def test_every_figure_stands_in_both_pages_and_on_the_console(tmp_path: Path, wo
         assert difference[-1] == numbers.points(figure["difference"], figure["difference_ci95"])
         assert difference[-1].startswith(MINUS)
         assert difference[-1] in markdown
-    assert ("student's words" in told) == words
+    assert ("student's text encoder" in told) == words
     assert "3 of the test clips are in the training data" in text_of(page)
     assert "warning: 3 of the test clips" in told
     assert "1 unusable test clips were left out" in told
@@ -100,7 +106,7 @@ def test_what_went_wrong_is_told_and_stays_text(tmp_path: Path) -> None:
     assert {miss["way"] for miss in misses} == {"text_to_audio", "audio_to_text"}
     for miss in misses:
         assert " ".join(f"{miss['query']} right at place {miss['rank']}".split()) in text_of(page)
-    assert "by the student's ears and the student's words" in text_of(page)
+    assert "by the student's audio encoder and the student's text encoder" in text_of(page)
     entry["examples"]["misses"] = []
     assert "Every query found a right answer first." in text_of(written(tmp_path / "none", entry)[0])
 
@@ -114,9 +120,9 @@ def test_sounds_elsewhere_have_tables_of_their_own(tmp_path: Path) -> None:
 
 def test_what_is_damaged_is_left_out(tmp_path: Path) -> None:
     entry = json.loads(json.dumps(fake_retrieval()))
-    scores = entry["teacher"]["teacher_words"]["text_to_audio"]
+    scores = entry["teacher"]["teacher_text_encoder"]["text_to_audio"]
     scores["recall_1"], scores["recall_5"]["value"], scores["median_rank"]["ci95"] = "high", "nine", [1]
-    entry["student"]["student_words"] = 7
+    entry["student"]["student_text_encoder"] = 7
     entry["by_chance"]["audio_to_text"] = None
     entry["examples"]["misses"][0]["rank"] = "last"
     with pytest.warns(UserWarning, match=r"evaluation\.json is damaged: .*recall_1 is \"high\""):

@@ -37,14 +37,14 @@ def browse_command(
     folder, place = chosen(library), None if bundle is None else named_bundle(bundle)
     server = BrowseServer(lambda: Library.open(folder, place), host, port, allow_remote=allow_remote, map_kind=map_kind)
     try:
-        about = server.ask(server.answers.about)
+        about = server.ask(server.api.about)
         if about["fault"]:
             typer.echo(f"warning: words cannot be looked for: {about['fault']}", err=True)
         typer.echo(f"library  {folder}: {about['rows']:,} rows\npage     {server.address.url}\nstop     Ctrl-C")
         if server.address.token is not None:
             typer.echo("note: whoever knows this address can listen to the library; it travels unencrypted", err=True)
         if has_desktop() if open_page is None else open_page:
-            webbrowser.open(server.address.url)
+            webbrowser.open(server.address.local_url)
         server.serve_forever(poll_interval=0.2)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)

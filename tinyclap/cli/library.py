@@ -19,7 +19,7 @@ LibraryArgument = Annotated[
     Path | None, typer.Argument(metavar="[LIBRARY]", help="By default $TINYCLAP_LIBRARY, else ./library.")
 ]
 BundleOption = Annotated[
-    Path | None, typer.Option("--bundle", help="Where the bundle lies that made the library, if not where it was.")
+    Path | None, typer.Option("--bundle", help="Bundle that made the library, where it was moved.")
 ]
 Where = Annotated[
     list[str] | None,
@@ -61,7 +61,7 @@ def index_command(
     ] = None,
     forgotten: Annotated[
         list[Path] | None,
-        typer.Option("--forget", metavar="FOLDER", help="Folder to leave out from now on, there or not. Repeatable."),
+        typer.Option("--forget", metavar="FOLDER", help="Leave this folder out from now on. Repeatable."),
     ] = None,
     compact: Annotated[bool, typer.Option("--compact", help="Take what is gone off the disk.")] = False,
     as_json: AsJson = False,

@@ -1,7 +1,7 @@
 """The commands `tinyclap score` and `tinyclap caption`. Heavy imports happen inside them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,31 +20,37 @@ Together = Annotated[int, typer.Option("--threads", min=1, help="Files embedded 
 def score(
     files: Sounds,
     prompts: Annotated[
-        Path | None, typer.Option("--prompts", help="What each was made of: .csv or .jsonl with file and prompt.")
+        Path | None,
+        typer.Option("--prompts", help="Table of the prompts: .csv, .tsv or .jsonl, columns file and prompt."),
     ] = None,
     bundle: BundleOption = None,
-    run: Annotated[Path | None, typer.Option("--run", help="Score with the student of this run instead.")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Run whose student scores instead of a bundle.")] = None,
     teacher: Annotated[
         str | None,
-        typer.Option("--teacher", metavar="KIND:SOURCE", help="With this one, e.g. laion:FILE.pt; or a recipe's."),
+        typer.Option(
+            "--teacher", metavar="KIND:SOURCE", help="Teacher that scores, e.g. laion:FILE.pt, or a recipe's."
+        ),
     ] = None,
     reference: Annotated[
-        list[Path] | None, typer.Option("--reference", help="Other sounds: Frechet and kernel audio distance to them.")
+        list[Path] | None,
+        typer.Option("--reference", help="Other sounds, to which the Frechet and kernel audio distances are."),
     ] = None,
     calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="By the scores of the run's teacher, or of --teacher.")
+        bool, typer.Option("--calibrate", help="Fit the scores to those of the run's teacher, or of --teacher.")
     ] = False,
     calibration: Annotated[
-        Path | None, typer.Option("--calibration", help="What an earlier --calibrate --json has printed.")
+        Path | None, typer.Option("--calibration", help="File that `score --calibrate --json` has printed.")
     ] = None,
     clip: Annotated[bool, typer.Option("--clip", help="Count negative cosines as 0.")] = False,
     peak: Annotated[
-        float | None, typer.Option("--peak", metavar="DBFS", help="Bring each sound's peak to this first, e.g. -1.")
+        float | None, typer.Option("--peak", metavar="DBFS", help="Peak that each sound is brought to first, e.g. -1.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write a line for every clip and prompt there.")] = None,
     as_json: AsJson = False,
-    file_column: Annotated[str | None, typer.Option("--file-column", help="Of the clips' names.")] = None,
-    prompt_column: Annotated[str | None, typer.Option("--prompt-column", help="Of the prompts.")] = None,
+    file_column: Annotated[
+        str | None, typer.Option("--file-column", help="Column that holds the clips' file names.")
+    ] = None,
+    prompt_column: Annotated[str | None, typer.Option("--prompt-column", help="Column that holds the prompts.")] = None,
     threads: Together = 1,
     provider: Provider = None,
     int8: Int8 = None,
@@ -53,12 +59,17 @@ def score(
     """Say how well sounds fit the prompts they were made of: the CLAP score, with its interval.
 
     The score is the mean cosine, neither clipped nor multiplied. Sounds are mixed to mono, resampled to the model's
-    rate and heard whole, in windows; prompts are read as they are. The interval draws clips again, those of one prompt
-    together.
+    rate and embedded whole, in windows; prompts are embedded as they are. The interval draws clips again, those of one
+    prompt together.
 
     A score compares with those of the same model only. Papers mostly mean LAION's CLAP: --teacher laion:FILE.pt. A
     student has a scale of its own, which --calibrate takes to its teacher's.
     """
+    torch_scores = run is not None or (teacher is not None and not calibrate)
+    if torch_scores and (provider, int8, dim) != (None, None, None):
+        raise typer.BadParameter(
+            "--provider, --int8, --float and --dim are for a bundle; a run or a teacher has no graph"
+        )
     if calibrate and calibration is not None:
         raise typer.BadParameter("--calibrate makes what --calibration reads; give one of them")
     if run is not None and bundle is not None:
@@ -76,6 +87,7 @@ def score(
     others = find_sounds(reference, _tell) if reference else None
     sounds = find_sounds(files, _tell)
     encoder, theirs = _encoders(bundle, run, teacher, calibrate, (provider, int8, dim))
+    settings: dict[str, Any] = {"clip": clip, "peak_dbfs": peak}
     result = score_sounds(
         encoder,
         sounds,
@@ -83,9 +95,8 @@ def score(
         roots=[path for path in files if path.is_dir()],
         reference=others,
         teacher=theirs,
-        calibration=None if calibration is None else read_calibration(calibration, encoder),
-        clip=clip,
-        peak_dbfs=peak,
+        calibration=None if calibration is None else read_calibration(calibration, encoder, **settings),
+        **settings,
         workers=threads,
     )
     if csv is not None:
@@ -108,12 +119,12 @@ def _encoders(
         BadParameter: to be calibrated, a bundle that no run holds, without a teacher.
     """
     if run is None and teacher is not None and not calibrate:
-        from tinyclap.pipelines.score import named_teacher, teacher_encoder
+        from tinyclap.pipelines.clap_score import named_teacher, teacher_encoder
 
         return teacher_encoder(named_teacher(teacher)), None
     if run is not None:
         from tinyclap.cli.options import chosen_run
-        from tinyclap.pipelines.score import student_encoder
+        from tinyclap.pipelines.clap_score import student_encoder
 
         run = chosen_run(run)
         encoder = student_encoder(run)
@@ -127,7 +138,7 @@ def _encoders(
         return encoder, None
     if teacher is None and run is None:
         raise typer.BadParameter("no run holds this bundle; name the teacher to calibrate by, e.g. --teacher RECIPE")
-    from tinyclap.pipelines.score import named_teacher, teacher_encoder, teacher_of_run
+    from tinyclap.pipelines.clap_score import named_teacher, teacher_encoder, teacher_of_run
 
     return encoder, teacher_encoder(teacher_of_run(run) if teacher is None and run else named_teacher(str(teacher)))
 
@@ -135,12 +146,13 @@ def _encoders(
 @matching.command()
 def caption(
     files: Sounds,
-    captions: Annotated[Path, typer.Option("--captions", help="To choose from: one a line, or .csv with a column.")],
+    captions: Annotated[Path, typer.Option("--captions", help="File of the captions: one a line, or a table.")],
     count: Annotated[int, typer.Option("-n", min=1, help="Captions per file.")] = 3,
     mix: Annotated[
-        int | None, typer.Option("--mix", min=1, metavar="K", help="Instead, up to K for several sounds at once.")
+        int | None,
+        typer.Option("--mix", min=1, metavar="K", help="Captions per file, at most, that together make up its sounds."),
     ] = None,
-    column: Annotated[str | None, typer.Option("--column", help="Of the captions, in a table.")] = None,
+    column: Annotated[str | None, typer.Option("--column", help="Column that holds the captions, of a table.")] = None,
     bundle: BundleOption = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -232,3 +233,13 @@ def refuse_odd_name(path: Path) -> None:
         str(path).encode("utf-8")
     except UnicodeEncodeError as error:
         raise TinyclapError(f"{path}: its name is not valid UTF-8; rename it, or choose another one") from error
+
+
+def as_text(name: str) -> str:
+    """A file's name as text, even where it is not valid UTF-8."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def as_name(text: str) -> str:
+    """The file's name of which `as_text` made a text."""
+    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)

@@ -102,3 +102,8 @@ def _processor(info: str) -> str:
     named = [line.split(":", 1) for line in info.splitlines() if ":" in line]
     facts = {key.strip(): value.strip() for key, value in named}
     return facts.get("model name") or facts.get("Model") or platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyclap.common.checks import arguments, is_count, is_number
 from tinyclap.common.statistics import bootstrap_sums, interval
 from tinyclap.errors import TinyclapError
 
@@ -33,6 +34,22 @@ class Calibration:
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Student's scores (N,) as the teacher's would be."""
         return self.slope * np.asarray(scores, np.float64) + self.intercept
+
+
+def stored_calibration(values: object) -> Calibration:
+    """A calibration as JSON keeps it.
+
+    Raises:
+        TinyclapError: keys too many or too few, or values of another kind.
+    """
+    found = arguments(values, Calibration, "calibration")
+    ends = found["pearson_ci95"]
+    numbers = [found[name] for name in ("slope", "intercept", "pearson", "spearman", "error")]
+    if not (isinstance(ends, list) and len(ends) == 2 and all(map(is_number, [*numbers, *ends]))):
+        raise TinyclapError("calibration: its line, correlations and error must be numbers")
+    if not is_count(found["n_clips"], FEWEST):
+        raise TinyclapError(f"calibration: n_clips is {found['n_clips']!r}, expected {FEWEST} or more")
+    return Calibration(**{**found, "pearson_ci95": (ends[0], ends[1])})
 
 
 def calibrate(

@@ -71,16 +71,24 @@ def kernel_distance(reference: np.ndarray, generated: np.ndarray, bandwidth: flo
 def median_distance(rows: np.ndarray) -> float:
     """The median Euclidean distance between two different rows of (N, D); of two middle ones the smaller.
 
-    Of more than MEDIAN_ROWS rows every so manieth counts.
+    Of more than MEDIAN_ROWS rows every so manieth counts. Among those it is exact; 4,096 take some 130 MB.
 
     Raises:
         TinyclapError: fewer than two rows, or more than half of the pairs are the same.
     """
     rows, _ = _checked(rows, rows)
     some = rows[:: -(-len(rows) // MEDIAN_ROWS)]
-    distances = np.sqrt(_squared(some, some)[np.triu_indices(len(some), 1)])
-    middle = (len(distances) - 1) // 2
-    width = float(np.partition(distances, middle)[middle])
+    squares = np.empty(len(some) * (len(some) - 1) // 2)
+    filled = 0
+    for start in range(0, len(some), BLOCK_ROWS):
+        block = _squared(some[start : start + BLOCK_ROWS], some[start:])
+        for row, values in enumerate(block):
+            others = values[row + 1 :]
+            squares[filled : filled + len(others)] = others
+            filled += len(others)
+    middle = (len(squares) - 1) // 2
+    squares.partition(middle)
+    width = float(np.sqrt(squares[middle]))
     if width <= 1e-6:
         raise TinyclapError("reference: most of its clips are the same, so that no distance within it is usual")
     return width

@@ -1,4 +1,4 @@
-"""Retrieval: captioned clips, made ready once for the ears and the words of a teacher and of its students."""
+"""Retrieval: captioned clips, made ready once for the audio and text encoders of a teacher and of its students."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from tinyclap.common.statistics import recording_ids
 from tinyclap.data import Dataset
 from tinyclap.data.decoded import DecodeLimits
-from tinyclap.evaluation.captioned import Said
+from tinyclap.evaluation.captioned import Captions
 from tinyclap.evaluation.clips import ClipTask
 from tinyclap.evaluation.retrieval import Found
 from tinyclap.models.student import Student
@@ -27,12 +27,12 @@ class RetrievalTask(ClipTask):
     A clip longer than `max_clip_s` is the average of its windows, as in every task.
 
     Attributes:
-        words: a text student, whose words are asked beside the teacher's; None for none.
+        text_student: whose embeddings of the captions are used beside the teacher's; None for none.
     """
 
     name: ClassVar[str] = RETRIEVAL
 
-    words: TextStudent | None = None
+    text_student: TextStudent | None = None
 
     @classmethod
     def prepare(
@@ -42,7 +42,7 @@ class RetrievalTask(ClipTask):
         sample_rates: Sequence[int] = (),
         *,
         data: str,
-        words: TextStudent | None = None,
+        text_student: TextStudent | None = None,
         n_bootstrap: int = 2000,
         seed: int = 0,
         **limits: Unpack[DecodeLimits],
@@ -56,55 +56,57 @@ class RetrievalTask(ClipTask):
             TinyclapError: too many unusable clips.
         """
         clips = cls.decode(dataset, teacher, sample_rates, **limits)
-        return cls(data=data, **clips, words=words, n_bootstrap=n_bootstrap, seed=seed)
+        return cls(data=data, **clips, text_student=text_student, n_bootstrap=n_bootstrap, seed=seed)
 
     @cached_property
-    def said(self) -> Said:
-        """What is said of the usable clips."""
-        return Said([self.dataset.clips[clip].captions for clip in self.usable])
+    def captions(self) -> Captions:
+        """The captions of the usable clips."""
+        return Captions([self.dataset.clips[clip].captions for clip in self.usable])
 
     def evaluate(
         self, teacher: Teacher, student: Student | None = None, *, mean: np.ndarray | None = None
     ) -> dict[str, Any]:
-        """Recall, median rank and mAP@10 both ways, for each pair of ears and words; `mean` is not used.
+        """Recall, median rank and mAP@10 both ways, for each pair of an audio and a text encoder; `mean` is not used.
 
         Returns:
-            Under "teacher" and "student", whose ears they are, and there under "teacher_words" and "student_words":
-            "text_to_audio" and "audio_to_text" with `n_queries` and, for `recall_1`, `recall_5`, `recall_10`, `map_10`
-            and `median_rank`, a `value` and its `ci95`. All pairs but the teacher's own have the `difference` to it
-            with a paired `difference_ci95` (medians have none). `by_chance` holds the values of a random order;
-            `examples` are `misses` of the smallest pair, by the `ears` and `words` that it says.
+            Under "teacher" and "student", whose audio encoder it is, and there under "teacher_text_encoder" and
+            "student_text_encoder": "text_to_audio" and "audio_to_text" with `n_queries` and, for `recall_1`,
+            `recall_5`, `recall_10`, `map_10` and `median_rank`, a `value` and its `ci95`. All pairs but the teacher's
+            own have the `difference` to it with a paired `difference_ci95` (medians have none). `by_chance` holds the
+            values of a random order; `examples` are `misses` of the smallest pair, whose `audio_encoder` and
+            `text_encoder` are named there.
         """
         usable = self.usable
-        ears = {"teacher": teacher_clips(teacher, self.teacher_clips)[usable]}
+        sounds = {"teacher": teacher_clips(teacher, self.teacher_clips)[usable]}
         if student is not None:
-            ears["student"] = self.student_clips(student)
+            sounds["student"] = self.student_clips(student)
         found: dict[tuple[str, str], dict[str, Found]] = {}
-        for whose, clips in ears.items():
+        for whose, clips in sounds.items():
             mapped = student.latent_map if student is not None and whose == "student" else None
-            found[whose, "teacher"] = self.said.find(clips, teacher_texts(teacher, self.said.texts, mapped))
-            if self.words is not None:
-                own = self.words.embed_text(self.said.texts).cpu().numpy()
-                found[whose, "student"] = self.said.find(clips, own if mapped is None else mapped.apply(own))
+            found[whose, "teacher"] = self.captions.find(clips, teacher_texts(teacher, self.captions.texts, mapped))
+            if self.text_student is not None:
+                own = self.text_student.embed_text(self.captions.texts).cpu().numpy()
+                found[whose, "student"] = self.captions.find(clips, own if mapped is None else mapped.apply(own))
         recordings = recording_ids(self.sources, len(usable))
-        scores: dict[str, dict[str, Any]] = {whose: {} for whose in ears}
-        for (whose, words), both in found.items():
-            base = None if (whose, words) == ("teacher", "teacher") else found["teacher", "teacher"]
-            scores[whose][f"{words}_words"] = self.said.scores(both, base, recordings, self.n_bootstrap, self.seed)
-        (whose, words), smallest = list(found.items())[-1]
-        misses = self.said.misses(smallest, [self.dataset.clips[clip].name for clip in usable])
+        scores: dict[str, dict[str, Any]] = {whose: {} for whose in sounds}
+        for (audio, text), both in found.items():
+            base = None if (audio, text) == ("teacher", "teacher") else found["teacher", "teacher"]
+            figures = self.captions.scores(both, base, recordings, self.n_bootstrap, self.seed)
+            scores[audio][f"{text}_text_encoder"] = figures
+        (audio, text), smallest = list(found.items())[-1]
+        misses = self.captions.misses(smallest, [self.dataset.clips[clip].name for clip in usable])
         return {
             "task": self.name,
             "data": self.data,
             "n_clips": len(usable),
-            "n_captions": len(self.said.owner),
-            "n_texts": len(self.said.texts),
+            "n_captions": len(self.captions.owner),
+            "n_texts": len(self.captions.texts),
             "n_recordings": int(recordings.max()) + 1,
             "clustered": self.sources is not None,
             "n_bootstrap": self.n_bootstrap,
             "seed": self.seed,
             **scores,
-            "by_chance": self.said.chances(),
-            "examples": {"ears": whose, "words": words, "misses": misses},
+            "by_chance": self.captions.chances(),
+            "examples": {"audio_encoder": audio, "text_encoder": text, "misses": misses},
             "bad_clips": self.bad_clips,
         }

@@ -1,4 +1,4 @@
-"""What is said of clips, and how well the texts find the clips and the clips the texts, both ways in figures."""
+"""Captions of clips, and how well the texts find the clips and the clips the texts, both ways in figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,8 +13,8 @@ RECALLS = (1, 5, 10)
 EXAMPLES = 8  # of what goes wrong, each way
 
 
-class Said:
-    """What is said of clips.
+class Captions:
+    """The captions of clips.
 
     Args:
         captions: of each clip, one at least.
@@ -23,7 +23,7 @@ class Said:
         texts: the distinct ones, as they are first written.
         owner: the clip of each caption, (captions,).
         text: the index of each caption's text, (captions,).
-        clips_of: of each text, the clips that it is said of.
+        clips_of: of each text, the clips that have it.
         texts_of: of each clip, its texts.
     """
 
@@ -81,17 +81,17 @@ class Said:
             found: by `find`.
             names: of the clips.
         """
-        told = []
+        misses = []
         for query in _spread(found[TEXT_TO_AUDIO], self.owner):
-            rank, first, best = found[TEXT_TO_AUDIO].told(query)
-            says = self.texts[self.texts_of[first][0]]
-            answer = {"query": self.texts[self.text[query]], "first": names[first], "first_says": says}
-            told.append({"way": TEXT_TO_AUDIO, **answer, "right": names[best], "rank": rank})
+            rank, first, best = found[TEXT_TO_AUDIO].answer(query)
+            caption = self.texts[self.texts_of[first][0]]
+            answer = {"query": self.texts[self.text[query]], "first": names[first], "first_caption": caption}
+            misses.append({"way": TEXT_TO_AUDIO, **answer, "right": names[best], "rank": rank})
         for query in _spread(found[AUDIO_TO_TEXT], np.arange(len(names))):
-            rank, first, best = found[AUDIO_TO_TEXT].told(query)
+            rank, first, best = found[AUDIO_TO_TEXT].answer(query)
             answer = {"query": names[query], "first": self.texts[first], "right": self.texts[best]}
-            told.append({"way": AUDIO_TO_TEXT, **answer, "rank": rank})
-        return told
+            misses.append({"way": AUDIO_TO_TEXT, **answer, "rank": rank})
+        return misses
 
 
 def _figures(found: Found, base: Found | None, recordings: np.ndarray, n_bootstrap: int, seed: int) -> dict[str, Any]:

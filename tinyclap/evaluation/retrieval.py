@@ -51,7 +51,7 @@ class Found:
         """What these queries found, by number; one may be asked for several times."""
         return Found(self.rank[queries], self.precision[queries], self.first[queries], self.best[queries])
 
-    def told(self, query: int) -> tuple[int, int, int]:
+    def answer(self, query: int) -> tuple[int, int, int]:
         """Rank, first and best of one query."""
         return int(self.rank[query]), int(self.first[query]), int(self.best[query])
 

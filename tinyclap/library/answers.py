@@ -39,6 +39,7 @@ class Update:
         unreadable: files that cannot be used and the reason, those of before that have not changed included.
         neighbours_kept: share of the ten nearest files, among up to 2,000 of those embedded now, that are so still once
             their vectors are stored as codes; None for float32, which loses none, and for fewer than 12 files.
+        lost: files whose vectors were missing on the disk; those that are there were embedded again, as changed ones.
     """
 
     new: int = 0
@@ -48,3 +49,4 @@ class Update:
     unchanged: int = 0
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     neighbours_kept: float | None = None
+    lost: int = 0

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinyclap.common.files import as_text
+from tinyclap.common.machine import shell_path
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import TinyclapError
 
@@ -74,14 +76,13 @@ def key_of(path: Path) -> str:
     return as_text(os.path.abspath(path))
 
 
-def as_text(name: str) -> str:
-    """A file's name as text, even where it is not valid UTF-8."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-def as_name(text: str) -> str:
-    """The file's name of which `as_text` made a text."""
-    return re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
+def make_again(folder: Path) -> str:
+    """What to do with a damaged library: an advice."""
+    folder = folder.parent if (folder.parent / "library.json").is_file() else folder  # data of `index --again`
+    return (
+        f"copy the library again, or remove the whole folder {folder} and make it again: "
+        f"tinyclap index FOLDER --out {shell_path(folder)}"
+    )
 
 
 class Catalogue:
@@ -139,7 +140,7 @@ class Catalogue:
             return f"the disk of {self.path} is full; what was indexed before is kept: free some space and run it again"
         if "readonly" in str(error):
             return f"{self.path} may not be written; check its permissions, or copy the library"
-        return f"{self.path} is damaged or cannot be used ({error}); copy the library again, or make it again"
+        return f"{self.path} is damaged or cannot be used ({error}); {make_again(self.path.parent)}"
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyclap.audio.checks import AudioError
 from tinyclap.common.checks import is_number
+from tinyclap.common.groups import connected
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress, counted
 from tinyclap.errors import GateError, TinyclapError, listed
@@ -22,7 +23,7 @@ from tinyclap.library import fingerprint
 if TYPE_CHECKING:
     from tinyclap.library.library import Library
 
-THRESHOLD = 0.96  # the benchmark's choice
+THRESHOLD = 0.96  # chosen on 300 real files and their copies, by benchmarks/library/duplicates --skip 0
 SHORTEST_SHARE = 0.85  # of a copy's length in that of the original: it may be cut, but a loop of it is another sound
 ALIKE = 0.9  # cosine of two sketches from which on two files are compared closely
 BLOCK = 1024  # files whose sketches are compared with as many at once
@@ -90,7 +91,7 @@ def duplicates(
     with Progress("compare", len(files), "file", visible=progress) as counter:
         links = dict(linked([paths[at] for at in kept], sketches, durations_s, threshold, counter))
     links |= same_bytes([row[3] for row in files])
-    groups = [_group(files, members, links) for members in connected(len(files), links)]
+    groups = [_group(files, members, links) for members in connected(len(files), links) if len(members) > 1]
     groups.sort(key=lambda group: (-len(group), str(group[0].path)))
     return Duplicates(groups, len(files), left_out)
 
@@ -175,24 +176,6 @@ def alike(
                     yield int(rows[one]), int(others[other])
         if counter:
             counter.update(len(rows))
-
-
-def connected(count: int, links: Links) -> list[list[int]]:
-    """Groups of two or more of `count` things that pairs connect."""
-    parent = list(range(count))
-
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = parent[parent[at]]
-            at = parent[at]
-        return at
-
-    for one, other in links:
-        parent[root(other)] = root(one)
-    groups: dict[int, list[int]] = {}
-    for at in range(count):
-        groups.setdefault(root(at), []).append(at)
-    return [members for members in groups.values() if len(members) > 1]
 
 
 def _group(files: Sequence[tuple], members: list[int], links: Links) -> list[Copy]:

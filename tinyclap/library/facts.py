@@ -10,7 +10,7 @@ from tinyclap.common.files import read_json, write_json
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError
 from tinyclap.library import identity, locks
-from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.catalogue import Catalogue, make_again
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_sound import hop_samples
 from tinyclap.version import __version__
@@ -54,6 +54,8 @@ def make_library(folder: Path, facts: dict[str, Any]) -> None:
     if is_library(folder):
         raise TinyclapError(THERE.format(folder))
     if others or folder.is_file():
+        if any(name.startswith("vectors-") for name in others):
+            raise TinyclapError(f"{folder} is a library without its {FACTS}; {make_again(folder)}")
         what = "is a file" if folder.is_file() else f"is no library and holds {others[0]}"
         raise TinyclapError(f"{folder} {what}; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,8 +84,12 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 def _checked(path: Path) -> dict[str, Any]:
     """What library.json says, if this version can read it."""
-    facts = read_json(path, {})
-    version = facts.get("version")
+    try:
+        facts: dict[str, Any] = read_json(path, {})
+    except TinyclapError as error:
+        said = str(error).partition("; ")[0]
+        raise TinyclapError(f"{said}; {make_again(path.parent)}") from error
+    version: Any = facts.get("version")
     if facts.get("format") == FORMAT and is_count(version) and version > VERSION:
         raise TinyclapError(
             f"{path.parent} is a library of a newer tinyclap ({facts.get('tinyclap')}, version {version} of its files; "
@@ -94,7 +100,7 @@ def _checked(path: Path) -> dict[str, Any]:
     whole &= bool(re.fullmatch(f"({AGAIN}[0-9]+)?", str(facts.get("data", ""))))
     whole &= whole and is_count(facts["made_by"].get("embed_dim")) and "place" in facts["bundle"]
     if facts.get("format") != FORMAT or version != VERSION or not whole:
-        raise TinyclapError(f"{path} is damaged; copy the library again, or make it again with `tinyclap index`")
+        raise TinyclapError(f"{path} is damaged; {make_again(path.parent)}")
     return facts
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinyclap.common.checks import is_count
+from tinyclap.common.machine import usable_cores
 from tinyclap.errors import TinyclapError
 from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search, tagging
 from tinyclap.library.answers import Hit, Update
@@ -19,12 +20,13 @@ from tinyclap.library.facts import CATALOGUE, data_folder, make_library, new_fac
 from tinyclap.library.query import query_vector
 from tinyclap.library.reader import Reader
 from tinyclap.library.rebuilt import remember_roots
-from tinyclap.library.update import How, Updater, default_workers, sounds_of
+from tinyclap.library.update import How, Updater, sounds_of
 from tinyclap.library.where import conditions
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.sounds import Sound
 
 BY = ("both", "sound", "name")
+MOST_WORKERS = 8
 
 
 class Library:
@@ -148,8 +150,14 @@ class Library:
     def add_alone(self, roots: Sequence[Path], workers: int | None, *, progress: bool = True) -> Update:
         """As `add`, within `alone`."""
         files, how = sounds_of(self.catalogue, roots), How(self.bundle, self.codes, self.windows, self.hop_s)
+        lost = rebuilt.give_up_lost(self.catalogue, self._reader.vectors())
+        if lost:
+            roots = list(dict.fromkeys([*roots, *rebuilt.lost_places(self.catalogue, lost)]))
+            files = sounds_of(self.catalogue, roots)
+            self._reader.forget()
         updater = Updater(self.catalogue, self._reader.state().vectors, how)
-        update = updater.run(roots, files, workers or default_workers(), visible=progress)
+        update = updater.run(roots, files, workers or min(MOST_WORKERS, usable_cores()), visible=progress)
+        update.lost = len(lost)
         remember_roots(self.catalogue, roots)
         self._keep_up()
         return update
@@ -164,20 +172,12 @@ class Library:
             return left_out
 
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
-        """What lies below the folder `old` by the library lies below `new` now; returns the number of files.
-
-        Raises:
-            TinyclapError: no such folder, no such files, or files that are in the library already.
-        """
+        """What lay below the folder `old` lies below `new` now; returns the number of files. Raises TinyclapError."""
         with self.alone():
             return rebuilt.relocate(self.catalogue, Path(old), Path(new))
 
     def forget(self, folder: str | os.PathLike[str]) -> int:
-        """Leave a folder and its files, or a file, out from now on, there or not; returns the number of files.
-
-        Raises:
-            TinyclapError: neither the folder nor a file of it is in the library.
-        """
+        """Leave a folder or a file out from now on, there or not; returns the number of files. Raises TinyclapError."""
         with self.alone():
             return rebuilt.forget(self.catalogue, Path(folder))
 
@@ -186,7 +186,7 @@ class Library:
     ) -> Duplicates:
         """Groups of files that are one recording, read again from the disk; see `duplicates.duplicates`."""
         least = duplicates.THRESHOLD if threshold is None else threshold
-        return duplicates.duplicates(self, least, workers or default_workers(), progress=progress)
+        return duplicates.duplicates(self, least, workers or min(MOST_WORKERS, usable_cores()), progress=progress)
 
     def tag(
         self,
@@ -237,8 +237,7 @@ class Library:
         """The sounds that fit best, best first.
 
         With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
-        reciprocal rank (`query.fused`), and the score is nan where the bundle has no
-        words for the text. What is asked by sound is `query.query_vector`.
+        reciprocal rank (`query.fused`); the score is nan without words for it. By sound it is `query.query_vector`.
 
         Args:
             text: one or several.

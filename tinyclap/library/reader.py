@@ -63,12 +63,16 @@ class Reader:
             if known is None or known.version != version:
                 if not self.catalogue.is_there():
                     raise TinyclapError(f"library {self.folder} was made anew since it was opened; open it again")
-                generation, n_rows = int(self.catalogue.meta("generation", 0)), self.catalogue.n_rows()
-                vectors = Vectors(self.folder, self.codes, self.dim, generation, n_rows)
+                vectors = self.vectors()
                 known = State(version, vectors, self.catalogue.dead_rows(), Bits.of(self.folder, self.catalogue))
                 vectors.map()
                 self._known = known
             return known
+
+    def vectors(self) -> Vectors:
+        """Those that the database says are valid, whether or not the disk holds them all."""
+        generation, n_rows = int(self.catalogue.meta("generation", 0)), self.catalogue.n_rows()
+        return Vectors(self.folder, self.codes, self.dim, generation, n_rows)
 
     def record(self, row: int) -> RowRecord:
         with self.catalogue.reading():

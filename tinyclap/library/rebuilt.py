@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from tinyclap.common.files import as_name
 from tinyclap.errors import TinyclapError
-from tinyclap.library.catalogue import GONE, Catalogue, key_of
+from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, key_of
 from tinyclap.library.facts import AGAIN, is_library
 from tinyclap.library.search import live
 from tinyclap.library.vectors import ROWS_AT_ONCE, Vectors
 
+FORGET_BITS = "DELETE FROM meta WHERE key IN ('bits_file', 'bits_rows', 'bits_mean', 'bits_mean_rows')"
 RENUMBER = (
     "CREATE TEMP TABLE kept AS SELECT row_number() OVER (ORDER BY row) - 1, file, start_s, end_s, 0 FROM rows "
     "WHERE NOT dead ORDER BY row",
@@ -25,7 +27,7 @@ RENUMBER = (
     "DELETE FROM tags WHERE file IN (SELECT id FROM files WHERE gone)",
     "DELETE FROM names WHERE rowid IN (SELECT id FROM files WHERE gone)",
     "DELETE FROM files WHERE gone",
-    "DELETE FROM meta WHERE key IN ('bits_file', 'bits_rows', 'bits_mean', 'bits_mean_rows')",
+    FORGET_BITS,
 )
 LOOKED_AT = 100  # files, whether they are where they are said to be
 
@@ -96,6 +98,31 @@ def forget(catalogue: Catalogue, folder: Path) -> int:
         kept = [root for root in roots(catalogue) if root != place and not root.startswith(place + os.sep)]
         catalogue.set_meta("roots", json.dumps(kept))
     return int(count)
+
+
+def give_up_lost(catalogue: Catalogue, vectors: Vectors) -> list[Path]:
+    """Note that files whose vectors the disk does not hold must be embedded again; returns those that are there."""
+    there = vectors.rows_there
+    if there == vectors.n_rows:
+        return []
+    of_lost = "id IN (SELECT file FROM rows WHERE row >= ? AND dead < ?)"
+    paths = catalogue.run(f"SELECT path FROM files WHERE {of_lost}", (there, SUPERSEDED))
+    with catalogue.transaction():
+        catalogue.run(f"UPDATE files SET hash = NULL, size_bytes = -1 WHERE {of_lost}", (there, SUPERSEDED))
+        catalogue.run(
+            "UPDATE rows SET dead = ? WHERE file IN (SELECT file FROM rows WHERE row >= ?)", (SUPERSEDED, there)
+        )
+        catalogue.run("DELETE FROM rows WHERE row >= ?", (there,))
+        catalogue.run(FORGET_BITS)
+    return [Path(as_name(path)) for (path,) in paths]
+
+
+def lost_places(catalogue: Catalogue, lost: Sequence[Path]) -> list[Path]:
+    """What must be added for those of the lost files that are there: their folders, or they themselves."""
+    there = [path for path in lost if path.is_file()]
+    folders = [Path(root) for root in roots(catalogue)]
+    inside = {path: [folder for folder in folders if path.is_relative_to(folder)] for path in there}
+    return list(dict.fromkeys(place for path in there for place in inside[path] or [path]))
 
 
 def sweep(folder: Path, data: Path, catalogue: Catalogue) -> None:

@@ -17,13 +17,13 @@ import numpy as np
 from tinyclap.audio import files as audio
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.listing import find_sounds
-from tinyclap.common.files import sha256_of
+from tinyclap.common.files import as_name, as_text, sha256_of
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError, listed
 from tinyclap.library.answers import Update
-from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, FileRecord, as_name, as_text, key_of
+from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, FileRecord, key_of
 from tinyclap.library.vectors import Vectors
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_journal import status_of
@@ -31,7 +31,6 @@ from tinyclap.runtime.embed_sound import timed_embeddings
 
 COMMIT_S, COMMIT_ROWS = 1.0, 4096  # a batch ends after this time or so many rows
 SAMPLE = 2000  # files by which it is measured what the codes lose
-MOST_WORKERS = 8
 TRIES = 3  # for a file that changes while it is read
 KEEPS_CHANGING = "changes while it is read; index it again once it is finished"
 
@@ -227,7 +226,7 @@ class Updater:
         columns = dict(zip(("duration_s", "sample_rate", "channels"), facts, strict=True))
         number = catalogue.put_file(task.path, task.name, hash=made.hash, reason=made.reason, **stat, **columns)
         catalogue.run("UPDATE rows SET dead = ? WHERE file = ?", (SUPERSEDED, number))
-        if task.known is not None:
+        if task.known is not None and task.known.hash:  # else its vectors alone were lost
             catalogue.run("DELETE FROM tags WHERE file = ?", (number,))
         rows = [(self.next_row + at, number, *span) for at, span in enumerate(made.times)]
         catalogue.run_many("INSERT INTO rows (row, file, start_s, end_s) VALUES (?, ?, ?, ?)", rows)
@@ -264,12 +263,6 @@ def sounds_of(catalogue: Catalogue | None, roots: Sequence[Path]) -> list[Path]:
     for path in find_sounds(path for path in roots if path.exists()):
         found.setdefault(key_of(path), path)
     return list(found.values())
-
-
-def default_workers() -> int:
-    """A thread for each core that this process may use, 8 at most."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, cores)
 
 
 def _content(record: FileRecord) -> str:

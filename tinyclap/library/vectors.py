@@ -30,6 +30,12 @@ class Vectors:
         self.codes, self.dim, self.n_rows = codes, dim, n_rows
         self.row_bytes = quantization.bytes_per_clip(codes, dim)
 
+    @property
+    def rows_there(self) -> int:
+        """Whole rows that the file holds, at most `n_rows`; fewer where it is damaged."""
+        size = self.path.stat().st_size if self.path.is_file() else 0
+        return min(self.n_rows, size // self.row_bytes)
+
     @cached_property
     def coded(self) -> np.ndarray:
         """The rows as they are stored, (n_rows, width), memory-mapped and read-only.
@@ -41,11 +47,10 @@ class Vectors:
         shape = (self.n_rows, self.row_bytes // kind.itemsize)
         if not self.n_rows:
             return np.empty(shape, kind)
-        size = self.path.stat().st_size if self.path.is_file() else 0
-        if size < self.n_rows * self.row_bytes:
+        if self.rows_there < self.n_rows:
             raise TinyclapError(
-                f"{self.path} is damaged: it holds {size // self.row_bytes:,} of {self.n_rows:,} rows; copy the "
-                "library again, or make it again with `tinyclap index`"
+                f"{self.path} is damaged: it holds {self.rows_there:,} of {self.n_rows:,} rows; copy the library "
+                "again, or run `tinyclap index --out LIBRARY`, which embeds the files of the others again"
             )
         return np.memmap(self.path, kind, "r", shape=shape)
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from tinyclap.common.cache_lock import cache_folder
 from tinyclap.common.row_store import VERSION, RowStore, fill_stores
+from tinyclap.common.tables import TABLE_SUFFIXES, read_table, read_text
 from tinyclap.errors import TinyclapError, listed
 from tinyclap.matching.encoder import text_identity
-from tinyclap.matching.prompts import TEXT_COLUMNS, table_rows
+from tinyclap.matching.prompts import TEXT_COLUMNS
 from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.text_encoder import UnknownWordsError
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 FEW = 1e-3  # a vector shorter than this stands for a caption no word of which is known
 
 
@@ -50,15 +51,12 @@ def read_captions(path: Path, column: str | None = None) -> list[str]:
     """
     if not path.is_file():
         raise TinyclapError(f"captions: there is no file {path}; give a text file with one a line, or a .csv")
-    if path.suffix.lower() in TABLES:
+    if path.suffix.lower() in TABLE_SUFFIXES:
         found = _of_table(path, column)
     elif column is not None:
         raise TinyclapError(f"{path} is read line by line and has no columns; leave --column out")
     else:
-        try:
-            found = path.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise TinyclapError(f"{path} is no UTF-8 text ({error}); give one caption a line") from error
+        found = read_text(path).splitlines()
     captions = list(dict.fromkeys(text for line in found if (text := " ".join(line.split()))))
     if not captions:
         raise TinyclapError(f"{path} holds no captions; give one a line, or a table with a column caption")
@@ -94,29 +92,28 @@ def caption_bank(bundle: Bundle, captions: Sequence[str]) -> CaptionBank:
 
 
 def _of_table(path: Path, column: str | None) -> list[str]:
-    rows = [row for _, row in table_rows(path)]
-    there = dict.fromkeys(name for row in rows for name in row)
+    columns, rows = read_table(path)
     wanted = (column,) if column else TEXT_COLUMNS
-    chosen = next((name for name in wanted if name in there), None)
-    if chosen is None and rows:
-        columns = listed(list(there), 20) or "none"
-        raise TinyclapError(f"{path} has no column {' or '.join(wanted)}; there are: {columns}. Name it with --column")
-    values: list[Any] = [row.get(str(chosen)) for row in rows]
+    chosen = next((name for name in wanted if name in columns), None)
+    if chosen is None and columns:
+        there = listed(columns, 20)
+        raise TinyclapError(f"{path} has no column {' or '.join(wanted)}; there are: {there}. Name it with --column")
+    values: list[Any] = [row.get(str(chosen)) for _, row in rows]
     listed_values = (value if isinstance(value, list) else [value] for value in values)
     return [text for several in listed_values for text in several if isinstance(text, str)]
 
 
 def _embedded(bundle: Bundle, texts: Sequence[str], cut: list[str]) -> np.ndarray:
-    """Vectors (N, D) of texts, zeros for one no word of which is known; what is said of long ones is added to `cut`."""
-    with warnings.catch_warnings(record=True) as told:
+    """Vectors (N, D) of texts, zeros for one no word of which is known; warnings of long ones go to `cut`."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             return bundle.embed_text(texts)
-        except TinyclapError:
+        except UnknownWordsError:
             if len(texts) == 1:
                 return np.zeros((1, bundle.embed_dim), np.float32)
         finally:
-            cut += [str(warning.message) for warning in told]
+            cut += [str(warning.message) for warning in caught]
     return np.concatenate([_embedded(bundle, [text], cut) for text in texts])
 
 

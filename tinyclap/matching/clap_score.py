@@ -25,11 +25,12 @@ import numpy as np
 
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.common.files import read_json
+from tinyclap.common.groups import connected
 from tinyclap.common.statistics import bootstrap_sums, interval
-from tinyclap.embeddings.calibration import Calibration, calibrate
+from tinyclap.embeddings.calibration import Calibration, calibrate, stored_calibration
 from tinyclap.embeddings.distances import frechet_distance, kernel_distance, median_distance
 from tinyclap.errors import GateError, TinyclapError, listed
-from tinyclap.matching.encoder import Encoder, Heard, hear
+from tinyclap.matching.encoder import Embedded, Encoder, embed_clips
 from tinyclap.matching.prompts import Matched, Prompt, match
 from tinyclap.matching.result import Distance, Pair, Result, Score
 
@@ -53,12 +54,12 @@ def score(
     """Score clips by their prompts, measure how far they are from a reference, or both.
 
     Args:
-        encoder: that hears and reads.
+        encoder: that embeds sounds and texts.
         sounds: files of the clips.
         prompts: what they were made of; None to measure the distance alone, of all of `sounds`.
         roots: folders in which the prompts' paths begin.
         reference: files of other sounds; None to measure no distance.
-        teacher: that hears the same clips, and to whose scores those of `encoder` are calibrated.
+        teacher: that embeds the same clips, and to whose scores those of `encoder` are calibrated.
         calibration: that was made before, of this encoder.
         clip: count negative cosines as 0.
         peak_dbfs: of which each sound's peak is made first; None leaves levels as they are.
@@ -78,28 +79,31 @@ def score(
     if matched is not None and not matched.pairs:
         raise TinyclapError(f"no prompt names any of the {len(sounds)} files; the first is of {matched.missing[0]}")
     paired = list(dict.fromkeys(file for file, _ in matched.pairs)) if matched else []
-    heard = hear(encoder, paired if reference is None else sounds, **how)
-    result = Result(encoder.described(), settings, bad={str(file): reason for file, reason in heard.bad.items()})
+    embedded = embed_clips(encoder, paired if reference is None else sounds, **how)
+    result = Result(encoder.described(), settings, bad={str(file): reason for file, reason in embedded.bad.items()})
     if matched is not None:
-        taught = None if teacher is None else (teacher, hear(teacher, paired, what=f"{teacher.name} embeds", **how))
-        result = scored(encoder, heard, matched, settings=settings, clip=clip, teacher=taught, calibration=calibration)
+        by_teacher = None
+        if teacher is not None:
+            by_teacher = (teacher, embed_clips(teacher, paired, what=f"{teacher.name} embeds", **how))
+        more: dict[str, Any] = {"settings": settings, "clip": clip, "teacher": by_teacher, "calibration": calibration}
+        result = scored(encoder, embedded, matched, **more)
     if reference is not None:
-        others = hear(encoder, reference, what="embed the reference", **how)
+        others = embed_clips(encoder, reference, what="embed the reference", **how)
         bad = {**result.bad, **{str(file): reason for file, reason in others.bad.items()}}
-        result = replace(result, distance=distance_between(others, heard), bad=bad)
+        result = replace(result, distance=distance_between(others, embedded), bad=bad)
     return result
 
 
 def refuse_incomplete(result: Result) -> None:
     """Raise a GateError where clips that should have counted do not."""
-    told = []
+    faults = []
     if result.missing:
-        told.append(f"{len(result.missing)} clips with a prompt are not there: {listed(result.missing)}")
+        faults.append(f"{len(result.missing)} clips with a prompt are not there: {listed(result.missing)}")
     if result.bad:
         reasons = [f"{file} ({reason})" for file, reason in result.bad.items()]
-        told.append(f"{len(reasons)} files cannot be used: {listed(reasons)}")
-    if told:
-        raise GateError(f"{'; '.join(told)}; what is told above is of the others")
+        faults.append(f"{len(reasons)} files cannot be used: {listed(reasons)}")
+    if faults:
+        raise GateError(f"{'; '.join(faults)}; the result above is of the others")
 
 
 @dataclass(frozen=True)
@@ -111,13 +115,13 @@ class Cosines:
     mismatched: float | None
 
 
-def cosines(encoder: Encoder, heard: Heard, matched: Matched) -> Cosines:
+def cosines(encoder: Encoder, embedded: Embedded, matched: Matched) -> Cosines:
     """The cosine of each pair whose clip could be used.
 
     Raises:
         TinyclapError: none could, or the encoder cannot read a prompt.
     """
-    row_of = {file: row for row, file in enumerate(heard.files)}
+    row_of = {file: row for row, file in enumerate(embedded.files)}
     places = [place for place, (file, _) in enumerate(matched.pairs) if file in row_of]
     if not places:
         raise TinyclapError("no clip with a prompt can be used, so there is nothing to score")
@@ -126,7 +130,7 @@ def cosines(encoder: Encoder, heard: Heard, matched: Matched) -> Cosines:
     vectors = encoder.embed_texts(texts).astype(np.float64)
     rows = np.array([row_of[matched.pairs[place][0]] for place in places])
     columns = np.array([text_of[matched.pairs[place][1]] for place in places])
-    sounds = heard.embeddings.astype(np.float64)
+    sounds = embedded.embeddings.astype(np.float64)
     values = (sounds[rows] * vectors[columns]).sum(axis=1)
     clips = np.unique(rows)
     others = len(clips) * len(texts) - len(places)
@@ -145,22 +149,16 @@ def mean_score(values: np.ndarray, drawn: np.ndarray, mismatched: float | None) 
 
 def drawn_together(pairs: Sequence[tuple[Any, str]]) -> np.ndarray:
     """A number (N,) from 0 for each pair: the same for pairs that share a clip or a prompt, directly or by others."""
-    parent = list(range(len(pairs)))
-
-    def root(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = place = parent[parent[place]]
-        return place
-
     first: dict[tuple[str, Any], int] = {}
-    for place, (clip, prompt) in enumerate(pairs):
-        for key in (("clip", clip), ("prompt", prompt)):
-            parent[root(place)] = root(first.setdefault(key, place))
-    numbers: dict[int, int] = {}
-    return np.array([numbers.setdefault(root(place), len(numbers)) for place in range(len(pairs))])
+    named = ((place, key) for place, pair in enumerate(pairs) for key in zip(("clip", "prompt"), pair, strict=True))
+    links = [(first.setdefault(key, place), place) for place, key in named]
+    numbers = np.empty(len(pairs), int)
+    for number, members in enumerate(connected(len(pairs), links)):
+        numbers[members] = number
+    return numbers
 
 
-def distance_between(reference: Heard, generated: Heard) -> Distance:
+def distance_between(reference: Embedded, generated: Embedded) -> Distance:
     """The distances between two collections of clips; raises as `embeddings.distances` does."""
     theirs, ours = reference.embeddings, generated.embeddings
     width = median_distance(theirs)
@@ -170,47 +168,47 @@ def distance_between(reference: Heard, generated: Heard) -> Distance:
 
 def scored(
     encoder: Encoder,
-    heard: Heard,
+    embedded: Embedded,
     matched: Matched,
     *,
     settings: Mapping[str, Any],
     clip: bool = False,
-    teacher: tuple[Encoder, Heard] | None = None,
+    teacher: tuple[Encoder, Embedded] | None = None,
     calibration: Calibration | None = None,
 ) -> Result:
     """Clips and their prompts scored.
 
     Args:
-        encoder: that heard them.
-        heard: the clips.
+        encoder: that embedded them.
+        embedded: the clips.
         matched: their prompts.
-        settings: with which they were heard, for the result.
+        settings: with which they were embedded, for the result.
         clip: count negative cosines as 0.
-        teacher: another encoder that heard the same clips, to whose scores those of the first are calibrated.
+        teacher: another encoder and the same clips embedded by it; scores are calibrated to its own.
         calibration: that was made before.
 
     Raises:
         TinyclapError: no pair can be used, or too few to calibrate.
     """
-    own = cosines(encoder, heard, matched)
+    own = cosines(encoder, embedded, matched)
     drawn = drawn_together([matched.pairs[place] for place in own.places])
     values = np.maximum(own.values, 0.0) if clip else own.values
-    taught: dict[int, float] = {}
+    teacher_values: dict[int, float] = {}
     more: dict[str, Any] = {}
     if teacher is not None:
         theirs = cosines(*teacher, matched)
         their_values = np.maximum(theirs.values, 0.0) if clip else theirs.values
-        taught = dict(zip(theirs.places, their_values.tolist(), strict=True))
-        both = [row for row, place in enumerate(own.places) if place in taught]
+        teacher_values = dict(zip(theirs.places, their_values.tolist(), strict=True))
+        both = [row for row, place in enumerate(own.places) if place in teacher_values]
         some = drawn_together([matched.pairs[own.places[row]] for row in both])
-        calibration = calibrate(values[both], np.array([taught[own.places[row]] for row in both]), some)
+        calibration = calibrate(values[both], np.array([teacher_values[own.places[row]] for row in both]), some)
         their_drawn = drawn_together([matched.pairs[place] for place in theirs.places])
         more["teacher"] = teacher[0].described()
         more["teacher_score"] = mean_score(their_values, their_drawn, theirs.mismatched)
     if calibration is not None:
         mismatched = None if own.mismatched is None else float(calibration(np.array([own.mismatched]))[0])
         more |= {"calibration": calibration, "calibrated": mean_score(calibration(values), drawn, mismatched)}
-    level_of = dict(zip(heard.files, heard.levels_dbfs, strict=True))
+    level_of = dict(zip(embedded.files, embedded.levels_dbfs, strict=True))
     used = {matched.pairs[place][0] for place in own.places}
     return Result(
         encoder.described(),
@@ -219,45 +217,54 @@ def scored(
         n_clips=len(used),
         n_prompts=len({matched.pairs[place][1] for place in own.places}),
         n_silent=sum(level_of[file] < SILENCE_BELOW_DBFS for file in used),
-        pairs=_pairs(matched, heard, dict(zip(own.places, values.tolist(), strict=True)), taught, calibration),
+        pairs=_pairs(
+            matched, embedded, dict(zip(own.places, values.tolist(), strict=True)), teacher_values, calibration
+        ),
         missing=list(matched.missing),
         unmatched=[str(file) for file in matched.unmatched],
-        bad={str(file): reason for file, reason in heard.bad.items()},
+        bad={str(file): reason for file, reason in embedded.bad.items()},
         **more,
     )
 
 
 def _pairs(
     matched: Matched,
-    heard: Heard,
+    embedded: Embedded,
     values: Mapping[int, float],
-    taught: Mapping[int, float],
+    teacher_values: Mapping[int, float],
     calibration: Calibration | None,
 ) -> list[Pair]:
-    level_of = dict(zip(heard.files, heard.levels_dbfs, strict=True))
+    level_of = dict(zip(embedded.files, embedded.levels_dbfs, strict=True))
     pairs = []
     for place, (file, text) in enumerate(matched.pairs):
         value = values.get(place)
         lifted = None if calibration is None or value is None else float(calibration(np.array([value]))[0])
         level = round(level_of[file], 1) if file in level_of else None
-        pairs.append(Pair(str(file), text, value, lifted, taught.get(place), level, heard.bad.get(file)))
+        pairs.append(Pair(str(file), text, value, lifted, teacher_values.get(place), level, embedded.bad.get(file)))
     return pairs
 
 
-def read_calibration(path: Path, encoder: Encoder) -> Calibration:
+def read_calibration(
+    path: Path, encoder: Encoder, *, clip: bool = False, peak_dbfs: float | None = None
+) -> Calibration:
     """The calibration in what `tinyclap score --calibrate --json` printed.
 
+    Args:
+        path: of the JSON file.
+        encoder: whose scores it is for.
+        clip, peak_dbfs: with which these are made, see `score`.
+
     Raises:
-        TinyclapError: no such file, none in it, or one of another model than `encoder`.
+        TinyclapError: no such file, none in it, or one of another model or of other settings.
     """
     if not path.is_file():
         raise TinyclapError(f"there is no file {path}; `tinyclap score ... --calibrate --json > {path}` makes it")
     stored = read_json(path, {})
     try:
-        numbers = {**stored["calibration"]}
-        numbers["pearson_ci95"] = tuple(numbers["pearson_ci95"])
-        found, identity, name = Calibration(**numbers), stored["by"]["identity"], stored["by"]["name"]
-    except (KeyError, TypeError) as error:
+        found = stored_calibration(stored["calibration"])
+        identity, name = stored["by"]["identity"], stored["by"]["name"]
+        settings = stored["settings"]["peak_dbfs"], stored["settings"]["clip"]
+    except (KeyError, TypeError, TinyclapError) as error:
         raise TinyclapError(
             f"{path} holds no calibration; `tinyclap score ... --calibrate --json > {path}` makes one"
         ) from error
@@ -265,4 +272,15 @@ def read_calibration(path: Path, encoder: Encoder) -> Calibration:
         raise TinyclapError(
             f"{path} calibrates {name}, whose scores are others than those of {encoder.name} here; calibrate this one"
         )
+    if settings != (peak_dbfs, clip):
+        raise TinyclapError(
+            f"{path} was made {_options(*settings)}, and the scores here {_options(peak_dbfs, clip)}; give the same "
+            "options, or calibrate again"
+        )
     return found
+
+
+def _options(peak_dbfs: float | None, clip: bool) -> str:
+    """The options of `tinyclap score` that change a score."""
+    given = ([] if peak_dbfs is None else [f"--peak {peak_dbfs}"]) + (["--clip"] if clip else [])
+    return f"with {' and '.join(given)}" if given else "without --peak and --clip"

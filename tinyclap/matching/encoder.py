@@ -1,4 +1,4 @@
-"""What scores: a model that embeds sounds and texts in one space. Here a bundle; `pipelines.score` has others."""
+"""What scores: a model that embeds sounds and texts in one space. Here a bundle; `pipelines.clap_score` has others."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ class Encoder:
         name: for people.
         identity: two with the same one give the same embeddings.
         sample_rate: to which sounds are resampled, Hz.
-        window_s: what it hears at once, seconds.
+        window_s: length of a window, seconds.
         words: whose its text side is.
         embed_sound: a file, or mono samples at `sample_rate`, to its unit vector and level; AudioError for a sound that
             cannot be used.
@@ -55,7 +55,7 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Embedded:
     """Files as embeddings.
 
     Attributes:
@@ -101,9 +101,9 @@ def text_identity(bundle: Bundle, *further: str) -> str:
     return hashlib.blake2b(repr([parts, text, bundle.embed_dim]).encode(), digest_size=16).hexdigest()
 
 
-def hear(
+def embed_clips(
     encoder: Encoder, sounds: Sequence[Path], *, peak_dbfs: float | None = None, workers: int = 1, what: str = "embed"
-) -> Heard:
+) -> Embedded:
     """Embed files, one vector for each.
 
     Args:
@@ -120,10 +120,10 @@ def hear(
         except AudioError as error:
             return error.reason
 
-    embedded: Iterator[EmbeddedSound | str] = prepared_ahead(embed, sounds, workers)
-    found = list(zip(sounds, counted(embedded, what, len(sounds), "file"), strict=True))
+    results: Iterator[EmbeddedSound | str] = prepared_ahead(embed, sounds, workers)
+    found = list(zip(sounds, counted(results, what, len(sounds), "file"), strict=True))
     good = [(file, made) for file, made in found if not isinstance(made, str)]
-    return Heard(
+    return Embedded(
         [file for file, _ in good],
         np.stack([made.embedding for _, made in good]) if good else np.empty((0, 0), np.float32),
         [made.level_dbfs for _, made in good],

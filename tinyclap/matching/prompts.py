@@ -4,22 +4,19 @@ A table is CSV or TSV with a header, or JSONL. A line names a clip by its path w
 with its suffix, with that of another audio format, or without. A clip may have several lines.
 """
 
-import csv
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tinyclap.audio.formats import audio_suffixes
-from tinyclap.common.files import parse_json
+from tinyclap.common.tables import read_table
 from tinyclap.errors import TinyclapError, listed
 
 FILE_COLUMNS = ("file", "path", "filename", "file_name", "audio", "id", "name", "audiocap_id", "youtube_id", "ytid")
 TEXT_COLUMNS = ("prompt", "caption", "text", "description")
 NUMBERED = re.compile(r"(?:caption|prompt)_\d+")  # Clotho's caption_1 to caption_5
-JSON_SUFFIXES = (".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
@@ -58,10 +55,9 @@ def read_prompts(path: Path, file_column: str | None = None, text_column: str | 
     """
     if not path.is_file():
         raise TinyclapError(f"prompts: there is no file {path}; give a .csv, .tsv or .jsonl file")
-    rows = list(table_rows(path))
+    columns, rows = read_table(path, example='{"file": "1.wav", "prompt": ...}')
     if not rows:
         raise TinyclapError(f"{path} holds no prompts; give a line for each clip")
-    columns = list(dict.fromkeys(name for _, row in rows for name in row))
     clip_of = _column(path, "file", file_column, FILE_COLUMNS, columns)
     numbered = [name for name in columns if NUMBERED.fullmatch(name)]
     several = text_column is None and not set(TEXT_COLUMNS) & set(columns) and numbered
@@ -108,39 +104,6 @@ def match(prompts: Sequence[Prompt], files: Sequence[Path], roots: Sequence[Path
             missing.append(prompt.clip)
     used = {file for file, _ in pairs}
     return Matched(pairs, list(dict.fromkeys(missing)), [file for file in files if file not in used])
-
-
-def table_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and columns of every row of a .csv, .tsv or .jsonl file.
-
-    Raises:
-        TinyclapError: another kind of file, or one that cannot be read.
-    """
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".tsv", *JSON_SUFFIXES):
-        raise TinyclapError(f"{path}: a table ends in .csv, .tsv or .jsonl")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            if suffix in JSON_SUFFIXES:
-                for line, text in enumerate(stream, start=1):
-                    if text.strip():
-                        yield line, _object(path, line, text)
-                return
-            reader = csv.DictReader(stream, delimiter="\t" if suffix == ".tsv" else ",", strict=True)
-            for row in reader:
-                yield reader.line_num, {str(name).strip(): value for name, value in row.items() if name is not None}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TinyclapError(f"{path} cannot be read ({error}); give UTF-8 text with a header") from error
-
-
-def _object(path: Path, line: int, text: str) -> dict[str, Any]:
-    try:
-        row = parse_json(text)
-    except ValueError as error:
-        raise TinyclapError(f"{path}, line {line}: not JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise TinyclapError(f"{path}, line {line}: expected an object such as {json.dumps({'file': '1.wav'})}")
-    return row
 
 
 def _column(path: Path, what: str, asked: str | None, usual: Sequence[str], columns: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ class Result:
     """What `tinyclap score` found.
 
     Attributes:
-        by: the model, see `Encoder.described`; `settings` with which it heard.
+        by: the model, see `Encoder.described`; `settings` with which it embedded.
         score: of the clips with a prompt; None where there were no prompts.
         n_clips, n_prompts, n_silent: among the pairs that count.
         pairs: all, also of clips that cannot be used.

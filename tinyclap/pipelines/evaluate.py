@@ -95,7 +95,7 @@ def evaluate_run(
     words = TextStudent.from_pretrained(run / TEXT_STUDENT) if (run / TEXT_STUDENT).is_dir() else None
     chosen: Task
     if wanted == RETRIEVAL:
-        chosen = retrieval_task(listed, spec, recipe, teacher, *rates, words=words)
+        chosen = retrieval_task(listed, spec, recipe, teacher, *rates, text_student=words)
     else:
         clean = zero_shot_task(spec, recipe, teacher, *rates, listed=listed, prompts=prompts)
         chosen = RobustnessTask(clean, conditions) if conditions else clean
@@ -114,7 +114,9 @@ def _pointed_at(recipe: Recipe, run: Path, other: OtherData) -> Recipe:
     """The recipe with the data to score on as its test data."""
     spec = other.spec or recipe.data.test
     if spec is None:
-        raise TinyclapError(f"{run}/recipe.yaml has no data.test; name labelled data with --data KIND --root FOLDER")
+        raise TinyclapError(
+            f"{run}/recipe.yaml has no data.test; name labelled or captioned data with --data KIND --root FOLDER"
+        )
     data = recipe.data.model_copy(update={"test": spec, **other.limits})
     for fault, remedy in data.unfit():
         raise TinyclapError(f"data.{fault}: {remedy}")

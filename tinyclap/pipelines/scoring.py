@@ -58,7 +58,12 @@ def zero_shot_task(
 
 
 def retrieval_task(
-    dataset: Dataset, spec: Any, recipe: Recipe, teacher: Teacher, *sample_rates: int, words: TextStudent | None = None
+    dataset: Dataset,
+    spec: Any,
+    recipe: Recipe,
+    teacher: Teacher,
+    *sample_rates: int,
+    text_student: TextStudent | None = None,
 ) -> RetrievalTask:
     """The task of a captioned data set, for a teacher, for students of these sample rates, and for a text student.
 
@@ -71,7 +76,7 @@ def retrieval_task(
         teacher,
         sample_rates,
         data=described,
-        words=words,
+        text_student=text_student,
         n_bootstrap=recipe.evaluate.bootstrap,
         seed=recipe.seed,
         **recipe.data.limits,

@@ -22,10 +22,10 @@ TITLES = {TEXT_TO_AUDIO: "Text to audio", AUDIO_TO_TEXT: "Audio to text"}
 
 @dataclass(frozen=True)
 class Pair:
-    """Whose ears heard, and whose words were asked: a column."""
+    """Whose audio encoder, and whose text encoder: a column."""
 
-    ears: str
-    words: str
+    audio: str
+    text: str
     name: str
     help: str
     scores: Mapping[str, Any]
@@ -62,35 +62,35 @@ def retrieval_tables(entry: Mapping[str, Any]) -> dict[str, Any]:
 def retrieval_lines(entry: Mapping[str, Any]) -> list[str]:
     """The same as text, for the console."""
     lines: list[str] = []
-    told = retrieval_tables(entry)
-    pairs = told["pairs"]
-    for way in told["ways"]:
+    tables = retrieval_tables(entry)
+    pairs = tables["pairs"]
+    for way in tables["ways"]:
         heads = [(way["caption"].lower(), *(pair.name.lower() for pair in pairs), "chance")]
         if any(pair.help for pair in pairs):
             heads.append(("", *(pair.help for pair in pairs), ""))
         rows = [(row.name, *row.cells, row.chance) for row in way["rows"]]
         lines += ["", *aligned([*heads, *rows])]
-    lines += [line for warning in told["warnings"] for line in ("", f"warning: {warning}")]
+    lines += [line for warning in tables["warnings"] for line in ("", f"warning: {warning}")]
     return lines[1:]
 
 
 def _pairs(entry: Mapping[str, Any]) -> list[Pair]:
     found = [
-        (ears, words, as_mapping(entry.get(ears)).get(f"{words}_words"))
-        for ears in MODELS
-        for words in MODELS
-        if as_mapping(as_mapping(entry.get(ears)).get(f"{words}_words"))
+        (audio, text, as_mapping(entry.get(audio)).get(f"{text}_text_encoder"))
+        for audio in MODELS
+        for text in MODELS
+        if as_mapping(as_mapping(entry.get(audio)).get(f"{text}_text_encoder"))
     ]
-    several = any(words == "student" for _, words, _ in found)
+    several = any(text == "student" for _, text, _ in found)
     return [
         Pair(
-            ears,
-            words,
-            f"{ears.capitalize()}'s ears" if several else ears.capitalize(),
-            f"{words}'s words" if several else "",
+            audio,
+            text,
+            f"{audio.capitalize()}'s audio encoder" if several else audio.capitalize(),
+            f"{text}'s text encoder" if several else "",
             as_mapping(scores),
         )
-        for ears, words, scores in found
+        for audio, text, scores in found
     ]
 
 
@@ -140,12 +140,12 @@ def _point(pair: Pair, way: str) -> dict[str, Any]:
     """R@10 of a pair, for the picture."""
     figure = pair.figure(way, "recall_10")
     name = f"{pair.name}, {pair.help}" if pair.help else pair.name
-    return {"name": name, "model": pair.ears, "value": figure.get("value"), "ci95": figure.get("ci95")}
+    return {"name": name, "model": pair.audio, "value": figure.get("value"), "ci95": figure.get("ci95")}
 
 
 def _smallest(entry: Mapping[str, Any], pairs: list[Pair]) -> str:
     """Whose examples are shown."""
-    told = as_mapping(entry.get("examples"))
-    ears = f"the {told.get('ears') or 'student'}'s ears"
+    examples = as_mapping(entry.get("examples"))
+    audio = f"the {examples.get('audio_encoder') or 'student'}'s audio encoder"
     several = any(pair.help for pair in pairs)
-    return f"{ears} and the {told.get('words') or 'teacher'}'s words" if several else ears
+    return f"{audio} and the {examples.get('text_encoder') or 'teacher'}'s text encoder" if several else audio

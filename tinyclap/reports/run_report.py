@@ -59,7 +59,7 @@ def _context(run: Run) -> dict[str, Any]:
         "evaluations": [evaluation_tables(entry, number) for number, entry in enumerate(run.evaluations, 1)],
         "robustness": [robustness_tables(entry) for entry in run.robustness],
         "probe": probe.probe_tables(run.probe),
-        "retrieval": [told for told in map(retrieval_tables, run.retrieval) if told["pairs"]],
+        "retrieval": [entry for entry in map(retrieval_tables, run.retrieval) if entry["pairs"]],
         **_costs(run),
         "bench_command": bench if run.bundle else f"{export} && {bench}",
         "export_command": f"{export} --text" if run.has_words else export,

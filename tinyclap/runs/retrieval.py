@@ -26,17 +26,17 @@ class OneWay(TypedDict, total=False):
 
 
 class BothWays(TypedDict, total=False):
-    """Retrieval by one's ears and words."""
+    """Retrieval by an audio and a text encoder."""
 
     text_to_audio: OneWay
     audio_to_text: OneWay
 
 
 class ModelScore(Score, total=False):
-    """The score of a model in one of the tasks: accuracy, or retrieval by its ears."""
+    """The score of a model in one of the tasks: accuracy, or retrieval by its audio encoder."""
 
-    teacher_words: BothWays
-    student_words: BothWays
+    teacher_text_encoder: BothWays
+    student_text_encoder: BothWays
 
 
 class Miss(TypedDict, total=False):
@@ -45,14 +45,14 @@ class Miss(TypedDict, total=False):
     way: str
     query: str
     first: str
-    first_says: str
+    first_caption: str
     right: str
     rank: Count
 
 
 class Examples(TypedDict, total=False):
-    """Such queries, by whose ears and words."""
+    """Such queries, by whose encoders."""
 
-    ears: str
-    words: str
+    audio_encoder: str
+    text_encoder: str
     misses: list[Miss]

@@ -17,6 +17,10 @@ TEXTS_AT_ONCE, CHARACTERS_TOLD = 32, 80
 SPACES = ("\u0120", "\u2581")  # with which a token that begins a word starts: byte-level BPE's, SentencePiece's
 
 
+class UnknownWordsError(TinyclapError):
+    """Texts no word of which a bundle knows."""
+
+
 class Tokens(NamedTuple):
     """A text as tokens: their ids, whether it was cut, and whether any of them stands for a word."""
 
@@ -55,7 +59,7 @@ class TextEncoder:
         return metadata_of(self._path, self._session).get("latent_map")
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """N texts, N > 0 -> unit-norm float32 (N, D); TinyclapError where no word of one is known."""
+        """N texts, N > 0 -> unit-norm float32 (N, D); UnknownWordsError where no word of one is known."""
         read = self._known(texts)
         cut = [text for text, tokens in zip(texts, read, strict=True) if tokens.is_cut]
         if cut:
@@ -65,7 +69,7 @@ class TextEncoder:
         return np.concatenate([self._embed(batch) for batch in batches])
 
     def refuse_unknown(self, texts: Sequence[str]) -> None:
-        """Raise a TinyclapError for texts no word of which is known: nothing would tell them from one another."""
+        """Raise an UnknownWordsError for texts no word of which is known: nothing would tell them from one another."""
         self._known(texts)
 
     def _known(self, texts: Sequence[str]) -> list[Tokens]:
@@ -73,7 +77,7 @@ class TextEncoder:
         unknown = [text for text, tokens in zip(texts, read, strict=True) if not (tokens.is_known and text.strip())]
         if unknown:
             rest = f" (nor {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-            raise TinyclapError(
+            raise UnknownWordsError(
                 f"{_short(unknown[0])} is not among the words this bundle knows{rest}; say it in other words "
                 f"(it knows those of {self._path.with_name(TOKENIZER)})"
             )

@@ -96,6 +96,7 @@ def test_licence_and_name_are_the_users(tmp_path: Path) -> None:
         ("a.csv", "sound,name\nrain,x\n", "has no column caption, label or text; it has sound, name"),
         ("a.csv", "caption,caption\nrain,x\n", "the first line must name the columns, each once; got caption, caption"),
         ("a.csv", "caption\n", "holds no text"),
+        ("a.csv", "caption\na dog barks, rain falls\n", "line 2: more fields than columns; put the text in quotes"),
         ("a.csv", 'caption,x\nrain,1\n,2\nb,3\n" ",4\n', 'line 3: caption must be a text, got "", line 5: caption'),
         ("a.csv", 'caption\n"rain\n', "line 2: unexpected end of data"),
         ("a.csv", f"caption\n{'x' * 200_000}\n", "line 2: field larger than field limit"),

@@ -1,4 +1,4 @@
-"""A headless Chromium that does as it is told, by the DevTools protocol over two pipes: nothing else to install."""
+"""A headless Chromium driven by the DevTools protocol over two pipes: nothing else to install."""
 
 import base64
 import fcntl

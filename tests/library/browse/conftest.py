@@ -85,15 +85,15 @@ def client(library: Path) -> Iterator[Client]:
         yield made
 
 
-def rows_of(client: Client) -> dict[str, int]:
-    """The row of every sound, by its name below the common folder."""
+def ids_of(client: Client) -> dict[str, str]:
+    """The id of every sound of the map, by its name below the common folder."""
     points = client.json("GET", "api/map")[1]
-    return dict(zip(points["names"], points["rows"], strict=True))
+    return dict(zip(points["names"], points["ids"], strict=True))
 
 
 @pytest.fixture(scope="module")
-def rows(client: Client) -> dict[str, int]:
-    return rows_of(client)
+def ids(client: Client) -> dict[str, str]:
+    return ids_of(client)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,8 @@ def show(
     page: Page, client: Client, hash: str = "", *, width: int = 1200, height: int = 900, dark: bool = False
 ) -> None:
     """Open the page and wait until it has its map and its answer."""
-    url = client.address.url.replace("NAME", "127.0.0.1")
     page.open("about:blank")  # another place of the page that is open would not load it again
-    page.open(url + hash, width=width, height=height, dark=dark)
+    page.open(client.address.local_url + hash, width=width, height=height, dark=dark)
     page.wait("document.body && document.body.dataset.ready")
 
 

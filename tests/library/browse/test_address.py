@@ -85,8 +85,14 @@ def test_places_stand_below_the_root() -> None:
     assert HERE.place("http://127.0.0.1:8642/") is None
 
 
-def test_the_address_to_open() -> None:
-    assert HERE.url == "http://127.0.0.1:8642/"
-    assert SECRET.url == "http://NAME:8642/s3cret/"
-    assert Address("::1", 80).url == "http://[::1]:80/"
+def test_the_address_to_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "raspberrypi")
+    assert HERE.url == HERE.local_url == "http://127.0.0.1:8642/"
+    assert SECRET.url == "http://raspberrypi:8642/s3cret/"
+    assert SECRET.local_url == "http://127.0.0.1:8642/s3cret/"
+    assert Address("", 80, "s").local_url == "http://127.0.0.1:80/s/"
+    assert Address("::", 80, "s").url == "http://raspberrypi:80/s/"
+    assert Address("::", 80, "s").local_url == "http://[::1]:80/s/"
+    assert Address("192.168.1.7", 80, "s").local_url == "http://192.168.1.7:80/s/"
+    assert Address("::1", 80).url == Address("::1", 80).local_url == "http://[::1]:80/"
     assert Address("::1", 80).refusal(["[::1]"], headers(), is_page=False) is None

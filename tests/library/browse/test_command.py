@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -38,23 +39,40 @@ def get(url: str) -> dict[str, object]:
 
 
 def test_it_says_where_it_is_and_how_to_stop_it(library: Path) -> None:
-    with browsing(library) as (process, said):
-        assert said[0] == f"library  {library}: 9 rows"
-        assert said[1].startswith("page     http://127.0.0.1:")
-        assert said[2] == "stop     Ctrl-C"
-        assert get(f"{said[1].split()[1]}api/library")["rows"] == 9
+    with browsing(library) as (process, lines):
+        assert lines[0] == f"library  {library}: 9 rows"
+        assert lines[1].startswith("page     http://127.0.0.1:")
+        assert lines[2] == "stop     Ctrl-C"
+        assert get(f"{lines[1].split()[1]}api/library")["rows"] == 9
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=30)
     assert (process.returncode, *rest) == (0, "", "stopped\n")
 
 
 def test_other_machines_get_an_address_with_a_secret(library: Path) -> None:
-    with browsing(library, "--host", "0.0.0.0", "--allow-remote") as (_, said):
-        address = said[1].split()[1].replace("NAME", "127.0.0.1")
+    with browsing(library, "--host", "0.0.0.0", "--allow-remote") as (_, lines):
+        shown = lines[1].split()[1]
+        assert shown.startswith(f"http://{socket.gethostname()}:")
+        address = shown.replace(socket.gethostname(), "127.0.0.1", 1)
         assert len(address.split("/")[3]) >= 24
         assert get(f"{address}api/library")["rows"] == 9
         with pytest.raises(urllib.error.HTTPError, match="404"):
             get("/".join(address.split("/")[:3]) + "/api/library")
+
+
+def test_the_browser_of_this_machine_opens_an_address_that_it_finds(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve(self: BrowseServer, poll_interval: float) -> None:
+        raise KeyboardInterrupt
+
+    opened: list[str] = []
+    monkeypatch.setattr(BrowseServer, "serve_forever", serve)
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    out, _ = invoke("browse", str(library), "--host", "0.0.0.0", "--allow-remote", "--port", "0", "--open")
+    (address,) = opened
+    assert address.startswith("http://127.0.0.1:")
+    assert f"page     {address.replace('127.0.0.1', socket.gethostname(), 1)}\n" in out
 
 
 def test_what_it_refuses(library: Path, tmp_path: Path) -> None:
@@ -77,7 +95,7 @@ def test_a_library_whose_bundle_is_gone_can_still_be_looked_at(
     asked = []
 
     def serve(self: BrowseServer, poll_interval: float) -> None:
-        asked.append(self.ask(self.answers.similar, {"row": 0, "n": 3}))
+        asked.append(self.ask(self.api.similar, {"id": "0-0", "n": 3}))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(BrowseServer, "serve_forever", serve)

@@ -1,4 +1,4 @@
-"""The page at work in a real browser: what a person sees, hears and types."""
+"""The page at work in a real browser: what a person sees, plays and types."""
 
 import signal
 import subprocess
@@ -57,10 +57,10 @@ def test_finding_and_playing_by_keys_alone(page: Page, client: Client) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["kick_04.wav", "tom.aiff", "hat.flac", "robin.ogg", "snare.wav"])
-def test_every_format_plays_and_seeks(page: Page, client: Client, rows: dict[str, int], suffix: str) -> None:
-    row = next(row for name, row in rows.items() if name.endswith(suffix))
-    show(page, client, f"#like={row}")
-    for place in (f"sound/{row}", f"sound/{row}.wav"):
+def test_every_format_plays_and_seeks(page: Page, client: Client, ids: dict[str, str], suffix: str) -> None:
+    id = next(id for name, id in ids.items() if name.endswith(suffix))
+    show(page, client, f"#like={id}")
+    for place in (f"sound/{id}", f"sound/{id}.wav"):
         length = page.js(
             f"""new Promise((done, failed) => {{
                 const audio = new Audio("{place}");
@@ -75,13 +75,13 @@ def test_every_format_plays_and_seeks(page: Page, client: Client, rows: dict[str
 def test_a_window_plays_from_where_it_is(page: Page, windowed: Path) -> None:
     with serving(windowed) as client:
         some = client.json("POST", "api/some", {"n": 200})[1]["hits"]
-        row, place, start_s = next(
-            (one["row"], place, hit["start_s"])
+        id, place, start_s = next(
+            (one["id"], place, hit["start_s"])
             for one in some
-            for place, hit in enumerate(client.json("POST", "api/similar", {"row": one["row"]})[1]["hits"])
+            for place, hit in enumerate(client.json("POST", "api/similar", {"id": one["id"]})[1]["hits"])
             if 1 < hit["start_s"] < hit["duration_s"] - 1
         )
-        show(page, client, f"#like={row}")
+        show(page, client, f"#like={id}")
         assert f"0:0{int(start_s)}" in page.js(f"document.querySelectorAll('#hits small')[{place}].textContent")
         page.click(*centre(page, f"#hits li:nth-child({place + 1}) .play"))
         page.wait("!document.querySelector('#audio').paused")
@@ -101,7 +101,7 @@ def test_what_is_wrong_is_said_plainly(page: Page, client: Client) -> None:
     page.complaints.clear()  # the browser notes the status 400
     page.js("location.hash = 'find=dog'")
     page.wait("document.querySelector('#fault').hidden && document.querySelectorAll('#hits li').length")
-    page.js("location.hash = 'like=99999'")
+    page.js("location.hash = 'like=0-99999'")
     page.wait("!document.querySelector('#fault').hidden")
     assert "99999" in page.js("document.querySelector('#fault').textContent")
     page.complaints.clear()
@@ -111,8 +111,8 @@ def test_ctrl_c_ends_it_and_the_page_says_so(page: Page, library: Path) -> None:
     command = [sys.executable, "-m", "tinyclap", "browse", str(library), "--port", "0", "--no-open"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        said = [process.stdout.readline() for _ in range(3)]
-        url = said[1].split()[1]
+        lines = [process.stdout.readline() for _ in range(3)]
+        url = lines[1].split()[1]
         page.open(f"{url}#find=dog")
         page.wait("document.body && document.body.dataset.ready")
         page.click(*centre(page, "#hits .play"))
@@ -126,9 +126,9 @@ def test_ctrl_c_ends_it_and_the_page_says_so(page: Page, library: Path) -> None:
     page.complaints.clear()
 
 
-def test_names_are_text_and_no_script_runs_but_its_own(page: Page, client: Client, rows: dict[str, int]) -> None:
-    row = next(row for name, row in rows.items() if name.endswith(ODD))
-    show(page, client, f"#like={row}")
+def test_names_are_text_and_no_script_runs_but_its_own(page: Page, client: Client, ids: dict[str, str]) -> None:
+    id = next(id for name, id in ids.items() if name.endswith(ODD))
+    show(page, client, f"#like={id}")
     assert ODD in page.js("document.querySelector('#title').textContent")
     show(page, client, "#find=dog")
     assert ODD in page.js(TITLES)

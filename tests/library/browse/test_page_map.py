@@ -26,10 +26,10 @@ def points(page: Page) -> dict[str, tuple[float, float]]:
     return found
 
 
-def test_the_map_by_mouse(page: Page, client: Client, rows: dict[str, int]) -> None:
+def test_the_map_by_mouse(page: Page, client: Client, ids: dict[str, str]) -> None:
     show(page, client)
     found = points(page)
-    assert set(found) <= set(rows)
+    assert set(found) <= set(ids)
     assert len(found) >= 7  # of 9; some may hide others
     name, (x, y) = next(iter(found.items()))
     page.click(x, y)
@@ -69,7 +69,7 @@ def test_results_stand_out_on_the_map(page: Page, client: Client) -> None:
     page.wait(f"{of_hits} > {3 * one}")
 
 
-def test_the_map_by_keys(page: Page, client: Client, rows: dict[str, int]) -> None:
+def test_the_map_by_keys(page: Page, client: Client, ids: dict[str, str]) -> None:
     show(page, client)
     page.js("document.querySelector('#map').focus()")
     seen = set()
@@ -77,7 +77,7 @@ def test_the_map_by_keys(page: Page, client: Client, rows: dict[str, int]) -> No
         page.key(key)
         seen.add(page.js("document.querySelector('#chosen-name').textContent"))
     assert len(seen) >= 3
-    assert seen <= set(rows)
+    assert seen <= set(ids)
     page.key("+", text="+")
     assert page.js("document.querySelector('#frame').classList.contains('zoomed')")
     page.key("0", text="0")

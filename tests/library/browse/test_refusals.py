@@ -10,7 +10,7 @@ import pytest
 from tests.library.browse.client import Client
 from tests.library.browse.conftest import serving
 from tinyclap.errors import MachineError, TinyclapError
-from tinyclap.library.browse.answers import MOST_HITS
+from tinyclap.library.browse.api import MOST_HITS
 from tinyclap.library.browse.server import MOST_BODY_BYTES, BrowseServer
 from tinyclap.library.library import Library
 
@@ -31,12 +31,14 @@ def remote(library: Path) -> Iterator[Client]:
         "../server.py",
         "server.py",
         "page.html",
-        "sound/1/",
+        "sound/1",
+        "sound/0-1/",
+        "sound/0--1",
         "sound/-1",
-        "sound/1e3",
-        "sound/0x1",
-        "sound/\u0661".encode().decode("latin-1"),
-        "sound/" + "9" * 40,
+        "sound/0-1e3",
+        "sound/0-0x1",
+        "sound/0-\u0661".encode().decode("latin-1"),
+        "sound/0-" + "9" * 40,
         "/etc/passwd",
         "api/find",
     ],
@@ -50,15 +52,24 @@ def test_nothing_is_reached_by_a_path(client: Client, place: str) -> None:
     assert b"root:" not in answer
 
 
+def test_a_malformed_address_is_refused(client: Client, capfd: pytest.CaptureFixture[str]) -> None:
+    host = f"Host: 127.0.0.1:{client.address.port}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{{}}".encode()
+    for method in (b"GET", b"POST"):
+        answer = client.raw(method + b" http://[ HTTP/1.1\r\n" + host)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"the address is malformed" in answer
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("row", [9, 10**11])
 def test_rows_that_do_not_exist(client: Client, row: int) -> None:
-    status, answer = client.json("GET", f"sound/{row}")
+    status, answer = client.json("GET", f"sound/0-{row}")
     assert status == 404
     assert str(row) in answer["error"]
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"", "no JSON"),
         (b"{", "no JSON"),
@@ -79,17 +90,24 @@ def test_rows_that_do_not_exist(client: Client, row: int) -> None:
         (json.dumps({"text": "dog " * 300}).encode(), "1000 at most"),
     ],
 )
-def test_questions_that_are_none(client: Client, body: bytes, said: str) -> None:
+def test_questions_that_are_none(client: Client, body: bytes, message: str) -> None:
     status, _, content = client.send("POST", "api/find", body, Content_Type="application/json")
     assert status == 400
-    assert said in json.loads(content)["error"]
+    assert message in json.loads(content)["error"]
 
 
-@pytest.mark.parametrize("row", [-1, 9, 10**30, 1.5, "1", None, True])
-def test_sounds_similar_to_none(client: Client, row: object) -> None:
-    status, answer = client.json("POST", "api/similar", {"row": row})
+@pytest.mark.parametrize(
+    ("id", "message"),
+    [
+        *[(id, "id must be GENERATION-ROW") for id in (-1, 1.5, "1", "0--1", "0-" + "9" * 30, None, True, ["0-1"])],
+        ("0-9", "has no row 9"),
+        ("1-0", "reload the page"),
+    ],
+)
+def test_sounds_similar_to_none(client: Client, id: object, message: str) -> None:
+    status, answer = client.json("POST", "api/similar", {"id": id})
     assert status == 400
-    assert "row" in answer["error"]
+    assert message in answer["error"]
 
 
 def test_a_question_needs_its_type_and_length(client: Client) -> None:
@@ -106,7 +124,7 @@ def test_a_question_needs_its_type_and_length(client: Client) -> None:
 
 
 def test_other_hosts_and_origins_are_refused(client: Client) -> None:
-    for place in [*PAGES, "api/map", "sound/0"]:
+    for place in [*PAGES, "api/map", "sound/0-0"]:
         assert client.send("GET", place, Host="evil.example")[0] == 403
         assert client.send("GET", place, Origin="http://evil.example")[0] == 403
     assert client.json("POST", "api/find", {"text": "dog"}, Origin="null")[0] == 403
@@ -121,7 +139,7 @@ def test_others_need_the_secret(remote: Client) -> None:
     token = remote.address.token
     assert token is not None
     for root in ("/", f"/{token[:-1]}/", f"/{token}x/", "//"):
-        for place in (*PAGES, "api/library", "sound/0"):
+        for place in (*PAGES, "api/library", "sound/0-0"):
             assert remote.send("GET", place, root=root)[0] == 404
         assert remote.json("POST", "api/find", {"text": "dog"}, Host="192.168.1.7:80")[0] == 200
         assert remote.send("POST", "api/find", b"{}", root=root, Content_Type="application/json")[0] == 404

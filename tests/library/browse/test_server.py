@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tests.library.browse.client import Client
-from tests.library.browse.conftest import made, rows_of, serving
+from tests.library.browse.conftest import ids_of, made, serving
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.library.library import Library
 
@@ -45,7 +45,7 @@ def test_the_map_shows_every_sound_in_the_colour_of_its_folder(client: Client, l
     ]
     assert len(set(zip(points["x"], points["y"], strict=True))) == 9
     with Library.open(library) as known:
-        assert points["rows"] == [hit.row for hit in known.rows()]
+        assert points["ids"] == [f"0-{hit.row}" for hit in known.rows()]
         plane = known.embeddings()
     with serving(library, map_kind="pca") as other:
         points = other.json("GET", "api/map")[1]
@@ -62,7 +62,7 @@ def test_words_find_what_the_library_finds(client: Client, library: Path) -> Non
             question = {"text": text, "n": 5, **({} if without is None else {"without": without})}
             status, answer = client.json("POST", "api/find", question)
             assert status == 200
-            assert [hit["row"] for hit in answer["hits"]] == [hit.row for hit in hits]
+            assert [hit["id"] for hit in answer["hits"]] == [f"0-{hit.row}" for hit in hits]
             scores = np.array([hit["score"] for hit in answer["hits"]], float)  # None becomes nan
             np.testing.assert_allclose(scores, [hit.score for hit in hits], atol=1e-6)
     assert answer["hits"][0]["name"] == "kick_04.wav"
@@ -76,21 +76,23 @@ def test_unknown_words_are_said(client: Client) -> None:
     assert "zorblax" in answer["error"]
 
 
-def test_similar_sounds_leave_the_sound_itself_out(client: Client, library: Path, rows: dict[str, int]) -> None:
-    row = rows["birds/wren.wav"]
-    status, answer = client.json("POST", "api/similar", {"row": row, "n": 200})
+def test_similar_sounds_leave_the_sound_itself_out(client: Client, library: Path, ids: dict[str, str]) -> None:
+    id = ids["birds/wren.wav"]
+    status, answer = client.json("POST", "api/similar", {"id": id, "n": 200})
     assert (status, answer["to"], len(answer["hits"])) == (200, "birds/wren.wav", 8)
     with Library.open(library) as known:
-        assert [hit["row"] for hit in answer["hits"]] == [hit.row for hit in known.similar(row, n=200)]
+        assert [hit["id"] for hit in answer["hits"]] == [
+            f"0-{hit.row}" for hit in known.similar(int(id.split("-")[1]), n=200)
+        ]
     points = client.json("GET", "api/map")[1]
-    places = dict(zip(points["rows"], zip(points["x"], points["y"], strict=True), strict=True))
+    places = dict(zip(points["ids"], zip(points["x"], points["y"], strict=True), strict=True))
     for hit in answer["hits"]:
-        assert (hit["x"], hit["y"]) == pytest.approx(places[hit["row"]], abs=1e-3)
+        assert (hit["x"], hit["y"]) == pytest.approx(places[hit["id"]], abs=1e-3)
 
 
 def test_a_few_sounds_to_begin_with(client: Client) -> None:
     hits = client.json("POST", "api/some", {"n": 4})[1]["hits"]
-    assert len({hit["row"] for hit in hits}) == 4
+    assert len({hit["id"] for hit in hits}) == 4
     assert {hit["score"] for hit in hits} == {None}
 
 
@@ -113,17 +115,17 @@ def test_an_empty_library_has_an_empty_map(tmp_path: Path) -> None:
     Library.create(tmp_path / "library", tmp_path / "bundle").close()
     with serving(tmp_path / "library") as client:
         points = client.json("GET", "api/map")[1]
-        assert (points["rows"], points["x"], points["of"]) == ([], [], 0)
+        assert (points["ids"], points["x"], points["of"]) == ([], [], 0)
         assert client.json("POST", "api/find", {"text": "dog"}) == (200, {"hits": []})
         assert client.json("POST", "api/some", {}) == (200, {"hits": []})
-        assert client.json("GET", "sound/0")[0] == 404
+        assert client.json("GET", "sound/0-0")[0] == 404
 
 
 # ---- sounds
 
 
-def test_a_sound_comes_whole_and_in_parts(client: Client, sounds: Path, rows: dict[str, int]) -> None:
-    place, content = f"sound/{rows['drums/kick_04.wav']}", (sounds / "drums/kick_04.wav").read_bytes()
+def test_a_sound_comes_whole_and_in_parts(client: Client, sounds: Path, ids: dict[str, str]) -> None:
+    place, content = f"sound/{ids['drums/kick_04.wav']}", (sounds / "drums/kick_04.wav").read_bytes()
     status, headers, body = client.send("GET", place)
     assert (status, headers["Content-Type"], headers["Accept-Ranges"]) == (200, "audio/wav", "bytes")
     assert body == content
@@ -137,21 +139,21 @@ def test_a_sound_comes_whole_and_in_parts(client: Client, sounds: Path, rows: di
     assert (status, headers["Content-Length"], body) == (206, "10", b"")
 
 
-def test_a_part_is_of_the_file_that_the_player_holds(client: Client, rows: dict[str, int]) -> None:
-    place = f"sound/{rows['drums/kick_04.wav']}"
+def test_a_part_is_of_the_file_that_the_player_holds(client: Client, ids: dict[str, str]) -> None:
+    place = f"sound/{ids['drums/kick_04.wav']}"
     tag = client.send("HEAD", place)[1]["ETag"]
     assert client.send("GET", place, Range="bytes=0-9", If_Range=tag)[0] == 206
     assert client.send("GET", place, Range="bytes=0-9", If_Range='"other"')[0] == 200
 
 
 @pytest.mark.parametrize("name", ["drums/tom.aiff", "drums/snare.wav"])
-def test_what_a_browser_does_not_play_is_decoded(client: Client, sounds: Path, rows: dict[str, int], name: str) -> None:
-    _, headers, body = client.send("GET", f"sound/{rows[name]}")
+def test_what_a_browser_does_not_play_is_decoded(client: Client, sounds: Path, ids: dict[str, str], name: str) -> None:
+    _, headers, body = client.send("GET", f"sound/{ids[name]}")
     assert headers["Content-Type"] == "audio/wav"
     decoded, known = soundfile.read(io.BytesIO(body))[0], soundfile.read(sounds / name)[0]
     np.testing.assert_allclose(decoded, known, atol=1 / 32768)
-    assert client.send("GET", f"sound/{rows[name]}", Range="bytes=5001-9000")[2] == body[5001:9001]
-    assert client.send("GET", f"sound/{rows['birds/robin.ogg']}.wav")[1]["Content-Type"] == "audio/wav"
+    assert client.send("GET", f"sound/{ids[name]}", Range="bytes=5001-9000")[2] == body[5001:9001]
+    assert client.send("GET", f"sound/{ids['birds/robin.ogg']}.wav")[1]["Content-Type"] == "audio/wav"
 
 
 def test_a_sound_that_is_gone_or_is_none_any_more_is_said(tmp_path: Path, sounds: Path) -> None:
@@ -160,7 +162,7 @@ def test_a_sound_that_is_gone_or_is_none_any_more_is_said(tmp_path: Path, sounds
         (tmp_path / "sounds" / name).write_bytes((sounds / "drums/kick_04.wav").read_bytes() + name.encode())
     library = made(tmp_path, tmp_path / "sounds", text=True)
     with serving(library) as client:
-        rows = rows_of(client)
+        ids = ids_of(client)
         (tmp_path / "sounds/one.wav").unlink()
         (tmp_path / "sounds/two.wav").unlink()
         secret = tmp_path / "secret"
@@ -168,28 +170,28 @@ def test_a_sound_that_is_gone_or_is_none_any_more_is_said(tmp_path: Path, sounds
         (tmp_path / "sounds/two.wav").symlink_to(secret)
         for name, status in (("one.wav", 404), ("two.wav", 415)):
             for suffix in ("", ".wav"):
-                answer = client.json("GET", f"sound/{rows[name]}{suffix}")
+                answer = client.json("GET", f"sound/{ids[name]}{suffix}")
                 assert answer[0] == status
                 assert name in answer[1]["error"]
-        assert client.send("GET", f"sound/{rows['three.wav']}")[0] == 200
+        assert client.send("GET", f"sound/{ids['three.wav']}")[0] == 200
         with Library.open(library) as other:  # another process notices
             other.add([tmp_path / "sounds"], workers=1, progress=False)
-        assert client.json("GET", f"sound/{rows['one.wav']}")[0] == 404
-        assert client.json("POST", "api/similar", {"row": rows["one.wav"]})[0] == 400
+        assert client.json("GET", f"sound/{ids['one.wav']}")[0] == 404
+        assert client.json("POST", "api/similar", {"id": ids["one.wav"]})[0] == 400
         assert client.json("GET", "api/map")[1]["names"] == ["three.wav"]
 
 
-def test_one_connection_serves_many_requests_and_several_at_once(client: Client, rows: dict[str, int]) -> None:
+def test_one_connection_serves_many_requests_and_several_at_once(client: Client, ids: dict[str, str]) -> None:
     host = f"Host: 127.0.0.1:{client.address.port}\r\n".encode()
     many = b"GET /api/library HTTP/1.1\r\n" + host + b"\r\n"
     assert client.raw(many * 5).count(b"HTTP/1.1 200 OK") == 5
     found: list[int] = []
 
-    def ask(row: int) -> None:
-        found.append(client.json("POST", "api/similar", {"row": row})[0])
-        found.append(client.send("GET", f"sound/{row}.wav")[0])
+    def ask(id: str) -> None:
+        found.append(client.json("POST", "api/similar", {"id": id})[0])
+        found.append(client.send("GET", f"sound/{id}.wav")[0])
 
-    threads = [threading.Thread(target=ask, args=(row,)) for row in rows.values()]
+    threads = [threading.Thread(target=ask, args=(id,)) for id in ids.values()]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -198,10 +200,10 @@ def test_one_connection_serves_many_requests_and_several_at_once(client: Client,
 
 
 def test_a_player_that_hangs_up_is_no_error(
-    client: Client, rows: dict[str, int], capfd: pytest.CaptureFixture[str]
+    client: Client, ids: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with socket.create_connection(("127.0.0.1", client.address.port)) as connection:
-        place = f"sound/{rows['rain/long/roof.wav']}.wav"
+        place = f"sound/{ids['rain/long/roof.wav']}.wav"
         connection.sendall(f"GET /{place} HTTP/1.1\r\nHost: localhost:{client.address.port}\r\n\r\n".encode())
         connection.recv(100)
     assert client.json("GET", "api/library")[0] == 200

@@ -12,7 +12,7 @@ from tinyclap.common.files import parse_json
 from tinyclap.common.settings import PathText, Settings, Text
 from tinyclap.data.dataset import Dataset
 from tinyclap.data.texts.corpus import Caption
-from tinyclap.data.texts.reading import existing_file, read_text, refuse_faults, table_rows
+from tinyclap.data.texts.reading import existing_file, read_table, read_text, refuse_faults
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import TinyclapError, listed
 
@@ -109,7 +109,7 @@ class ClipCaptions:
 
 
 def _csv(file: Path) -> tuple[str, list[str]]:
-    columns, rows = table_rows(file)
+    columns, rows = read_table(file)
     if {*_CLOTHO_COLUMNS} <= {*columns}:
         name, wanted = CLOTHO, _CLOTHO_COLUMNS[1:]
     elif {*_AUDIOCAPS_COLUMNS} <= {*columns}:

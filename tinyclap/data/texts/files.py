@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import MinLen
 
-from tinyclap.common.files import parse_json
+from tinyclap.common import tables
 from tinyclap.common.settings import PathText, Settings, Text
 from tinyclap.data.texts.corpus import Caption
-from tinyclap.data.texts.reading import existing_file, read_text, refuse_faults, table_rows
+from tinyclap.data.texts.reading import existing_file, read_table, read_text, refuse_faults
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import TinyclapError, listed
 
@@ -19,7 +19,6 @@ COLUMNS = ("caption", "label", "text")  # the first of them that a file has
 TRANSLATION = "translation"
 NAME_WORDS = 3  # at most, of a text that is given in prompts too
 WHAT = "a .txt, .csv, .tsv or .jsonl file of texts"
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class LabelList(Settings):
                 yield Caption(text, text, "names")
 
 
-def _pairs(file: Path, column: str, rows: list[tuple[int, Row]]) -> list[tuple[str, str]]:
+def _pairs(file: Path, column: str, rows: tables.Rows) -> list[tuple[str, str]]:
     """Text and translation ("" for none) of every row."""
     pairs, faults = [], []
     for line, row in rows:
@@ -104,40 +103,17 @@ def _column(file: Path, columns: list[str]) -> str:
     return found
 
 
-def _lines(file: Path) -> tuple[str, list[tuple[int, Row]]]:
+def _lines(file: Path) -> tuple[str, tables.Rows]:
     lines = enumerate(read_text(file).splitlines(), start=1)
     return "text", [(number, {"text": line}) for number, line in lines if line.strip()]
 
 
-def _table(file: Path) -> tuple[str, list[tuple[int, Row]]]:
-    columns, rows = table_rows(file, "\t" if file.suffix.lower() == ".tsv" else ",")
-    return _column(file, columns), [(line, dict(row)) for line, row in rows]
+def _table(file: Path) -> tuple[str, tables.Rows]:
+    columns, rows = read_table(file)
+    return _column(file, columns) if columns or rows else COLUMNS[0], rows
 
 
-def _objects(file: Path) -> tuple[str, list[tuple[int, Row]]]:
-    rows, faults = [], []
-    for line, text in enumerate(read_text(file).split("\n"), start=1):
-        if not text.strip():
-            continue
-        try:
-            row = parse_json(text)
-        except ValueError as error:
-            faults.append((line, f"no JSON: {error}"))
-            continue
-        if isinstance(row, dict):
-            rows.append((line, row))
-        else:
-            faults.append((line, f'expected an object such as {{"caption": ...}}, got {text.strip()[:40]}'))
-    refuse_faults(file, faults)
-    if not rows:
-        return COLUMNS[0], []
-    return _column(file, list(dict.fromkeys(key for _, row in rows for key in row))), rows
-
-
-_READERS: dict[str, Callable[[Path], tuple[str, list[tuple[int, Row]]]]] = {
+_READERS: dict[str, Callable[[Path], tuple[str, tables.Rows]]] = {
     ".txt": _lines,
-    ".csv": _table,
-    ".tsv": _table,
-    ".jsonl": _objects,
-    ".ndjson": _objects,
+    **dict.fromkeys(tables.TABLE_SUFFIXES, _table),
 }

@@ -8,6 +8,7 @@ known and refused.
 import hmac
 import ipaddress
 import secrets
+import socket
 from dataclasses import dataclass
 from email.message import Message
 
@@ -39,9 +40,14 @@ class Address:
 
     @property
     def url(self) -> str:
-        """What to open in a browser; for all interfaces of a machine, NAME stands for its name."""
-        host = "NAME" if is_any(self.host) else f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}{self.root}"
+        """What to open in a browser; by the machine's name where all its interfaces are served."""
+        return self._url(socket.gethostname() if is_any(self.host) else self.host)
+
+    @property
+    def local_url(self) -> str:
+        """What to open in a browser of this machine, which need not find its own name."""
+        loopback = "::1" if ":" in self.host else LOOPBACK
+        return self._url(loopback if is_any(self.host) else self.host)
 
     def place(self, path: str) -> str | None:
         """What of a path follows the root; None where it does not begin with it."""
@@ -74,6 +80,9 @@ class Address:
         if site not in ("same-origin", "none") and not followed:
             return "other pages are not answered"
         return None
+
+    def _url(self, host: str) -> str:
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self.root}"
 
     def _names(self) -> set[str]:
         names = {LOOPBACK, "localhost", f"[{self.host}]" if ":" in self.host else self.host.lower()}

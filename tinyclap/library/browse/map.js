@@ -2,12 +2,12 @@
 const NEAR_PX = 14, MOST_ZOOM = 400, CLICK_PX = 5;
 
 export class LibraryMap {
-  /** Draws on `canvas`; `told` has the functions chosen(point, byClick), hovered(row) and similar(point). */
-  constructor(canvas, tip, frame, told) {
-    Object.assign(this, { canvas, tip, frame, told });
+  /** Draws on `canvas`; `callbacks` has the functions chosen(point, byClick), hovered(id) and similar(point). */
+  constructor(canvas, tip, frame, callbacks) {
+    Object.assign(this, { canvas, tip, frame, callbacks });
     this.context = canvas.getContext("2d");
     this.points = [];
-    this.byRow = new Map();
+    this.byId = new Map();
     this.hits = [];
     this.chosen = this.hover = this.pointed = this.playing = this.tipped = null;
     this.view = { scale: 1, x: 0, y: 0 }; // of the whole map, and where its middle stands, in CSS pixels
@@ -21,17 +21,17 @@ export class LibraryMap {
 
   /** Takes the points of the server's answer, places scaled so that the whole map fits a square of side 2. */
   load(answer) {
-    if (!answer.rows.length) return;
+    if (!answer.ids.length) return;
     const extent = (places) => [Math.min(...chunked(places, Math.min)), Math.max(...chunked(places, Math.max))];
     const [left, right] = extent(answer.x), [low, high] = extent(answer.y);
     const half = Math.max(right - left, high - low, 1e-6) / 2;
     this.place = (x, y) => [(x - (left + right) / 2) / half, ((low + high) / 2 - y) / half];
     this.aspect = [Math.max((right - left) / 2 / half, 0.2), Math.max((high - low) / 2 / half, 0.2)];
-    this.points = answer.rows.map((row, i) => {
+    this.points = answer.ids.map((id, i) => {
       const [x, y] = this.place(answer.x[i], answer.y[i]);
-      return { row, x, y, name: answer.names[i], group: answer.groups[i], start_s: answer.starts[i], end_s: null, duration_s: null };
+      return { id, x, y, name: answer.names[i], group: answer.groups[i], start_s: answer.starts[i], end_s: null, duration_s: null };
     });
-    this.byRow = new Map(this.points.map((point) => [point.row, point]));
+    this.byId = new Map(this.points.map((point) => [point.id, point]));
     this.highlight(this.hits);
   }
 
@@ -43,15 +43,15 @@ export class LibraryMap {
       const [x, y] = this.place(hit.x, hit.y);
       return { ...hit, x, y };
     };
-    this.found = this.place ? hits.map((hit) => this.byRow.get(hit.row) ?? placed(hit)).filter((point) => point) : [];
+    this.found = this.place ? hits.map((hit) => this.byId.get(hit.id) ?? placed(hit)).filter((point) => point) : [];
     this.draw();
   }
 
-  /** Rings the point of a row that is pointed at elsewhere; null for none. */
-  point(row) { this.pointed = row; this.draw(); }
+  /** Rings the point of the sound that is pointed at elsewhere; null for none. */
+  point(id) { this.pointed = id; this.draw(); }
 
-  /** Rings the point of the row that plays; null for none. */
-  sounding(row) { if (this.playing !== row) { this.playing = row; this.draw(); } }
+  /** Rings the point of the sound that plays; null for none. */
+  sounding(id) { if (this.playing !== id) { this.playing = id; this.draw(); } }
 
   // ---- view
 
@@ -101,7 +101,7 @@ export class LibraryMap {
     view.x = Math.min(room(wide, this.width), Math.max(-room(wide, this.width), view.x));
     view.y = Math.min(room(high, this.height), Math.max(-room(high, this.height), view.y));
     this.frame.classList.toggle("zoomed", view.scale > 1.001);
-    if (this.tipped) this.tell(this.tipped);
+    if (this.tipped) this.showTip(this.tipped);
     this.draw();
   }
 
@@ -141,7 +141,7 @@ export class LibraryMap {
     });
     context.globalAlpha = 1;
     for (const point of [...found].reverse()) this.disc(point, size + 2.5, colours.hit, colours.page);
-    for (const row of [this.pointed, this.playing, this.chosen?.row, this.hover?.row]) this.ring(row, size + 6);
+    for (const id of [this.pointed, this.playing, this.chosen?.id, this.hover?.id]) this.ring(id, size + 6);
   }
 
   disc(point, size, fill, edge) {
@@ -155,8 +155,8 @@ export class LibraryMap {
     context.stroke();
   }
 
-  ring(row, size) {
-    const point = row === null || row === undefined ? null : this.known(row);
+  ring(id, size) {
+    const point = id === null || id === undefined ? null : this.known(id);
     if (!point) return;
     const [x, y] = this.onScreen(point), { context, colours } = this;
     context.beginPath();
@@ -166,8 +166,8 @@ export class LibraryMap {
     context.stroke();
   }
 
-  known(row) {
-    return this.byRow.get(row) ?? (this.found ?? []).find((point) => point.row === row) ?? null;
+  known(id) {
+    return this.byId.get(id) ?? (this.found ?? []).find((point) => point.id === id) ?? null;
   }
 
   // ---- pointing
@@ -188,13 +188,13 @@ export class LibraryMap {
     const point = x === null ? null : this.at(x, y);
     if (point !== this.hover) {
       this.hover = point;
-      this.told.hovered(point ? point.row : null);
+      this.callbacks.hovered(point ? point.id : null);
       this.draw();
     }
-    this.tell(point);
+    this.showTip(point);
   }
 
-  tell(point) {
+  showTip(point) {
     this.tipped = point;
     this.tip.hidden = !point;
     if (!point) return;
@@ -207,7 +207,7 @@ export class LibraryMap {
 
   choose(point, byClick) {
     this.chosen = point;
-    this.told.chosen(point, byClick);
+    this.callbacks.chosen(point, byClick);
     this.draw();
   }
 
@@ -240,13 +240,13 @@ export class LibraryMap {
       if (pointers.delete(event.pointerId) && this.moved <= CLICK_PX) {
         const point = this.at(...place(event));
         if (point) this.choose(point, true);
-        if (event.pointerType !== "mouse") this.tell(point);
+        if (event.pointerType !== "mouse") this.showTip(point);
       }
     });
     canvas.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
     canvas.addEventListener("pointerleave", () => this.hoverAt(null));
     canvas.addEventListener("keydown", (event) => this.key(event));
-    canvas.addEventListener("blur", () => this.tell(null));
+    canvas.addEventListener("blur", () => this.showTip(null));
   }
 
   pinch(id, before, now) {
@@ -266,7 +266,7 @@ export class LibraryMap {
     else if (event.key === "+" || event.key === "=") this.zoom(1.6);
     else if (event.key === "-") this.zoom(1 / 1.6);
     else if (event.key === "0") this.whole();
-    else if (event.key === "Enter" && this.chosen) this.told.similar(this.chosen);
+    else if (event.key === "Enter" && this.chosen) this.callbacks.similar(this.chosen);
     else return;
     event.preventDefault();
   }
@@ -286,7 +286,7 @@ export class LibraryMap {
     this.choose(best, false);
     const [x, y] = this.onScreen(best), margin = 30;
     if (x < margin || y < margin || x > this.width - margin || y > this.height - margin) this.pan(this.width / 2 - x, this.height / 2 - y);
-    this.tell(best);
+    this.showTip(best);
   }
 }
 

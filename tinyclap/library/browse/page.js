@@ -43,15 +43,15 @@ async function answerAddress() {
   if (like === null && text) { $("text").value = text; $("without").value = without; }
   list.setAttribute("aria-busy", "true");
   try {
-    const answer = like !== null ? await ask("api/similar", { row: /^\d{1,12}$/.test(like) ? Number(like) : -1, n: count })
+    const answer = like !== null ? await ask("api/similar", { id: like, n: count })
       : text ? await ask("api/find", { text, without, n: count }) : await ask("api/some", { n: FIRST });
     if (turn !== asked) return; // something else was asked meanwhile
     complain(null);
     const n = answer.hits.length, sounds = `${n} ${n === 1 ? "sound" : "sounds"}`;
     if (like !== null) show(answer, `Like ${answer.to}`, `${sounds}, the most alike first; the number is the cosine.`);
     else if (text) {
-      const heard = answer.hits.some((hit) => hit.score !== null) ? "the number is the cosine" : "found by their names alone, since the bundle does not know these words";
-      show(answer, `“${text}”${without ? ` but not “${without}”` : ""}`, `${sounds}, the best first; ${heard}.`);
+      const meaning = answer.hits.some((hit) => hit.score !== null) ? "the number is the cosine" : "found by their names alone, since the bundle does not know these words";
+      show(answer, `“${text}”${without ? ` but not “${without}”` : ""}`, `${sounds}, the best first; ${meaning}.`);
     }
     else show(answer, "A few of the sounds", "Drawn at random. Write what you look for, or choose a point of the map.", false);
   } catch (error) {
@@ -80,14 +80,14 @@ function isPart(hit) {
 }
 
 function facts(hit) {
-  const said = [];
-  if (hit.folder && hit.folder !== ".") said.push(hit.folder);
-  if (isPart(hit)) said.push(`${clock(hit.start_s)}–${clock(hit.end_s)} of ${clock(hit.duration_s)}`);
-  else if (hit.duration_s !== null) said.push(length(hit.duration_s));
-  if (hit.sample_rate) said.push(`${hit.sample_rate / 1000} kHz`);
-  if (hit.tags.length) said.push(hit.tags.slice(0, 3).join(", "));
-  if (hit.by === "name" || hit.by === "both") said.push("found by name");
-  return said.join(" · ").replaceAll(/(?<=\d) /g, "\u00a0");
+  const parts = [];
+  if (hit.folder && hit.folder !== ".") parts.push(hit.folder);
+  if (isPart(hit)) parts.push(`${clock(hit.start_s)}–${clock(hit.end_s)} of ${clock(hit.duration_s)}`);
+  else if (hit.duration_s !== null) parts.push(length(hit.duration_s));
+  if (hit.sample_rate) parts.push(`${hit.sample_rate / 1000} kHz`);
+  if (hit.tags.length) parts.push(hit.tags.slice(0, 3).join(", "));
+  if (hit.by === "name" || hit.by === "both") parts.push("found by name");
+  return parts.join(" · ").replaceAll(/(?<=\d) /g, "\u00a0");
 }
 
 function element(tag, attributes = {}, ...children) {
@@ -107,10 +107,10 @@ function entry(hit) {
   const score = element("span", { className: "score", textContent: hit.score === null ? "" : hit.score.toFixed(3).replace("-", "−") });
   score.setAttribute("aria-label", hit.score === null ? "" : `cosine ${hit.score.toFixed(3)}`);
   const item = element("li", {}, play, what, score, similar);
-  item.dataset.row = hit.row;
+  item.dataset.id = hit.id;
   play.onclick = () => toggle(hit);
-  similar.onclick = () => go({ like: hit.row });
-  item.onpointerenter = () => map.point(hit.row);
+  similar.onclick = () => go({ like: hit.id });
+  item.onpointerenter = () => map.point(hit.id);
   item.onpointerleave = () => map.point(null);
   return item;
 }
@@ -127,12 +127,12 @@ function show(answer, title, status, isAnswer = true) {
 
 // ---- playing
 
-function source(row, asWav) {
-  return `sound/${row}${asWav ? ".wav" : ""}`;
+function source(id, asWav) {
+  return `sound/${id}${asWav ? ".wav" : ""}`;
 }
 
 function toggle(hit) {
-  if (playing && playing.row === hit.row) {
+  if (playing && playing.id === hit.id) {
     if (audio.ended) audio.currentTime = playing.start_s ?? 0;
     return audio.paused ? start() : audio.pause();
   }
@@ -141,7 +141,7 @@ function toggle(hit) {
 }
 
 function load() {
-  audio.src = source(playing.row, playing.asWav) + (playing.start_s > 0 ? `#t=${playing.start_s}` : "");
+  audio.src = source(playing.id, playing.asWav) + (playing.start_s > 0 ? `#t=${playing.start_s}` : "");
   $("playing").textContent = playing.name + (isPart(playing) ? ` at ${clock(playing.start_s)}` : "");
   $("player").hidden = false;
   document.body.classList.add("plays");
@@ -161,9 +161,9 @@ audio.onerror = async () => {
     load();
     return;
   }
-  const { name, row } = playing;
+  const { name, id } = playing;
   stop();
-  const answer = await fetch(source(row, true), { headers: { Range: "bytes=0-0" } }).catch(() => null);
+  const answer = await fetch(source(id, true), { headers: { Range: "bytes=0-0" } }).catch(() => null);
   const reason = answer && !answer.ok ? (await answer.json()).error : "its sound cannot be played";
   complain(new Error(`${name}: ${reason}`));
 };
@@ -180,14 +180,14 @@ function stop() {
 
 function mark() {
   for (const item of list.children) {
-    const on = playing !== null && Number(item.dataset.row) === playing.row, sounds = on && !audio.paused;
+    const on = playing !== null && item.dataset.id === playing.id, sounds = on && !audio.paused;
     item.classList.toggle("on", on);
     const button = item.querySelector(".play"), name = item.querySelector("b").textContent;
     button.textContent = sounds ? "❚❚" : "▶";
     button.setAttribute("aria-label", `${sounds ? "Pause" : "Play"} ${name}`);
   }
-  $("chosen-play").textContent = playing && map.chosen && playing.row === map.chosen.row && !audio.paused ? "Pause" : "Play";
-  map.sounding(playing ? playing.row : null);
+  $("chosen-play").textContent = playing && map.chosen && playing.id === map.chosen.id && !audio.paused ? "Pause" : "Play";
+  map.sounding(playing ? playing.id : null);
 }
 for (const event of ["play", "pause", "ended"]) audio.addEventListener(event, mark);
 
@@ -200,16 +200,16 @@ const map = new LibraryMap($("map"), $("tip"), $("frame"), {
     if (point && byClick) toggle(point);
     mark();
   },
-  hovered(row) {
-    for (const item of list.children) item.classList.toggle("over", Number(item.dataset.row) === row);
+  hovered(id) {
+    for (const item of list.children) item.classList.toggle("over", item.dataset.id === id);
   },
-  similar: (point) => go({ like: point.row }),
+  similar: (point) => go({ like: point.id }),
 });
 $("nearer").onclick = () => map.zoom(1.6);
 $("farther").onclick = () => map.zoom(1 / 1.6);
 $("whole").onclick = () => map.whole();
 $("chosen-play").onclick = () => map.chosen && toggle(map.chosen);
-$("chosen-similar").onclick = () => map.chosen && go({ like: map.chosen.row });
+$("chosen-similar").onclick = () => map.chosen && go({ like: map.chosen.id });
 
 function legend(names) {
   $("legend").replaceChildren(...(names.length > 1 ? names : []).map((name, group) => element("li", {}, element("span", { className: `dot g${group}` }), name)));
@@ -252,7 +252,7 @@ function escape() {
 function spaceBar(target, inInput) {
   if (inInput || target === audio || (target.tagName === "BUTTON" && !target.matches(".similar"))) return false; // their own meaning
   const item = target.closest("#hits li");
-  const hit = item && hits.find((one) => one.row === Number(item.dataset.row));
+  const hit = item && hits.find((one) => one.id === item.dataset.id);
   if (hit) toggle(hit);
   else if (target === $("map") && map.chosen) toggle(map.chosen);
   else if (playing) toggle(playing);
@@ -281,7 +281,7 @@ async function draw() {
   const points = await ask("api/map");
   map.load(points);
   legend(points.group_names);
-  const whole = (n) => n.toLocaleString("en"), n = points.rows.length;
+  const whole = (n) => n.toLocaleString("en"), n = points.ids.length;
   const shown = n < points.of ? `${whole(n)} of ${whole(points.of)} sounds, drawn at random` : "Every sound is a point";
   const share = Math.round(100 * (points.explained[0] + points.explained[1]));
   const meaning = points.kind === "pca" ? `The plane in which they differ most, ${share} % of how they do.` : "Sounds that are alike lie side by side; wide distances mean little.";

@@ -1,7 +1,7 @@
 """The bytes of a sound for a browser's player: the file itself where any browser plays it, else WAV made as it goes.
 
 A WAV of 16 bits is laid out by arithmetic alone, so that any span of its bytes is decoded by itself: seeking far into
-hours of AIFF decodes what is heard, and memory is that of a piece.
+hours of AIFF decodes what is played, and memory is that of a piece.
 """
 
 import struct

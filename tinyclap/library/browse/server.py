@@ -1,4 +1,4 @@
-"""The page's server: a few fixed names, the sounds by their row, and JSON; nothing is reached by a path."""
+"""The page's server: a few fixed names, the sounds by their id, and JSON; nothing is reached by a path."""
 
 import importlib.resources
 import json
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from tinyclap.common.files import parse_json
 from tinyclap.errors import MachineError, TinyclapError
 from tinyclap.library.browse.address import Address, token_for
-from tinyclap.library.browse.answers import Answers, MapKind, OneThread
+from tinyclap.library.browse.api import LibraryApi, MapKind, OneThread
 from tinyclap.library.browse.playable import Playable, playable
 from tinyclap.library.browse.ranges import NoSuchRangeError, Span, asked_span
 
@@ -31,7 +31,7 @@ PAGE = {
     "map.js": ("map.js", "text/javascript; charset=utf-8"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
-SOUND = re.compile(r"sound/([0-9]{1,12})(\.wav)?")
+SOUND = re.compile(r"sound/([0-9]{1,12}-[0-9]{1,12})(\.wav)?")
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -90,7 +90,7 @@ class BrowseServer(ThreadingHTTPServer):
         self.address = Address(host, self.server_address[1], token)
         self.library_thread = OneThread()
         try:
-            self.answers = Answers(self.library_thread.call(open_library), map_kind)
+            self.api = LibraryApi(self.library_thread.call(open_library), map_kind)
         except BaseException:
             self.close()
             raise
@@ -101,7 +101,7 @@ class BrowseServer(ThreadingHTTPServer):
 
     def map(self) -> dict[str, Any]:
         """The map; drawn beside the thread that holds the library, which goes on answering."""
-        return self.answers.map(self.ask(self.answers.shown))
+        return self.api.map(self.ask(self.api.shown))
 
     def close(self) -> None:
         """Give the port back; sounds that still play end with the process."""
@@ -152,11 +152,11 @@ class Handler(BaseHTTPRequestHandler):
         if place in self.server.page:
             self._send(HTTPStatus.OK, *self.server.page[place])
         elif place == "api/library":
-            self._answer(self.server.ask, self.server.answers.about)
+            self._answer(self.server.ask, self.server.api.about)
         elif place == "api/map":
             self._answer(self.server.map)
         elif sound is not None:
-            self._sound(int(sound[1]), as_wav=sound[2] is not None)
+            self._sound(sound[1], as_wav=sound[2] is not None)
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such page")
 
@@ -168,8 +168,8 @@ class Handler(BaseHTTPRequestHandler):
         place = self._place()
         if place is None or body is None:
             return
-        answers = self.server.answers
-        questions = {"api/find": answers.find, "api/similar": answers.similar, "api/some": answers.some}
+        api = self.server.api
+        questions = {"api/find": api.find, "api/similar": api.similar, "api/some": api.some}
         if place not in questions:
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such question")
         elif self.headers.get_content_type() != "application/json":
@@ -187,7 +187,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _place(self) -> str | None:
         """What is asked for, below the root; None once the request is refused."""
-        path, address = urlsplit(self.path).path, self.server.address
+        address = self.server.address
+        try:
+            path = urlsplit(self.path).path
+        except ValueError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"the address is malformed: {error}")
+            return None
         reason = address.refusal(self.headers.get_all("Host", []), self.headers, is_page=path == address.root)
         if reason is not None:
             self._refuse(HTTPStatus.FORBIDDEN, reason)
@@ -224,9 +229,9 @@ class Handler(BaseHTTPRequestHandler):
 
     # ---- sounds
 
-    def _sound(self, row: int, *, as_wav: bool) -> None:
+    def _sound(self, name: str, *, as_wav: bool) -> None:
         try:
-            path = self.server.ask(self.server.answers.path, row)
+            path = self.server.ask(self.server.api.path, name)
         except TinyclapError as error:
             self._refuse(HTTPStatus.NOT_FOUND, str(error))
             return

@@ -79,16 +79,18 @@ def update_as_text(library: Library, update: Update, facts: dict[str, Any]) -> s
         f"{update.unchanged:,} unchanged, {len(update.unreadable):,} cannot be used",
         f"exact    {_exactness(facts)}",
     ]
-    named = update.unreadable[:MOST_NAMED]
-    lines[2:2] = [f"           {_on_one_line(path)}: {reason}" for path, reason in named]
+    if update.lost:
+        lines.insert(1, f"mended   the vectors of {update.lost:,} files were missing: those there were embedded again")
+    named, at = update.unreadable[:MOST_NAMED], len(lines) - 1
+    lines[at:at] = [f"           {_on_one_line(path)}: {reason}" for path, reason in named]
     if len(update.unreadable) > len(named):
-        lines.insert(2 + len(named), f"           and {len(update.unreadable) - len(named):,} more; --json names all")
+        lines.insert(at + len(named), f"           and {len(update.unreadable) - len(named):,} more; --json names all")
     return "\n".join([*lines, f'next     tinyclap find "dog barking" --lib {shell_path(library.folder)}'])
 
 
 def update_as_object(library: Library, update: Update, facts: dict[str, Any]) -> str:
     """The same as one JSON object."""
-    counts = {key: getattr(update, key) for key in ("new", "changed", "moved", "gone", "unchanged")}
+    counts = {key: getattr(update, key) for key in ("new", "changed", "moved", "gone", "unchanged", "lost")}
     bad = [{"file": str(path), "reason": reason} for path, reason in update.unreadable]
     told = {"library": str(library.folder), "rows": len(library), "codes": library.codes, "windows": library.windows}
     return json.dumps({**told, **counts, "unreadable": bad, **facts})

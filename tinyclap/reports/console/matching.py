@@ -34,8 +34,8 @@ def score_table(result: Result) -> str:
         rows.append(("its teacher", f"{_with_interval(result.teacher_score)}, {result.teacher['name']}"))
     if result.distance is not None:
         rows += _distance_rows(result.distance)
-    heard = f"{whole(by['sample_rate'])} Hz, windows of {by['window_s']:g} s, words: {by['words']}"
-    rows.append(("by", f"{by['kind']} {by['name']}; {heard}"))
+    model = f"{whole(by['sample_rate'])} Hz, windows of {by['window_s']:g} s, words: {by['words']}"
+    rows.append(("by", f"{by['kind']} {by['name']}; {model}"))
     rows += [("silent", f"{whole(result.n_silent)} clips, which count")] if result.n_silent else []
     if result.unmatched:
         rows.append(("no prompt", f"{whole(len(result.unmatched))} files: {listed(result.unmatched)}"))

@@ -13,7 +13,7 @@ from tests.support.tiny import small_recipe, tiny_clap
 from tinyclap.audio import files
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
-from tinyclap.pipelines.score import named_teacher
+from tinyclap.pipelines.clap_score import named_teacher
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.encoder import Teacher
 
