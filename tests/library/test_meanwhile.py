@@ -64,9 +64,7 @@ def right(hits: list[Hit], library: Library, query: np.ndarray) -> None:
     """Every answer has the file and the score that belong together."""
     assert len({hit.path for hit in hits}) == 4
     for hit in hits:
-        _, rows = library.bundle.embed_windows(hit.path)
-        if not library.windows:
-            rows = library.bundle.embed([hit.path])
+        rows = library.bundle.embed_windows(hit.path)[1] if library.windows else library.bundle.embed([hit.path])
         assert hit.score == pytest.approx(float((rows @ query).max()), abs=1e-5)
 
 

@@ -121,6 +121,8 @@ class TestIndexCommand:
         out, err = invoke("index", "--relocate", "sounds=moved", "--lib", "mine")
         assert "5 files of sounds lie below moved now" in err
         assert "4 unchanged, 1 cannot" in invoke("index", "--lib", "mine")[0]
+        out, err = invoke("index", "--forget", "moved/drums", "--lib", "mine")
+        assert "files    0 new, 0 changed, 0 moved, 2 gone, 2 unchanged" in out
 
     def test_again_with_another_bundle(self, home: Path, wordless: Path, sounds: Path) -> None:
         message, code = failure("index", "sounds", "--bundle", str(wordless))
@@ -181,7 +183,7 @@ class TestFindCommand:
         assert [entry["row"] for entry in told["hits"]] == [hit.row for hit in hits]
         assert len(hits) == 4
         out, err = invoke("find", "kick", "--by", "name", "--where", "duration>99")
-        assert (out, err.splitlines()[-1]) == ("", "nothing found; no row fulfils what --where asks for")
+        assert (out, err.splitlines()[-1]) == ("", "nothing found under these conditions")
         assert json.loads(invoke("find", "kick 04", "--json")[0])["hits"][0]["score"] is None
 
     def test_windows_say_when(self, home: Path, made: Path) -> None:

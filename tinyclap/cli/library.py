@@ -131,7 +131,7 @@ def find_command(
     elif hits:
         typer.echo(console.hits_as_text(hits, opened.windows))
     if not hits:
-        _tell("nothing found" + ("; no row fulfils what --where asks for" if where else ""))
+        _tell("nothing found" + (" under these conditions" if where else ""))
 
 
 @library.command("duplicates")
@@ -189,7 +189,7 @@ def tag_command(
 
     wanted = None if labels is None else read_labels(labels)
     opened = _opened(lib, bundle)
-    entries = list(opened.tag(wanted, top, threshold, where or None))
+    entries = opened.tag(wanted, top, threshold, where or None)
     if sidecars:
         for entry in entries:
             write_sidecar(entry)
@@ -215,7 +215,7 @@ def export_command(
 
 
 def _opened(asked: Path | None, bundle: Path | None = None) -> "Library":
-    """The library that is meant; told on stderr where nobody named it."""
+    """The library that is meant; named on stderr where nobody named it."""
     from tinyclap.library.facts import chosen
     from tinyclap.library.library import Library
     from tinyclap.workspace.bundles import named_bundle

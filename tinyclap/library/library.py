@@ -136,7 +136,7 @@ class Library:
         Args:
             paths: files, and folders at any depth.
             workers: threads that decode and embed; None for one a core, 8 at most.
-            progress: tell on stderr how far it is.
+            progress: show on stderr how far it is.
             wait: for another process that is writing; False refuses.
 
         Raises:
@@ -201,7 +201,7 @@ class Library:
             labels: in words; None for those of the bundle's table.
             top: tags of a file, at most.
             threshold: share of other sounds that must fit less well (`runtime.judge`), by default 0.95; where the
-                bundle has no background sounds to tell, each file gets its best label.
+                bundle has no background sounds, each file gets its best label.
             where: the files, as for `find`; None for all.
 
         Raises:

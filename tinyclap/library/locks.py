@@ -27,7 +27,7 @@ def alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
     """
     refusal = f"another process is writing library {folder}; wait for it to end"
     with ExitStack() as stack:
-        told = False
+        said = False
         while True:
             try:
                 stack.enter_context(only_one(folder / LOCK, refusal))
@@ -35,10 +35,10 @@ def alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
             except TinyclapError:
                 if not wait:
                     raise
-            if not told:
+            if not said:
                 print(
                     f"another process is writing library {folder}; waiting for it to end", file=sys.stderr, flush=True
                 )
-                told = True
+                said = True
             time.sleep(ASKED_EVERY_S)
         yield
