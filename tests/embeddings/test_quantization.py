@@ -63,7 +63,7 @@ def test_the_rotation_is_what_makes_bits_tell_something(
     embeddings: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = quantization.neighbours_kept(embeddings, "binary")
-    monkeypatch.setattr(quantization, "_rotation", lambda dim: np.eye(dim, dtype=np.float32))
+    monkeypatch.setattr(quantization, "rotation", lambda dim: np.eye(dim, dtype=np.float32))
     plain = quantization.neighbours_kept(embeddings, "binary")
     assert kept is not None
     assert plain is not None

@@ -219,7 +219,7 @@ class Bundle:
             prompts,
             own_prompts=self.manifest.prompts,
             table=self._table,
-            text=self._text,
+            text_side=lambda: self._text,
             embed_text=self.embed_text,
             where=str(self.folder),
         )

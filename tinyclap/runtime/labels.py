@@ -76,7 +76,7 @@ def find_table(
     *,
     own_prompts: tuple[str, ...],
     table: LabelTable | None,
-    text: KnownWords | None,
+    text_side: Callable[[], KnownWords | None],
     embed_text: Callable[[list[str]], np.ndarray],
     where: str,
 ) -> LabelTable:
@@ -87,8 +87,8 @@ def find_table(
         prompts: templates; None for `own_prompts`, those of the table.
         own_prompts: of the bundle.
         table: of the bundle, if it has one.
-        text: its text side, if it has one, and `embed_text`, which embeds N texts with it.
-        embed_text: see there.
+        text_side: gives its text side, if it has one; called only where the table does not do, since it takes packages.
+        embed_text: embeds N texts with it.
         where: the bundle, for messages.
     """
     if isinstance(labels, str):
@@ -98,7 +98,8 @@ def find_table(
             raise TinyclapError(f"bundle {where} has no label table; give labels, or export it with --labels")
         if prompts is None:
             return table
-    meant = [alternatives(str(label)) for label in (table.labels if labels is None and table else labels or ())]
+    wanted: Sequence[str] = table.labels if labels is None and table else () if labels is None else labels
+    meant = [alternatives(str(label)) for label in wanted]
     names, every = [each[0] for each in meant], [name for each in meant for name in each]
     templates = own_prompts if prompts is None else tuple(prompts)
     prompts_for(every, templates)  # refuses what cannot be told apart, by table or by text
@@ -106,6 +107,7 @@ def find_table(
     known = table.select(names) if table and as_it_is else None
     if known is not None:
         return known
+    text = text_side()
     if text is None:
         there = table.missing(names) if table and as_it_is else "no label table" if table is None else OWN_PROMPTS
         raise TinyclapError(
