@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinyclap.cli.options import AsJson, chosen_bundle, chosen_run, newest_bundle
+from tinyclap.cli.options import AsCsv, AsJson, chosen_bundle, chosen_run, newest_bundle, refuse_several, tell
 from tinyclap.common.numbers import file_size
 
 if TYPE_CHECKING:
@@ -76,15 +76,14 @@ def classify(
     hop: Hop = None,
     channel: Channel = None,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    as_csv: AsCsv = False,
     threads: Threads = None,
     provider: Provider = None,
     int8: Int8 = None,
     dim: Dim = None,
 ) -> None:
     """Say which labels fit sound files best."""
-    if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other; give one of them")
+    refuse_several(json=as_json, csv=as_csv)
     from tinyclap.audio.listing import find_sounds
     from tinyclap.reports.console import answers as console
     from tinyclap.runtime.classify_files import classify_files, refuse_bad
@@ -92,7 +91,7 @@ def classify(
 
     wanted, templates = None if labels is None else read_labels(labels), read_prompts(prompts)
     loaded = load_bundle(bundle, threads, provider, int8, dim)
-    sounds = find_sounds(files, _tell)
+    sounds = find_sounds(files, tell)
     judge = loaded.judge(wanted, prompts=templates, **judging(top, threshold, silence_below, multi_label))
     if as_csv:
         typer.echo(console.CSV_COLUMNS)
@@ -134,7 +133,7 @@ def embed(
 
     if STDIN in map(str, files):
         raise typer.BadParameter("an array names its files; write what comes on standard input to one")
-    sounds = find_sounds(files, _tell)
+    sounds = find_sounds(files, tell)
     loaded = load_bundle(bundle, None, provider, int8, dim)
     settings: dict[str, Any] = {"dtype": dtype, "workers": threads, "overwrite": overwrite}
     made = embed_files(loaded, sounds, out, windows=windows, hop_s=hop, channel=channel, **settings)
@@ -257,10 +256,6 @@ def models(as_json: AsJson = False) -> None:
             f"{name}: {entry.purpose}\n  made of   {entry.made_of}\n  download  {file_size(entry.size)}\n"
             f"  licence   {entry.licence}\n  measured  {entry.accuracy}\n  get it    {there}"
         )
-
-
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 def judging(top: int, threshold: float | None, silence_below: float | None, multi_label: bool) -> dict[str, Any]:

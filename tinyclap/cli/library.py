@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinyclap.cli.options import AsJson, chosen_bundle
+from tinyclap.cli.options import AsCsv, AsJson, chosen_bundle, refuse_several, tell
 
 if TYPE_CHECKING:
     from tinyclap.library.library import Library
@@ -25,7 +25,6 @@ Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="CONDITION", help="E.g. 'duration<3', 'tag=kick', 'name=*drum*'. Repeatable."),
 ]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")]
 
 
 @library.command("index")
@@ -77,7 +76,7 @@ def index_command(
     folder = to_make(out)
     pairs = [_pair(text) for text in relocated or []]
     asked = Indexing(sounds or [], codes, windows, hop, threads, not no_wait, again, pairs, compact, forgotten or [])
-    opened, update, facts = run(folder, asked, lambda: chosen_bundle(bundle), named=bundle is not None, tell=_tell)
+    opened, update, facts = run(folder, asked, lambda: chosen_bundle(bundle), named=bundle is not None, tell=tell)
     as_what = console.update_as_object if as_json else console.update_as_text
     typer.echo(as_what(opened, update, facts))
 
@@ -113,8 +112,7 @@ def find_command(
     Several texts and sounds are combined: their unit vectors are averaged, and half of --not's is taken off. Of a text,
     files found by sound and those whose names have all its words stand in one order (reciprocal rank fusion).
     """
-    if as_json + as_csv + as_m3u > 1:
-        raise typer.BadParameter("--json, --csv and --m3u exclude each other; give one of them")
+    refuse_several(json=as_json, csv=as_csv, m3u=as_m3u)
     from tinyclap.reports.console import library as console
 
     opened = _opened(lib, bundle)
@@ -131,7 +129,7 @@ def find_command(
     elif hits:
         typer.echo(console.hits_as_text(hits, opened.windows))
     if not hits:
-        _tell("nothing found" + (" under these conditions" if where else ""))
+        tell("nothing found" + (" under these conditions" if where else ""))
 
 
 @library.command("duplicates")
@@ -147,17 +145,16 @@ def duplicates_command(
 
     In other formats, at other levels and rates, or cut a little; they are read again for it. Nothing is removed.
     """
-    if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other; give one of them")
+    refuse_several(json=as_json, csv=as_csv)
     from tinyclap.library.duplicates import THRESHOLD
     from tinyclap.reports.console import library as console
 
     opened, least = _opened(lib), THRESHOLD if threshold is None else threshold
     found = opened.duplicates(least)
     for path, reason in found.left_out[:5]:
-        _tell(f"left out: {path}: {reason}")
+        tell(f"left out: {path}: {reason}")
     if len(found.left_out) > 5:
-        _tell(f"left out: {len(found.left_out) - 5:,} files more; --json names all")
+        tell(f"left out: {len(found.left_out) - 5:,} files more; --json names all")
     if as_csv:
         typer.echo(console.copies_as_csv(found))
         return
@@ -196,7 +193,7 @@ def tag_command(
     typer.echo(console.tags_as_object(opened, entries) if as_json else console.tags_as_csv(entries))
     tagged = sum(bool(entry.tags) for entry in entries)
     beside = f"; {SIDECAR} beside each" if sidecars else ""
-    _tell(f"{tagged:,} of {len(entries):,} files have tags{beside}\nnext     tinyclap find TEXT --where tag=TAG")
+    tell(f"{tagged:,} of {len(entries):,} files have tags{beside}\nnext     tinyclap find TEXT --where tag=TAG")
 
 
 @library.command("export-index")
@@ -222,7 +219,7 @@ def _opened(asked: Path | None, bundle: Path | None = None) -> "Library":
 
     folder = chosen(asked)
     if asked is None:
-        _tell(f"library: {folder}")
+        tell(f"library: {folder}")
     return Library.open(folder, None if bundle is None else named_bundle(bundle))
 
 
@@ -231,7 +228,3 @@ def _pair(text: str) -> tuple[Path, Path]:
     if not (old and separator and new):
         raise typer.BadParameter(f"{text!r} is not OLD=NEW, two folders", param_hint="--relocate")
     return Path(old), Path(new)
-
-
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)

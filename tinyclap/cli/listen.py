@@ -22,6 +22,7 @@ from tinyclap.cli.device import (
     judging,
     load_bundle,
 )
+from tinyclap.cli.options import refuse_several
 
 if TYPE_CHECKING:
     from tinyclap.audio.pcm_stream import SampleFormat
@@ -78,8 +79,7 @@ def listen(
 
     With --confirm, --hold-off, --on-start or --on-event, it tells events with start and end rather than every answer.
     """
-    if file is not None and microphone is not None:
-        raise typer.BadParameter("--file and --microphone exclude each other; give one of them")
+    refuse_several(file=file is not None, microphone=microphone is not None)
     from tinyclap.reports.console.answers import event_line, live_line
     from tinyclap.runtime.labels import read_labels, read_prompts
     from tinyclap.runtime.live.answers import answers

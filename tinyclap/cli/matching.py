@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tinyclap.cli.device import BundleOption, Dim, Int8, Provider, Sounds, Threads, load_bundle
-from tinyclap.cli.options import AsJson
+from tinyclap.cli.options import AsCsv, AsJson, refuse_several, tell
 
 if TYPE_CHECKING:
     from tinyclap.matching.encoder import Encoder
@@ -72,8 +72,7 @@ def score(
         )
     if calibrate and calibration is not None:
         raise typer.BadParameter("--calibrate makes what --calibration reads; give one of them")
-    if run is not None and bundle is not None:
-        raise typer.BadParameter("--run and --bundle exclude each other; give one of them")
+    refuse_several(run=run is not None, bundle=bundle is not None)
     if teacher is not None and not calibrate and (run is not None or bundle is not None):
         raise typer.BadParameter("--teacher scores by itself; beside --run or --bundle it is for --calibrate")
     from tinyclap.audio.listing import find_sounds
@@ -84,8 +83,8 @@ def score(
     from tinyclap.reports.console import matching as console
 
     told = None if prompts is None else read_prompts(prompts, file_column, prompt_column)
-    others = find_sounds(reference, _tell) if reference else None
-    sounds = find_sounds(files, _tell)
+    others = find_sounds(reference, tell) if reference else None
+    sounds = find_sounds(files, tell)
     encoder, theirs = _encoders(bundle, run, teacher, calibrate, (provider, int8, dim))
     settings: dict[str, Any] = {"clip": clip, "peak_dbfs": peak}
     result = score_sounds(
@@ -101,7 +100,7 @@ def score(
     )
     if csv is not None:
         write_text(csv, console.pairs_csv(result.pairs))
-        _tell(f"{csv}: {len(result.pairs)} lines")
+        tell(f"{csv}: {len(result.pairs)} lines")
     typer.echo(console.score_object(result) if as_json else console.score_table(result))
     refuse_incomplete(result)
 
@@ -155,7 +154,7 @@ def caption(
     column: Annotated[str | None, typer.Option("--column", help="Column that holds the captions, of a table.")] = None,
     bundle: BundleOption = None,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    as_csv: AsCsv = False,
     threads: Threads = None,
     provider: Provider = None,
     int8: Int8 = None,
@@ -165,8 +164,7 @@ def caption(
 
     The sentences are embedded once and kept. With --mix each further one says what those before it leave out.
     """
-    if as_json and as_csv:
-        raise typer.BadParameter("--json and --csv exclude each other; give one of them")
+    refuse_several(json=as_json, csv=as_csv)
     from tinyclap.audio.listing import find_sounds
     from tinyclap.common.numbers import whole
     from tinyclap.matching.caption_bank import caption_bank, read_captions
@@ -174,11 +172,11 @@ def caption(
     from tinyclap.reports.console import matching as console
 
     texts = read_captions(captions, column)
-    sounds = find_sounds(files, _tell)
+    sounds = find_sounds(files, tell)
     loaded = load_bundle(bundle, threads, provider, int8, dim)
     bank = caption_bank(loaded, texts)
     if bank.left_out:
-        _tell(f"{whole(len(bank.left_out))} captions left out, no word of which is known: {bank.left_out[0]}")
+        tell(f"{whole(len(bank.left_out))} captions left out, no word of which is known: {bank.left_out[0]}")
     if as_csv:
         typer.echo(console.captions_csv(None))
     found = []
@@ -189,7 +187,3 @@ def caption(
     if as_json:
         typer.echo(console.captions_object(loaded, len(bank.texts), found))
     refuse_bad(found)
-
-
-def _tell(line: str) -> None:
-    typer.echo(line, err=True)

@@ -9,7 +9,20 @@ if TYPE_CHECKING:
     from tinyclap.workspace.bundles import Found
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")]
 RunArgument = Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Run folder; by default the newest.")]
+
+
+def tell(line: str) -> None:
+    """Say something beside the result, on stderr."""
+    typer.echo(line, err=True)
+
+
+def refuse_several(**given: bool) -> None:
+    """Raise a BadParameter where more than one of some options is given, e.g. json=True, csv=True."""
+    if sum(given.values()) > 1:
+        *others, last = (f"--{name}" for name in given)
+        raise typer.BadParameter(f"{', '.join(others)} and {last} exclude each other; give one of them")
 
 
 def chosen_run(asked: Path | None, *, of_student: bool = False) -> Path:

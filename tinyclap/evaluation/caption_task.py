@@ -14,7 +14,7 @@ from tinyclap.evaluation.captioned import Captions
 from tinyclap.evaluation.clips import ClipTask
 from tinyclap.evaluation.retrieval import Found
 from tinyclap.models.student import Student
-from tinyclap.models.text_student import TextStudent
+from tinyclap.models.text_student import TextStudent, student_texts
 from tinyclap.runs.results import RETRIEVAL
 from tinyclap.teachers.encoder import Teacher
 from tinyclap.teachers.stored_embeddings import teacher_clips, teacher_texts
@@ -85,8 +85,8 @@ class RetrievalTask(ClipTask):
             mapped = student.latent_map if student is not None and whose == "student" else None
             found[whose, "teacher"] = self.captions.find(clips, teacher_texts(teacher, self.captions.texts, mapped))
             if self.text_student is not None:
-                own = self.text_student.embed_text(self.captions.texts).cpu().numpy()
-                found[whose, "student"] = self.captions.find(clips, own if mapped is None else mapped.apply(own))
+                own = student_texts(self.text_student, self.captions.texts, mapped)
+                found[whose, "student"] = self.captions.find(clips, own)
         recordings = recording_ids(self.sources, len(usable))
         scores: dict[str, dict[str, Any]] = {whose: {} for whose in sounds}
         for (audio, text), both in found.items():

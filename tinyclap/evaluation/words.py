@@ -12,7 +12,7 @@ from tinyclap.embeddings.similarity import unit
 from tinyclap.embeddings.zero_shot import class_means, predict
 from tinyclap.evaluation.retrieval import BLOCK_ROWS, ROUNDING
 from tinyclap.evaluation.zero_shot import ZeroShotTask
-from tinyclap.models.text_student import TextStudent
+from tinyclap.models.text_student import TextStudent, student_texts
 from tinyclap.teachers.encoder import Teacher
 from tinyclap.teachers.stored_embeddings import class_vectors
 
@@ -94,8 +94,7 @@ def zero_shot_by_words(
     recordings = recording_ids(task.sources, len(truth))
 
     def embedded(texts: list[str]) -> np.ndarray:
-        own = words.embed_text(texts).cpu().numpy()
-        return own if mapped is None else mapped.apply(own)
+        return student_texts(words, texts, mapped)
 
     counts = {"n_clips": len(truth), "n_classes": len(labels)}
     result: dict[str, Any] = {"data": task.data, **counts, "prompts": list(task.prompts), "ears": {}}

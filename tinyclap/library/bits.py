@@ -51,9 +51,8 @@ class Bits:
 
     def distances(self, query: np.ndarray) -> np.ndarray:
         """Differing bits between a vector (D,) and every row, uint16 (n_rows,)."""
-        along = (
-            query @ self.mean / max(float(self.mean @ self.mean), 1e-12)
-        )  # the same for all rows, so no planes for it
+        # How far it lies along the mean is the same for all rows, so no planes for it.
+        along = query @ self.mean / max(float(self.mean @ self.mean), 1e-12)
         asked = _packed((query - along * self.mean)[None], self.words)[:, 0]
         found = np.empty(self.n_rows, np.uint16)
         for at, block in enumerate(self._blocks):

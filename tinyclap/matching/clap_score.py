@@ -85,8 +85,8 @@ def score(
         by_teacher = None
         if teacher is not None:
             by_teacher = (teacher, embed_clips(teacher, paired, what=f"{teacher.name} embeds", **how))
-        more: dict[str, Any] = {"settings": settings, "clip": clip, "teacher": by_teacher, "calibration": calibration}
-        result = scored(encoder, embedded, matched, **more)
+        more: dict[str, Any] = {"teacher": by_teacher, "calibration": calibration}
+        result = scored(encoder, embedded, matched, settings=settings, **more)
     if reference is not None:
         others = embed_clips(encoder, reference, what="embed the reference", **how)
         bad = {**result.bad, **{str(file): reason for file, reason in others.bad.items()}}
@@ -108,15 +108,28 @@ def refuse_incomplete(result: Result) -> None:
 
 @dataclass(frozen=True)
 class Cosines:
-    """Pairs of clips and prompts that could be compared: which, their cosines, the mean of all that are no pairs."""
+    """Pairs of clips and prompts that could be compared.
+
+    Attributes:
+        places: among all pairs.
+        values: their cosines (N,), as they count.
+        drawn: see `drawn_together`, (N,).
+        mismatched: mean cosine of all clips and prompts that are no pairs; None where there are none.
+    """
 
     places: Sequence[int]
     values: np.ndarray
+    drawn: np.ndarray
     mismatched: float | None
 
+    @property
+    def score(self) -> Score:
+        """Their mean."""
+        return mean_score(self.values, self.drawn, self.mismatched)
 
-def cosines(encoder: Encoder, embedded: Embedded, matched: Matched) -> Cosines:
-    """The cosine of each pair whose clip could be used.
+
+def cosines(encoder: Encoder, embedded: Embedded, matched: Matched, *, clip: bool) -> Cosines:
+    """The cosine of each pair whose clip could be used; with `clip` a negative one counts 0.
 
     Raises:
         TinyclapError: none could, or the encoder cannot read a prompt.
@@ -135,7 +148,9 @@ def cosines(encoder: Encoder, embedded: Embedded, matched: Matched) -> Cosines:
     clips = np.unique(rows)
     others = len(clips) * len(texts) - len(places)
     total = float(sounds[clips].sum(axis=0) @ vectors.sum(axis=0))
-    return Cosines(places, values, (total - float(values.sum())) / others if others else None)
+    mismatched = (total - float(values.sum())) / others if others else None
+    drawn = drawn_together([matched.pairs[place] for place in places])
+    return Cosines(places, np.maximum(values, 0.0) if clip else values, drawn, mismatched)
 
 
 def mean_score(values: np.ndarray, drawn: np.ndarray, mismatched: float | None) -> Score:
@@ -172,7 +187,6 @@ def scored(
     matched: Matched,
     *,
     settings: Mapping[str, Any],
-    clip: bool = False,
     teacher: tuple[Encoder, Embedded] | None = None,
     calibration: Calibration | None = None,
 ) -> Result:
@@ -182,44 +196,38 @@ def scored(
         encoder: that embedded them.
         embedded: the clips.
         matched: their prompts.
-        settings: with which they were embedded, for the result.
-        clip: count negative cosines as 0.
+        settings: peak_dbfs and clip, see `score`.
         teacher: another encoder and the same clips embedded by it; scores are calibrated to its own.
         calibration: that was made before.
 
     Raises:
         TinyclapError: no pair can be used, or too few to calibrate.
     """
-    own = cosines(encoder, embedded, matched)
-    drawn = drawn_together([matched.pairs[place] for place in own.places])
-    values = np.maximum(own.values, 0.0) if clip else own.values
+    clip = bool(settings["clip"])
+    own = cosines(encoder, embedded, matched, clip=clip)
+    value_of = dict(zip(own.places, own.values.tolist(), strict=True))
     teacher_values: dict[int, float] = {}
     more: dict[str, Any] = {}
     if teacher is not None:
-        theirs = cosines(*teacher, matched)
-        their_values = np.maximum(theirs.values, 0.0) if clip else theirs.values
-        teacher_values = dict(zip(theirs.places, their_values.tolist(), strict=True))
-        both = [row for row, place in enumerate(own.places) if place in teacher_values]
-        some = drawn_together([matched.pairs[own.places[row]] for row in both])
-        calibration = calibrate(values[both], np.array([teacher_values[own.places[row]] for row in both]), some)
-        their_drawn = drawn_together([matched.pairs[place] for place in theirs.places])
-        more["teacher"] = teacher[0].described()
-        more["teacher_score"] = mean_score(their_values, their_drawn, theirs.mismatched)
+        theirs = cosines(*teacher, matched, clip=clip)
+        teacher_values = dict(zip(theirs.places, theirs.values.tolist(), strict=True))
+        both = [place for place in own.places if place in teacher_values]
+        ours, others = (np.array([values[place] for place in both]) for values in (value_of, teacher_values))
+        calibration = calibrate(ours, others, drawn_together([matched.pairs[place] for place in both]))
+        more |= {"teacher": teacher[0].described(), "teacher_score": theirs.score}
     if calibration is not None:
         mismatched = None if own.mismatched is None else float(calibration(np.array([own.mismatched]))[0])
-        more |= {"calibration": calibration, "calibrated": mean_score(calibration(values), drawn, mismatched)}
+        more |= {"calibration": calibration, "calibrated": mean_score(calibration(own.values), own.drawn, mismatched)}
     level_of = dict(zip(embedded.files, embedded.levels_dbfs, strict=True))
     used = {matched.pairs[place][0] for place in own.places}
     return Result(
         encoder.described(),
         settings,
-        mean_score(values, drawn, own.mismatched),
+        own.score,
         n_clips=len(used),
         n_prompts=len({matched.pairs[place][1] for place in own.places}),
         n_silent=sum(level_of[file] < SILENCE_BELOW_DBFS for file in used),
-        pairs=_pairs(
-            matched, embedded, dict(zip(own.places, values.tolist(), strict=True)), teacher_values, calibration
-        ),
+        pairs=_pairs(matched, embedded, value_of, teacher_values, calibration),
         missing=list(matched.missing),
         unmatched=[str(file) for file in matched.unmatched],
         bad={str(file): reason for file, reason in embedded.bad.items()},

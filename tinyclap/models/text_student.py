@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCardData
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.models import hub
 from tinyclap.models.heads import LinearHead, unit_norm
@@ -195,6 +197,15 @@ class _Layer(nn.Module):
         x = x + self.out(mixed.transpose(1, 2).reshape(n, length, dim))
         risen: Tensor = x + self.fall(F.gelu(self.rise(self.norm(x))))
         return risen
+
+
+def student_texts(words: TextStudent, texts: Sequence[str], latent_map: LatentMap | None = None) -> np.ndarray:
+    """Text embeddings of a text student, unit-norm float32 (N, D); raises as `TextStudent.embed_text` does.
+
+    `latent_map` takes them into the space of a pruned student.
+    """
+    embeddings: np.ndarray = words.embed_text(texts).cpu().numpy()
+    return embeddings if latent_map is None else latent_map.apply(embeddings)
 
 
 def _width(config: TextStudentConfig) -> int:

@@ -13,7 +13,7 @@ from tinyclap.config.load_recipe import load_recipe
 from tinyclap.errors import TinyclapError
 from tinyclap.matching.encoder import EmbedTexts, Encoder, waveform
 from tinyclap.models.student import Student
-from tinyclap.models.text_student import TextStudent
+from tinyclap.models.text_student import TextStudent, student_texts
 from tinyclap.pipelines.build import build_teacher
 from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.runs.results import TEXT_STUDENT
@@ -47,8 +47,7 @@ def student_encoder(run: Path) -> Encoder:
         words = "the run's own text student"
 
         def own_words(texts: Sequence[str]) -> np.ndarray:
-            rows = own.embed_text(list(texts)).cpu().numpy()
-            return rows if latent_map is None else latent_map.apply(rows)
+            return student_texts(own, list(texts), latent_map)
 
         embed_texts = own_words
     files = [path for folder in folders for path in sorted(folder.glob("*.safetensors"))]

@@ -11,7 +11,7 @@ from tinyclap.common.files import write_json
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.evaluation.probe import Ears, Words, probe
 from tinyclap.models.student import Student
-from tinyclap.models.text_student import TextStudent
+from tinyclap.models.text_student import TextStudent, student_texts
 from tinyclap.pipelines.build import build_teacher, teacher_kind
 from tinyclap.pipelines.distilled_run import student_and_teacher
 from tinyclap.reports.run_report import write_report
@@ -51,7 +51,7 @@ def probe_run(run: Path, **settings: Any) -> dict[str, Any]:
         ears.append(Ears("student", student.sample_rate, student.config.window_s, _hearing(student.embed_audio), place))
     if (run / TEXT_STUDENT).is_dir():
         own = TextStudent.from_pretrained(run / TEXT_STUDENT)
-        words.append(Words("student", lambda texts: own.embed_text(texts).cpu().numpy()))
+        words.append(Words("student", lambda texts: student_texts(own, texts)))
     found = probe(ears, words, **settings)
     write_json(run / PROBE, found)
     write_report(run)
