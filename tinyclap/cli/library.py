@@ -146,7 +146,7 @@ def duplicates_command(
     In other formats, at other levels and rates, or cut a little; they are read again for it. Nothing is removed.
     """
     refuse_several(json=as_json, csv=as_csv)
-    from tinyclap.library.duplicates import THRESHOLD
+    from tinyclap.library.copies.duplicates import THRESHOLD
     from tinyclap.reports.console import library as console
 
     opened, least = _opened(lib), THRESHOLD if threshold is None else threshold

@@ -12,12 +12,14 @@ import numpy as np
 from tinyclap.common.checks import is_count
 from tinyclap.common.machine import usable_cores
 from tinyclap.errors import TinyclapError
-from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search, tagging
+from tinyclap.library import bits, identity, locks, rebuilt, search, tagging
 from tinyclap.library.answers import Hit, Update
 from tinyclap.library.catalogue import Catalogue
-from tinyclap.library.duplicates import Duplicates
+from tinyclap.library.copies import duplicates
+from tinyclap.library.copies.duplicates import Duplicates
 from tinyclap.library.facts import CATALOGUE, data_folder, make_library, new_facts, read_facts
-from tinyclap.library.query import query_vector
+from tinyclap.library.names import named
+from tinyclap.library.query import BY, query_vector, refuse_wrong, several
 from tinyclap.library.reader import Reader
 from tinyclap.library.rebuilt import remember_roots
 from tinyclap.library.update import How, Updater, sounds_of
@@ -25,7 +27,6 @@ from tinyclap.library.where import conditions
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.sounds import Sound
 
-BY = ("both", "sound", "name")
 MOST_WORKERS = 8
 
 
@@ -237,7 +238,8 @@ class Library:
         """The sounds that fit best, best first.
 
         With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
-        reciprocal rank (`query.fused`); the score is nan without words for it. By sound it is `query.query_vector`.
+        reciprocal rank (`query.fused`); the score is nan without words for it. By sound it is `query.query_vector`;
+        by names alone words may go on, "sword" in swordman. Conditions alone list what fulfils them, by name.
 
         Args:
             text: one or several.
@@ -253,20 +255,19 @@ class Library:
         Raises:
             TinyclapError: nothing asked, a bundle without words, a condition that is none, or a sound not usable.
         """
-        if by not in BY:
-            raise TinyclapError(f"by is {by!r}; allowed: {', '.join(BY)}")
-        if not is_count(n):
-            raise TinyclapError(f"n is {n}: it must be a whole number, 1 or more")
-        if by == "name" and (not text or like is not None or without is not None):
-            raise TinyclapError("names are found by words alone; give a text, and no sound to be like or unlike")
-        allowed = conditions(where)
-        names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
+        wanted, unwanted, allowed = several(text), several(without), conditions(where)
+        nothing = not wanted and like is None and not unwanted
+        words_alone = bool(wanted) and like is None and not unwanted
+        refuse_wrong([*wanted, *unwanted], n, "both" if nothing and by in BY else by, words_alone=words_alone)
+        if nothing and allowed is not None:
+            return self._reader.fulfilling(allowed, n, each=all_windows)
+        names = " ".join(wanted) if by != "sound" and like is None else ""
         query, bundle = None, None if by == "name" else self.bundle
         try:
             if bundle is not None:
                 query = query_vector(bundle, text, like, without, sample_rate)
         except TinyclapError:  # without words for it, what the name finds is the answer
-            if not names or without is not None or not self.catalogue.named(names, 1):
+            if not names or unwanted or not named(self.catalogue, names, 1, begun=True):
                 raise
         return self._reader.find(query, names, n, allowed, exact=exact, each=all_windows)
 

@@ -22,6 +22,7 @@ from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError, listed
+from tinyclap.library import names
 from tinyclap.library.answers import Update
 from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, FileRecord, key_of
 from tinyclap.library.vectors import Vectors
@@ -245,7 +246,7 @@ class Updater:
             f"UPDATE files SET {', '.join(f'{column} = ?' for column in columns)} WHERE id = ?",
             (*columns.values(), number),
         )
-        catalogue.name(int(number or 0), task.name)
+        names.put(catalogue, int(number or 0), task.name)
         catalogue.run("UPDATE rows SET dead = 0 WHERE file = ? AND dead = ?", (number, GONE))
 
 

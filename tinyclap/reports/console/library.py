@@ -12,7 +12,7 @@ from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import DASH, aligned, file_size, percent, whole
 from tinyclap.embeddings.quantization import bytes_per_clip
 from tinyclap.library.answers import Hit, Update
-from tinyclap.library.duplicates import Copy, Duplicates
+from tinyclap.library.copies.duplicates import Copy, Duplicates
 from tinyclap.library.library import Library
 from tinyclap.library.tagging import Tagged
 
