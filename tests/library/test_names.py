@@ -80,9 +80,7 @@ class TestNames:
     def test_without_full_text_search(
         self, bundle: Bundle, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(
-            "tinyclap.library.names.TABLE", "CREATE VIRTUAL TABLE names USING no_such_module(words)"
-        )
+        monkeypatch.setattr("tinyclap.library.names.TABLE", "CREATE VIRTUAL TABLE names USING no_such_module(words)")
         library = Library.create(tmp_path / "plain", bundle)
         library.add([sounds], progress=False)
         assert [hit.path.name for hit in library.find("kick_04.wav", by="name")] == ["kick_04.wav"]

@@ -216,7 +216,7 @@ def test_tag_command(home: Path) -> None:
     assert len(rows) == 5
     assert "5 of 5 files have tags; .tags.txt beside each" in err
     for row in rows:
-        assert Path(row["path"] + SIDECAR).read_text() == f"{row['tag']}\n"
+        assert Path(row["path"] + SIDECAR).read_text() == f"# written by tinyclap tag\n{row['tag']}\n"
     told = json.loads(invoke("tag", "library", "--labels", "dog", "--json", "--where", "duration<1")[0])
     assert [[tag["tag"] for tag in entry["tags"]] for entry in told["files"]] == [["dog"]]
 

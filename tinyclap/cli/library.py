@@ -173,6 +173,7 @@ def tag_command(
         typer.Option("--threshold", help="Share of other sounds that must fit less well; 0.95 by default."),
     ] = None,
     where: Where = None,
+    add: Annotated[bool, typer.Option("--add", help="Keep the tags that the files have, and add to them.")] = False,
     sidecars: Annotated[
         bool, typer.Option("--sidecars", help="Also write SOUND.wav.tags.txt beside each sound, a tag per line.")
     ] = False,
@@ -180,19 +181,19 @@ def tag_command(
     as_json: AsJson = False,
 ) -> None:
     """Tag the sounds of a library with labels in words, kept there (`--where tag=...`) and printed as CSV."""
-    from tinyclap.library.tagging import SIDECAR, write_sidecar
+    from tinyclap.library.tagging import SIDECAR
     from tinyclap.reports.console import library as console
     from tinyclap.runtime.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
     opened = _opened(lib, bundle)
-    entries = opened.tag(wanted, top, threshold, where or None)
-    if sidecars:
-        for entry in entries:
-            write_sidecar(entry)
+    entries = opened.tag(wanted, top, threshold, where or None, add=add, sidecars=sidecars)
     typer.echo(console.tags_as_object(opened, entries) if as_json else console.tags_as_csv(entries))
     tagged = sum(bool(entry.tags) for entry in entries)
     beside = f"; {SIDECAR} beside each" if sidecars else ""
+    replaced = sum(len(entry.replaced) for entry in entries)
+    if replaced:
+        tell(f"{replaced:,} earlier tags of these files were replaced; --add keeps them")
     tell(f"{tagged:,} of {len(entries):,} files have tags{beside}\nnext     tinyclap find TEXT --where tag=TAG")
 
 

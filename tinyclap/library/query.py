@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tinyclap.embeddings.similarity import unit
 from tinyclap.common.checks import is_count
+from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.sounds import Sound, one_or_many
@@ -15,24 +15,30 @@ RANK_OFFSET = 60  # of reciprocal rank fusion
 BY = ("both", "sound", "name")
 
 
-def refuse_wrong(texts: Sequence[str], n: int, by: str, *, words_alone: bool) -> None:
-    """Raise a TinyclapError for a question that is none.
+def checked(
+    text: str | Sequence[str] | None,
+    like: Sound | Iterable[Sound] | None,
+    without: str | Sequence[str] | None,
+    n: int,
+    by: str,
+) -> tuple[list[str], list[str], bool]:
+    """Texts that are wanted, those that are not, and whether nothing is asked but conditions; as `Library.find`.
 
-    Args:
-        texts: all that are given, wanted or not.
-        n: answers.
-        by: one of BY.
-        words_alone: there are words that are wanted, and nothing else.
+    Raises:
+        TinyclapError: another `by` or `n`, names by anything but words, or a text without a letter or a digit.
     """
+    wanted, unwanted = several(text), several(without)
+    nothing = not wanted and like is None and not unwanted
     if by not in BY:
         raise TinyclapError(f"by is {by!r}; allowed: {', '.join(BY)}")
     if not is_count(n):
         raise TinyclapError(f"n is {n}: it must be a whole number, 1 or more")
-    if by == "name" and not words_alone:
+    if by == "name" and not nothing and (not wanted or like is not None or unwanted):
         raise TinyclapError("names are found by words alone; give a text, and no sound to be like or unlike")
-    blank = [text for text in texts if not any(map(str.isalnum, text))]
+    blank = [one for one in (*wanted, *unwanted) if not any(map(str.isalnum, one))]
     if blank:
         raise TinyclapError(f'{blank[0]!r} has no words in it; write some, e.g. "dog barking"')
+    return wanted, unwanted, nothing
 
 
 def query_vector(

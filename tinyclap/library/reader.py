@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from tinyclap.errors import TinyclapError
-from tinyclap.library import search
 from tinyclap.library import names as file_names
+from tinyclap.library import search
 from tinyclap.library.answers import CONDITION, Hit
 from tinyclap.library.bits import Bits
 from tinyclap.library.catalogue import Catalogue, RowRecord
