@@ -158,7 +158,7 @@ class Updater:
 
     def _read(self, task: _Task, status: os.stat_result | None) -> _Made:
         if status is None:
-            raise AudioError(str(task.path), "no such file")
+            raise AudioError(str(task.path), audio.no_file(task.path))
         content = sha256_of(task.path)
         if task.known and task.known.hash == content and not task.known.reason:
             return _Made(task, status, content, moved_from=task.known.id)
