@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyclap.embeddings import quantization
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import MachineError, TinyclapError
 
 SUFFIXES = {"float32": "f32", "float16": "f16", "int8": "i8", "binary": "u8"}
 KEPT_BYTES = 2**26  # of a small library's decoded rows
@@ -105,12 +105,22 @@ class Vectors:
         return self.read(slice(None)) if self.n_rows * self.dim * 4 <= KEPT_BYTES else None
 
     def write(self, first: int, coded: np.ndarray) -> None:
-        """Store coded rows from row `first` on, and wait until the disk has them."""
-        with self.path.open("r+b" if self.path.exists() else "w+b") as stream:
-            stream.seek(first * self.row_bytes)
-            stream.write(np.ascontiguousarray(coded).tobytes())
-            stream.flush()
-            os.fsync(stream.fileno())
+        """Store coded rows from row `first` on, and wait until the disk has them.
+
+        Raises:
+            MachineError: the disk is full, say; the rows before `first` stay.
+        """
+        try:
+            with self.path.open("r+b" if self.path.exists() else "w+b") as stream:
+                stream.seek(first * self.row_bytes)
+                stream.write(np.ascontiguousarray(coded).tobytes())
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise MachineError(
+                f"{self.path} cannot be written: {error.strerror}; what was indexed before is kept: free some space, or "
+                "let it be written, and run it again"
+            ) from error
 
     def cosines(self, query: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Cosine of a unit vector (dim,) with some rows, by default with all, float32 (N,), in bounded memory."""
