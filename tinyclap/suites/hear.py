@@ -12,7 +12,7 @@ from tinyclap.suites.loading import Named, bundle_of
 
 SAMPLE_RATES = (16_000, 22_050, 32_000, 44_100, 48_000)  # which HEAR has its sounds in
 HOP_MS = 50.0  # the longest that HEAR advises: its tasks tolerate 50 ms
-WINDOW_S = 1.0
+WINDOW_S = 0.5
 
 
 class Model(torch.nn.Module):

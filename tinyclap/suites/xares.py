@@ -59,7 +59,8 @@ class Encoder(torch.nn.Module):
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         """Embed sounds of at least 10 ms.
 
-        Zeros at the end are what X-ARES fills batches up with: no window holds them, and the last embedding is repeated.
+        Zeros at the end are what X-ARES fills batches up with. No window moves on into them; one that holds the last of
+        the sound is repeated.
 
         Args:
             audio: float (B, samples) or (samples,) in [-1, 1] at `sampling_rate`.
@@ -74,11 +75,12 @@ class Encoder(torch.nn.Module):
         embedded = np.stack([self._frames(sound) for sound in (sounds if sounds.ndim > 1 else sounds[None])])
         return torch.from_numpy(embedded).to(audio.device)
 
-    def _frames(self, sound: np.ndarray) -> np.ndarray:
-        samples = mono(sound, self.sampling_rate, self.sampling_rate)
+    def _frames(self, waveform: np.ndarray) -> np.ndarray:
+        samples = mono(waveform, self.sampling_rate, self.sampling_rate)
         count = math.ceil(round(len(samples) / self.sampling_rate / self.hop_s, 6))
         seconds = (np.arange(max(1, count)) + 0.5) * self.hop_s
-        return embed_at(self.bundle, without_padding(samples), seconds, self.window_s)
+        sound = without_padding(samples, self.bundle.manifest.window_samples)
+        return embed_at(self.bundle, sound, seconds, self.window_s)
 
     def _class_of_its_own(self) -> type["Encoder"]:
         told = repr((text_identity(self.bundle, self.bundle.graph), self.hop_s, self.window_s))
@@ -87,10 +89,10 @@ class Encoder(torch.nn.Module):
         return type(name, (Encoder,), {"__doc__": Encoder.__doc__, "__module__": __name__, "__reduce__": _made_again})
 
 
-def without_padding(samples: np.ndarray) -> np.ndarray:
-    """Samples (T,) without the zeros at their end; as they are where nothing else is there."""
+def without_padding(samples: np.ndarray, least: int) -> np.ndarray:
+    """Samples (T,) without the zeros at their end, but for those up to `least` samples."""
     sounding = np.flatnonzero(samples)
-    return samples[: sounding[-1] + 1] if len(sounding) else samples
+    return samples[: max(least, sounding[-1] + 1 if len(sounding) else 0)]
 
 
 def _made_again(encoder: Encoder) -> tuple[Any, ...]:
