@@ -26,7 +26,12 @@ def test_a_short_window_is_repeated_as_a_short_sound_is(bundle: Bundle) -> None:
 def test_a_window_stays_within_the_sound(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded = []
     whole = Bundle.encode
-    monkeypatch.setattr(Bundle, "encode", lambda self, windows: encoded.append(windows) or whole(self, windows))
+
+    def counted(self: Bundle, windows: np.ndarray) -> np.ndarray:
+        encoded.append(windows)
+        return whole(self, windows)
+
+    monkeypatch.setattr(Bundle, "encode", counted)
     found = embed_at(bundle, SOUND, np.array([0.0, 0.2, 0.5, 3.5, 3.9, 4.0]))
     first, last = tiny_embed([SOUND[:RATE], SOUND[-RATE:]])
     assert np.abs(found[:3] - first).max() < PARITY

@@ -150,7 +150,9 @@ def env(tmp_path: Path) -> Path:
             for of in range(EACH)
         }
         tar = tmp_path / "env" / "esc50" / f"wds-audio-fold-{fold}-*.tar"
-        write_audio_tar([str(path) for path in files], [{"label": label} for label in files.values()], str(tar), num_shards=1)
+        write_audio_tar(
+            [str(path) for path in files], [{"label": label} for label in files.values()], str(tar), num_shards=1
+        )
     (tmp_path / "env" / "esc50" / ".audio_tar_ready").touch()
     return tmp_path / "env"
 

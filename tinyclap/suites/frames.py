@@ -38,4 +38,6 @@ def check_times(hop_s: float, window_s: float | None, bundle: Bundle) -> None:
         raise TinyclapError(f"hop_s is {hop_s}: it must be 0.001 to {LONGEST_HOP_S:g} s")
     longest = bundle.manifest.window_s
     if window_s is not None and not (is_number(window_s) and 0.01 <= window_s <= longest):
-        raise TinyclapError(f"window_s is {window_s}: it must be 0.01 to {longest:g} s, the bundle's own window, or None")
+        raise TinyclapError(
+            f"window_s is {window_s}: it must be 0.01 to {longest:g} s, the bundle's own window, or None"
+        )

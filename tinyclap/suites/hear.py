@@ -34,9 +34,7 @@ class Model(torch.nn.Module):
         self.scene_embedding_size = self.timestamp_embedding_size = self.bundle.embed_dim
 
 
-def load_model(
-    model_file_path: Named = None, *, hop_ms: float = HOP_MS, window_s: float | None = WINDOW_S
-) -> Model:
+def load_model(model_file_path: Named = None, *, hop_ms: float = HOP_MS, window_s: float | None = WINDOW_S) -> Model:
     """Load a bundle for HEAR.
 
     Args:
@@ -68,7 +66,12 @@ def get_timestamp_embeddings(audio: torch.Tensor, model: Model) -> tuple[torch.T
     timestamps = np.arange(last + 1) * model.hop_ms
     embedded = np.stack(
         [
-            embed_at(model.bundle, mono(sound, model.sample_rate, model.bundle.sample_rate), timestamps / 1000, model.window_s)
+            embed_at(
+                model.bundle,
+                mono(sound, model.sample_rate, model.bundle.sample_rate),
+                timestamps / 1000,
+                model.window_s,
+            )
             for sound in _arrays(audio)
         ]
     )

@@ -1,4 +1,4 @@
-"""A bundle as an encoder of MTEB, for its audio tasks (MAEB): classification, clustering, retrieval, zero-shot and more.
+"""A bundle as an encoder of MTEB, for its audio tasks (MAEB): zero-shot, retrieval, classification, clustering.
 
     mteb.evaluate(tinyclap.suites.mteb.Encoder("everyday"), tasks)
 
@@ -104,7 +104,8 @@ class Encoder:
         rows: Iterable[Mapping[str, Any]] = (row for batch in inputs for row in batch)
         if options.get("show_progress_bar", True):
             rows = counted(rows, task_metadata.name, len(inputs.dataset), "row")
-        sounds, texts = [], []
+        sounds: list[np.ndarray] = []
+        texts: list[str] = []
         for row in rows:
             if "audio" in columns:
                 sounds.append(self._sound(row["audio"], f"{task_metadata.name}, row {len(sounds)}"))
