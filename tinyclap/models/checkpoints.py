@@ -95,11 +95,14 @@ def _refuse_other(path: Path, size: int | None, sha256: str) -> None:
         raise TinyclapError(f"{path} is not the published file ({fault}); remove it and download again")
 
 
-def tokenizer(folder: Path, repository: str) -> Any:
-    """The tokenizer in a folder, or else the hub's; TinyclapError where there is neither."""
+def tokenizer(folder: Path, repository: str, kind: Any = AutoTokenizer) -> Any:
+    """The tokenizer in a folder, or else the hub's; TinyclapError where there is neither.
+
+    A class of `transformers` as `kind` is taken whatever a config.json beside it says.
+    """
     beside = any((folder / name).is_file() for name in TOKENIZER_FILES)
     try:
-        return AutoTokenizer.from_pretrained(folder if beside else repository)
+        return kind.from_pretrained(folder if beside else repository)
     except (OSError, ValueError) as error:
         raise TinyclapError(
             f"the tokenizer of {repository} is not in {folder}, nor in the Hugging Face cache or on the hub; "
@@ -149,9 +152,17 @@ def refuse_pointers(folder: Path) -> None:
 
 
 def load_published(
-    module: nn.Module, weights: Mapping[str, Tensor], name: str, format_name: str, following: Suffixes
+    module: nn.Module,
+    weights: Mapping[str, Tensor],
+    name: str,
+    format_name: str,
+    following: Suffixes,
+    *,
+    assign: bool = False,
 ) -> None:
     """Load weights that fit a module; those that end in `following` follow from its configuration and are left as is.
+
+    With `assign` they become the module's own, which need not have any, in place of being copied.
 
     Raises:
         TinyclapError: counting what is missing, unknown or of another shape.
@@ -164,7 +175,7 @@ def load_published(
     }
     refuse_misfit(name, f"not the weights of {format_name}", faults)
     kept = {key: tensor.float() for key, tensor in weights.items() if key in own and not key.endswith(following)}
-    module.load_state_dict(kept, strict=False)
+    module.load_state_dict(kept, strict=False, assign=assign)
 
 
 def refuse_misfit(name: str, what: str, faults: Mapping[str, list[str]]) -> None:

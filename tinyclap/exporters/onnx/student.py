@@ -83,7 +83,7 @@ def encoder_graph(student: Student) -> onnx.ModelProto:
 
 def frontend_graph(frontend: LogMel, samples: int) -> onnx.ModelProto:
     """`waveform` (batch, samples) to `logmel` (batch, 1, frames, n_mels), traced on so many samples."""
-    module = OnnxLogMel(frontend.spec, filterbank=frontend.filterbank.cpu().numpy())
+    module = frontend.in_graph() or OnnxLogMel(frontend.spec, filterbank=frontend.filterbank.cpu().numpy())
     return to_onnx(module, {"waveform": torch.zeros(2, samples)}, "logmel", AXES)
 
 
