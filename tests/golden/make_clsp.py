@@ -124,9 +124,10 @@ def computed(model: Any) -> dict[str, np.ndarray]:
     text = {"input_ids": tokens, "attention_mask": (tokens != 1).long()}
     batch = pad_sequence(features, batch_first=True, padding_value=PADDING)
     alone = [model(audio=one[None], audio_lens=count[None])[0] for one, count in zip(features, lengths, strict=True)]
-    encoded = model.forward_audio_encoder(features[0][None], lengths[:1])
+    encoded = model.forward_audio_encoder(features[1][None], lengths[1:2])
     return {
         "fbank": np.concatenate([one.numpy()[::9] for one in features]),
+        "features": features[1].numpy(),
         "frames": lengths.numpy(),
         "encoded": encoded.numpy(),
         "audio": torch.cat(alone).numpy(),

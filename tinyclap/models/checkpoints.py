@@ -95,14 +95,11 @@ def _refuse_other(path: Path, size: int | None, sha256: str) -> None:
         raise TinyclapError(f"{path} is not the published file ({fault}); remove it and download again")
 
 
-def tokenizer(folder: Path, repository: str, kind: Any = AutoTokenizer) -> Any:
-    """The tokenizer in a folder, or else the hub's; TinyclapError where there is neither.
-
-    A class of `transformers` as `kind` is taken whatever a config.json beside it says.
-    """
+def tokenizer(folder: Path, repository: str) -> Any:
+    """The tokenizer in a folder, or else the hub's; TinyclapError where there is neither."""
     beside = any((folder / name).is_file() for name in TOKENIZER_FILES)
     try:
-        return kind.from_pretrained(folder if beside else repository)
+        return AutoTokenizer.from_pretrained(folder if beside else repository)
     except (OSError, ValueError) as error:
         raise TinyclapError(
             f"the tokenizer of {repository} is not in {folder}, nor in the Hugging Face cache or on the hub; "

@@ -22,6 +22,7 @@ from tinyclap.teachers.base import check_tokenizer, licence_of
 from tinyclap.teachers.clsp.model import Clsp, ClspModel
 
 REPOSITORY, TOKENIZER = "yfyeung/CLSP", "FacebookAI/roberta-base"
+TOKENIZER_FILES = ("vocab.json", "merges.txt")
 FORMAT = "CLSP"
 PREFIX = "model."
 POSITION_DIM = 4  # of a head, in all published Zipformers; heads follow from it
@@ -57,12 +58,25 @@ def load_clsp(source: str) -> Clsp:
         raise TinyclapError(f"{path} cannot be read ({str(error).splitlines()[0]}); download it again") from error
     named = {name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}
     model = built(named, source)
-    tokenizer = checkpoints.tokenizer(path.parent, TOKENIZER, RobertaTokenizer)
+    tokenizer = _tokenizer(path.parent)
     check_tokenizer(f"teacher {source}", tokenizer)
     _refuse_larger(source, tokenizer, model)
     licence = licence_of(source)
     name = Path(source).name if Path(source).is_dir() else source
     return Clsp(model, tokenizer, name, licence).requires_grad_(False).eval()
+
+
+def is_clsp(source: str) -> bool:
+    """Whether a source is CLSP's name on the hub, or a folder with weights of its format."""
+    path = Path(source) / WEIGHTS
+    if source == REPOSITORY or not path.is_file():
+        return source == REPOSITORY
+    refuse_pointer(path)
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return f"{PREFIX}{NEEDED[0]}" in file.keys()  # noqa: SIM118 (no mapping)
+    except (safetensors.SafetensorError, OSError):
+        return False  # which its loader tells
 
 
 def built(weights: Mapping[str, Tensor], name: str) -> ClspModel:
@@ -152,6 +166,24 @@ def _located(source: str) -> Path:
             f"({str(error).strip().splitlines()[0]}); fetch it elsewhere with `hf download {source}`, copy the folder "
             "here and set teacher.source to its path"
         ) from error
+
+
+def _tokenizer(folder: Path) -> Any:
+    """RobertaTokenizer's files in a folder, or else the hub's.
+
+    Not AutoTokenizer, which asks the config.json beside them and the code that it points to; and found first, as
+    transformers makes a tokenizer up where there is none.
+    """
+    if not any((folder / name).is_file() for name in checkpoints.TOKENIZER_FILES):
+        try:
+            folder = [Path(hf_hub_download(TOKENIZER, name)) for name in TOKENIZER_FILES][0].parent
+        except OSError as error:
+            raise TinyclapError(
+                f"the tokenizer's files {' and '.join(TOKENIZER_FILES)} are not in {folder}, and those of {TOKENIZER} "
+                "neither in the Hugging Face cache nor on the hub; fetch them elsewhere with "
+                f"`hf download {TOKENIZER} {' '.join(TOKENIZER_FILES)}` and put them beside {WEIGHTS}"
+            ) from error
+    return RobertaTokenizer.from_pretrained(folder)
 
 
 def _refuse_larger(source: str, tokenizer: Any, model: ClspModel) -> None:
