@@ -15,9 +15,9 @@ YEARS = (2022, 2023)  # of Microsoft's CLAPs; YAML reads an unquoted one as a nu
 
 class ClapTeacher(Section):
     """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles (hub id or folder), `dual`
-    our own pair. `parity: original` keeps to the original code also where it does worse, for comparison with published
-    numbers."""
+    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles (hub id or folder),
+    `dual` our own pair. `parity: original` keeps to the original code also where it does worse, for comparison with
+    published numbers."""
 
     kind: Literal["hf", "laion", "msclap", "clsp", "dual"]
     source: Annotated[PathText, BeforeValidator(lambda value: str(value) if value in YEARS else value)]

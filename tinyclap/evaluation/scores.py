@@ -34,9 +34,9 @@ def score(
     """Zero-shot accuracy of one model, ready for JSON.
 
     audio (N, D), classes (C, D), targets (N,) indices into the C labels; folds and sources (the recording a clip was
-    cut from) one per clip. `uar` is the mean of the classes' accuracies (unweighted average recall), which speech papers
-    give beside the accuracy (there WA): a common class counts no more than a rare one. `confusion` counts clips, true
-    class by row, predicted class by column. `chance` is the accuracy of always naming the commonest class. A class
+    cut from) one per clip. `uar` is the mean of the classes' accuracies (unweighted average recall), which papers on
+    speech give beside the accuracy (there WA): a common class counts no more than a rare one. `confusion` counts clips,
+    true class by row, predicted class by column. `chance` is the accuracy of always naming the commonest class. A class
     without clips has accuracy None and is not in `uar`. Wrong shapes, NaN, zero vectors and labels out of range raise
     TinyclapError.
     """

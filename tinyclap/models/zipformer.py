@@ -68,7 +68,7 @@ class Embed(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """A convolution over each channel, then two over all channels of a place; added to what came in (arXiv 2201.03545)."""
+    """A convolution of each channel, then two of all channels at a place; added to what came in (arXiv 2201.03545)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

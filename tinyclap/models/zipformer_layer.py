@@ -154,7 +154,7 @@ class FeedForward(nn.Module):
 
 
 class Convolution(nn.Module):
-    """A gated unit, a convolution over each channel's frames, and a mix of the channels (Conformer's, arXiv 2005.08100)."""
+    """A gated unit, a convolution of each channel, and a mix of the channels (after Conformer, arXiv 2005.08100)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()

@@ -50,7 +50,9 @@ def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher"
     if kind == "dual":
         raise TinyclapError("teacher: original is for published kinds; a dual teacher has no other original")
     if kind == "clsp":
-        raise TinyclapError("teacher: leave original out with kind: clsp, whose clips are embedded as the original does")
+        raise TinyclapError(
+            "teacher: leave original out with kind: clsp, whose clips are embedded as the original does"
+        )
     raise TinyclapError(f"teacher: kind {kind!r} is not known; allowed: {', '.join(KINDS)}")
 
 

@@ -22,11 +22,11 @@ POVEY = 0.85  # power of a Hann window
 class KaldiSpec(FrontendSpec):
     """The filterbank of speech encoders: 25 ms every 10 ms, of which the first is centred 5 ms after the start.
 
-    Waveforms are mirrored at their ends, the outermost sample twice. From each frame of `win_length` samples its mean is
-    subtracted; x[t] - preemphasis * x[t - 1] follows (the first sample stands before itself too) and Povey's window, a
-    symmetric Hann window to the power of 0.85. The frame is filled up with zeros to `n_fft`. Energies below `amin`, by
-    default the resolution of float32, are raised to it, and their natural logarithm is taken. Narrow bands between two
-    bins hold nothing but that floor.
+    Waveforms are mirrored at their ends, the outermost sample twice. From each frame of `win_length` samples its mean
+    is subtracted; x[t] - preemphasis * x[t - 1] follows (the first sample stands before itself too) and Povey's
+    window, a symmetric Hann window to the power of 0.85. The frame is filled up with zeros to `n_fft`. Energies below
+    `amin`, by default the resolution of float32, are raised to it, and their natural logarithm is taken. Narrow bands
+    between two bins hold nothing but that floor.
     """
 
     sample_rate: int = 16_000

@@ -176,13 +176,14 @@ def _tokenizer(folder: Path) -> Any:
     """
     if not any((folder / name).is_file() for name in checkpoints.TOKENIZER_FILES):
         try:
-            folder = [Path(hf_hub_download(TOKENIZER, name)) for name in TOKENIZER_FILES][0].parent
+            vocabulary, _ = (Path(hf_hub_download(TOKENIZER, name)) for name in TOKENIZER_FILES)
         except OSError as error:
             raise TinyclapError(
                 f"the tokenizer's files {' and '.join(TOKENIZER_FILES)} are not in {folder}, and those of {TOKENIZER} "
                 "neither in the Hugging Face cache nor on the hub; fetch them elsewhere with "
                 f"`hf download {TOKENIZER} {' '.join(TOKENIZER_FILES)}` and put them beside {WEIGHTS}"
             ) from error
+        folder = vocabulary.parent
     return RobertaTokenizer.from_pretrained(folder)
 
 
