@@ -125,14 +125,17 @@ def computed(model: Any) -> dict[str, np.ndarray]:
     batch = pad_sequence(features, batch_first=True, padding_value=PADDING)
     alone = [model(audio=one[None], audio_lens=count[None])[0] for one, count in zip(features, lengths, strict=True)]
     encoded = model.forward_audio_encoder(features[1][None], lengths[1:2])
+    batched, text_row = model(audio=batch, audio_lens=lengths)[0], model(text=text)[1]
+    exact = model.double()(audio=features[1][None].double(), audio_lens=lengths[1:2])[0]
     return {
         "fbank": np.concatenate([one.numpy()[::9] for one in features]),
         "features": features[1].numpy(),
         "frames": lengths.numpy(),
         "encoded": encoded.numpy(),
         "audio": torch.cat(alone).numpy(),
-        "audio_in_a_batch": model(audio=batch, audio_lens=lengths)[0].numpy(),
-        "text": model(text=text)[1].numpy(),
+        "audio_in_a_batch": batched.numpy(),
+        "audio_float64": exact.numpy(),
+        "text": text_row.numpy(),
     }
 
 

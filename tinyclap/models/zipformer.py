@@ -176,12 +176,13 @@ def relative_positions(size: int, dim: int, like: Tensor) -> Tensor:
     """Encoding (2 * size - 1, dim) of the offsets -(size - 1)..size - 1, of which near ones are told apart best.
 
     Offsets are compressed by a logarithm, then by an arc tangent to less than half a turn, and expressed as cosines and
-    sines of its multiples; the last column is 1 (icefall, zipformer.py, CompactRelPositionalEncoding).
+    sines of its multiples; the last column is 1 (icefall, zipformer.py, CompactRelPositionalEncoding). In float32 and in
+    the original's order of operations, which give its very bits; then of the type of `like`.
     """
-    offsets = torch.arange(1 - size, size, device=like.device).to(like.dtype)
+    offsets = torch.arange(1 - size, size, device=like.device).float()
     compression = math.sqrt(dim)
     compressed = compression * offsets.sign() * ((offsets.abs() + compression).log() - math.log(compression))
-    angles = (compressed * (2 * math.pi / dim)).atan().unsqueeze(1)
-    angles = angles * torch.arange(1, dim // 2 + 1, device=like.device).to(like.dtype)
+    angles = (compressed / (dim / (2 * math.pi))).atan().unsqueeze(1)
+    angles = angles * torch.arange(1, dim // 2 + 1, device=like.device)
     encoding = torch.stack([angles.cos(), angles.sin()], dim=2).flatten(1)
-    return torch.cat([encoding[:, :-1], torch.ones_like(encoding[:, :1])], dim=1)
+    return torch.cat([encoding[:, :-1], torch.ones_like(encoding[:, :1])], dim=1).to(like.dtype)
