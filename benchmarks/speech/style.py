@@ -2,9 +2,9 @@
 
     python -m benchmarks.speech.style --clips FOLDER [--teacher clsp:yfyeung/CLSP] [--json FILE]
 
-FOLDER holds the clips of `assets` in github.com/yfyeung/CLSP. Captions and prompts are the README's (examples.json), and
-so are the figures: one caption a clip, R@1, 5 and 10, mAP@10, and the cosines of one clip with five descriptions. One
-difference: files are resampled by soxr, there by torchaudio.
+FOLDER holds the clips of `assets` in github.com/yfyeung/CLSP. Captions and prompts are the README's (examples.json),
+and so are the figures: one caption a clip, R@1, 5 and 10, mAP@10, and the cosines of one clip with five descriptions.
+One difference: files are resampled by soxr, there by torchaudio.
 
 Not run with the published weights yet, which were not at hand: there is no result file, and what other weights print
 here says nothing of CLSP.

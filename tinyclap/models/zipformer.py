@@ -175,9 +175,9 @@ def beyond(lengths: Tensor, size: int) -> Tensor:
 def relative_positions(size: int, dim: int, like: Tensor) -> Tensor:
     """Encoding (2 * size - 1, dim) of the offsets -(size - 1)..size - 1, of which near ones are told apart best.
 
-    Offsets are compressed by a logarithm, then by an arc tangent to less than half a turn, and expressed as cosines and
-    sines of its multiples; the last column is 1 (icefall, zipformer.py, CompactRelPositionalEncoding). In float32 and in
-    the original's order of operations, which give its very bits; then of the type of `like`.
+    Offsets are compressed by a logarithm, then by an arc tangent to less than half a turn, and expressed as cosines
+    and sines of its multiples; the last column is 1 (icefall, zipformer.py, CompactRelPositionalEncoding). In float32
+    and in the original's order of operations, which give its very bits; then of the type of `like`.
     """
     offsets = torch.arange(1 - size, size, device=like.device).float()
     compression = math.sqrt(dim)
