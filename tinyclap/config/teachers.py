@@ -15,10 +15,11 @@ YEARS = (2022, 2023)  # of Microsoft's CLAPs; YAML reads an unquoted one as a nu
 
 class ClapTeacher(Section):
     """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `dual` our own pair. `parity: original` keeps to the
-    original code also where it does worse, for comparison with published numbers."""
+    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles (hub id or folder),
+    `dual` our own pair. `parity: original` keeps to the original code also where it does worse, for comparison with
+    published numbers."""
 
-    kind: Literal["hf", "laion", "msclap", "dual"]
+    kind: Literal["hf", "laion", "msclap", "clsp", "dual"]
     source: Annotated[PathText, BeforeValidator(lambda value: str(value) if value in YEARS else value)]
     parity: Literal["original"] | None = None
 
@@ -29,6 +30,8 @@ class ClapTeacher(Section):
             yield "source", f'got "{self.source}", allowed: a .pt file, or its name on the hub, with kind: laion'
         if self.kind == "dual" and self.parity:
             yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
+        if self.kind == "clsp" and self.parity:
+            yield "parity", 'got "original", allowed: null with kind: clsp, which embeds a clip as its original does'
 
     def files(self) -> dict[str, str]:
         """What it names on this machine, by key."""
