@@ -43,7 +43,7 @@ PAGES = [str(path.relative_to(REPOSITORY)) for path in sorted([*REPOSITORY.glob(
 Command = tuple[str, ...]
 
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
-RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index"}
+RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index", "adapt"}
 # What takes hours, with the task of the recipes it takes: these are checked.
 RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
 PARSED = {*("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe")}  # long, or serving
