@@ -40,6 +40,25 @@ def test_running_statistics_begin_as_plain_means_of_the_batches() -> None:
     assert norm.momentum == 0.25
 
 
+def test_parts_of_a_step_count_as_one_batch() -> None:
+    torch.manual_seed(0)
+    norm, whole = nn.BatchNorm1d(3, momentum=0.25), nn.BatchNorm1d(3, momentum=0.25)
+    statistics, of_whole = RunningStatistics(norm), RunningStatistics(whole)
+    for step in range(6):
+        batch = 5.0 + 2.0 * torch.randn(64, 3)
+        of_whole.before(step)
+        whole(batch)
+        for part, rows in enumerate(batch.chunk(4)):
+            with statistics.untouched():
+                before = norm.running_mean.clone()
+                normalised = norm(rows)
+                assert torch.equal(norm.running_mean, before)
+            statistics.before(step, part, 4)
+            torch.testing.assert_close(norm(rows), normalised)
+        torch.testing.assert_close(norm.running_mean, whole.running_mean)
+    assert norm.track_running_stats
+
+
 # ---- learning rate
 
 

@@ -1,6 +1,7 @@
 """What follows the weights while they are trained: their moving average, and BatchNorm's first statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +57,20 @@ class RunningStatistics:
         norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
         self._momenta = [(norm, norm.momentum) for norm in norms if norm.momentum is not None]
 
-    def before(self, step: int) -> None:
-        """Prepare for step `step` (from 0)."""
+    def before(self, step: int, part: int = 0, parts: int = 1) -> None:
+        """Prepare for a part of step `step` (both from 0); the parts of a step count together as one batch."""
         for norm, momentum in self._momenta:
-            norm.momentum = max(momentum, 1.0 / (step + 1))
+            share = max(momentum, 1.0 / (step + 1)) / parts
+            norm.momentum = share / (1.0 - (parts - 1 - part) * share)
+
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """Within it, batches are normalised as ever and leave no trace in the running statistics."""
+        tracking = [norm for norm, _ in self._momenta if norm.track_running_stats]
+        for norm in tracking:
+            norm.track_running_stats = False
+        try:
+            yield
+        finally:
+            for norm in tracking:
+                norm.track_running_stats = True
