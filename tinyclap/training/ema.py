@@ -51,16 +51,21 @@ class RunningStatistics:
     """BatchNorm's running statistics in the first steps: plain means of the batches so far.
 
     With the momentum alone they would begin at mean 0 and variance 1, which a short training never leaves behind.
+
+    Args:
+        model: that has them.
+        is_new: False for a model that was trained before, whose statistics go on by their momentum.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, is_new: bool = True) -> None:
+        self._is_new = is_new
         norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
         self._momenta = [(norm, norm.momentum) for norm in norms if norm.momentum is not None]
 
     def before(self, step: int, part: int = 0, parts: int = 1) -> None:
         """Prepare for a part of step `step` (both from 0); the parts of a step count together as one batch."""
         for norm, momentum in self._momenta:
-            share = max(momentum, 1.0 / (step + 1)) / parts
+            share = (max(momentum, 1.0 / (step + 1)) if self._is_new else momentum) / parts
             norm.momentum = share / (1.0 - (parts - 1 - part) * share)
 
     @contextmanager

@@ -92,6 +92,8 @@ class PretrainOptions(TrainingOptions):
 
     Args:
         text_lr: learning rate of the text tower, where it is not frozen.
+        head_lr: learning rate of what takes the towers' outputs into the shared space, and of the temperature; null
+            for that of the towers.
         logit_scale_init: the temperature's inverse at the beginning (CLIP's 1/0.07).
         logit_scale_max: its clamp (CLIP's 100).
         hard_negatives: weight of hard negatives, see `losses.soft_info_nce`.
@@ -108,6 +110,7 @@ class PretrainOptions(TrainingOptions):
     lr: Rate = 0.001
     ema: BelowOne = 0.0
     text_lr: Rate = 0.0005
+    head_lr: Rate | None = None
     logit_scale_init: Annotated[float, Gt(0), Le(1000)] = 14.2857
     logit_scale_max: Annotated[float, Gt(0), Le(1000)] = 100.0
     hard_negatives: Weight = 0.0
@@ -120,3 +123,27 @@ class PretrainOptions(TrainingOptions):
         yield from super().conflicts()
         if self.logit_scale_init > self.logit_scale_max:
             yield "logit_scale_init", f"at most logit_scale_max = {self.logit_scale_max:g}"
+
+
+@dataclass(frozen=True)
+class LoraOptions(Settings):
+    """Low-rank adapters beside the linear layers of a transformer (LoRA, arXiv 2106.09685), which learn in their place.
+
+    Args:
+        rank: of each.
+        alpha: times the adapter's output, divided by the rank.
+        dropout: of its input.
+        towers: that get some.
+    """
+
+    place: ClassVar[str] = "init.lora"
+
+    rank: Annotated[int, Ge(1), Le(1024)] = 8
+    alpha: Annotated[float, Gt(0), Le(10_000)] = 16.0
+    dropout: BelowOne = 0.0
+    towers: tuple[Literal["audio", "text"], ...] = ("audio", "text")
+
+    def conflicts(self) -> Conflicts:
+        """Nowhere, or twice in one place."""
+        if not self.towers or len(set(self.towers)) < len(self.towers):
+            yield "towers", "audio, text or both, each once"

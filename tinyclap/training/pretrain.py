@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from tinyclap.common.progress import Progress, counted
 from tinyclap.data.captions import Captions
@@ -49,17 +49,19 @@ def pretrain(
     run: Path,
     *,
     seed: int = 0,
+    is_new: bool = True,
     accelerator: Accelerator | None = None,
 ) -> TrainableTeacher:
     """Train both towers of a teacher contrastively; goes on from `run`'s checkpoint if there is one.
 
     Args:
-        teacher: to train (towers that are frozen stay so).
+        teacher: to train (what is frozen stays so).
         views: at the teacher's sample rate; every epoch draws new ones.
         captions: of the same clips.
         options: how to train.
         run: folder for `metrics.jsonl` and `checkpoints/`.
         seed: of order, captions and dropout.
+        is_new: False for a teacher that was trained before.
         accelerator: device and processes; found by itself if not given.
 
     Returns:
@@ -75,14 +77,11 @@ def pretrain(
     if state:
         load_trained_state(teacher, state["model"])
     companions = _companions(captions, options.confusable_share)
-    statistics = RunningStatistics(teacher)
+    statistics = RunningStatistics(teacher, is_new=is_new)
     batches = _Batches(teacher, views, captions, options, accelerator, companions, statistics, seed)
     if options.text_epochs and not state:
         _pretrain_text(batches)
-    text = {id(parameter) for parameter in teacher.text_parameters()}
-    audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
-    groups = [(audio, options.lr), *([] if options.lock_text else [(teacher.text_parameters(), options.text_lr)])]
-    optimizer = build_optimizer(groups, options)
+    optimizer = build_optimizer(_groups(teacher, options), options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
         restore(state, optimizer, ema, accelerator.scaler)
@@ -106,6 +105,20 @@ def pretrain(
     teacher.weights_changed()
     teacher.requires_grad_(False)
     return teacher.cpu().eval()
+
+
+def _groups(teacher: TrainableTeacher, options: PretrainOptions) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters with the highest learning rate of each part."""
+    text = {id(parameter) for parameter in teacher.text_parameters()}
+    head = {id(teacher.log_scale)} if options.head_lr else set()
+    for module in teacher.parts()["head"] if options.head_lr else ():
+        head |= {id(parameter) for parameter in module.parameters()}
+    every = [one for one in teacher.parameters() if not (options.lock_text and id(one) in text)]
+    return [
+        ([one for one in every if id(one) not in text | head], options.lr),
+        ([one for one in every if id(one) in text - head], options.text_lr),
+        ([one for one in every if id(one) in head], options.head_lr or options.lr),
+    ]
 
 
 def refuse_several(accelerator: Accelerator) -> None:
