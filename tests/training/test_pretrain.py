@@ -22,6 +22,7 @@ from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import untrained
 from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.teachers.dual import Head
 from tinyclap.training.options import PretrainOptions
 from tinyclap.training.pretrain import diagnose, floor, matching, pretrain
 
@@ -47,7 +48,7 @@ def make_teacher(captions: Captions, kind: str) -> TrainableTeacher:
     spec = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=200, n_mels=32, f_max=4000)
     phinet = StudentConfig(spec, PhiNetConfig(alpha=0.3), embed_dim=32, features=64, window_s=1.0)
     text = untrained.new_text(texts, 32, vocab_size=300, hidden_size=32, layers=1, heads=2)
-    audio = phinet if kind == "phinet" else (spec, 1 / 16)
+    audio = phinet if kind == "phinet" else (spec, 1 / 16, Head())
     return untrained.new_dual(
         audio, text, embed_dim=32, window_s=1.0, prompts=TEMPLATES[:1], logit_scale=14.0, name=kind
     )

@@ -200,6 +200,10 @@ class TrainableTeacher(AudioTower):
     def text_parameters(self) -> list[nn.Parameter]:
         """Parameters of the text side, which may train at a rate of its own."""
 
+    @abstractmethod
+    def head_parameters(self) -> list[nn.Parameter]:
+        """Parameters between towers and shared space, and the temperature, which may train at a rate of their own."""
+
     def audio_parameters(self) -> list[nn.Parameter]:
         """Parameters of the audio side: all but the text side's and the scalars."""
         text = {id(parameter) for parameter in self.text_parameters()}

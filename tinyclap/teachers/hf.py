@@ -85,6 +85,10 @@ class HFTeacher(TrainableTeacher):
     def text_parameters(self) -> list[nn.Parameter]:
         return [*self.model.text_model.parameters(), *self.model.text_projection.parameters()]
 
+    def head_parameters(self) -> list[nn.Parameter]:
+        heads = [*self.model.audio_projection.parameters(), *self.model.text_projection.parameters()]
+        return [*heads, self.model.logit_scale_a, self.model.logit_scale_t]
+
     def encode_audio(self, waveforms: Tensor) -> Tensor:
         if self.int16:
             waveforms = (waveforms.clamp(-1.0, 1.0) * INT16_PEAK).trunc() / INT16_PEAK

@@ -119,6 +119,9 @@ class MSClap(TrainableTeacher):
     def text_parameters(self) -> list[nn.Parameter]:
         return [*self.text.parameters(), *self.text_projection.parameters()]
 
+    def head_parameters(self) -> list[nn.Parameter]:
+        return [*self.audio_projection.parameters(), *self.text_projection.parameters(), self.scale]
+
     def encode_logmel(self, logmel: Tensor) -> Tensor:
         features = self.audio(logmel)
         features = features if isinstance(features, Tensor) else features.pooler_output

@@ -90,6 +90,8 @@ class PretrainOptions(TrainingOptions):
 
     Args:
         text_lr: learning rate of the text tower, where it is not frozen.
+        head_lr: learning rate of the maps from both towers into the shared space, and of the temperature; null: each
+            map learns as its tower does, the temperature at `lr`.
         logit_scale_init: the temperature's inverse at the beginning (CLIP's 1/0.07).
         logit_scale_max: its clamp (CLIP's 100).
         hard_negatives: weight of hard negatives, see `losses.soft_info_nce`.
@@ -106,6 +108,7 @@ class PretrainOptions(TrainingOptions):
     lr: Rate = 0.001
     ema: BelowOne = 0.0
     text_lr: Rate = 0.0005
+    head_lr: Rate | None = None
     logit_scale_init: Annotated[float, Gt(0), Le(1000)] = 14.2857
     logit_scale_max: Annotated[float, Gt(0), Le(1000)] = 100.0
     hard_negatives: Weight = 0.0

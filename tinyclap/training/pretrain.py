@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from tinyclap.common.progress import Progress, counted
 from tinyclap.data.captions import Captions
@@ -24,7 +24,7 @@ from tinyclap.training.confusable import confusable
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics, load_trained_state, trained_state
 from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
-from tinyclap.training.losses import soft_info_nce
+from tinyclap.training.losses import lowest_info_nce, soft_info_nce
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import PretrainOptions
 from tinyclap.training.sampling import Companions, epoch_batches
@@ -72,10 +72,7 @@ def pretrain(
     companions = _companions(captions, options.confusable_share)
     if options.text_epochs and not state:
         _pretrain_text(teacher, captions, options, companions, seed)
-    text = {id(parameter) for parameter in teacher.text_parameters()}
-    audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
-    groups = [(audio, options.lr), *([] if options.lock_text else [(teacher.text_parameters(), options.text_lr)])]
-    optimizer = build_optimizer(groups, options)
+    optimizer = build_optimizer(_groups(teacher, options), options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
         restore(state, optimizer, ema, accelerator.scaler)
@@ -107,6 +104,22 @@ def refuse_several(accelerator: Accelerator) -> None:
         raise TinyclapError(
             "pretraining contrasts the clips of one batch and runs in one process; start it without launch"
         )
+
+
+def _groups(teacher: TrainableTeacher, options: PretrainOptions) -> list[tuple[list[nn.Parameter], float]]:
+    """What is trained at which rate: the audio tower first, whose rate the metrics report; a locked text is in none."""
+    heads = teacher.head_parameters() if options.head_lr else []
+    own, text = {id(parameter) for parameter in heads}, {id(parameter) for parameter in teacher.text_parameters()}
+    audio = [parameter for parameter in teacher.parameters() if id(parameter) not in own | text]
+    groups = [(audio, options.lr)]
+    if not options.lock_text:
+        groups.append(
+            ([parameter for parameter in teacher.text_parameters() if id(parameter) not in own], options.text_lr)
+        )
+    if options.head_lr:
+        locked = text if options.lock_text else set()
+        groups.append(([parameter for parameter in heads if id(parameter) not in locked], options.head_lr))
+    return groups
 
 
 def _companions(captions: Captions, share: float) -> Companions | None:
@@ -243,8 +256,9 @@ def diagnose(row: dict[str, float]) -> str | None:
         )
     if row["logit_sd"] < UNIFORM_LOGIT_SD:
         return message + (
-            f"the logits hardly differ (standard deviation {row['logit_sd']:.2f}), so softmax is uniform; raise "
-            f"training.logit_scale_init (the scale is {row['logit_scale']:.1f}; CLIP starts at 14.3)"
+            f"the logits hardly differ (standard deviation {row['logit_sd']:.2g}), so softmax is uniform; raise "
+            f"training.logit_scale_init (the scale is {row['logit_scale']:.3g}, with which no towers come below "
+            f"{lowest_info_nce(row['logit_scale'], round(row['batch'])):.3f}; CLIP starts at 14.3)"
         )
     if row["steps"] < PATIENT_STEPS:
         return None
