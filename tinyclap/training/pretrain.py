@@ -72,7 +72,7 @@ def pretrain(
     companions = _companions(captions, options.confusable_share)
     if options.text_epochs and not state:
         _pretrain_text(teacher, captions, options, companions, seed)
-    optimizer = build_optimizer(_groups(teacher, options), options)
+    optimizer = build_optimizer(parameter_groups(teacher, options), options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
         restore(state, optimizer, ema, accelerator.scaler)
@@ -106,7 +106,7 @@ def refuse_several(accelerator: Accelerator) -> None:
         )
 
 
-def _groups(teacher: TrainableTeacher, options: PretrainOptions) -> list[tuple[list[nn.Parameter], float]]:
+def parameter_groups(teacher: TrainableTeacher, options: PretrainOptions) -> list[tuple[list[nn.Parameter], float]]:
     """What is trained at which rate: the audio tower first, whose rate the metrics report; a locked text is in none."""
     heads = teacher.head_parameters() if options.head_lr else []
     own, text = {id(parameter) for parameter in heads}, {id(parameter) for parameter in teacher.text_parameters()}

@@ -86,7 +86,7 @@ class Segments(Dataset):
 def gigaspeech(root: Path | str, subset: Subset = "XS") -> Dataset:
     """One subset of GigaSpeech: segments of 1 to 20 s, each with its transcript, in small letters, as caption.
 
-    Clips of one recording share a `source`; the `split` is the smallest subset that has the clip. What is not speech has
+    Clips of one recording share a `source`; the `split` is the smallest subset that has the clip. What is no speech has
     no transcript and is left out. Where only some recordings were downloaded, a warning counts the clips of the others.
 
     Args:
