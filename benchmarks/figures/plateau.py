@@ -22,10 +22,10 @@ def plateau(found: dict[str, Any]) -> str:
         f"| {name.replace(': ', ', ')} | {_scale(arm)} | {_lowest(arm)} | {_end(arm)} |" for name, arm in arms.items()
     )
     return f"""A CLAP from scratch whose loss stays at ln(batch): the first founding document's setting and
-`tinyclap pretrain`'s, small networks of the document's shape on {found["clips"]} real clips of ESC-50 (fold {_folds(found)};
-the means of {seeds} seeds, the switches of one; `training/plateau`). The loss of the last epoch as a share of ln(batch),
-the loss of guessing; and the lowest share that any towers reach with the scale that training begins with
-(`training.losses.lowest_info_nce`):
+`tinyclap pretrain`'s, small networks of the document's shape on {found["clips"]} real clips of ESC-50, folds
+{_folds(found)}; the means of {seeds} seeds, the switches of one (`training/plateau`). The loss of the last epoch as
+a share of ln(batch), the loss of guessing; and the lowest share that any towers reach with the scale that training
+begins with (`training.losses.lowest_info_nce`):
 
 | setting | scale, first and last | lowest possible | loss, share of ln(batch) |
 | --- | --- | --- | --- |
@@ -86,9 +86,9 @@ def self_distilled(found: dict[str, Any]) -> str:
     told = found["summary"]
     teacher, student, kept = (percent(told[key]) for key in ("teacher_accuracy", "student_accuracy", "retention"))
     interval, kept_interval = (percent_interval(told[f"{key}_ci95"]) for key in ("student", "retention"))
+    agreement, overlap = percent(told["agreement"]), percent(told["knn10_overlap"])
     return f"""**A student of its teacher's own shape** (ESC-10, {told["n_clips"]} clips from {told["n_recordings"]}
-recordings, runs: {told["n_runs"]}; `esc10/self_distillation`, recipe `self_distillation`): {student} {interval} where its
-teacher has {teacher}, so {kept} {kept_interval} are kept; the bar is {percent(told["bar"])}. Centred cosine
-{told["centred_cosine"]:.3f}, 10-NN overlap {percent(told["knn10_overlap"])}, the same answer for {percent(told["agreement"])} of
-the clips.
+recordings, runs: {told["n_runs"]}; `esc10/self_distillation`, recipe `self_distillation`): {student} {interval}
+where its teacher has {teacher}, so {kept} {kept_interval} are kept; the bar is {percent(told["bar"])}. Centred cosine
+{told["centred_cosine"]:.3f}, 10-NN overlap {overlap}, the same answer for {agreement} of the clips.
 """
