@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures.esc50 import taggers, unknown, words
+from benchmarks.figures.esc50 import examples, taggers, unknown, words
 from benchmarks.figures.libraries import library
 from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
@@ -58,6 +58,7 @@ def figures() -> str:
         "What is understood": understood(read("understanding"), read("hard_negatives")),
         "Sounds found by words": retrieval(read("library_retrieval")),
         "Unknown sounds": unknown(read("unknown")),
+        "Labels from examples": examples(read("esc50_adapt")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
         "A library of sounds": library(read("library_growth"), read("library_duplicates")),
