@@ -22,8 +22,10 @@ from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import untrained
 from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.training.contrastive.diagnosis import diagnose
+from tinyclap.training.contrastive.matching import floor, matching
 from tinyclap.training.options import PretrainOptions
-from tinyclap.training.pretrain import diagnose, floor, matching, pretrain
+from tinyclap.training.pretrain import pretrain
 
 LABELS = ["church_bell", "dog_bark", "rain", "siren"]
 TEMPLATES = ("This is a sound of {}.", "{}.")
@@ -69,7 +71,11 @@ def test_it_learns_to_tell_sounds_apart(kind: str, tmp_path: Path) -> None:
     assert np.mean([label == clip.label for label, clip in zip(predicted, test.clips, strict=True)]) >= 0.6
 
 
-@pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, confusable_share=1.0)], ids=["usual", "confusable"])
+@pytest.mark.parametrize(
+    "options",
+    [OPTIONS, replace(OPTIONS, confusable_share=1.0), replace(OPTIONS, micro_batches=4, text_epochs=1)],
+    ids=["usual", "confusable", "in parts"],
+)
 def test_interrupted_it_ends_the_same(options: PretrainOptions, tmp_path: Path) -> None:
     views, captions = make_views()
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -158,7 +158,8 @@ def _next_command(written: Run) -> str:
     if not written.has_ears and zero_shots(written.text):
         return export_command(shell_path(run), has_ears=False)
     if summary.get("task") == "pretrain":
-        kind = "hf" if (run / "teacher" / "model.safetensors").is_file() else "dual"
+        written_as = {"model.safetensors": "hf", "config.json": "dual"}
+        kind = next((each for name, each in written_as.items() if (run / "teacher" / name).is_file()), "msclap")
         return f"tinyclap distill RECIPE teacher.kind={kind} teacher.source={shell_path(run / 'teacher')}"
     if written.has_ears and _is_generated(summary):
         return f"tinyclap export --onnx{' --text' if written.text else ''} {shell_path(run)}"
