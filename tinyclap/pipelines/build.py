@@ -82,6 +82,8 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
     """The untrained teacher that a recipe describes."""
     texts = sorted({text for choices in captions.choices for text in choices})
     audio, text = recipe.audio, recipe.text
+    assert audio is not None
+    assert text is not None
     common: dict[str, Any] = {
         "embed_dim": recipe.embed_dim,
         "logit_scale": recipe.training.logit_scale_init,
@@ -133,8 +135,3 @@ def describe_student(student: Student) -> dict[str, Any]:
         "size_bytes": 4 * sum(tensor.numel() for tensor in student.state_dict().values()),
         "macs": traced_costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, config.frontend.n_mels)),
     }
-
-
-def teacher_kind(recipe: PretrainRecipe) -> str:
-    """The kind by which a recipe names the teacher that this one makes."""
-    return "hf" if isinstance(recipe.audio, HtsatTower) else "dual"

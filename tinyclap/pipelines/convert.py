@@ -24,6 +24,7 @@ from tinyclap.reports.model_cards import model_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
 from tinyclap.teachers import load_teacher
+from tinyclap.teachers.clsp.load import is_clsp
 from tinyclap.teachers.dual import FORMAT as DUAL
 from tinyclap.teachers.laion import load_laion
 from tinyclap.teachers.msclap import LICENCE, VERSIONS
@@ -173,4 +174,6 @@ def _kind(source: str) -> str:
         raise TinyclapError(
             f"{source}: expected LAION's .pt, Microsoft's .pth, a teacher's folder or a name on the hub"
         )
+    if is_clsp(source):
+        return "clsp"
     return "dual" if read_json(Path(source) / "config.json", {}).get("format") == DUAL else "hf"

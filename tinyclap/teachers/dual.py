@@ -5,6 +5,7 @@ tokenizer) and `shared.safetensors` (text projection and temperature).
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.heads import Projection
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.student import Student
-from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.base import Part, TrainableTeacher, check_tokenizer, config_values, tokenizer_text
 from tinyclap.teachers.encoder import TextGraph
 from tinyclap.teachers.sentence_encoder import mean_over_tokens
 
@@ -181,12 +182,16 @@ class DualTeacher(TrainableTeacher):
     def log_scale(self) -> nn.Parameter:
         return self.log_logit_scale
 
+    def parts(self) -> Mapping[Part, Sequence[nn.Module]]:
+        audio, text = self.audio, self.text
+        heard: list[nn.Module] = (
+            [audio.base] if isinstance(audio, Cnn14Tower) else [audio.norm, audio.trunk, audio.last_conv]
+        )
+        head = audio.projection if isinstance(audio, Cnn14Tower) else audio.head
+        return {"audio": heard, "text": [text.encoder], "head": [head, text.projection]}
+
     def text_parameters(self) -> list[nn.Parameter]:
         return list(self.text.parameters())
-
-    def head_parameters(self) -> list[nn.Parameter]:
-        audio = self.audio.head if isinstance(self.audio, Student) else self.audio.projection
-        return [*audio.parameters(), *self.text.projection.parameters(), self.log_logit_scale]
 
     def encode_logmel(self, logmel: Tensor) -> Tensor:
         return self.audio.encode(logmel)
