@@ -96,16 +96,8 @@ def test_a_clap_model_learns_on_with_adapters(tmp_path: Path, monkeypatch: pytes
     [
         ("{kind: dual, source: nowhere}", "", "no teacher in nowhere"),
         ("{kind: hf, source: before}", "", "use teacher.kind=dual"),
-        (
-            "{kind: dual, source: before}",
-            "views: {duration_s: 0.5}",
-            "hears windows of 1 s, but views.duration_s is 0.5",
-        ),
-        (
-            "{kind: dual, source: before}",
-            "training: {logit_scale_init: 5, logit_scale_max: 10}",
-            "has a logit scale of 14",
-        ),
+        ("{kind: dual, source: before}", "views: {duration_s: 0.5}", "hears windows of 1 s, but views.duration_s is 0.5"),
+        ("{kind: dual, source: before}", "training: {logit_scale_init: 5, logit_scale_max: 10}", "has a logit scale of 14"),
     ],
 )
 def test_what_does_not_fit_is_one_message(dual: TrainableTeacher, init: str, more: str, told: str) -> None:
