@@ -118,8 +118,8 @@ class Vectors:
                 os.fsync(stream.fileno())
         except OSError as error:
             raise MachineError(
-                f"{self.path} cannot be written: {error.strerror}; what was indexed before is kept: free some space, or "
-                "let it be written, and run it again"
+                f"{self.path} cannot be written: {error.strerror}; what was indexed before is kept: free some space, "
+                "or let it be written, and run it again"
             ) from error
 
     def cosines(self, query: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
