@@ -203,7 +203,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_damaged_pair_is_refused(tmp_path: Path) -> None:
-    make_dual((SPEC, 1 / 16)).save_pretrained(tmp_path / "pair", CARD)
+    make_dual((SPEC, 1 / 16, Head())).save_pretrained(tmp_path / "pair", CARD)
     weights = tmp_path / "pair" / "cnn14.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(TinyclapError, match="damaged or incomplete"):
