@@ -13,6 +13,7 @@ from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
+from benchmarks.figures.suites import suites
 from benchmarks.figures.understood import understood
 from tinyclap.common.files import write_text
 
@@ -61,6 +62,7 @@ def figures() -> str:
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
         "A library of sounds": library(read("library_growth"), read("library_duplicates")),
+        "In others' suites": suites(read("suites")),
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
         "Ways of training": trainings(read("baselines"), read("throughput"), read("growth")),

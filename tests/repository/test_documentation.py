@@ -48,6 +48,7 @@ RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index",
 RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
 PARSED = {*("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe")}  # long, or serving
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
+SUITES = "tinyclap/suites/README.md"  # whose examples need other packages: tests/suites runs them
 ELSEWHERE = {"--host", "urbansound8k", "clotho"}  # what only another machine or a download has
 
 
@@ -160,7 +161,7 @@ def test_the_python_of_a_page_runs(home: Path, tmp_path: Path) -> None:
         patch.chdir(tmp_path / "home")
         invoke("embed", "my_sounds", "--bundle", "bundle", "--out", "emb8.npy", "--dtype", "int8")
         for page in PAGES:
-            for block in blocks(page, "python"):
+            for block in blocks(page, "python") if page != SUITES else ():
                 if "class Test" not in block:
                     exec(compile(block, page, "exec"), {"__name__": "__example__"})
                     ran.append(page)
@@ -187,7 +188,7 @@ def test_other_programs_that_pages_start_are_there() -> None:
     extras = set(tomllib.loads(text_of("pyproject.toml"))["project"]["optional-dependencies"])
     everything = "\n".join(map(text_of, PAGES))
     asked = {name for names in re.findall(r"(?:tinyclap|\.)\[([\w,]+)\]", everything) for name in names.split(",")}
-    assert {"train", "test", "mic", "text", "bench", "formats", "lora"} == asked & extras == asked
+    assert {"train", "test", "mic", "text", "bench", "formats", "suites", "lora"} == asked & extras == asked
     modules = set(re.findall(r"python -m ([\w.]+)", everything)) - {"venv"}
     assert {"tinyclap.config.reference", "pytest"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)

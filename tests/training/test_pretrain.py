@@ -22,6 +22,7 @@ from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import untrained
 from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.teachers.dual import Head
 from tinyclap.training.contrastive.diagnosis import diagnose
 from tinyclap.training.contrastive.matching import floor, matching
 from tinyclap.training.options import PretrainOptions
@@ -49,7 +50,7 @@ def make_teacher(captions: Captions, kind: str) -> TrainableTeacher:
     spec = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=200, n_mels=32, f_max=4000)
     phinet = StudentConfig(spec, PhiNetConfig(alpha=0.3), embed_dim=32, features=64, window_s=1.0)
     text = untrained.new_text(texts, 32, vocab_size=300, hidden_size=32, layers=1, heads=2)
-    audio = phinet if kind == "phinet" else (spec, 1 / 16)
+    audio = phinet if kind == "phinet" else (spec, 1 / 16, Head())
     return untrained.new_dual(
         audio, text, embed_dim=32, window_s=1.0, prompts=TEMPLATES[:1], logit_scale=14.0, name=kind
     )
@@ -125,6 +126,30 @@ def test_a_locked_text_tower_is_left_as_it_is(tmp_path: Path) -> None:
     assert all(torch.equal(old, new) for old, new in zip(before, teacher.text_parameters(), strict=True))
 
 
+def test_a_step_moves_each_part_by_its_rate(tmp_path: Path) -> None:
+    """The first step of Adam moves every weight by about its rate."""
+    views, captions = make_views(mix=0.0, n_clips=8)
+    teacher = make_teacher(captions, "cnn14")
+    before = {name: parameter.detach().clone() for name, parameter in teacher.named_parameters()}
+    options = PretrainOptions(
+        epochs=1,
+        batch_size=8,
+        optimizer="adam",
+        weight_decay=0.0,
+        warmup_share=0.0,
+        clip_norm=0.0,
+        lr=1e-4,
+        text_lr=1e-5,
+        head_lr=1e-3,
+    )
+    pretrain(teacher, views, captions, options, tmp_path)
+    moved = {name: (parameter - before[name]).abs().max().item() for name, parameter in teacher.named_parameters()}
+    assert moved["audio.projection.weight"] == pytest.approx(1e-3, rel=0.01)
+    assert moved["text.projection.weight"] == pytest.approx(1e-3, rel=0.01)
+    assert moved["audio.base.conv_block1.conv1.weight"] == pytest.approx(1e-4, rel=0.01)
+    assert moved["text.encoder.encoder.layer.0.output.dense.weight"] == pytest.approx(1e-5, rel=0.02)
+
+
 def test_matches_without_mixing_are_the_label_groups() -> None:
     views, captions = make_views(mix=0.0)
     batch = np.arange(8)  # four labels in turn: each is there twice
@@ -162,7 +187,7 @@ def test_captions_come_from_labels_and_captions() -> None:
     ("change", "told"),
     [
         ({"loss": 2.0}, None),
-        ({"logit_sd": 0.05}, "logit_scale_init"),
+        ({"logit_sd": 0.05, "logit_scale": 0.07}, "the scale is 0.07, with which no towers come below 2.010; CLIP"),
         ({"audio_cosine": 0.999}, "audio tower gives every input the same embedding"),
         ({"text_cosine": 0.999, "audio_cosine": 0.99}, "audio and text tower"),
         ({"steps": 10}, None),

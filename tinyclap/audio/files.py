@@ -124,12 +124,21 @@ def repeat_pad(waveform: np.ndarray, length: int) -> np.ndarray:
     return np.tile(waveform, -(-length // len(waveform)))[:length]
 
 
+def no_file(path: Path | str) -> str:
+    """Why a path is no file that can be read."""
+    if os.path.isdir(path):
+        return "is a folder"
+    if os.path.exists(path):
+        return "is a pipe or a device, where a file is expected"
+    return "is a link to what is not there" if os.path.islink(path) else "no such file"
+
+
 @contextmanager
 def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     """The open file; libsndfile's errors while it is open become AudioError."""
     name = str(path)
     if not is_file(Path(path)):
-        raise AudioError(name, "is a folder" if os.path.isdir(path) else "no such file")
+        raise AudioError(name, no_file(path))
     if not Path(path).stat().st_size:
         raise AudioError(name, "empty")
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import soundfile
 
 from tinyclap.audio.checks import AudioError
-from tinyclap.audio.formats import HOW_TO_DECODE, media_decoder
+from tinyclap.audio.formats import HOW_TO_DECODE, SNDFILE_SUFFIXES, media_decoder
 
 TARGET = {"format": "RF64", "subtype": "FLOAT"}  # a WAV of any length
 PATIENCE_S = 3600.0
@@ -21,6 +21,9 @@ def decode_media(path: Path, target: Path) -> None:
     """
     decoder = media_decoder()
     if decoder is None:
+        suffix = path.suffix.lower()
+        if suffix in SNDFILE_SUFFIXES:  # whose content another decoder would hardly know either
+            raise AudioError(str(path), f"is no {suffix} file, nor of another format that libsndfile knows")
         raise AudioError(str(path), f"libsndfile does not know its format; {HOW_TO_DECODE}")
     (_by_av if decoder == "av" else _by_ffmpeg)(path, target)
 

@@ -17,7 +17,7 @@ YEARS = (2022, 2023)  # of Microsoft's CLAPs; YAML reads an unquoted one as a nu
 class _Clap(Section):
     """A CLAP of torch modules, by kind and place."""
 
-    kind: Literal["hf", "laion", "msclap", "dual"]
+    kind: str
     source: Annotated[PathText, BeforeValidator(lambda value: str(value) if value in YEARS else value)]
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
@@ -39,15 +39,19 @@ class _Clap(Section):
 
 class ClapTeacher(_Clap):
     """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `dual` our own pair. `parity: original` keeps to the
-    original code also where it does worse, for comparison with published numbers."""
+    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles (hub id or folder),
+    `dual` our own pair. `parity: original` keeps to the original code also where it does worse, for comparison with
+    published numbers."""
 
+    kind: Literal["hf", "laion", "msclap", "clsp", "dual"]
     parity: Literal["original"] | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         yield from super().conflicts()
         if self.kind == "dual" and self.parity:
             yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
+        if self.kind == "clsp" and self.parity:
+            yield "parity", 'got "original", allowed: null with kind: clsp, which embeds a clip as its original does'
 
 
 class Init(_Clap):
@@ -55,6 +59,7 @@ class Init(_Clap):
     `freeze` leaves parts as they are: `audio`, `text`, or `head`, what takes their outputs into the shared space;
     `lora` lets adapters learn in place of whole towers (`pip install "tinyclap[lora]"`)."""
 
+    kind: Literal["hf", "laion", "msclap", "dual"]
     freeze: tuple[Literal["audio", "text", "head"], ...] = ()
     lora: LoraOptions | None = None
 

@@ -275,4 +275,4 @@ class TrainableTeacher(AudioTower):
         """Embed N texts: unit-norm (N, D)."""
         self.eval()
         batches = [self.encode_text(texts[first : first + TEXT_BATCH]) for first in range(0, len(texts), TEXT_BATCH)]
-        return torch.cat(batches)
+        return torch.cat(batches) if batches else torch.zeros(0, self.embed_dim)

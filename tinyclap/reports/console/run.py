@@ -115,7 +115,10 @@ def _accuracy_rows(evaluation: dict[str, Any], models: Sequence[str]) -> list[tu
     scores = [as_mapping(evaluation.get(model)) for model in models]
     cells = [f"{percent(score.get('accuracy'))} {percent_interval(score.get('ci95'))}".strip() for score in scores]
     chance = f" (chance {percent(evaluation['chance'])})" if "chance" in evaluation else ""
-    return [(f"zero-shot accuracy, {whole(evaluation.get('n_clips'))} clips{chance}", *cells)]
+    rows: list[tuple[str, ...]] = [(f"zero-shot accuracy, {whole(evaluation.get('n_clips'))} clips{chance}", *cells)]
+    if tables.is_uneven(evaluation):
+        rows.append(("mean over the classes (UAR)", *(percent(score.get("uar")) for score in scores)))
+    return rows
 
 
 def _agreement_lines(evaluation: dict[str, Any]) -> list[str]:

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from tinyclap.training.losses import lowest_info_nce
+
 STUCK_SHARE = 0.03
 COLLAPSED_COSINE = 0.98
 UNIFORM_LOGIT_SD = 0.5
@@ -38,8 +40,9 @@ def diagnose(row: dict[str, float]) -> str | None:
         )
     if row["logit_sd"] < UNIFORM_LOGIT_SD:
         return message + (
-            f"the logits hardly differ (standard deviation {row['logit_sd']:.2f}), so softmax is uniform; raise "
-            f"training.logit_scale_init (the scale is {row['logit_scale']:.1f}; CLIP starts at 14.3)"
+            f"the logits hardly differ (standard deviation {row['logit_sd']:.2g}), so softmax is uniform; raise "
+            f"training.logit_scale_init (the scale is {row['logit_scale']:.3g}, with which no towers come below "
+            f"{lowest_info_nce(row['logit_scale'], round(row['batch'])):.3f}; CLIP starts at 14.3)"
         )
     if row["steps"] < PATIENT_STEPS:
         return None
