@@ -26,8 +26,8 @@ def dual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainableTeacher:
     return teacher
 
 
-def recipe(init: str, *more: str, duration_s: float = 1.0, clips: int = 16) -> str:
-    sounds = f"{{kind: procedural, n_clips: {clips}, duration_s: 1.0, labels: {LABELS}"
+def recipe(init: str, *more: str, duration_s: float = 1.0) -> str:
+    sounds = f"{{kind: procedural, n_clips: 96, duration_s: 1.0, labels: {LABELS}"
     lines = [
         "task: pretrain",
         "name: tuned",
@@ -51,7 +51,7 @@ def embedded(teacher: Any) -> torch.Tensor:
 def test_a_pair_learns_on_and_keeps_what_is_frozen(dual: TrainableTeacher) -> None:
     written = recipe(
         "{kind: dual, source: before, freeze: [text, head]}",
-        "training: {epochs: 2, batch_size: 8, micro_batches: 2, lr: 0.001, head_lr: 0.001}",
+        "training: {epochs: 2, batch_size: 4, micro_batches: 2, lr: 0.001, head_lr: 0.001}",
     )
     said = run("pretrain", written)
     assert "next     tinyclap distill RECIPE teacher.kind=dual teacher.source=runs/tuned/teacher" in said
@@ -79,7 +79,6 @@ def test_a_clap_model_learns_on_with_adapters(tmp_path: Path, monkeypatch: pytes
         f"{{kind: hf, source: {tmp_path / 'clap'}, lora: {{rank: 2}}}}",
         "training: {epochs: 1, batch_size: 4, lr: 0.02, text_lr: 0.02}",
         duration_s=10.0,
-        clips=8,
     )
     assert "teacher.kind=hf teacher.source=runs/tuned/teacher" in run("pretrain", written)
     tuned = load_teacher("hf", "runs/tuned/teacher")
@@ -96,8 +95,16 @@ def test_a_clap_model_learns_on_with_adapters(tmp_path: Path, monkeypatch: pytes
     [
         ("{kind: dual, source: nowhere}", "", "no teacher in nowhere"),
         ("{kind: hf, source: before}", "", "use teacher.kind=dual"),
-        ("{kind: dual, source: before}", "views: {duration_s: 0.5}", "hears windows of 1 s, but views.duration_s is 0.5"),
-        ("{kind: dual, source: before}", "training: {logit_scale_init: 5, logit_scale_max: 10}", "has a logit scale of 14"),
+        (
+            "{kind: dual, source: before}",
+            "views: {duration_s: 0.5}",
+            "hears windows of 1 s, but views.duration_s is 0.5",
+        ),
+        (
+            "{kind: dual, source: before}",
+            "training: {logit_scale_init: 5, logit_scale_max: 10}",
+            "has a logit scale of 14",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_message(dual: TrainableTeacher, init: str, more: str, told: str) -> None:
