@@ -145,7 +145,8 @@ def new_teacher(setting: Setting, captions: Captions, seed: int) -> Switched:
 
 def options(setting: Setting, epochs: int) -> PretrainOptions:
     """How `pretrain` is to train so."""
-    wild: dict[str, Any] = {
+    wild: dict[str, Any] = {"optimizer": "adam", "schedule": "constant"}
+    wild |= {"warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
         "optimizer": "adam",
         "schedule": "constant",
         "warmup_share": 0.0,
