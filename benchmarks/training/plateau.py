@@ -147,12 +147,6 @@ def options(setting: Setting, epochs: int) -> PretrainOptions:
     """How `pretrain` is to train so."""
     wild: dict[str, Any] = {"optimizer": "adam", "schedule": "constant"}
     wild |= {"warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
-        "optimizer": "adam",
-        "schedule": "constant",
-        "warmup_share": 0.0,
-        "weight_decay": 0.0,
-        "clip_norm": 0.0,
-    }
     values: dict[str, Any] = {**RATES[setting.rates], **({} if setting.gentle else wild)}
     return PretrainOptions(epochs=epochs, batch_size=setting.batch_size, checkpoint_every=epochs, **values)
 
