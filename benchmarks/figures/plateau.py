@@ -57,7 +57,7 @@ def _end(arm: dict[str, Any]) -> str:
 def draw(found: dict[str, Any], file: Path) -> None:
     """Two panels of curves, loss / ln(batch) over epochs: both settings with each seed's range; single switches."""
     arms = found["arms"]
-    both = [_line(arms[key], name, colour) for key, (name, colour) in MAIN.items()]
+    both = [_line(arms[key], name, colour) for key, (name, colour) in MAIN.items() if key in arms]
     turned = [
         _line(arms[key], key.replace(": ", ", "), colour, dashes)
         for key, colour, dashes in (

@@ -13,6 +13,7 @@ from either side. All go through `training.pretrain`. Finished runs are kept in 
 import argparse
 import json
 import math
+import sys
 import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.figures.plateau import draw
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.files import write_json
 from tinyclap.data.captions import Captions
@@ -43,7 +45,7 @@ WINDOW_S = 1.814  # 250 frames, half the document's
 EMBED_DIM, CNN14_WIDTH = 128, 1 / 16
 TEMPLATES = ("This is a sound of {}.",)
 TEXT = {"vocab_size": 600, "hidden_size": 96, "layers": 2, "heads": 4}
-RATES = {
+RATES: dict[str, dict[str, float | None]] = {
     "one": {"lr": 4e-4, "text_lr": 4e-4, "head_lr": 4e-4},
     "the document's three": {"lr": 1e-4, "text_lr": 1e-5, "head_lr": 1e-3},
     "pretrain's": {"lr": 1e-3, "text_lr": 5e-4, "head_lr": None},
@@ -143,7 +145,8 @@ def new_teacher(setting: Setting, captions: Captions, seed: int) -> Switched:
 
 def options(setting: Setting, epochs: int) -> PretrainOptions:
     """How `pretrain` is to train so."""
-    wild = {"optimizer": "adam", "schedule": "constant", "warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
+    wild: dict[str, Any] = {"optimizer": "adam", "schedule": "constant"}
+    wild |= {"warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
     values: dict[str, Any] = {**RATES[setting.rates], **({} if setting.gentle else wild)}
     return PretrainOptions(epochs=epochs, batch_size=setting.batch_size, checkpoint_every=epochs, **values)
 
@@ -179,42 +182,44 @@ def summary(setting: Setting, curves: dict[str, list[dict[str, Any]]]) -> dict[s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="folder in ESC-50's layout")
-    parser.add_argument("--folds", type=int, nargs="+", default=[1])
-    parser.add_argument(
-        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="of the two settings; others: the first"
-    )
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--work", type=Path, default=Path("runs/plateau"))
-    arguments = parser.parse_args()
+    arguments = parse()
     dataset = esc50(arguments.root).select(folds=arguments.folds)
     views = Views(decode(dataset, SPEC.sample_rate), ViewSpec(per_clip=1, duration_s=WINDOW_S, mix=0.0))
     clips = [dataset.clips[window.clip] for window in views.decoded.windows]
     captions = {True: Captions(clips, TEMPLATES), False: Apart(clips, TEMPLATES)}
-    found: dict[str, Any] = {}
-    for name, setting in arms().items():
-        seeds = arguments.seeds if name in ("notebook", "ours") else arguments.seeds[:1]
+    measured: dict[str, Any] = {
+        "command": f"python -m benchmarks.training.plateau --root ESC-50 --epochs {arguments.epochs}",
+        "complete": False,
+        "folds": arguments.folds,
+        "clips": len(views),
+        "arms": {},
+    }
+    for name in arguments.arms or arms():
+        setting = arms()[name]
+        told = captions[setting.same_names_match]
+        place = arguments.work / name.replace(": ", "-").replace(", ", "-").replace(" ", "_")
         curves = {
-            str(seed): curve(
-                setting,
-                views,
-                captions[setting.same_names_match],
-                arguments.epochs,
-                seed,
-                arguments.work / f"{name.replace(': ', '-').replace(', ', '-').replace(' ', '_')}-{seed}",
-            )
-            for seed in seeds
+            str(seed): curve(setting, views, told, arguments.epochs, seed, Path(f"{place}-{seed}"))
+            for seed in (arguments.seeds if name in ("notebook", "ours") else arguments.seeds[:1])
         }
-        found[name] = summary(setting, curves)
-        print(f"{name}: {found[name]['share_of_chance']:.3f} of ln(batch)", flush=True)
-        measured = {
-            "command": f"python -m benchmarks.training.plateau --root ESC-50 --epochs {arguments.epochs}",
-            "folds": arguments.folds,
-            "clips": len(views),
-            "arms": found,
-        }
-        write_json(RESULTS / "plateau.json", measured | environment(arguments.seeds[0]))
+        measured["arms"][name] = summary(setting, curves)
+        sys.stdout.write(f"{name}: {measured['arms'][name]['share_of_chance']:.3f} of ln(batch)\n")
+        sys.stdout.flush()
+        if arguments.arms is None:
+            measured["complete"] = len(measured["arms"]) == len(arms())
+            write_json(RESULTS / "plateau.json", measured | environment(arguments.seeds[0]))
+            draw(measured, RESULTS / "plateau.png")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="folder in ESC-50's layout")
+    parser.add_argument("--folds", type=int, nargs="+", default=[1])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of both settings; others: the first")
+    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--work", type=Path, default=Path("runs/plateau"))
+    parser.add_argument("--arms", nargs="+", choices=list(arms()), help="train these alone, and write no results")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -343,9 +343,9 @@ def test_a_trained_clap_to_go_on_from(tmp_path: Path) -> None:
     ("override", "told"),
     [
         ("init=null", "audio: missing, allowed: a section on the audio tower, unless init names a trained CLAP"),
-        ("init.kind=onnx", "init.kind: got \"onnx\", allowed: "),
+        ("init.kind=onnx", 'init.kind: got "onnx", allowed: '),
         ("init.freeze=[audio, text, head]", "init.freeze: got all three"),
-        ("init.lora={towers: [text]}", "init.freeze: got \"text\", allowed: no tower of lora.towers"),
+        ("init.lora={towers: [text]}", 'init.freeze: got "text", allowed: no tower of lora.towers'),
         ("init.lora={rank: 0, towers: [audio]}", "init.lora.rank: got 0, allowed: "),
         ("init.lora={towers: []}", "init.lora.towers: got [], allowed: audio, text or both, each once"),
         ("text={kind: scratch}", "text: got a section, allowed: null with init, whose own text tower learns on"),
