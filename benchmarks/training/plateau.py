@@ -44,8 +44,8 @@ SPEC = FrontendSpec(44_100, 1024, 1024, 320, 64, f_min=50.0, f_max=8_000.0)
 WINDOW_S = 1.814  # 250 frames, half the document's
 EMBED_DIM, CNN14_WIDTH = 128, 1 / 16
 TEMPLATES = ("This is a sound of {}.",)
-TEXT = {"vocab_size": 600, "hidden_size": 96, "layers": 2, "heads": 4}
-RATES = {
+TEXT: dict[str, Any] = {"vocab_size": 600, "hidden_size": 96, "layers": 2, "heads": 4}
+RATES: dict[str, dict[str, Any]] = {
     "one": {"lr": 4e-4, "text_lr": 4e-4, "head_lr": 4e-4},
     "the document's three": {"lr": 1e-4, "text_lr": 1e-5, "head_lr": 1e-3},
     "pretrain's": {"lr": 1e-3, "text_lr": 5e-4, "head_lr": None},
