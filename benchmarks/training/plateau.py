@@ -6,8 +6,9 @@ The first founding document (YuvrajSingh-mist/Paper-Replications, CLAP) reports 
 notebook multiplies the cosines by a constant 0.07 where CLAP divides by a learned one, takes the audio tower's output
 without its gradient, trains all at one rate (4e-4) in batches of 8, and has neither warm-up nor clipping. Here the same
 small networks (CNN14 at a sixteenth of its width, a BERT of two layers, the document's front end and heads) learn
-ESC-50's class names so; as `tinyclap pretrain` does it in recipe demo_teacher, whose captions part before the sounds
-join them; and with one of these switches at a time turned, from either side. All go through `training.pretrain`. Finished runs are kept in --work, so the script can be stopped.
+ESC-50's class names so; as `tinyclap pretrain` does in recipe demo_teacher, whose captions part before the sounds join
+them; and with one of these switches at a time turned, from either side. All go through `training.pretrain`. Finished
+runs are kept in --work, so the script can be stopped.
 """
 
 import argparse
