@@ -1,6 +1,6 @@
 """Why a CLAP from scratch sits at ln(batch), and what leads away from it; writes results/plateau.json and plateau.png.
 
-    python -m benchmarks.training.plateau --root ESC-50 [--seeds 0 1 2] [--epochs 12] [--work runs/plateau]
+    python -m benchmarks.training.plateau --root ESC-50 [--seeds 0 1 2] [--epochs 36] [--work runs/plateau]
 
 The first founding document (YuvrajSingh-mist/Paper-Replications, CLAP) reports a loss that stays at 2.079 = ln 8. Its
 notebook multiplies the cosines by a constant 0.07 where CLAP divides by a learned one, takes the audio tower's output
@@ -233,7 +233,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--root", type=Path, required=True, help="folder in ESC-50's layout")
     parser.add_argument("--folds", type=int, nargs="+", default=[1])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of both settings; others: the first")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=36)
     parser.add_argument("--work", type=Path, default=Path("runs/plateau"))
     parser.add_argument("--arms", nargs="+", choices=list(arms()), help="train these alone, and write no results")
     return parser.parse_args()
