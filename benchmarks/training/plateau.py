@@ -45,7 +45,7 @@ WINDOW_S = 1.814  # 250 frames, half the document's
 EMBED_DIM, CNN14_WIDTH = 128, 1 / 16
 TEMPLATES = ("This is a sound of {}.",)
 TEXT = {"vocab_size": 600, "hidden_size": 96, "layers": 2, "heads": 4}
-RATES = {
+RATES: dict[str, dict[str, float | None]] = {
     "one": {"lr": 4e-4, "text_lr": 4e-4, "head_lr": 4e-4},
     "the document's three": {"lr": 1e-4, "text_lr": 1e-5, "head_lr": 1e-3},
     "pretrain's": {"lr": 1e-3, "text_lr": 5e-4, "head_lr": None},
@@ -145,7 +145,8 @@ def new_teacher(setting: Setting, captions: Captions, seed: int) -> Switched:
 
 def options(setting: Setting, epochs: int) -> PretrainOptions:
     """How `pretrain` is to train so."""
-    wild = {"optimizer": "adam", "schedule": "constant", "warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
+    wild: dict[str, Any] = {"optimizer": "adam", "schedule": "constant"}
+    wild |= {"warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
     values: dict[str, Any] = {**RATES[setting.rates], **({} if setting.gentle else wild)}
     return PretrainOptions(epochs=epochs, batch_size=setting.batch_size, checkpoint_every=epochs, **values)
 

@@ -92,8 +92,8 @@ class PretrainOptions(TrainingOptions):
 
     Args:
         text_lr: learning rate of the text tower, where it is not frozen.
-        head_lr: learning rate of what takes the towers' outputs into the shared space, and of the temperature; null
-            for that of the towers.
+        head_lr: learning rate of the maps from both towers into the shared space, and of the temperature; null: each
+            map learns as its tower does, the temperature at `lr`.
         logit_scale_init: the temperature's inverse at the beginning (CLIP's 1/0.07).
         logit_scale_max: its clamp (CLIP's 100).
         hard_negatives: weight of hard negatives, see `losses.soft_info_nce`.

@@ -81,7 +81,7 @@ def pretrain(
     batches = _Batches(teacher, views, captions, options, accelerator, companions, statistics, seed)
     if options.text_epochs and not state:
         _pretrain_text(batches)
-    optimizer = build_optimizer(_groups(teacher, options), options)
+    optimizer = build_optimizer(parameter_groups(teacher, options), options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
         restore(state, optimizer, ema, accelerator.scaler)
@@ -107,7 +107,7 @@ def pretrain(
     return teacher.cpu().eval()
 
 
-def _groups(teacher: TrainableTeacher, options: PretrainOptions) -> list[tuple[list[nn.Parameter], float]]:
+def parameter_groups(teacher: TrainableTeacher, options: PretrainOptions) -> list[tuple[list[nn.Parameter], float]]:
     """What is trained at which rate: the audio tower first, whose rate the metrics report; a locked text is in none."""
     text = {id(parameter) for parameter in teacher.text_parameters()}
     head = {id(teacher.log_scale)} if options.head_lr else set()
