@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures.esc50 import taggers, unknown, words
+from benchmarks.figures.esc50 import examples, taggers, unknown, words
 from benchmarks.figures.libraries import library
 from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
+from benchmarks.figures.suites import suites
 from benchmarks.figures.understood import understood
 from tinyclap.common.files import write_text
 
@@ -57,9 +58,11 @@ def figures() -> str:
         "What is understood": understood(read("understanding"), read("hard_negatives")),
         "Sounds found by words": retrieval(read("library_retrieval")),
         "Unknown sounds": unknown(read("unknown")),
+        "Labels from examples": examples(read("esc50_adapt")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
         "A library of sounds": library(read("library_growth"), read("library_duplicates")),
+        "In others' suites": suites(read("suites")),
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
         "Ways of training": trainings(read("baselines"), read("throughput"), read("growth")),

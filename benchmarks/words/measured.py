@@ -42,16 +42,17 @@ class Measured:
 
     def __init__(self, given: argparse.Namespace, teacher: TaggerTeacher) -> None:
         self.teacher = teacher
-        dataset = esc50(given.root)
-        ears = Bundle.load(ready_made.existing() or ready_made.make("everyday", weights=Path(given.audio)))
+        self.dataset = dataset = esc50(given.root)
+        self.bundle = Bundle.load(ready_made.existing() or ready_made.make("everyday", weights=Path(given.audio)))
         paths = [clip.path for clip in dataset.clips if clip.path is not None]
-        self.clips, self.labels = ears.embed(paths), dataset.labels
+        self.clips, self.labels = self.bundle.embed(paths), dataset.labels
         self.truth = np.array([dataset.labels.index(str(clip.label)) for clip in dataset.clips])
         self.recordings = recording_ids([clip.source for clip in dataset.clips], len(dataset))
         ten = esc50(given.root, esc10=True).labels
         self.esc10 = np.array([clip.label in ten for clip in dataset.clips])
         self.captions = _captions(given.captions)
         self.sentences = teacher.text.embed(self.captions).numpy()
+        self.theirs = class_matrix(lambda texts: teacher.embed_text(texts).numpy(), self.labels, teacher.prompts)
 
     def of_student(self, student: TextStudent, folder: Path, table_bits: int = 8) -> dict[str, Any]:
         """A text student as its INT8 graph, whose table may have 4 bits a number."""
@@ -64,24 +65,24 @@ class Measured:
 
     def of(self, embed: Callable[[list[str]], np.ndarray], sentences: np.ndarray) -> dict[str, Any]:
         """Words by what embeds texts in the shared space, and by their embeddings of the captions before that."""
-        theirs = class_matrix(lambda texts: self.teacher.embed_text(texts).numpy(), self.labels, self.teacher.prompts)
         ours = class_matrix(embed, self.labels, self.teacher.prompts)
         mean = self.sentences.mean(axis=0)
         own_mean = mean if sentences.shape[1] == len(mean) else sentences.mean(axis=0)
         kept = knn_overlap(unit(sentences - own_mean), unit(self.sentences - mean), k=NEIGHBOURS)
         return {
-            "esc50": self._accuracies(ours, theirs, np.ones(len(self.truth), bool)),
-            "esc10": self._accuracies(ours, theirs, self.esc10),
-            "class_cosine": float((ours * theirs).sum(axis=1).mean()),
+            "esc50": self.accuracies(ours, np.ones(len(self.truth), bool)),
+            "esc10": self.accuracies(ours, self.esc10),
+            "class_cosine": float((ours * self.theirs).sum(axis=1).mean()),
             "neighbours": kept,
             "ms": _milliseconds(embed),
         }
 
-    def _accuracies(self, ours: np.ndarray, theirs: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    def accuracies(self, ours: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+        """Of the chosen clips (N,) bool, among their own classes, by vectors of all classes (C, D)."""
         among = np.unique(self.truth[chosen])
         truth = np.searchsorted(among, self.truth[chosen])
         recordings = np.unique(self.recordings[chosen], return_inverse=True)[1]
-        own, teachers = (predict(self.clips[chosen], classes[among]) == truth for classes in (ours, theirs))
+        own, teachers = (predict(self.clips[chosen], classes[among]) == truth for classes in (ours, self.theirs))
         difference, interval = paired_difference(teachers, own, recordings, 2000, 0)
         return {
             "n_clips": len(truth),

@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 import warnings
@@ -15,7 +14,7 @@ import soundfile
 
 from tests.conftest import shared
 from tests.support.commands import failure, run
-from tinyclap.audio import files, formats, media, rewritten
+from tinyclap.audio import files, formats, rewritten
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.listing import find_sounds
 from tinyclap.data.folder import folder
@@ -138,60 +137,6 @@ class TestUnfinishedWav:
             files.read(tmp_path / "a.wav", RATE)
 
 
-class TestMedia:
-    @pytest.fixture(params=["av", "ffmpeg"])
-    def decoder(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-        name = str(request.param)
-        if name == "ffmpeg" and shutil.which("ffmpeg") is None:
-            pytest.skip("ffmpeg is not installed")
-        if name == "av":
-            pytest.importorskip("av")
-        monkeypatch.setattr(media, "media_decoder", lambda: name)
-        return name
-
-    @pytest.mark.parametrize(
-        ("suffix", "codec", "container"),
-        [("m4a", "aac", "mp4"), ("webm", "libopus", "webm"), ("wma", "wmav2", "asf"), ("mka", "ac3", "matroska")],
-    )
-    def test_its_sound_is_heard(self, tmp_path: Path, decoder: str, suffix: str, codec: str, container: str) -> None:
-        path = tmp_path / f"a.{suffix}"
-        write_media(path, codec, container)
-        assert files.info(path).duration_s == pytest.approx(2.0, abs=0.1)
-        assert pitch(files.read(path, 16_000)[4000:20_000]) == pytest.approx(400, abs=3)
-
-    def test_without_a_decoder_the_two_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        pytest.importorskip("av")
-        write_media(tmp_path / "a.m4a", "aac", "mp4")
-        monkeypatch.setattr(media, "media_decoder", lambda: None)
-        with pytest.raises(AudioError, match=r"install one of the two .*tinyclap\[formats\].*ffmpeg"):
-            files.read(tmp_path / "a.m4a", 16_000)
-
-    def test_a_film_without_sound(self, tmp_path: Path) -> None:
-        av = pytest.importorskip("av")
-        with av.open(str(tmp_path / "a.mp4"), "w") as container:
-            stream = container.add_stream("mpeg4", rate=10)
-            stream.width = stream.height = 16
-            frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        with pytest.raises(AudioError, match=r"a\.mp4: holds no sound"):
-            files.read(tmp_path / "a.mp4", 16_000)
-
-
-def write_media(path: Path, codec: str, container_format: str) -> None:
-    """A tone of 400 Hz in a container of films."""
-    av = pytest.importorskip("av")
-    with av.open(str(path), "w", format=container_format) as container:
-        stream = container.add_stream(codec, rate=RATE)
-        stream.layout, stream.bit_rate = "mono", 96_000
-        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=RATE, frame_size=stream.frame_size)
-        frame = av.AudioFrame.from_ndarray(tone(400)[None], format="fltp", layout="mono")
-        frame.sample_rate = RATE
-        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(piece))
-        container.mux(stream.encode(None))
-
-
 class TestPolarity:
     def test_channels_that_cancel_are_not_mixed(self, tmp_path: Path) -> None:
         soundfile.write(tmp_path / "a.wav", np.stack([tone(400), -0.99 * tone(400)], axis=1), RATE)
@@ -210,15 +155,22 @@ class TestFolders:
     def test_what_can_be_decoded_is_found_and_the_rest_is_counted(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for name in ("a.wav", "b.WAVE", "c.aifc", "d.mp2", "e.m4a", "f.raw", "notes.txt", ".hidden.wav"):
+        for name in ("a.wav", "b.WAVE", "c.aifc", "d.mp2", "e.m4a", "f.raw", "g.dts", "notes.txt", ".hidden.wav"):
             (tmp_path / name).touch()
         monkeypatch.setattr(formats, "media_decoder", lambda: "av")
-        assert [clip.name for clip in folder(tmp_path).clips] == ["a.wav", "b.WAVE", "c.aifc", "d.mp2", "e.m4a"]
+        assert [clip.name for clip in folder(tmp_path).clips] == [
+            "a.wav",
+            "b.WAVE",
+            "c.aifc",
+            "d.mp2",
+            "e.m4a",
+            "g.dts",
+        ]
         monkeypatch.setattr(formats, "media_decoder", lambda: None)
         lines: list[str] = []
         assert [path.name for path in find_sounds([tmp_path], lines.append)] == ["a.wav", "b.WAVE", "c.aifc", "d.mp2"]
         (told,) = lines
-        assert "3 files left out: e.m4a, f.raw, notes.txt; for .m4a, install one of the two" in told
+        assert "4 files left out: e.m4a, f.raw, g.dts, notes.txt; for .dts .m4a, install one of the two" in told
         assert ".raw have no header" in told
 
     def test_a_folder_of_such_files_alone_says_what_to_install(

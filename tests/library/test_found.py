@@ -34,6 +34,7 @@ class TestBeside:
         invoke("index", "--relocate", f"{home / 'sounds' / 'drums'}={home / 'away'}")
         assert "not there" not in invoke("find", "rain")[1]
         shutil.rmtree(home / "away")
+        (home / "away").mkdir()
         invoke("index")
         assert "not there" not in invoke("find", "rain")[1]
 

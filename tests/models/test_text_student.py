@@ -76,6 +76,8 @@ def test_longer_texts_are_cut(student: TextStudent) -> None:
 
 def test_case_accents_and_spaces_make_no_difference_and_words_do(student: TextStudent) -> None:
     same = student.embed_text(["a dog barking", "A  DÓG\tbarking "])
+    bare = student.embed_text("a dog barking")  # one text, not thirteen
+    torch.testing.assert_close(bare, same[:1], atol=1e-6, rtol=0)
     assert torch.equal(same[0], same[1])
     words = student.embed_text(["dog", "cow", "dog dog cow", ""])
     cosines = words @ words.T

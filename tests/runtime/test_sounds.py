@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -47,13 +48,29 @@ HANDED_OVER: dict[str, Callable[[Path], Any]] = {
     "row": lambda _: SOUND[None],
     "column": lambda _: SOUND[:, None],
     "datasets": lambda _: {"array": SOUND, "sampling_rate": RATE, "path": None},
+    "datasets, a list": lambda _: {"array": SOUND.tolist(), "sampling_rate": np.array(RATE), "path": "a.wav"},
+    "datasets, torch": lambda _: {"array": torch.from_numpy(SOUND), "sampling_rate": torch.tensor(RATE)},
+    "datasets, bytes": lambda file: {"bytes": file.read_bytes(), "path": "elsewhere.wav"},
+    "datasets, path": lambda file: {"bytes": None, "path": str(file)},
+    "transformers": lambda _: {"raw": SOUND, "sampling_rate": RATE},
+    "torchcodec": lambda _: Decoder(),
 }
+
+
+class Decoder:
+    """What `datasets` makes of a sound since its version 4, torchcodec's."""
+
+    def get_all_samples(self) -> Any:
+        return SimpleNamespace(data=torch.from_numpy(SOUND)[None], sample_rate=RATE)
+
+
+SAY_THEIR_RATE = ("datasets", "transformers", "torchcodec")
 
 
 @pytest.mark.parametrize("kind", HANDED_OVER)
 def test_every_kind_is_the_same_sound(bundle: Bundle, file: Path, kind: str) -> None:
     expected = bundle.embed(file)
-    sound, rate = HANDED_OVER[kind](file), None if kind == "datasets" else cast(int, np.int64(RATE))
+    sound, rate = HANDED_OVER[kind](file), None if kind.startswith(SAY_THEIR_RATE) else cast(int, np.int64(RATE))
     np.testing.assert_allclose(bundle.embed(sound, sample_rate=rate), expected, atol=1e-6)
     again = HANDED_OVER[kind](file)
     np.testing.assert_allclose(bundle.embed([again, file], sample_rate=rate), expected.repeat(2, 0), atol=1e-6)
@@ -67,6 +84,30 @@ def test_channels_are_mixed_along_their_axis(bundle: Bundle, sound: Any) -> None
         np.testing.assert_allclose(bundle.embed(sound, sample_rate=float(RATE)), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("rate", [np.uint16(RATE), np.array(RATE), torch.tensor(RATE), np.float32(RATE)], ids=repr)
+def test_a_rate_of_any_kind(bundle: Bundle, rate: Any) -> None:
+    expected = bundle.embed(SOUND, sample_rate=RATE)
+    np.testing.assert_array_equal(bundle.embed(SOUND, sample_rate=rate), expected)
+    np.testing.assert_array_equal(bundle.embed({"array": SOUND, "sampling_rate": RATE}, sample_rate=rate), expected)
+
+
+@pytest.mark.parametrize("rate", [1, 3e9, -RATE, "16000", True, float("nan"), np.array([RATE])], ids=repr)
+def test_a_rate_of_no_sound(bundle: Bundle, rate: Any) -> None:
+    with pytest.raises(TinyclapError, match=r"sample_rate is .*: it must be a number, 1,000 to 1,000,000 Hz"):
+        bundle.embed(SOUND, sample_rate=rate)
+
+
+def test_half_precision(bundle: Bundle) -> None:
+    half = bundle.embed(torch.from_numpy(SOUND).bfloat16(), sample_rate=RATE)
+    assert float(half[0] @ bundle.embed(SOUND, sample_rate=RATE)[0]) > 0.999
+
+
+def test_paths_in_an_array(bundle: Bundle, file: Path) -> None:
+    expected = bundle.embed([file, file])
+    np.testing.assert_array_equal(bundle.embed(np.array([str(file)] * 2)), expected)
+    np.testing.assert_array_equal(bundle.embed(np.array([file, file], object)), expected)
+
+
 def test_rows_of_an_array_are_sounds(bundle: Bundle) -> None:
     several = np.stack([SOUND, SOUND[::-1]])
     expected = bundle.embed([SOUND, SOUND[::-1].copy()], sample_rate=RATE)
@@ -78,7 +119,7 @@ def test_rows_of_an_array_are_sounds(bundle: Bundle) -> None:
     [
         (SOUND, None, "an array needs its sample rate"),
         ([np.ones((40, 50), np.float32)], RATE, r"shape \(40, 50\): neither axis is clearly that of channels"),
-        ({"array": SOUND}, None, "keys array; expected array and sampling_rate"),
+        ({"array": SOUND}, None, "keys array; expected array and sampling_rate, or path or bytes"),
         ({"array": SOUND, "sampling_rate": 8000}, 16_000, "the sound says sampling_rate = 8000; leave one out"),
         ([[0.1, 0.2]], RATE, "a list of numbers; give a numpy array"),
         (io.StringIO("text"), None, "opened as text; open it with mode 'rb'"),

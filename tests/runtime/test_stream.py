@@ -82,9 +82,9 @@ class TestStream:
 
     @pytest.mark.parametrize("rate", [0, -1, float("nan")])
     def test_a_sample_rate_that_is_none(self, bundle: Bundle, rate: int) -> None:
-        with pytest.raises(TinyclapError, match=r"sample_rate is .*: it must be above 0, in Hz"):
+        with pytest.raises(TinyclapError, match=r"sample_rate is .*: it must be a number, 1,000 to 1,000,000 Hz"):
             list(bundle.stream([noise(1.0)], sample_rate=rate))
-        with pytest.raises(TinyclapError, match=r"sample_rate is .*: it must be above 0, in Hz"):
+        with pytest.raises(TinyclapError, match=r"sample_rate is .*: it must be a number, 1,000 to 1,000,000 Hz"):
             bundle.embed(noise(1.0), sample_rate=rate)
 
     def test_what_is_left_of_a_hop_is_heard_too(self, bundle: Bundle) -> None:

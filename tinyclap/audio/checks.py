@@ -8,6 +8,11 @@ SHORTEST_MS = 10
 SILENT_PEAK = 3e-5  # just below one step of 16-bit audio, 2**-15
 LOUDEST = 8.0  # a peak above it is no sample in [-1, 1], however badly scaled: integers, most often
 INTEGERS = 64.0  # a median above it of the samples that are not silent: the whole sound is integers
+SCALES = (  # of integers that were written as floats: the largest, and how they become sound
+    (2.0**15, "divide int16 by 32768"),
+    (2.0**23, "divide 24-bit integers by 8388608"),
+    (2.0**31, "divide int32 by 2147483648"),
+)
 RATES_HZ = (1_000, 1_000_000)
 
 
@@ -67,12 +72,19 @@ def wrong_samples(samples: np.ndarray, sample_rate: float | None = None, start_s
         place = int(np.argmin(finite))
         return f"NaN or infinite samples, the first at {_place(place, sample_rate, start_s)}"
     place = int(np.argmax(loudness > LOUDEST))
-    if np.median(loudness[loudness > 0]) > INTEGERS:
-        return f"a peak of {largest:g}, where floats in [-1, 1] are expected: divide int16 by 32768"
+    if np.median(loudness[loudness > 0]) > INTEGERS and (remedy := _remedy(samples, largest)):
+        return f"a peak of {largest:g}, where floats in [-1, 1] are expected: {remedy}"
     return (
         f"a peak of {largest:g}, where floats in [-1, 1] are expected; the first sample beyond is "
         f"{loudness[place]:g} at {_place(place, sample_rate, start_s)}"
     )
+
+
+def _remedy(samples: np.ndarray, largest: float) -> str | None:
+    """How integers become sound, by their range; None beyond all of them."""
+    if largest < 256 and samples.min() >= 0:
+        return "subtract 128 from uint8, then divide by 128"
+    return next((remedy for limit, remedy in SCALES if largest <= limit), None)
 
 
 def _place(sample: int, sample_rate: float | None, start_s: float) -> str:

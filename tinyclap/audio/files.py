@@ -21,7 +21,8 @@ import soxr
 
 from tinyclap.audio import channels as several
 from tinyclap.audio.checks import AudioError, WrongSamplesError, wrong_rate, wrong_samples
-from tinyclap.audio.rewritten import Forward, readable
+from tinyclap.audio.media import in_words
+from tinyclap.audio.rewritten import Forward, readable, spare_frames
 from tinyclap.common.files import is_file
 from tinyclap.errors import TinyclapError
 
@@ -32,7 +33,6 @@ MARGIN_S = 0.05  # decoded around a piece, longer than soxr's filter from 8 kHz 
 # Vorbis for the last Ogg page (<= 255 packets of 1024) is off by as much as the encoder trimmed from the end.
 LEAD_IN_FRAMES = {"MP3": 2**14, "OGG": 2**18}
 LONGEST_H = 24 * 7
-MP3_SPARE_FRAMES = 2 * 1152  # which a stream that begins inside a frame lacks at its end
 UNKNOWN_BYTES = 2**31 - 2**16  # from here up, a wav's size field is a recorder's placeholder
 OGG_PAGE_BYTES = 2**16  # the longest page, 65,307 bytes, rounded up
 OGG_LAST_PAGE = 4  # flag in a page's header (RFC 3533)
@@ -151,10 +151,7 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     except UnicodeEncodeError as error:  # soundfile's, of a name with bytes of another encoding
         raise AudioError(name, "its name is not valid UTF-8; rename it") from error
     except soundfile.LibsndfileError as error:
-        message = error.error_string.removeprefix("Error : ")
-        # libsndfile says so of an mp3 without any frame, though the file lies there.
-        reason = "libsndfile finds no audio in it" if message.startswith("File does not exist") else message
-        raise AudioError(name, f"cannot be decoded: {reason}") from error
+        raise AudioError(name, f"cannot be decoded: {in_words(error.error_string)}") from error
     except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:  # whatever else a decoder raises
         raise AudioError(name, f"cannot be decoded: {error or type(error).__name__}") from error
 
@@ -193,7 +190,7 @@ def _decoded(file: soundfile.SoundFile, first: int, last: int) -> Iterator[np.nd
         chunk = file.read(wanted, dtype="float32", always_2d=True)
         if len(chunk) < wanted:
             found = start + len(chunk)
-            if file.format == "MP3" and last == file.frames and file.frames - found <= MP3_SPARE_FRAMES:
+            if last == file.frames and file.frames - found <= spare_frames(file):
                 yield chunk[max(0, first - start) :]
                 return
             raise AudioError(str(file.name), f"truncated or damaged: {found} of {file.frames} frames can be decoded")

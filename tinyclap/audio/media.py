@@ -1,8 +1,15 @@
-"""Sound of any container, m4a, mp4, webm, wma, amr and so on, by PyAV or ffmpeg as a file that libsndfile reads."""
+"""Sound of any container, m4a, mp4, webm, wma, amr and so on, by PyAV or ffmpeg as a file that libsndfile reads.
 
+What of it is damaged is passed over with a warning, by both alike.
+"""
+
+import functools
 import itertools
 import subprocess
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import soundfile
 
@@ -11,6 +18,10 @@ from tinyclap.audio.formats import HOW_TO_DECODE, SNDFILE_SUFFIXES, media_decode
 
 TARGET = {"format": "RF64", "subtype": "FLOAT"}  # a WAV of any length
 PATIENCE_S = 3600.0
+NOT_KNOWN = ("recogni", "nimplemented", "nsupported", "Unspecified", "flac decoder", "'fmt '")
+"""By which libsndfile's message tells that it does not know a format, or a kind of it such as Speex in Ogg."""
+STATED = ("mp4", "matroska", "asf", "flv", "tta", "wv", "ape", "avi")  # formats that say how long they are
+SPARE_S = 0.5
 
 
 def decode_media(path: Path, target: Path) -> None:
@@ -28,6 +39,32 @@ def decode_media(path: Path, target: Path) -> None:
     (_by_av if decoder == "av" else _by_ffmpeg)(path, target)
 
 
+def media_or(reason: str) -> Callable[[Path, Path], None] | None:
+    """`decode_media` for a file that libsndfile refuses for this reason, told where nothing else reads it either.
+
+    None where only libsndfile could, being alone here.
+    """
+    if any(part in reason for part in NOT_KNOWN[:3]):
+        return decode_media
+    if media_decoder() or any(part in reason for part in NOT_KNOWN):
+        return functools.partial(_decode_refused, in_words(reason))
+    return None
+
+
+def in_words(reason: str) -> str:
+    """What libsndfile says, so that it can be understood."""
+    # It says so of an mp3 without any frame, though the file lies there.
+    return "libsndfile finds no audio in it" if "File does not exist" in reason else reason.removeprefix("Error : ")
+
+
+def _decode_refused(reason: str, path: Path, target: Path) -> None:
+    try:
+        decode_media(path, target)
+    except AudioError as error:
+        remedy = "" if media_decoder() else f"; {HOW_TO_DECODE}"
+        raise AudioError(str(path), f"cannot be decoded: {reason}{remedy}") from error
+
+
 def _by_av(path: Path, target: Path) -> None:
     import av
 
@@ -35,19 +72,64 @@ def _by_av(path: Path, target: Path) -> None:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise AudioError(str(path), "holds no sound")
-            stream = container.streams.audio[0]
-            frames = container.decode(stream)
+            stream, damage = container.streams.audio[0], _Damage()
+            frames = damage.passed_over(container, stream)
             first = next(frames, None)
             if first is None:
-                raise AudioError(str(path), "holds no sound")
+                reason = f"cannot be decoded: {damage.reason}" if damage.reason else "holds no sound"
+                raise AudioError(str(path), reason)
             resampler = av.AudioResampler(format="flt", layout=first.layout, rate=first.sample_rate)
             channels = len(first.layout.channels)
             with soundfile.SoundFile(str(target), "w", first.sample_rate, channels, **TARGET) as written:
                 for frame in itertools.chain([first], frames, [None]):
                     for piece in resampler.resample(frame):
                         written.write(piece.to_ndarray().reshape(-1, channels))
+                heard_s = written.frames / first.sample_rate
+            stated_s = _stated_s(container, stream)
     except (av.FFmpegError, ValueError) as error:
         raise AudioError(str(path), f"cannot be decoded: {getattr(error, 'strerror', None) or error}") from error
+    if stated_s is not None and heard_s < stated_s - SPARE_S:
+        _warn(path, f"{heard_s:.1f} s of the {stated_s:.1f} s that its header states can be decoded")
+    elif damage.packets:
+        _warn(path, f"{damage.packets} packets of it are damaged")
+
+
+class _Damage:
+    """What cannot be decoded of a stream.
+
+    Attributes:
+        packets: how many between others that can: the first and last may be cut, as of a broadcast.
+        reason: why not, of the last one.
+    """
+
+    packets = 0
+    reason = ""
+
+    def passed_over(self, container: Any, stream: Any) -> Iterator[Any]:
+        """The frames that can be decoded."""
+        import av
+
+        packets, begun, since = container.demux(stream), False, 0
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                for frame in packet.decode():
+                    self.packets, begun, since = self.packets + since, True, 0
+                    yield frame
+            except av.FFmpegError as error:
+                since, self.reason = since + begun, str(error.strerror or error)
+
+
+def _stated_s(container: Any, stream: Any) -> float | None:
+    """How long a sound is as its header says, seconds; None where that is a guess of the decoder."""
+    if not any(name in container.format.name.split(",") for name in STATED):
+        return None
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == 1 and container.duration is not None
+    return container.duration / 1e6 if alone else None
 
 
 def _by_ffmpeg(path: Path, target: Path) -> None:
@@ -57,6 +139,12 @@ def _by_ffmpeg(path: Path, target: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise AudioError(str(path), f"ffmpeg: {error}") from error
+    said = done.stderr.strip().splitlines()
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it gives no reason"])[-1]
-        raise AudioError(str(path), f"cannot be decoded: ffmpeg: {last}")
+        raise AudioError(str(path), f"cannot be decoded: ffmpeg: {said[-1] if said else 'it gives no reason'}")
+    if len(said) > 1:
+        _warn(path, f"ffmpeg says: {said[0]}")
+
+
+def _warn(path: Path, what: str) -> None:
+    warnings.warn(f"{path}: truncated or damaged: {what}; the rest is heard", stacklevel=3)

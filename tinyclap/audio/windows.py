@@ -78,7 +78,7 @@ def mono(samples: np.ndarray, rate: float, sample_rate: int) -> np.ndarray:
     Raises:
         TinyclapError: integers, another shape, less than 10 ms, NaN, infinite or huge samples, or no sample rate.
     """
-    _check_rate(rate)
+    rate = _checked(rate)
     if np.ndim(samples) != 1:
         raise TinyclapError(f"an array of shape {np.shape(samples)}; expected mono samples, shape (samples,)")
     waveform = _usable(_floats(samples, rate, "an array"), rate, f"an array of shape {samples.shape} at {rate} Hz")
@@ -117,7 +117,7 @@ def at_rate(
         TinyclapError: no sample rate, no such channel, or a block of integers, of another shape, or with NaN, infinite
             or huge samples.
     """
-    _check_rate(block_rate)
+    block_rate = _checked(block_rate)
     resampler = soxr.ResampleStream(block_rate, sample_rate, 1, dtype="float32", quality="HQ")
     count = None
     for block in blocks:
@@ -153,10 +153,13 @@ def _frames(block: np.ndarray, rate: float, count: int | None) -> np.ndarray:
     return frames
 
 
-def _check_rate(rate: float) -> None:
-    rate = plain(rate)
-    if not is_number(rate) or rate <= 0:
-        raise TinyclapError(f"sample_rate is {rate}: it must be above 0, in Hz")
+def _checked(rate: float) -> float:
+    """A sample rate, if it may be one of sound."""
+    number = plain(rate)
+    if not is_number(number) or checks.wrong_rate(number):
+        low, high = checks.RATES_HZ
+        raise TinyclapError(f"sample_rate is {rate!r}: it must be a number, {low:,} to {high:,} Hz")
+    return float(number)
 
 
 def _floats(samples: np.ndarray, rate: float, what: str) -> np.ndarray:

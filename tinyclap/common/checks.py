@@ -5,8 +5,6 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from tinyclap.errors import TinyclapError
 
 
@@ -31,8 +29,9 @@ def require(config: object, place: str, name: str, holds: bool, allowed: str) ->
 
 
 def plain(value: Any) -> Any:
-    """A number of numpy's as Python's; anything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value
+    """A single number of numpy's or torch's as Python's; anything else as it is."""
+    single = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+    return value.item() if single else value
 
 
 def is_number(value: object) -> bool:

@@ -6,7 +6,8 @@ student's its tokenizer.json.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,8 +166,8 @@ def load_exact(
     model.load_state_dict({names[name]: tensor for name, tensor in weights.items()})
 
 
-def push(folder: Path, repo_id: str, *, private: bool) -> str:
-    """Upload a saved model to the Hub, into a repository created if need be, and return its address.
+def push(save_to: Callable[[Path], None], repo_id: str, *, private: bool) -> str:
+    """Upload what `save_to` saves to the Hub, into a repository created if need be, and return its address.
 
     Raises:
         TinyclapError: the Hub refuses or cannot be reached.
@@ -176,8 +177,10 @@ def push(folder: Path, repo_id: str, *, private: bool) -> str:
 
     hub = huggingface_hub.HfApi()
     try:
-        address = hub.create_repo(repo_id, private=private, exist_ok=True)
-        hub.upload_folder(repo_id=repo_id, folder_path=folder)
+        with tempfile.TemporaryDirectory() as folder:
+            save_to(Path(folder))
+            address = hub.create_repo(repo_id, private=private, exist_ok=True)
+            hub.upload_folder(repo_id=repo_id, folder_path=folder)
     except (HFValidationError, HTTPError, OSError) as error:
         remedy = "log in with `hf auth login`, check the name and the network"
         raise TinyclapError(f"cannot upload to {repo_id}: {_first_line(error)}; {remedy}") from error

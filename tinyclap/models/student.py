@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import tempfile
 from pathlib import Path
 
 import torch
@@ -119,9 +118,7 @@ class Student(nn.Module):
 
     def push_to_hub(self, repo_id: str, card: str | None = None, *, private: bool = False) -> str:
         """Upload to the Hugging Face Hub (created if need be) and return the address. Raises TinyclapError."""
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder, card)
-            return hub.push(Path(folder), repo_id, private=private)
+        return hub.push(lambda folder: self.save_pretrained(folder, card), repo_id, private=private)
 
 
 def _head(config: StudentConfig, latent_map: LatentMap | None) -> nn.Module:

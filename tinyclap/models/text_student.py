@@ -6,7 +6,6 @@ than their places, and the placement follows as it is.
 """
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -81,8 +80,13 @@ class TextStudent(nn.Module):
         return placed
 
     @torch.no_grad()
-    def embed_text(self, texts: Sequence[str]) -> Tensor:
-        """N texts to the teacher's space, unit-norm (N, D); TinyclapError in training mode or for no texts."""
+    def embed_text(self, texts: str | Sequence[str]) -> Tensor:
+        """N texts, or a single one, to the teacher's space, unit-norm (N, D).
+
+        Raises:
+            TinyclapError: no text, or the student is in training mode.
+        """
+        texts = [texts] if isinstance(texts, str) else texts
         if self.training or not len(texts):
             raise TinyclapError("TextStudent.embed_text takes one text at least, in evaluation mode; call eval() first")
         return self._in_batches(self, texts)
@@ -134,9 +138,7 @@ class TextStudent(nn.Module):
 
     def push_to_hub(self, repo_id: str, card: str | None = None, *, private: bool = False) -> str:
         """Upload to the Hugging Face Hub (created if need be) and return the address. Raises TinyclapError."""
-        with tempfile.TemporaryDirectory() as folder:
-            self.save_pretrained(folder, card)
-            return hub.push(Path(folder), repo_id, private=private)
+        return hub.push(lambda folder: self.save_pretrained(folder, card), repo_id, private=private)
 
 
 class _Static(nn.Module):

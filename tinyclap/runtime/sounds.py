@@ -15,6 +15,7 @@ from tinyclap.audio import channels as several
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.pcm_stream import HOW_TO_SEND
 from tinyclap.audio.windows import mono, read_chunks
+from tinyclap.common.checks import plain
 from tinyclap.errors import TinyclapError
 
 MOST_CHANNELS = 32  # an axis as short as this may be of channels
@@ -32,18 +33,21 @@ class ArrayLike(Protocol):
 
 Sound = str | os.PathLike[str] | bytes | BinaryIO | ArrayLike | Mapping[str, Any]
 """A file of any length, rate and number of channels: its path, its content, or open for reading; samples in [-1, 1],
-float (T,), (T, channels) or (channels, T); or a mapping with `array` and `sampling_rate`, as `datasets` has."""
+float (T,), (T, channels) or (channels, T); or what `datasets` has: a mapping with `array` and `sampling_rate`, one of a
+`path` and `bytes` that are not decoded yet, or a decoder of torchcodec."""
 
 
 def one_or_many(sounds: Sound | Iterable[Sound]) -> Iterable[Sound]:
     """Several sounds as they are, a single one as a list of one; an array (N, T) holds N sounds."""
-    if isinstance(sounds, str | bytes | bytearray | os.PathLike | Mapping) or _is_file(sounds):
+    if isinstance(sounds, str | bytes | bytearray | os.PathLike | Mapping) or _is_file(sounds) or _is_decoder(sounds):
         return [cast(Sound, sounds)]
     if not hasattr(sounds, "__array__"):
         if not isinstance(sounds, Iterable):
             raise TinyclapError(f"sounds is {sounds!r}; expected a file, an array or several of them")
         return sounds
     array = np.asarray(_on_cpu(sounds))
+    if array.dtype.kind in "OU":  # of paths, or of several arrays
+        return cast(Iterable[Sound], array.reshape(-1).tolist())
     if array.ndim < 2:
         return [array]
     return [array] if array.ndim == 2 and _is_frames_by_channels(array.shape) else list(array)
@@ -57,18 +61,20 @@ def samples_of(sound: Sound, sample_rate: float | None, channel: int | None = No
     Raises:
         TinyclapError: no rate, two of them, axes of which neither is clearly that of channels, or no such channel.
     """
-    if isinstance(sound, Mapping):
-        try:
-            array, own = sound["array"], sound["sampling_rate"]
-        except KeyError as error:
-            raise TinyclapError(
-                f"a sound with the keys {', '.join(map(str, sound))}; expected array and sampling_rate"
-            ) from error
-        if sample_rate is not None and sample_rate != own:
+    if isinstance(sound, Mapping) and _content(sound) is None:
+        array = next((sound[key] for key in ("array", "raw") if sound.get(key) is not None), None)
+        if array is None or "sampling_rate" not in sound:
+            keys = ", ".join(map(str, sound))
+            raise TinyclapError(f"a sound with the keys {keys}; expected array and sampling_rate, or path or bytes")
+        own = plain(sound["sampling_rate"])
+        if sample_rate is not None and plain(sample_rate) != own:
             raise TinyclapError(
                 f"sample_rate is {sample_rate}, and the sound says sampling_rate = {own}; leave one out"
             )
-        return samples_of(array, own, channel)
+        return samples_of(np.asarray(array, np.float64) if isinstance(array, list) else array, own, channel)
+    if _is_decoder(sound):
+        decoded = cast(Any, sound).get_all_samples()
+        return samples_of({"array": decoded.data, "sampling_rate": decoded.sample_rate}, sample_rate, channel)
     if isinstance(sound, list | tuple):
         raise TinyclapError("a sound is a list of numbers; give a numpy array of floats in [-1, 1]")
     if not hasattr(sound, "__array__"):
@@ -86,6 +92,8 @@ def as_file(sound: Sound) -> Iterator[Path]:
         TinyclapError: it is none of these.
         AudioError: an open file without content.
     """
+    if isinstance(sound, Mapping):
+        sound = _content(sound) or sound
     if isinstance(sound, str | os.PathLike):
         yield Path(sound)
         return
@@ -157,8 +165,24 @@ def _is_file(sound: object) -> bool:
 
 
 def _on_cpu(sound: Any) -> Any:
-    """A torch tensor in memory and without gradients; anything else as it is."""
-    return sound.detach().cpu() if hasattr(sound, "detach") else sound
+    """A torch tensor in memory, without gradients, of a kind that numpy has; anything else as it is."""
+    if not hasattr(sound, "detach"):
+        return sound
+    tensor = sound.detach().cpu()
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+
+
+def _content(sound: Mapping[str, Any]) -> str | bytes | None:
+    """The bytes or the path of a sound that is not decoded yet; None where it has an array, or neither."""
+    if sound.get("array") is not None:
+        return None
+    content: str | bytes | None = sound.get("bytes") or sound.get("path")
+    return content
+
+
+def _is_decoder(sound: object) -> bool:
+    """Whether it is torchcodec's, which `datasets` hands over."""
+    return callable(getattr(sound, "get_all_samples", None))
 
 
 def _is_frames_by_channels(shape: tuple[int, ...]) -> bool:
