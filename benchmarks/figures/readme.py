@@ -61,7 +61,9 @@ def figures() -> str:
         "Labels from examples": examples(read("esc50_adapt")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
-        "A library of sounds": library(read("library_growth"), read("library_duplicates")),
+        "A library of sounds": library(
+            read("library_growth"), read("library_duplicates"), read_if_there("library_files")
+        ),
         "In others' suites": suites(read("suites")),
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
@@ -73,6 +75,11 @@ def figures() -> str:
 def read(name: str) -> dict[str, Any]:
     """A result file by its name."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def read_if_there(name: str) -> dict[str, Any] | None:
+    """A result file by its name, or None before it has been measured."""
+    return read(name) if (RESULTS / f"{name}.json").is_file() else None
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@
 asked by processes of their own: mixtures of two vectors of the real files, which fill the same cone. Timed: a whole
 `tinyclap find` (cold; with --base also by a base install's Python), and then answers to 60 texts in one process (warm).
 Recall: share of the ten nearest, by float32 and comparing every row, that are found. `again_s`: an update in which
-nothing is new. With --work the real files are indexed once for several calls; with --update the result keeps its other
-rows.
+nothing is new. With --work the real files are indexed once for several calls; with --update the result keeps its `build`
+and its other rows.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--codes", nargs="+", choices=CODES, default=list(CODES))
     parser.add_argument("--base", type=Path, help="Python of an environment with `pip install .` alone")
     parser.add_argument("--work", type=Path, help="folder in which the library of real files is kept")
-    parser.add_argument("--update", action="store_true", help="keep the other rows of the result")
+    parser.add_argument("--update", action="store_true", help="keep the build and the other rows of the result")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--ask", type=Path, help="measure this library in this process and print it")
     given = parser.parse_args()
@@ -65,7 +65,8 @@ def main() -> None:
         build, real = kept_build(given, given.work or Path(place))
         rows: dict[tuple[int, str], dict[str, Any]] = {}
         if given.update:
-            rows = {(row["n"], row["codes"]): row for row in read_json(given.out, {})["rows"]}
+            former = read_json(given.out, {})
+            build, rows = former["build"], {(row["n"], row["codes"]): row for row in former["rows"]}
         for size in given.sizes:
             for codes in given.codes:
                 row = measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}", given.base)
@@ -110,6 +111,7 @@ def kept_build(given: argparse.Namespace, work: Path) -> tuple[dict[str, Any], n
     if folder.exists():
         shutil.rmtree(folder)  # of a call that was stopped
     build, real = built(given.bundle, find_sounds([given.pool]), given.files, folder)
+    build["commit"] = environment(seed=0)["commit"]
     write_json(kept, build)
     return build, real
 
