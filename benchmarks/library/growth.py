@@ -7,8 +7,8 @@
 asked by processes of their own: mixtures of two vectors of the real files, which fill the same cone. Timed: a whole
 `tinyclap find` (cold; with --base also by a base install's Python), and then answers to 60 texts in one process (warm).
 Recall: share of the ten nearest, by float32 and comparing every row, that are found. `again_s`: an update in which
-nothing is new. With --work the real files are indexed once for several calls; with --update the result keeps its `build`
-and its other rows.
+nothing is new. With --work the real files are indexed once for several calls; with --update the result keeps its
+`build` and its other rows.
 """
 
 import argparse
