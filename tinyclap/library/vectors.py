@@ -1,15 +1,14 @@
-"""The vectors of a library on disk: one flat file of coded rows, read through a memory map.
+"""The vectors of a library on disk: one flat file of coded rows.
 
-What was read of a large file is given back to the system at once: rows that lie far apart would else keep the whole of
-it in memory, since the system maps what lies around each of them too.
+A small file is mapped into memory. Of a large one the rows that are asked for are read: through a map, rows that lie
+far apart would keep all of it in memory, since the system maps what lies around each of them too.
 """
 
-import mmap
 import os
+import weakref
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,9 +17,9 @@ from tinyclap.errors import MachineError, TinyclapError
 
 SUFFIXES = {"float32": "f32", "float16": "f16", "int8": "i8", "binary": "u8"}
 KEPT_BYTES = 2**26  # of a small library's decoded rows
-MAPPED_BYTES = 2**28  # of a file that may stay in memory, which answers sooner
+MAPPED_BYTES = 2**28  # of the largest file that is mapped, which answers a little sooner
 ROWS_AT_ONCE = 8192  # read at a time where they lie together
-SCATTERED_AT_ONCE = 512  # where they do not; of a million rows, ten thousand so take 60 MB of memory instead of all
+SCATTERED_AT_ONCE = 512  # where they do not, so that they stay in the processor's cache
 
 
 class Vectors:
@@ -46,34 +45,56 @@ class Vectors:
         return min(self.n_rows, size // self.row_bytes)
 
     def map(self) -> None:
-        """Map the file now: so it stays readable where another process removes it.
+        """Open the file now: so it stays readable where another process removes it.
 
         Raises:
             TinyclapError: fewer rows are on the disk.
         """
-        _ = self._mapped
+        _ = self._mapped, self._descriptor
+
+    @cached_property
+    def _descriptor(self) -> int | None:
+        """Of the open file, if it is a large one, which is read and not mapped."""
+        if self.n_rows * self.row_bytes < MAPPED_BYTES or not hasattr(os, "pread"):  # Windows has none
+            return None
+        self._refuse_short(self.rows_there)
+        descriptor = os.open(self.path, os.O_RDONLY)
+        weakref.finalize(self, os.close, descriptor)
+        return descriptor
 
     @cached_property
     def _mapped(self) -> np.ndarray:
-        """The rows as they are stored, (n_rows, width), memory-mapped and read-only."""
+        """The rows as they are stored, (n_rows, width), memory-mapped and read-only; none of a large file."""
         kind = np.dtype("uint8" if self.codes == "binary" else self.codes)
-        shape = (self.n_rows, self.row_bytes // kind.itemsize)
-        if not self.n_rows:
+        n_rows = self.n_rows if self._descriptor is None else 0
+        shape = (n_rows, self.row_bytes // kind.itemsize)
+        if not n_rows:
             return np.empty(shape, kind)
-        if self.rows_there < self.n_rows:
-            raise TinyclapError(
-                f"{self.path} is damaged: it holds {self.rows_there:,} of {self.n_rows:,} rows; copy the library "
-                "again, or run `tinyclap index --out LIBRARY`, which embeds the files of the others again"
-            )
+        self._refuse_short(self.rows_there)
         return np.memmap(self.path, kind, "r", shape=shape)
+
+    def _refuse_short(self, there: int) -> None:
+        if there < self.n_rows:
+            raise TinyclapError(
+                f"{self.path} is damaged: it holds {there:,} of {self.n_rows:,} rows; copy the library again, or run "
+                "`tinyclap index --out LIBRARY`, which embeds the files of the others again"
+            )
 
     def coded(self, rows: np.ndarray | slice) -> np.ndarray:
         """A copy of some rows as they are stored, (N, width); errors as `map`."""
+        if self._descriptor is None:
+            return np.array(self._mapped[rows])
         count = len(range(*rows.indices(self.n_rows))) if isinstance(rows, slice) else len(rows)
         found = np.empty((count, self._mapped.shape[1]), self._mapped.dtype)
         for some, places in self._pieces(rows):
-            found[places] = self._mapped[some]
-            self._give_back(some)
+            if isinstance(some, slice):
+                spans = [((some.stop - some.start) * self.row_bytes, some.start * self.row_bytes)]
+            else:
+                spans = [(self.row_bytes, place) for place in (some * self.row_bytes).tolist()]
+            content = b"".join([os.pread(self._descriptor, *span) for span in spans])
+            if len(content) < found[places].nbytes:
+                self._refuse_short(self.rows_there)
+            found[places] = np.frombuffer(content, found.dtype).reshape(-1, found.shape[1])
         return found
 
     def read(self, rows: np.ndarray | slice) -> np.ndarray:
@@ -90,15 +111,6 @@ class Vectors:
         else:
             for at in range(0, len(rows), SCATTERED_AT_ONCE):
                 yield rows[at : at + SCATTERED_AT_ONCE], slice(at, min(len(rows), at + SCATTERED_AT_ONCE))
-
-    def _give_back(self, rows: np.ndarray | slice) -> None:
-        """Let the system take the pages that hold these rows; they are read again from the file when asked for."""
-        pages: Any = getattr(self._mapped, "_mmap", None)
-        if not hasattr(pages, "madvise") or pages.size() < MAPPED_BYTES:  # Windows has none, nor have no rows
-            return
-        first, last = (rows.start, rows.stop - 1) if isinstance(rows, slice) else (int(rows.min()), int(rows.max()))
-        start = first * self.row_bytes // mmap.PAGESIZE * mmap.PAGESIZE
-        pages.madvise(mmap.MADV_DONTNEED, start, (last + 1) * self.row_bytes - start)
 
     @cached_property
     def _decoded(self) -> np.ndarray | None:
