@@ -1,4 +1,4 @@
-"""Zipformer's parts by hand; the whole is compared with the original in tests/teachers/test_clsp.py."""
+"""Zipformer's parts, by hand; tests/teachers/test_clsp.py compares the whole with the original."""
 
 import math
 
