@@ -28,8 +28,8 @@ def _growth(told: dict[str, Any]) -> str:
         f"an update in which nothing is new takes {three_digits(1e3 * build['again_s'] / build['files'])} ms a file. "
         "Then generated vectors, questions in words, the ten best. *Found*: of the ten nearest by float32 and "
         "comparing all; *by the signs*: of those by the same codes and comparing all. Generated vectors lie "
-        "denser the more there are, so that codes tell fewer apart. Memory holds what is mapped of the file "
-        "of vectors, which the system takes back when it needs it.",
+        "denser the more there are, so that codes tell fewer apart. Memory: the most that was held, comparing all "
+        "included." + _base(told),
         "",
         "| rows | codes | an answer | comparing all | of a new process | found | by the signs | vectors | signs "
         "| the rest | memory |",
@@ -44,6 +44,17 @@ def _growth(told: dict[str, Any]) -> str:
             f"| {file_size(sizes['catalogue'])} | {file_size(row['peak_rss_bytes'])} |"
         )
     return "\n".join([*lines, ""])
+
+
+def _base(told: dict[str, Any]) -> str:
+    rows = [row for row in told["rows"] if "base_cold_s" in row]
+    if not rows:
+        return ""
+    slowest = max(rows, key=lambda row: row["base_cold_s"])
+    return (
+        f" On the base install alone ({len(told['base_packages'])} packages, no torch) a new process has answered "
+        f"within {three_digits(slowest['base_cold_s'])} s at every size."
+    )
 
 
 def _copies(told: dict[str, Any]) -> str:

@@ -149,7 +149,7 @@ def test_a_moved_file_while_its_row_is_looked_up(
 def test_a_long_question_keeps_nobody_from_writing(library: Library, sounds: Path, tmp_path: Path) -> None:
     """Another process compares vectors until this one has written; then it answers of what there is now."""
     began, done = tmp_path / "began", tmp_path / "done"
-    command = [sys.executable, "-c", ASKING, library.folder, sounds / "rain.flac", began, done]
+    command = [sys.executable, "-c", ASKING, *map(str, (library.folder, sounds / "rain.flac", began, done))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as asking:
         while not began.exists():
             assert asking.poll() is None

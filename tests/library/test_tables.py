@@ -20,16 +20,6 @@ from tinyclap.reports.console.found import clock
 from tinyclap.runtime.bundle import Bundle
 
 
-@pytest.fixture
-def home(made: Path, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with sounds and a library of them, and nothing named by the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TINYCLAP_LIBRARY", raising=False)
-    monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "cache"))
-    Library.create("library", made).add(["sounds"], progress=False)
-    return tmp_path
-
-
 class TestTags:
     def test_without_background_each_file_gets_its_best_label(self, home: Path, bundle: Bundle) -> None:
         library = Library.open("library")

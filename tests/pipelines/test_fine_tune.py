@@ -13,6 +13,7 @@ from tests.training.test_fine_tuning import small_clap
 from tests.training.test_pretrain import make_teacher, make_views
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.teachers.dual import DualTeacher, TextTower
 
 CARD = "---\nlicense: cc-by-4.0\n---\n# a teacher for tests\n"
 
@@ -119,8 +120,8 @@ def test_what_does_not_fit_is_one_message(dual: TrainableTeacher, init: str, mor
 
 
 def test_a_sentence_encoder_that_was_frozen_stays_so(dual: TrainableTeacher) -> None:
-    config = json.loads(Path("before/config.json").read_text())
-    config["text"]["frozen"] = True
-    Path("before/config.json").write_text(json.dumps(config))
-    written = recipe("{kind: dual, source: before, lora: {towers: [text]}}")
+    assert isinstance(dual, DualTeacher)
+    dual.text = TextTower(dual.text.encoder, dual.text.tokenizer, dual.embed_dim, frozen=True)
+    dual.save_pretrained(Path("frozen"), CARD)
+    written = recipe("{kind: dual, source: frozen, lora: {towers: [text]}}")
     assert "leave text out of init.lora.towers" in failure("pretrain", written)[0]

@@ -203,7 +203,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_damaged_pair_is_refused(tmp_path: Path) -> None:
-    make_dual((SPEC, 1 / 16)).save_pretrained(tmp_path / "pair", CARD)
+    make_dual((SPEC, 1 / 16, Head())).save_pretrained(tmp_path / "pair", CARD)
     weights = tmp_path / "pair" / "cnn14.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(TinyclapError, match="damaged or incomplete"):
@@ -297,7 +297,7 @@ def test_full_size_laion_layout(laion_config_root: Path, tmp_path: Path) -> None
 
 
 def test_a_kind_that_is_not_known_is_refused() -> None:
-    with pytest.raises(TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, dual"):
+    with pytest.raises(TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, clsp, dual"):
         load_teacher("clap", "somewhere")
     with pytest.raises(TinyclapError, match="a dual teacher has no other original"):
         load_teacher("dual", "somewhere", original=True)

@@ -85,10 +85,10 @@ def test_each_part_has_its_rate(tmp_path: Path) -> None:
     teacher = make_teacher(captions, "cnn14")
     before = {part: state_of(teacher, part) for part in PARTS}
     scale = teacher.log_scale.item()
-    rates = {"lr": 1e-3, "text_lr": 1e-4, "head_lr": 1e-2}
-    options = replace(BRIEF, epochs=1, batch_size=8, weight_decay=0.0, warmup_share=0.0, **rates)
+    options = replace(BRIEF, epochs=1, batch_size=8, weight_decay=0.0, warmup_share=0.0)
+    options = replace(options, lr=1e-3, text_lr=1e-4, head_lr=1e-2)
     pretrain(teacher, views, captions, options, tmp_path)
-    for part, rate in zip(PARTS, rates.values(), strict=True):
+    for part, rate in zip(PARTS, (1e-3, 1e-4, 1e-2), strict=True):
         after = [each for module in teacher.parts()[part] for each in module.state_dict(keep_vars=True).values()]
         pairs = [(old, new) for old, new in zip(before[part], after, strict=True) if isinstance(new, nn.Parameter)]
         moved = max(float((new - old).abs().max()) for old, new in pairs)

@@ -158,10 +158,8 @@ def test_a_step_moves_each_part_by_its_rate(tmp_path: Path) -> None:
     views, captions = make_views(mix=0.0, n_clips=8)
     teacher = make_teacher(captions, "cnn14")
     before = {name: parameter.detach().clone() for name, parameter in teacher.named_parameters()}
-    options = PretrainOptions(
-        **{"epochs": 1, "batch_size": 8, "optimizer": "adam", "weight_decay": 0.0, "warmup_share": 0.0},
-        **{"lr": 1e-4, "text_lr": 1e-5, "head_lr": 1e-3, "clip_norm": 0.0},
-    )
+    options = PretrainOptions(epochs=1, batch_size=8, optimizer="adam", weight_decay=0.0, warmup_share=0.0)
+    options = replace(options, lr=1e-4, text_lr=1e-5, head_lr=1e-3, clip_norm=0.0)
     pretrain(teacher, views, captions, options, tmp_path)
     moved = {name: (parameter - before[name]).abs().max().item() for name, parameter in teacher.named_parameters()}
     assert moved["audio.projection.weight"] == pytest.approx(1e-3, rel=0.01)

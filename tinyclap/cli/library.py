@@ -124,9 +124,9 @@ def find_command(
         asked = {"text": text or [], "like": [str(path) for path in like or []], "not": without or [], "by": by}
         typer.echo(console.hits_as_object(opened, {**asked, "where": where or []}, hits, missing))
     elif as_csv:
-        typer.echo(console.hits_as_csv(hits))
+        _echo_names(console.hits_as_csv(hits))
     elif as_m3u:
-        typer.echo(console.hits_as_m3u(hits, opened.windows))
+        _echo_names(console.hits_as_m3u(hits, opened.windows))
         for path in console.unlistable(hits):
             tell(f"left out, since its name has several lines: {console.on_one_line(path)}")
     elif hits:
@@ -160,7 +160,7 @@ def duplicates_command(
     if len(found.left_out) > 5:
         tell(f"left out: {len(found.left_out) - 5:,} files more; --json names all")
     if as_csv:
-        typer.echo(console.copies_as_csv(found))
+        _echo_names(console.copies_as_csv(found))
         return
     typer.echo((console.copies_as_object if as_json else console.copies_as_text)(opened, found, least))
 
@@ -192,7 +192,7 @@ def tag_command(
     wanted = None if labels is None else read_labels(labels)
     opened = _opened(lib, bundle)
     entries = opened.tag(wanted, top, threshold, where or None, add=add, sidecars=sidecars)
-    typer.echo(console.tags_as_object(opened, entries) if as_json else console.tags_as_csv(entries))
+    _echo_names(console.tags_as_object(opened, entries) if as_json else console.tags_as_csv(entries))
     tagged = sum(bool(entry.tags) for entry in entries)
     beside = f"; {SIDECAR} beside each" if sidecars else ""
     replaced = sum(len(entry.replaced) for entry in entries)
@@ -226,6 +226,11 @@ def _opened(asked: Path | None, bundle: Path | None = None) -> "Library":
     if asked is None:
         tell(f"library: {folder}")
     return Library.open(folder, None if bundle is None else named_bundle(bundle))
+
+
+def _echo_names(text: str) -> None:
+    """Print file names as they are: click would take out what looks like the colours of a terminal."""
+    typer.echo(text, color=True)
 
 
 def _pair(text: str) -> tuple[Path, Path]:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class Vectors:
 
     def _give_back(self, rows: np.ndarray | slice) -> None:
         """Let the system take the pages that hold these rows; they are read again from the file when asked for."""
-        pages = getattr(self._mapped, "_mmap", None)
+        pages: Any = getattr(self._mapped, "_mmap", None)
         if not hasattr(pages, "madvise") or pages.size() < MAPPED_BYTES:  # Windows has none, nor have no rows
             return
         first, last = (rows.start, rows.stop - 1) if isinstance(rows, slice) else (int(rows.min()), int(rows.max()))
@@ -118,8 +119,8 @@ class Vectors:
                 os.fsync(stream.fileno())
         except OSError as error:
             raise MachineError(
-                f"{self.path} cannot be written: {error.strerror}; what was indexed before is kept: free some space, or "
-                "let it be written, and run it again"
+                f"{self.path} cannot be written: {error.strerror}; what was indexed before is kept: free some space, "
+                "or let it be written, and run it again"
             ) from error
 
     def cosines(self, query: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:

@@ -47,7 +47,7 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     begun = describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
     lora = recipe.init and recipe.init.lora
     adapters = Adapters(teacher, lora) if lora else None
-    task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher)
+    task = zero_shot_task(recipe.data.test, recipe, teacher) if recipe.data.test else None
     if task:
         refuse_overlap(train, task.dataset)
     decoded = decode(train, teacher.sample_rate, **recipe.data.limits)

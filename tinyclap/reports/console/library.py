@@ -64,7 +64,7 @@ def copies_as_text(library: Library, found: Duplicates, threshold: float) -> str
     return "\n".join(lines)
 
 
-def copies_asas_csv(found: Duplicates) -> str:
+def copies_as_csv(found: Duplicates) -> str:
     """COPY_COLUMNS and a line for every file of a group."""
     return as_csv(
         COPY_COLUMNS,
@@ -87,7 +87,7 @@ def copies_as_object(library: Library, found: Duplicates, threshold: float) -> s
     )
 
 
-def tags_asas_csv(entries: Sequence[Tagged]) -> str:
+def tags_as_csv(entries: Sequence[Tagged]) -> str:
     """TAG_COLUMNS and a line for every tag of a file."""
     return as_csv(TAG_COLUMNS, [[entry.path, tag, f"{cosine:.4f}"] for entry in entries for tag, cosine in entry.tags])
 
