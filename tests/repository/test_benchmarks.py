@@ -281,7 +281,11 @@ def test_the_switches_of_the_plateau_do_what_they_say() -> None:
         assert isinstance(teacher.audio, Cnn14Tower)
         assert (teacher.audio.base.fc1.weight.grad is not None) == setting.audio_gradient
         assert (teacher.log_scale.grad is not None) == setting.learned
+<<<<<<< HEAD
         assert all(parameter.grad is not None for parameter in teacher.audio.projection.parameters())
+=======
+        assert all(weight.grad is not None for weight in teacher.audio.projection.parameters())
+>>>>>>> eedbdf68afa2a64cf9e4795a913d3de2941a633b
         norms = torch.cat([audio, text]).norm(dim=-1)
         assert (norms.sub(1).abs().max().item() < 1e-5) == setting.normalised
 

@@ -6,6 +6,7 @@ MEANINGS = {
     "teacher": "who is learned from",
     "data": "which sounds",
     "init": "a trained CLAP to go on from; null for one from scratch",
+    "init.kind": "hf, laion, msclap or dual, as of a teacher",
     "init.source": "hub id, folder or file; demo is the built-in one",
     "init.freeze": "parts that stay as they are: audio, text, head",
     "init.lora": "adapters that learn in place of whole towers; null for none",
