@@ -47,11 +47,7 @@ EMBED_DIM, CNN14_WIDTH = 128, 1 / 16
 TEXT_EPOCHS = 16  # as recipe demo_teacher
 TEMPLATES = ("This is a sound of {}.",)
 TEXT: dict[str, Any] = {"vocab_size": 600, "hidden_size": 96, "layers": 2, "heads": 4}
-<<<<<<< HEAD
 RATES: dict[str, dict[str, float | None]] = {
-=======
-RATES: dict[str, dict[str, Any]] = {
->>>>>>> eedbdf68afa2a64cf9e4795a913d3de2941a633b
     "one": {"lr": 4e-4, "text_lr": 4e-4, "head_lr": 4e-4},
     "the document's three": {"lr": 1e-4, "text_lr": 1e-5, "head_lr": 1e-3},
     "pretrain's": {"lr": 1e-3, "text_lr": 5e-4, "head_lr": None},
@@ -163,12 +159,8 @@ def new_teacher(setting: Setting, captions: Captions, seed: int) -> Switched:
 def options(setting: Setting, epochs: int) -> PretrainOptions:
     """How `pretrain` is to train so."""
     first = {"text_epochs": TEXT_EPOCHS, "lock_text": True}
-<<<<<<< HEAD
     wild: dict[str, Any] = {"optimizer": "adam", "schedule": "constant"}
     wild |= {"warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
-=======
-    wild = {"optimizer": "adam", "schedule": "constant", "warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
->>>>>>> eedbdf68afa2a64cf9e4795a913d3de2941a633b
     values: dict[str, Any] = {
         **RATES[setting.rates],
         **({} if setting.gentle else wild),
