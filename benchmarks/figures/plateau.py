@@ -24,9 +24,9 @@ def plateau(found: dict[str, Any]) -> str:
     unfinished = "" if found["complete"] else " Not all settings and seeds have been trained yet."
     return f"""A CLAP from scratch whose loss stays at ln(batch): the first founding document's notebook, and
 `tinyclap pretrain` as in recipe `demo_teacher`, where captions part before sounds join them. Small networks of the
-document's shape, {found["clips"]} real clips of ESC-50, folds {_folds(found)} (`training/plateau`).{unfinished} The loss of
-the last epoch as a share of ln(batch), the loss of guessing; and the lowest share that any towers reach with the scale
-that training begins with (`training.losses.lowest_info_nce`):
+document's shape, {found["clips"]} real clips of ESC-50, folds {_folds(found)} (`training/plateau`).{unfinished}
+The loss of the last epoch as a share of ln(batch), the loss of guessing; and the lowest share that any towers reach
+with the scale that training begins with (`training.losses.lowest_info_nce`):
 
 | setting | scale, first and last | lowest possible | loss, share of ln(batch) | seeds |
 | --- | --- | --- | --- | --- |
