@@ -163,7 +163,7 @@ class TestReasons:
         (home / "sounds" / "bytes.wav").write_bytes(bytes(range(256)) * 20)
         told = json.loads(invoke("index", "--json")[0])
         assert {Path(entry["file"]).name: entry["reason"] for entry in told["unreadable"]} == {
-            "pipe.wav": "is a pipe or a device, where a file is expected",
+            "pipe.wav": "is a pipe or a device; `tinyclap listen --file` and `classify` take one, or write it to a file",
             "link.wav": "is a link to what is not there",
             "bytes.wav": "is no .wav file, nor of another format that libsndfile knows",
         }
