@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, help="Python of an environment with `pip install .` alone")
     parser.add_argument("--work", type=Path, help="folder in which the library of real files is kept")
     parser.add_argument("--update", action="store_true", help="keep the other rows of the result")
+    parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--ask", type=Path, help="measure this library in this process and print it")
     given = parser.parse_args()
     if given.ask:
@@ -64,15 +65,15 @@ def main() -> None:
         build, real = kept_build(given, given.work or Path(place))
         rows: dict[tuple[int, str], dict[str, Any]] = {}
         if given.update:
-            rows = {(row["n"], row["codes"]): row for row in read_json(RESULT, {})["rows"]}
+            rows = {(row["n"], row["codes"]): row for row in read_json(given.out, {})["rows"]}
         for size in given.sizes:
             for codes in given.codes:
                 row = measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}", given.base)
                 rows[size, codes] = row
                 sys.stderr.write(json.dumps(row) + "\n")
                 in_order = sorted(rows.values(), key=lambda row: (row["n"], CODES.index(row["codes"])))
-                write_json(RESULT, told(given, build, in_order))  # so that the largest may be stopped
-    sys.stdout.write(RESULT.read_text(encoding="utf-8"))
+                write_json(given.out, told(given, build, in_order))  # so that the largest may be stopped
+    sys.stdout.write(given.out.read_text(encoding="utf-8"))
 
 
 def told(given: argparse.Namespace, build: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
