@@ -17,18 +17,19 @@ MAIN = {
 def plateau(found: dict[str, Any]) -> str:
     """The table of switches, from both sides."""
     arms = found["arms"]
-    seeds = len(arms["notebook"]["curves"])
     rows = "\n".join(
-        f"| {name.replace(': ', ', ')} | {_scale(arm)} | {_lowest(arm)} | {_end(arm)} |" for name, arm in arms.items()
+        f"| {name.replace(': ', ', ')} | {_scale(arm)} | {_lowest(arm)} | {_end(arm)} | {len(arm['curves'])} |"
+        for name, arm in arms.items()
     )
-    return f"""A CLAP from scratch whose loss stays at ln(batch): the first founding document's setting and
-`tinyclap pretrain`'s, small networks of the document's shape on {found["clips"]} real clips of ESC-50, folds
-{_folds(found)}; the means of {seeds} seeds, the switches of one (`training/plateau`). The loss of the last epoch as
-a share of ln(batch), the loss of guessing; and the lowest share that any towers reach with the scale that training
-begins with (`training.losses.lowest_info_nce`):
+    unfinished = "" if found["complete"] else " Not all settings and seeds have been trained yet."
+    return f"""A CLAP from scratch whose loss stays at ln(batch): the first founding document's notebook, and
+`tinyclap pretrain` as in recipe `demo_teacher`, where captions part before sounds join them. Small networks of the
+document's shape, {found["clips"]} real clips of ESC-50, folds {_folds(found)} (`training/plateau`).{unfinished}
+The loss of the last epoch as a share of ln(batch), the loss of guessing; and the lowest share that any towers reach
+with the scale that training begins with (`training.losses.lowest_info_nce`):
 
-| setting | scale, first and last | lowest possible | loss, share of ln(batch) |
-| --- | --- | --- | --- |
+| setting | scale, first and last | lowest possible | loss, share of ln(batch) | seeds |
+| --- | --- | --- | --- | --- |
 {rows}
 
 ![Loss as a share of ln(batch), by epoch](results/plateau.png)

@@ -47,7 +47,7 @@ EMBED_DIM, CNN14_WIDTH = 128, 1 / 16
 TEXT_EPOCHS = 16  # as recipe demo_teacher
 TEMPLATES = ("This is a sound of {}.",)
 TEXT: dict[str, Any] = {"vocab_size": 600, "hidden_size": 96, "layers": 2, "heads": 4}
-RATES: dict[str, dict[str, Any]] = {
+RATES: dict[str, dict[str, float | None]] = {
     "one": {"lr": 4e-4, "text_lr": 4e-4, "head_lr": 4e-4},
     "the document's three": {"lr": 1e-4, "text_lr": 1e-5, "head_lr": 1e-3},
     "pretrain's": {"lr": 1e-3, "text_lr": 5e-4, "head_lr": None},
@@ -159,7 +159,8 @@ def new_teacher(setting: Setting, captions: Captions, seed: int) -> Switched:
 def options(setting: Setting, epochs: int) -> PretrainOptions:
     """How `pretrain` is to train so."""
     first = {"text_epochs": TEXT_EPOCHS, "lock_text": True}
-    wild = {"optimizer": "adam", "schedule": "constant", "warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
+    wild: dict[str, Any] = {"optimizer": "adam", "schedule": "constant"}
+    wild |= {"warmup_share": 0.0, "weight_decay": 0.0, "clip_norm": 0.0}
     values: dict[str, Any] = {
         **RATES[setting.rates],
         **({} if setting.gentle else wild),
@@ -168,20 +169,22 @@ def options(setting: Setting, epochs: int) -> PretrainOptions:
     return PretrainOptions(epochs=epochs, batch_size=setting.batch_size, checkpoint_every=epochs, **values)
 
 
-def curve(
-    setting: Setting, views: Views, captions: Captions, epochs: int, seed: int, run: Path
-) -> list[dict[str, Any]]:
-    """The metrics of every epoch of one training, from `run` if it is finished."""
+def curve(setting: Setting, views: Views, captions: Captions, epochs: int, seed: int, run: Path) -> None:
+    """Train one arm in `run`, unless it is finished there."""
+    if finished(run, epochs):
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it is stuck is what is measured
+        pretrain(new_teacher(setting, captions, seed), views, captions, options(setting, epochs), run, seed=seed)
+
+
+def finished(run: Path, epochs: int) -> list[dict[str, Any]]:
+    """The metrics of every epoch of a finished run; none of another."""
     metrics = run / "metrics.jsonl"
     rows = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.is_file() else []
-    if len(rows) < epochs:
-        run.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that it is stuck is what is measured
-            pretrain(new_teacher(setting, captions, seed), views, captions, options(setting, epochs), run, seed=seed)
-        rows = [json.loads(line) for line in metrics.read_text().splitlines()]
     kept = ("epoch", "loss", "loss_floor", "logit_sd", "logit_scale", "audio_cosine", "text_cosine")
-    return [{key: row[key] for key in kept} for row in rows]
+    return [{key: row[key] for key in kept} for row in rows] if len(rows) == epochs else []
 
 
 def summary(setting: Setting, curves: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -204,28 +207,42 @@ def main() -> None:
     views = Views(decode(dataset, SPEC.sample_rate), ViewSpec(per_clip=1, duration_s=WINDOW_S, mix=0.0))
     clips = [dataset.clips[window.clip] for window in views.decoded.windows]
     captions = {True: Captions(clips, TEMPLATES), False: Apart(clips, TEMPLATES)}
-    measured: dict[str, Any] = {
-        "command": f"python -m benchmarks.training.plateau --root ESC-50 --epochs {arguments.epochs}",
-        "complete": False,
-        "folds": arguments.folds,
-        "clips": len(views),
-        "arms": {},
-    }
-    for name in arguments.arms or arms():
+    for name in [] if arguments.collect else arguments.arms or arms():
         setting = arms()[name]
-        told = captions[setting.same_names_match]
-        place = arguments.work / name.replace(": ", "-").replace(", ", "-").replace(" ", "_")
-        curves = {
-            str(seed): curve(setting, views, told, arguments.epochs, seed, Path(f"{place}-{seed}"))
-            for seed in (arguments.seeds if name in ("notebook", "ours") else arguments.seeds[:1])
-        }
-        measured["arms"][name] = summary(setting, curves)
-        sys.stdout.write(f"{name}: {measured['arms'][name]['share_of_chance']:.3f} of ln(batch)\n")
+        for seed, run in runs(arguments, name).items():
+            curve(setting, views, captions[setting.same_names_match], arguments.epochs, seed, run)
+        sys.stdout.write(f"{name} is trained\n")
         sys.stdout.flush()
-        if arguments.arms is None:
-            measured["complete"] = len(measured["arms"]) == len(arms())
-            write_json(RESULTS / "plateau.json", measured | environment(arguments.seeds[0]))
-            draw(measured, RESULTS / "plateau.png")
+    if arguments.collect or not arguments.arms:
+        write(arguments, len(views))
+
+
+def runs(arguments: argparse.Namespace, name: str) -> dict[int, Path]:
+    """The folder of an arm's run by its seed."""
+    place = name.replace(": ", "-").replace(", ", "-").replace(" ", "_")
+    seeds = arguments.seeds if name in ("notebook", "ours") else arguments.seeds[:1]
+    return {seed: arguments.work / f"{place}-{seed}" for seed in seeds}
+
+
+def write(arguments: argparse.Namespace, n_clips: int) -> None:
+    """The results of all arms that are finished, and their picture."""
+    found = {}
+    for name, setting in arms().items():
+        curves = {str(seed): finished(run, arguments.epochs) for seed, run in runs(arguments, name).items()}
+        curves = {seed: rows for seed, rows in curves.items() if rows}
+        if curves:
+            found[name] = summary(setting, curves)
+            sys.stdout.write(f"{name}: {found[name]['share_of_chance']:.3f} of ln(batch)\n")
+    measured = {
+        "command": f"python -m benchmarks.training.plateau --root ESC-50 --epochs {arguments.epochs}",
+        "complete": all(finished(run, arguments.epochs) for name in arms() for run in runs(arguments, name).values()),
+        "folds": arguments.folds,
+        "clips": n_clips,
+        "epochs": arguments.epochs,
+        "arms": found,
+    }
+    write_json(RESULTS / "plateau.json", measured | environment(arguments.seeds[0]))
+    draw(measured, RESULTS / "plateau.png")
 
 
 def parse() -> argparse.Namespace:
@@ -236,6 +253,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=36)
     parser.add_argument("--work", type=Path, default=Path("runs/plateau"))
     parser.add_argument("--arms", nargs="+", choices=list(arms()), help="train these alone, and write no results")
+    parser.add_argument("--collect", action="store_true", help="train nothing; write what is finished")
     return parser.parse_args()
 
 

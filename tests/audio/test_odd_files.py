@@ -247,6 +247,12 @@ class TestSharedFiles:
         assert len(np.load("all.npy")) == 1
 
 
+def test_a_pipe_says_which_commands_take_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(AudioError, match="pipe: is a pipe or a device; `tinyclap listen --file`"):
+        files.read(tmp_path / "pipe", 16_000)
+
+
 def test_temporary_files_are_few_and_end_with_the_process(tmp_path: Path) -> None:
     for number in range(rewritten.KEPT + 4):
         path = tmp_path / f"{number}.ogg"

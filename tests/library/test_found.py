@@ -10,6 +10,7 @@ import pytest
 from tests.support.commands import failure, invoke
 from tests.support.sounds import noise, write
 from tinyclap import Library
+from tinyclap.audio.files import no_file
 from tinyclap.errors import TinyclapError
 from tinyclap.library.tagging import MARK, SIDECAR
 from tinyclap.runtime.bundle import Bundle
@@ -163,7 +164,7 @@ class TestReasons:
         (home / "sounds" / "bytes.wav").write_bytes(bytes(range(256)) * 20)
         told = json.loads(invoke("index", "--json")[0])
         assert {Path(entry["file"]).name: entry["reason"] for entry in told["unreadable"]} == {
-            "pipe.wav": "is a pipe or a device, where a file is expected",
+            "pipe.wav": no_file(home / "sounds" / "pipe.wav"),
             "link.wav": "is a link to what is not there",
             "bytes.wav": "is no .wav file, nor of another format that libsndfile knows",
         }

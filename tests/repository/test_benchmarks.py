@@ -294,5 +294,5 @@ def test_an_arm_is_told_by_its_last_epoch() -> None:
     arm = plateau.summary(plateau.NOTEBOOK, curves)
     assert arm["share_of_chance"] == pytest.approx(1.5 / math.log(8))
     assert arm["share_of_chance_sd"] == pytest.approx(math.sqrt(0.5) / math.log(8))
-    table = plateau_figures.plateau({"arms": {"notebook": arm}, "clips": 9, "folds": [1, 2]})
-    assert "| notebook | 0.07, 0.08 | 96.7 % | 72.1 % ± 34.0 |" in table
+    table = plateau_figures.plateau({"arms": {"notebook": arm}, "clips": 9, "folds": [1, 2], "complete": True})
+    assert "| notebook | 0.07, 0.08 | 96.7 % | 72.1 % ± 34.0 | 2 |" in table

@@ -87,6 +87,12 @@ class TestStream:
         with pytest.raises(TinyclapError, match=r"sample_rate is .*: it must be a number, 1,000 to 1,000,000 Hz"):
             bundle.embed(noise(1.0), sample_rate=rate)
 
+    def test_where_a_wrong_sample_is_in_the_stream(self, bundle: Bundle) -> None:
+        wrong = np.zeros(RATE, np.float32)
+        wrong[RATE // 4] = np.nan
+        with pytest.raises(TinyclapError, match=r"NaN or infinite samples, the first at 2\.25 s"):
+            list(bundle.stream([noise(1.5), noise(0.5), wrong]))
+
     def test_what_is_left_of_a_hop_is_heard_too(self, bundle: Bundle) -> None:
         times = [time_s for time_s, _ in bundle.stream([noise(0.3)], hop_s=1.0)]
         assert times == [0.3]

@@ -129,7 +129,7 @@ def no_file(path: Path | str) -> str:
     if os.path.isdir(path):
         return "is a folder"
     if os.path.exists(path):
-        return "is a pipe or a device, where a file is expected"
+        return "is a pipe or a device; `tinyclap listen --file` and `classify` take one, or write it to a file"
     return "is a link to what is not there" if os.path.islink(path) else "no such file"
 
 

@@ -81,7 +81,7 @@ def mono(samples: np.ndarray, rate: float, sample_rate: int) -> np.ndarray:
     rate = _checked(rate)
     if np.ndim(samples) != 1:
         raise TinyclapError(f"an array of shape {np.shape(samples)}; expected mono samples, shape (samples,)")
-    waveform = _usable(_floats(samples, rate, "an array"), rate, f"an array of shape {samples.shape} at {rate} Hz")
+    waveform = _usable(_floats(samples, rate, "an array"), rate, f"an array of shape {samples.shape} at {rate:.10g} Hz")
     return waveform if rate == sample_rate else soxr.resample(waveform, rate, sample_rate, quality="HQ")
 
 
@@ -119,11 +119,12 @@ def at_rate(
     """
     block_rate = _checked(block_rate)
     resampler = soxr.ResampleStream(block_rate, sample_rate, 1, dtype="float32", quality="HQ")
-    count = None
+    count, position = None, 0
     for block in blocks:
         if np.shape(block)[:1] == (0,):
             continue
-        frames = _frames(block, block_rate, count)
+        frames = _frames(block, block_rate, count, position / block_rate)
+        position += len(frames)
         reason = None if channel is None else channels.missing(channel, frames.shape[1])
         if reason:
             raise TinyclapError(f"stream: {reason}")
@@ -138,12 +139,12 @@ def at_rate(
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _frames(block: np.ndarray, rate: float, count: int | None) -> np.ndarray:
+def _frames(block: np.ndarray, rate: float, count: int | None, start_s: float) -> np.ndarray:
     """A block of a stream as (n, channels), of as many channels as those before it."""
     if np.ndim(block) not in (1, 2) or np.size(block) == 0:
         shape = np.shape(block)
         raise TinyclapError(f"stream: a block of shape {shape}; expected samples in [-1, 1], (n,) or (n, channels)")
-    floats = _floats(block, rate, "stream: a block")
+    floats = _floats(block, rate, "stream: a block", start_s)
     if floats.ndim == 2 and len(floats) == 1 and floats.shape[1] != count:  # a row is of samples, not of channels
         floats = floats.reshape(-1)
     frames = floats.reshape(len(floats), -1)
@@ -162,8 +163,8 @@ def _checked(rate: float) -> float:
     return float(number)
 
 
-def _floats(samples: np.ndarray, rate: float, what: str) -> np.ndarray:
-    """Samples as float32, if they can be samples in [-1, 1]."""
+def _floats(samples: np.ndarray, rate: float, what: str, start_s: float = 0.0) -> np.ndarray:
+    """Samples as float32, if they can be samples in [-1, 1]; they begin at `start_s` of their sound."""
     kind = samples.dtype if isinstance(samples, np.ndarray) else type(samples).__name__
     if not isinstance(samples, np.ndarray) or not np.issubdtype(samples.dtype, np.floating):
         remedy = {
@@ -174,7 +175,7 @@ def _floats(samples: np.ndarray, rate: float, what: str) -> np.ndarray:
         raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]{remedy.get(str(kind), ', a numpy array')}")
     with np.errstate(over="ignore", invalid="ignore"):
         floats = samples.astype(np.float32, copy=False)
-    wrong = checks.wrong_samples(floats, rate)
+    wrong = checks.wrong_samples(floats, rate, start_s)
     if wrong:
         raise TinyclapError(f"{what} with {wrong}")
     return floats

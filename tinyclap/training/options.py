@@ -139,7 +139,7 @@ class LoraOptions(Settings):
     place: ClassVar[str] = "init.lora"
 
     rank: Annotated[int, Ge(1), Le(1024)] = 8
-    alpha: Annotated[float, Gt(0), Le(10_000)] = 16.0
+    alpha: Annotated[int, Ge(1), Le(10_000)] = 16
     dropout: BelowOne = 0.0
     towers: tuple[Literal["audio", "text"], ...] = ("audio", "text")
 
