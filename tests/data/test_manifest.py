@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.dataset_contract import DatasetContract
 from tests.support.datasets import CSV_ROWS, write_folder, write_manifest
+from tinyclap.common.files import LFS_POINTER
 from tinyclap.data import Clip, Dataset
 from tinyclap.data.manifest import manifest
 from tinyclap.errors import TinyclapError
@@ -103,3 +104,10 @@ class TestManifest(DatasetContract):
             manifest(write_manifest(tmp_path / "empty", "path\n"))
         with pytest.raises(TinyclapError, match=r"no folder .*nowhere"):
             manifest(write_manifest(tmp_path / "full", "path\ndog/a.wav\n"), tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_one_that_git_lfs_has_not_fetched(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(LFS_POINTER + b"v1\n")
+    with pytest.raises(TinyclapError, match=f"{name}: a git-lfs pointer .* fetch it with `git lfs pull`"):
+        manifest(tmp_path / name)

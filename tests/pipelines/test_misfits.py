@@ -127,3 +127,9 @@ def test_what_is_said_to_type_can_be_typed(home: Path, tmp_path: Path, monkeypat
     told = failure("evaluate", str(folder))[0]
     assert told.endswith("`tinyclap distill 'runs/my own/recipe.yaml' --run 'runs/my own' --resume`")
     run("distill", "runs/my own/recipe.yaml", "--run", "runs/my own", "--resume")
+
+
+@pytest.mark.parametrize("name", ["clap.pt", "phinet_alpha_1.50_beta_0.75_t0_6_N_7.ckpt", "any.ckpt"])
+def test_published_weights_that_git_lfs_has_not_fetched(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(POINTER)
+    assert NOT_FETCHED in failure("convert", str(tmp_path / name), str(tmp_path / "made"))[0]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.tiny_bundles import PROMPTS, tiny_text
+from tinyclap.common.files import LFS_POINTER
 from tinyclap.embeddings.zero_shot import as_typed, class_matrix
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
@@ -50,12 +51,23 @@ def test_labels_that_are_none(given: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "none given"), (b"RIFF\xff\xfe\x00", "is no UTF-8 text"), (b"dog\nra\x00in", r"'ra\\x00in' is no label")],
+    [
+        (b"", "none given"),
+        (b"RIFF\xff\xfe\x00", "is no UTF-8 text"),
+        (b"dog\nra\x00in", r"'ra\\x00in' is no label"),
+        (LFS_POINTER + b"v1\n", r"labels\.txt: a git-lfs pointer"),
+    ],
 )
 def test_files_that_hold_no_labels(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "labels.txt").write_bytes(content)
     with pytest.raises(TinyclapError, match=message):
         read_labels(str(tmp_path / "labels.txt"))
+
+
+def test_prompts_that_git_lfs_has_not_fetched(tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_bytes(LFS_POINTER + b"v1\n")
+    with pytest.raises(TinyclapError, match=r"prompts\.txt: a git-lfs pointer .* fetch it with `git lfs pull`"):
+        read_prompts([str(tmp_path / "prompts.txt")])
 
 
 @pytest.mark.parametrize("name", ["labels.json", "labels.CSV"])

@@ -18,6 +18,7 @@ from onnxruntime import InferenceSession
 
 from tests.support.commands import failure, run
 from tests.support.http_server import Server
+from tinyclap.common.files import LFS_POINTER
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import graph_weights, ready_made
 from tinyclap.runtime.bundle import Bundle
@@ -169,6 +170,9 @@ class TestEveryday:
         message, _ = failure("get", "everyday", "--weights", str(tmp_path / "other.pt"))
         assert "is not the published file: sha256" in message
         assert EVERYDAY.weights.url in message
+        (tmp_path / "other.pt").write_bytes(LFS_POINTER + b"v1\n")
+        message, _ = failure("get", "everyday", "--weights", str(tmp_path / "other.pt"))
+        assert "other.pt: a git-lfs pointer and not the file itself; fetch it with `git lfs pull`" in message
         message, _ = failure("get", "everyday", "--weights", str(tmp_path / "nowhere.pt"))
         assert f"there is no file {tmp_path / 'nowhere.pt'}; it is {EVERYDAY.weights.url}" in message
 

@@ -54,7 +54,11 @@ def media_or(reason: str) -> Callable[[Path, Path], None] | None:
 def in_words(reason: str) -> str:
     """What libsndfile says, so that it can be understood."""
     # It says so of an mp3 without any frame, though the file lies there.
-    return "libsndfile finds no audio in it" if "File does not exist" in reason else reason.removeprefix("Error : ")
+    return (
+        "libsndfile finds no audio in it"
+        if "File does not exist" in reason
+        else reason.removeprefix("Error : ").rstrip(".")
+    )
 
 
 def _decode_refused(reason: str, path: Path, target: Path) -> None:

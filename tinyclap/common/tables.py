@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyclap.common.files import parse_json
+from tinyclap.common.files import LFS_POINTER, NOT_FETCHED, parse_json
 from tinyclap.errors import TinyclapError, listed
 
 JSON_SUFFIXES = (".jsonl", ".ndjson")
@@ -21,12 +21,15 @@ def read_text(path: Path, place: str = "") -> str:
     """The text of a file in UTF-8, with or without a byte order mark; `place` begins what is said of it.
 
     Raises:
-        TinyclapError: it cannot be read, is in another encoding (with the line), or no text.
+        TinyclapError: it cannot be read, git-lfs has not fetched it, it is in another encoding (with the line) or no
+            text.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise TinyclapError(f"{place}{path} cannot be read: {error.strerror or error}") from error
+    if content.startswith(LFS_POINTER):
+        raise TinyclapError(f"{place}{path}: {NOT_FETCHED}")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise TinyclapError(f"{place}{path} is in UTF-16; save it as UTF-8")
     if b"\0" in content:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from tinyclap.common.files import is_file, parse_json
+from tinyclap.common.files import is_file, parse_json, refuse_pointer
 from tinyclap.common.tables import BEYOND, MORE_FIELDS
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.folder import check_folder
@@ -69,6 +69,7 @@ def _rows(path: Path, errors: list[str]) -> Iterator[tuple[int, Row]]:
     """(line number, row) of every row that can be parsed; what is wrong with the others and the columns is an error."""
     columns: set[str] = set()
     parse = _csv_rows if path.suffix.lower() == ".csv" else _json_rows
+    refuse_pointer(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for line, row in parse(file, columns, errors):

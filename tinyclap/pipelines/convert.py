@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from tinyclap.common.files import read_json, whole_folder, write_json, write_text
+from tinyclap.common.files import read_json, refuse_pointer, whole_folder, write_json, write_text
 from tinyclap.common.machine import shell_path
 from tinyclap.common.numbers import file_size, scaled
 from tinyclap.config.load_recipe import dump, load_recipe
@@ -85,6 +85,7 @@ def convert(source: str, target: Path, overrides: Sequence[str] = ()) -> str:
 
 def published_student(source: str) -> Student:
     """A student of tinyCLAP (arXiv 2311.14517) with the shape that its file's name tells; raises as `convert` does."""
+    refuse_pointer(Path(source))
     named = STUDENT_NAME.fullmatch(Path(source).name)
     if not named:
         raise TinyclapError(

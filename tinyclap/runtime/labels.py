@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from tinyclap.common.arrays import read_array
-from tinyclap.common.files import read_json
+from tinyclap.common.files import read_json, refuse_pointer
 from tinyclap.embeddings.zero_shot import as_typed, class_matrix, clean_label, grouped_means, prompts_for
 from tinyclap.errors import MAX_NAMES, TinyclapError, listed
 from tinyclap.runtime.bundle_contents import LABEL_EMBEDDINGS, LABELS
@@ -160,6 +160,7 @@ def read_prompts(given: Sequence[str] | None) -> tuple[str, ...] | None:
         if "{}" in one or not os.path.isfile(one):
             templates.append(one)
             continue
+        refuse_pointer(Path(one))
         try:
             templates += [line for line in Path(one).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         except UnicodeDecodeError as error:
@@ -180,6 +181,7 @@ def read_labels(given: str) -> list[str]:
         TinyclapError: no label, one given twice, or a file that is missing or no UTF-8 text.
     """
     if os.path.isfile(given):
+        refuse_pointer(Path(given))
         if given.lower().endswith(NOT_LINES):
             raise TinyclapError(f"labels: {given} is read line by line; give a text file with one label per line")
         try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tinyclap.common.cache_lock import use_cache
 from tinyclap.common.download import download, part_of
-from tinyclap.common.files import cache_root, sha256_of
+from tinyclap.common.files import cache_root, refuse_pointer, sha256_of
 from tinyclap.errors import TinyclapError
 
 RELEASE = "https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1"
@@ -99,6 +99,7 @@ def given_or_fetched(file: PublishedFile, given: Path | None, option: str, remed
         return fetched(file, remedy)
     if not given.is_file():
         raise TinyclapError(f"{option}: there is no file {given}; it is {file.url}")
+    refuse_pointer(given)
     found = sha256_of(given)
     if found != file.sha256:
         raise TinyclapError(

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from tinyclap.audio.formats import audio_suffixes
 from tinyclap.audio.listing import audio_files
 from tinyclap.common.download import download
+from tinyclap.common.files import refuse_pointer
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.folder import check_folder
 from tinyclap.data.published.archives import extract
@@ -83,6 +84,7 @@ def read_table(
     Raises:
         TinyclapError: unreadable, a column missing, fields empty or of the wrong kind (with their lines).
     """
+    refuse_pointer(table)
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, header, restval="", delimiter=delimiter)
