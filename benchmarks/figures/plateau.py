@@ -82,13 +82,16 @@ def _line(arm: dict[str, Any], name: str, colour: str, dashes: Any = "-") -> Lin
     return Line(name, points, colour, dashes, band)
 
 
-def self_distilled(found: dict[str, Any]) -> str:
-    """Whether a student of its teacher's own shape keeps the bar."""
+def self_distilled(found: dict[str, Any] | None) -> str:
+    """Whether a student of its teacher's own shape keeps the bar; nothing before it has been measured."""
+    if found is None:
+        return ""
     told = found["summary"]
     teacher, student, kept = (percent(told[key]) for key in ("teacher_accuracy", "student_accuracy", "retention"))
     interval, kept_interval = (percent_interval(told[f"{key}_ci95"]) for key in ("student", "retention"))
     agreement, overlap = percent(told["agreement"]), percent(told["knn10_overlap"])
-    return f"""**A student of its teacher's own shape** (ESC-10, {told["n_clips"]} clips from {told["n_recordings"]}
+    return f"""
+**A student of its teacher's own shape** (ESC-10, {told["n_clips"]} clips from {told["n_recordings"]}
 recordings, runs: {told["n_runs"]}; `esc10/self_distillation`, recipe `self_distillation`): {student} {interval}
 where its teacher has {teacher}, so {kept} {kept_interval} are kept; the bar is {percent(told["bar"])}. Centred cosine
 {told["centred_cosine"]:.3f}, 10-NN overlap {overlap}, the same answer for {agreement} of the clips.

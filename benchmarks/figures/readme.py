@@ -12,7 +12,7 @@ from benchmarks.figures.libraries import library
 from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
-from benchmarks.figures.plateau import plateau
+from benchmarks.figures.plateau import plateau, self_distilled
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
 from benchmarks.figures.suites import suites
 from benchmarks.figures.understood import understood
@@ -69,7 +69,8 @@ def figures() -> str:
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
         "A loss that does not fall": plateau(read("plateau")),
-        "Ways of training": trainings(read("baselines"), read("throughput"), read("growth")),
+        "Ways of training": trainings(read("baselines"), read("throughput"), read("growth"))
+        + self_distilled(read_if_there("self_distillation")),
     }
     return "\n".join(f"### {title}\n\n{text}" for title, text in sections.items())
 

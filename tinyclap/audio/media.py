@@ -18,8 +18,9 @@ from tinyclap.audio.formats import HOW_TO_DECODE, SNDFILE_SUFFIXES, media_decode
 
 TARGET = {"format": "RF64", "subtype": "FLOAT"}  # a WAV of any length
 PATIENCE_S = 3600.0
-NOT_KNOWN = ("recogni", "nimplemented", "nsupported", "Unspecified", "flac decoder", "'fmt '")
-"""By which libsndfile's message tells that it does not know a format, or a kind of it such as Speex in Ogg."""
+NO_FORMAT = ("recogni", "nimplemented", "nsupported")
+NO_KIND = ("Unspecified", "flac decoder", "'fmt '")
+"""By which libsndfile's message tells that it does not know a format; or perhaps a kind of it, such as Speex in Ogg."""
 STATED = ("mp4", "matroska", "asf", "flv", "tta", "wv", "ape", "avi")  # formats that say how long they are
 SPARE_S = 0.5
 
@@ -44,9 +45,9 @@ def media_or(reason: str) -> Callable[[Path, Path], None] | None:
 
     None where only libsndfile could, being alone here.
     """
-    if any(part in reason for part in NOT_KNOWN[:3]):
+    if any(part in reason for part in NO_FORMAT):
         return decode_media
-    if media_decoder() or any(part in reason for part in NOT_KNOWN):
+    if media_decoder() or any(part in reason for part in NO_KIND):
         return functools.partial(_decode_refused, in_words(reason))
     return None
 

@@ -13,15 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tinyclap.audio.checks import AudioError
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.common.files import as_text, is_file, refuse_odd_name, whole_folder, write_array, write_json, write_text
 from tinyclap.common.install import extra_line
-from tinyclap.common.progress import counted
 from tinyclap.common.statistics import accuracy_interval, paired_difference, recording_ids
 from tinyclap.embeddings.few_shot import NOBODY, Method, held_out, label_vectors
 from tinyclap.embeddings.zero_shot import prompts_for
 from tinyclap.errors import TinyclapError, listed
+from tinyclap.matching.encoder import bundle_encoder, embed_clips
 from tinyclap.matching.examples import Example
 from tinyclap.runtime.background import write_background
 from tinyclap.runtime.bundle import Bundle
@@ -131,7 +130,7 @@ def adapt(
     if named is None and words:
         raise TinyclapError(f"--words is {words:g}, but {nameless}; leave it out, or give 0")
     weight = (0.0 if named is None else WORDS_COUNT) if words is None else words
-    make = partial(_vectors, n_classes=len(labels), words=named, weight=weight, method=method)
+    make = partial(label_vectors, n_classes=len(labels), words=named, weight=weight, method=method)
     vectors = make(embeddings, classes)
     same = np.argwhere(np.triu(vectors @ vectors.T > 1 - SAME, k=1))
     if len(same):
@@ -179,33 +178,16 @@ def refuse_taken(out: Path, *, overwrite: bool) -> None:
         raise TinyclapError(f"{out} is no bundle, so it is left alone; name another folder with --out")
 
 
-def _vectors(
-    embeddings: np.ndarray,
-    classes: np.ndarray,
-    *,
-    n_classes: int,
-    words: np.ndarray | None,
-    weight: float,
-    method: Method,
-) -> np.ndarray:
-    return label_vectors(embeddings, classes, n_classes, words, weight=weight, method=method)
-
-
 def _embedded(bundle: Bundle, examples: Sequence[Example]) -> tuple[np.ndarray, list[Example], list[tuple[str, str]]]:
     """Unit vectors (N, D) of the examples that can be used, these, and the others with the reason."""
-    rows, kept, bad = [], [], []
-    for example in counted(examples, "embed", len(examples), "file"):
-        try:
-            embedding, level_dbfs = bundle.embed_with_level(example.file)
-        except AudioError as error:
-            bad.append((as_text(str(example.file)), error.reason))
-            continue
-        if level_dbfs < SILENCE_BELOW_DBFS:
-            bad.append((as_text(str(example.file)), f"silence: {level_dbfs:.1f} dBFS"))
-            continue
-        rows.append(embedding)
-        kept.append(example)
-    return np.array(rows, np.float64).reshape(len(rows), bundle.embed_dim), kept, bad
+    found = embed_clips(bundle_encoder(bundle), [example.file for example in examples])
+    levels = zip(found.files, found.levels_dbfs, strict=True)
+    silent = {file: f"silence: {level:.1f} dBFS" for file, level in levels if level < SILENCE_BELOW_DBFS}
+    reasons = {**found.bad, **silent}
+    rows = [row for row, file in enumerate(found.files) if file not in reasons]
+    bad = [(as_text(str(one.file)), reasons[one.file]) for one in examples if one.file in reasons]
+    kept = [one for one in examples if one.file not in reasons]
+    return found.embeddings[rows].astype(np.float64).reshape(len(rows), bundle.embed_dim), kept, bad
 
 
 def _words_of(bundle: Bundle, labels: Sequence[str]) -> tuple[np.ndarray | None, str | None]:

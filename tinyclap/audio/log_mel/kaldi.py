@@ -74,15 +74,15 @@ class KaldiFbank(LogMel):
         self._plain = _Fbank(spec, self.window, self.filterbank)
 
     def in_graph(self) -> nn.Module:
-        return _Graph(self._plain)
+        return self._plain
 
     def _log_mel(self, waveforms: Tensor) -> Tensor:
         log_mel: Tensor = self._plain(waveforms)
-        return log_mel
+        return log_mel[:, 0]
 
 
 class _Fbank(nn.Module):
-    """Waveforms (B, T) to (B, frames, n_mels) in operators that a graph knows: the transform is a matrix product."""
+    """Waveforms (B, T) to (B, 1, frames, n_mels) in operators that a graph knows: the transform is a matrix product."""
 
     window: Tensor
     filterbank: Tensor
@@ -106,7 +106,7 @@ class _Fbank(nn.Module):
         frames = (frames - self.spec.preemphasis * before) * self.window
         real, imaginary = frames @ self.cosine, frames @ self.sine
         energies = (real * real + imaginary * imaginary) @ self.filterbank
-        return energies.clamp_min(self.spec.amin).log()
+        return energies.clamp_min(self.spec.amin).log().unsqueeze(1)
 
     def _frames(self, waveforms: Tensor) -> Tensor:
         """(B, T) to (B, frames, win_length), copied in blocks of which frames and hops are both multiples."""
@@ -120,13 +120,3 @@ class _Fbank(nn.Module):
         starts = torch.arange(n_frames, device=waveforms.device) * (spec.hop_length // block)
         places = starts.unsqueeze(1) + torch.arange(spec.win_length // block, device=waveforms.device)
         return blocks.index_select(1, places.reshape(-1)).reshape(waveforms.shape[0], n_frames, spec.win_length)
-
-
-class _Graph(nn.Module):
-    def __init__(self, plain: _Fbank) -> None:
-        super().__init__()
-        self.plain = plain
-
-    def forward(self, waveforms: Tensor) -> Tensor:
-        log_mel: Tensor = self.plain(waveforms)
-        return log_mel.unsqueeze(1)
