@@ -39,19 +39,20 @@ class _Clap(Section):
 
 class ClapTeacher(_Clap):
     """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles (hub id or folder),
-    `dual` our own pair. `parity: original` keeps to the original code also where it does worse, for comparison with
-    published numbers."""
+    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles and `naflexclap`
+    OpenCLIP's NaFlexClap (hub id or folder, both), `dual` our own pair. `parity: original` keeps to the original code
+    also where it does worse, for comparison with published numbers."""
 
-    kind: Literal["hf", "laion", "msclap", "clsp", "dual"]
+    kind: Literal["hf", "laion", "msclap", "clsp", "naflexclap", "dual"]
     parity: Literal["original"] | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         yield from super().conflicts()
         if self.kind == "dual" and self.parity:
             yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
-        if self.kind == "clsp" and self.parity:
-            yield "parity", 'got "original", allowed: null with kind: clsp, which embeds a clip as its original does'
+        if self.kind in ("clsp", "naflexclap") and self.parity:
+            told = f"kind: {self.kind}, which embeds a clip as its original does"
+            yield "parity", f'got "original", allowed: null with {told}'
 
 
 class Init(_Clap):
