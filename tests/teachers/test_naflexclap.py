@@ -22,7 +22,7 @@ from tests.support.teacher_contract import CAPTIONS, TeacherContract
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.onnx.text import write_text_side
 from tinyclap.exporters.onnx.tower import export_tower
-from tinyclap.models.naflexclap.vit import VitConfig, patchified
+from tinyclap.models.naflexclap.vit import patchified
 from tinyclap.runtime.session import open_session, run
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.naflexclap import load
@@ -198,22 +198,6 @@ def test_short_clips_are_filled_up_with_zeros_to_a_frame(teacher: NaflexClap) ->
     assert teacher.embed_text([]).shape == (0, 40)
 
 
-@pytest.mark.parametrize("mode", ["floor", "silence", "repeat"])
-def test_a_clips_last_patch_is_completed_by_itself(mode: str) -> None:
-    """Not by what lies beside it in a batch; by hand."""
-    config = VitConfig(mel_bins=4, patch_freq=2, patch_time=3, patch_pad_mode=mode)
-    logmel = -torch.rand(2, 7, 4)
-    lengths = torch.tensor([7, 4])
-    logmel[1, 4:] = -99.0  # of the batch
-    clip = logmel[1, :4]
-    filling = {"floor": clip.min().expand(4), "silence": torch.full((4,), -100.0), "repeat": clip[-1]}[mode]
-    whole = torch.cat([clip, filling.expand(2, 4)])
-    wanted = [
-        whole[3 * column : 3 * column + 3, 2 * row : 2 * row + 2].T.flatten() for column in (0, 1) for row in (0, 1)
-    ]
-    assert torch.equal(patchified(logmel, lengths, config)[1, :4], torch.stack(wanted))
-
-
 def test_a_gradient_reaches_both_towers() -> None:
     teacher = made("rest").requires_grad_(True).train()
     loss = (teacher.encode_audio(0.1 * torch.randn(2, 9000)) * teacher.encode_text(["rain", "a dog"])).sum()
@@ -282,7 +266,14 @@ def test_other_weights_are_refused_by_name(change: dict[str, Tensor | None], tol
     [
         ("audio_cfg", {"model_type": "HTSAT"}, r"audio_cfg\.model_type = 'HTSAT' is not read here; .* 'naflexvit'"),
         ("audio_cfg", {"patch_freq": 7}, r"audio_cfg: patch_freq = 7 .* a divisor of mel_bins = 64"),
-        ("audio_cfg", {"audio_seq_len": 3}, r"audio_seq_len = 3 .* at least a column of 16 patches"),
+        ("audio_cfg", {"audio_seq_len": 3}, r"audio_seq_len = 3 .* from a column of 16 patches to 65536"),
+        (
+            "audio_cfg",
+            {"naflexvit_cfg": {"pre_norm": "no"}},
+            "pre_norm = 'no' is not allowed; it must be true or false",
+        ),
+        ("audio_cfg", {"naflexvit_cfg": {"mlp_ratio": 1e300}}, "mlp_ratio = 1e[+]300 .* a number above 0, at most 64"),
+        ("audio_cfg", {"naflexvit_cfg": 3}, "naflexvit_cfg = 3 is not read here; it must be an object"),
         ("audio_cfg", {"hop_size": 0}, "front end: hop_length = 0 is not allowed"),
         ("audio_cfg", {"patch_pad_mode": "loop"}, "patch_pad_mode = 'loop' .* one of floor, silence, repeat"),
         ("audio_cfg", {"naflexvit_cfg": {"num_heads": 5}}, "num_heads = 5 .* a divisor of embed_dim = 768"),

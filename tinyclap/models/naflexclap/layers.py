@@ -1,15 +1,33 @@
 """What both towers are made of, named as in the published weights: attention that is turned and gated, and MLPs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinyclap.common.checks import is_count, require
 from tinyclap.models.zipformer import beyond
+
+NORMS = ("layernorm", "rmsnorm")
+MOST_BLOCKS, WIDEST, MOST_RATIO = 256, 2**14, 64
 
 Norm = Callable[[int], nn.Module]
 Rotation = tuple[Tensor, Tensor]  # cosines and sines, each (L, d / 2) for heads of d dimensions
+
+
+def require_shape(config: Any, place: str, sizes: Mapping[str, int]) -> None:
+    """Raise a NotAllowedError for a size beyond its limit, and for options that are neither true nor false."""
+    for name, most in sizes.items():
+        value = getattr(config, name)
+        require(config, place, name, is_count(value) and value <= most, f"a whole number of 1 to {most}")
+    for entry in fields(config):
+        if entry.type in (bool, bool | None):
+            value = getattr(config, entry.name)
+            fits = isinstance(value, bool) or (value is None and entry.type is not bool)
+            require(config, place, entry.name, fits, "true or false")
 
 
 def norm_of(kind: str, eps: float) -> Norm:

@@ -10,8 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinyclap.common.checks import is_count, is_number, require
-from tinyclap.models.naflexclap.layers import Attention, Norm, Query, Rotation, frequencies, norm_of, rotation
-from tinyclap.models.naflexclap.vit import MOST_BLOCKS, NORMS, WIDEST
+from tinyclap.models.naflexclap.layers import (
+    MOST_BLOCKS,
+    MOST_RATIO,
+    NORMS,
+    WIDEST,
+    Attention,
+    Norm,
+    Query,
+    Rotation,
+    frequencies,
+    norm_of,
+    require_shape,
+    rotation,
+)
 
 POOLS, MODES, POSITIONS = ("eos", "argmax", "mean", "map"), ("causal", "bidirectional"), ("rope", "none", "")
 MLPS, PLACEMENTS, PROJECTIONS = ("swiglu", "mlp", "relu2"), ("pre", "sandwich"), ("linear", "none")
@@ -70,10 +82,8 @@ class TextConfig:
 
     def __post_init__(self) -> None:
         where = "text_cfg"
-        ranges = {"context_length": WIDEST, "vocab_size": MOST_WORDS, "width": WIDEST, "layers": MOST_BLOCKS}
-        for name, most in ranges.items():
-            value = getattr(self, name)
-            require(self, where, name, is_count(value) and value <= most, f"a whole number of 1 to {most}")
+        sizes = {"context_length": WIDEST, "vocab_size": MOST_WORDS, "width": WIDEST, "layers": MOST_BLOCKS}
+        require_shape(self, where, sizes)
         even = is_count(self.heads) and self.width % self.heads == 0 and self.width // self.heads % 2 == 0
         require(self, where, "heads", even, f"a divisor of width = {self.width} that leaves an even number")
         for name in ("eos_id", "pad_id", "bos_id"):
@@ -86,9 +96,11 @@ class TextConfig:
             self, where, "eos_id", self.eos_id is not None or not ends, f"a token with pool_type = {self.pool_type}"
         )
         for name in ("mlp_ratio", "rope_temperature", "norm_eps"):
-            value = getattr(self, name)
-            require(self, where, name, is_number(value) and value > 0, "a number above 0")
-        require(self, where, "reg_tokens", is_count(self.reg_tokens, 0), "a whole number")
+            value, most = getattr(self, name), MOST_RATIO if name == "mlp_ratio" else float("inf")
+            fits = is_number(value) and 0 < value <= most
+            require(self, where, name, fits, f"a number above 0, at most {most:g}")
+        few = is_count(self.reg_tokens, 0) and self.reg_tokens <= WIDEST
+        require(self, where, "reg_tokens", few, f"a whole number of 0 to {WIDEST}")
         choices = {"pool_type": POOLS, "attention_mode": MODES, "pos_embed": POSITIONS, "mlp_type": MLPS}
         choices |= {"norm_placement": PLACEMENTS, "proj_type": PROJECTIONS}
         for name, allowed in choices.items():

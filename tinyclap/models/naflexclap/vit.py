@@ -12,6 +12,10 @@ from torch import Tensor, nn
 
 from tinyclap.common.checks import is_count, is_number, require
 from tinyclap.models.naflexclap.layers import (
+    MOST_BLOCKS,
+    MOST_RATIO,
+    NORMS,
+    WIDEST,
     Attention,
     Mlp,
     Norm,
@@ -20,15 +24,14 @@ from tinyclap.models.naflexclap.layers import (
     frequencies,
     keys_only,
     norm_of,
+    require_shape,
     rotation,
 )
 from tinyclap.models.zipformer import beyond, fewer
 
 SILENCE_DB = -100.0  # of a spectrogram of nothing
 PAD_MODES = ("floor", "silence", "repeat")
-NORMS = ("layernorm", "rmsnorm")
 EPS = 1e-6
-MOST_BLOCKS, WIDEST = 256, 2**14
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,8 @@ class VitConfig:
 
     def __post_init__(self) -> None:
         where = "audio_cfg"
-        for name, most in (("mel_bins", WIDEST), ("embed_dim", WIDEST), ("depth", MOST_BLOCKS), ("patch_time", WIDEST)):
-            value = getattr(self, name)
-            require(self, where, name, is_count(value) and value <= most, f"a whole number of 1 to {most}")
+        sizes = {"mel_bins": WIDEST, "embed_dim": WIDEST, "depth": MOST_BLOCKS, "patch_time": WIDEST}
+        require_shape(self, where, sizes)
         fits = is_count(self.patch_freq) and self.mel_bins % self.patch_freq == 0
         require(self, where, "patch_freq", fits, f"a divisor of mel_bins = {self.mel_bins}")
         for name in ("num_heads", "attn_pool_num_heads"):
@@ -90,11 +92,14 @@ class VitConfig:
         require(self, where, "num_heads", whole, "such that heads have a multiple of 4 dimensions")
         require(self, where, "patch_pad_mode", self.patch_pad_mode in PAD_MODES, f"one of {', '.join(PAD_MODES)}")
         require(self, where, "norm_layer", self.norm_layer in (None, *NORMS), f"null, or one of {', '.join(NORMS)}")
-        require(self, where, "reg_tokens", is_count(self.reg_tokens, 0), "a whole number")
-        for name in ("mlp_ratio", "rope_temperature", "attn_pool_mlp_ratio"):
+        few = is_count(self.reg_tokens, 0) and self.reg_tokens <= WIDEST
+        require(self, where, "reg_tokens", few, f"a whole number of 0 to {WIDEST}")
+        for name in ("mlp_ratio", "attn_pool_mlp_ratio"):
             value = getattr(self, name)
-            fits = (value is None and name == "attn_pool_mlp_ratio") or (is_number(value) and value > 0)
-            require(self, where, name, fits, "a number above 0")
+            fits = (value is None and name != "mlp_ratio") or (is_number(value) and 0 < value <= MOST_RATIO)
+            require(self, where, name, fits, f"a number above 0, at most {MOST_RATIO}")
+        turns = is_number(self.rope_temperature) and self.rope_temperature > 0
+        require(self, where, "rope_temperature", turns, "a number above 0")
 
     @property
     def rows(self) -> int:

@@ -13,11 +13,12 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.checks import is_count
 from tinyclap.common.files import parse_json, refuse_pointer
 from tinyclap.errors import TinyclapError
+from tinyclap.models.naflexclap.layers import WIDEST
 from tinyclap.models.naflexclap.modern_text import TextConfig
 from tinyclap.models.naflexclap.vit import VitConfig
 
 KIND = "naflexvit"  # audio_cfg.model_type
-WINDOW_S = 10.0  # where the configuration names no number of patches
+WINDOW_S, MOST_PATCHES = 10.0, 2**16  # where the configuration names no number of patches; and where it does
 ACTIVATIONS = ("gelu", "relu")
 CLEANINGS = (None, "whitespace", "whitespace_underscore", "lower", "canonicalize")
 FRONTEND = {
@@ -73,7 +74,20 @@ UNUSED: dict[str, Collection[str]] = {  # in training alone, or by other towers 
         *("pos_embed_grid_size", "pos_embed_interp_mode", "pos_embed_ar_preserving", "pos_embed_antialias"),
         *("pos_embed_align_corners", "pos_embed_use_grid_sample"),
     ),
-    "text_cfg": ("variable_text", "zero_init_residual", "tokenizer_mode", "hf_tokenizer_name", "hf_model_pretrained"),
+    "text_cfg": (
+        *("variable_text", "zero_init_residual", "embed_cls", "no_causal_mask", "final_ln_after_pool", "block_type"),
+        *(
+            "act_kwargs",
+            "norm_kwargs",
+            "scaled_cosine_attn",
+            "scale_heads",
+            "scale_attn_inner",
+            "scale_attn",
+            "scale_fc",
+        ),
+        *("tokenizer_mode", "hf_tokenizer_name", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type"),
+        "hf_model_config",
+    ),
     "tokenizer_kwargs": (),
     "model_cfg": ("custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"),
 }
@@ -166,17 +180,19 @@ def _settings(model: Mapping[str, Any]) -> Settings:
     cleaning = _sorted(words, "tokenizer_kwargs", {"clean"}).get("clean")
     vit = VitConfig(**{name: outer[name] for name in of_patches if name in outer}, **shape)
     spec = _spec(outer)
-    embed_dim, proj_act = own.get("embed_dim"), outer.get("proj_act", "gelu")
-    _require("model_cfg.embed_dim", embed_dim, is_count(embed_dim), "a whole number of at least 1")
+    embed_dim, proj_act = own.get("embed_dim", 0), outer.get("proj_act", "gelu")
+    fits = is_count(embed_dim) and embed_dim <= WIDEST
+    _require("model_cfg.embed_dim", embed_dim, fits, f"a whole number of 1 to {WIDEST}")
     _require("audio_cfg.proj_act", proj_act, proj_act in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
     allowed = ", ".join(filter(None, CLEANINGS))
     _require("text_cfg.tokenizer_kwargs.clean", cleaning, cleaning in CLEANINGS, f"null, or one of {allowed}")
     patches, frames = outer.get("audio_seq_len"), spec.n_frames(round(WINDOW_S * spec.sample_rate))
-    fits = patches is None or (is_count(patches) and patches >= vit.rows)
-    _require("audio_cfg.audio_seq_len", patches, fits, f"null, or at least a column of {vit.rows} patches")
+    fits = patches is None or (is_count(patches, vit.rows) and patches <= MOST_PATCHES)
+    allowed = f"null, or from a column of {vit.rows} patches to {MOST_PATCHES}"
+    _require("audio_cfg.audio_seq_len", patches, fits, allowed)
     return Settings(
         given=model,
-        embed_dim=int(own["embed_dim"]),
+        embed_dim=embed_dim,
         spec=spec,
         vit=vit,
         text=TextConfig(**_sorted(text, "text_cfg", text_fields)),
