@@ -79,6 +79,12 @@ class TestMedia:
         with pytest.raises(AudioError, match=r"a: .*; install one of the two .*ffmpeg"):
             files.read(tmp_path / "a", 16_000)
 
+    def test_a_file_that_crashes_the_decoder_is_refused(self, tmp_path: Path, decoder: str) -> None:
+        header = bytes.fromhex("80000020030004010000ac440003630001f4030000000000") + bytes(8) + b"(c)CRI"
+        (tmp_path / "a.adx").write_bytes(header + bytes(4000))  # blocks of 0 bytes, by which FFmpeg 8 divides
+        with pytest.raises(AudioError, match=r"a\.adx: cannot be decoded"):
+            files.read(tmp_path / "a.adx", 16_000)
+
     def test_without_a_decoder_the_two_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("av")
         write_media(tmp_path / "a.m4a", "aac", "mp4")

@@ -1,26 +1,25 @@
 """Sound of any container, m4a, mp4, webm, wma, amr and so on, by PyAV or ffmpeg as a file that libsndfile reads.
 
-What of it is damaged is passed over with a warning, by both alike.
+Both run as processes of their own, since damaged files crash some of FFmpeg's readers; what is damaged is passed over
+with a warning.
 """
 
 import functools
-import itertools
+import json
+import os
 import subprocess
+import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import soundfile
 
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.formats import HOW_TO_DECODE, media_decoder
 
-TARGET = {"format": "RF64", "subtype": "FLOAT"}  # a WAV of any length
 PATIENCE_S = 3600.0
 NOT_KNOWN = ("recogni", "nimplemented", "nsupported", "Unspecified", "flac decoder", "'fmt '")
 """By which libsndfile's message tells that it does not know a format, or a kind of it such as Speex in Ogg."""
-STATED = ("mp4", "matroska", "asf", "flv", "tta", "wv", "ape", "avi")  # formats that say how long they are
 SPARE_S = 0.5
 
 
@@ -67,84 +66,49 @@ def _decode_refused(reason: str, path: Path, target: Path) -> None:
 
 
 def _by_av(path: Path, target: Path) -> None:
-    import av
-
+    program = Path(__file__).with_name("av_process.py")
+    # Without its own folder, and with the packages of this process, wherever it found them.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
+    done = _run(path, [sys.executable, "-P", str(program), str(path.absolute()), str(target)], environment)
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise AudioError(str(path), "holds no sound")
-            stream, damage = container.streams.audio[0], _Damage()
-            frames = damage.passed_over(container, stream)
-            first = next(frames, None)
-            if first is None:
-                reason = f"cannot be decoded: {damage.reason}" if damage.reason else "holds no sound"
-                raise AudioError(str(path), reason)
-            resampler = av.AudioResampler(format="flt", layout=first.layout, rate=first.sample_rate)
-            channels = len(first.layout.channels)
-            with soundfile.SoundFile(str(target), "w", first.sample_rate, channels, **TARGET) as written:
-                for frame in itertools.chain([first], frames, [None]):
-                    for piece in resampler.resample(frame):
-                        written.write(piece.to_ndarray().reshape(-1, channels))
-                heard_s = written.frames / first.sample_rate
-            stated_s = _stated_s(container, stream)
-    except (av.FFmpegError, ValueError) as error:
-        raise AudioError(str(path), f"cannot be decoded: {getattr(error, 'strerror', None) or error}") from error
+        said = json.loads(done.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        raise AudioError(str(path), f"cannot be decoded: {_end(done)}") from error
+    if "reason" in said:
+        raise AudioError(str(path), said["reason"])
+    heard_s, stated_s, damaged = said["heard_s"], said["stated_s"], said["damaged"]
     if stated_s is not None and heard_s < stated_s - SPARE_S:
         _warn(path, f"{heard_s:.1f} s of the {stated_s:.1f} s that its header states can be decoded")
-    elif damage.packets:
-        _warn(path, f"{damage.packets} packets of it are damaged")
-
-
-class _Damage:
-    """What cannot be decoded of a stream.
-
-    Attributes:
-        packets: how many between others that can: the first and last may be cut, as of a broadcast.
-        reason: why not, of the last one.
-    """
-
-    packets = 0
-    reason = ""
-
-    def passed_over(self, container: Any, stream: Any) -> Iterator[Any]:
-        """The frames that can be decoded."""
-        import av
-
-        packets, begun, since = container.demux(stream), False, 0
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-                for frame in packet.decode():
-                    self.packets, begun, since = self.packets + since, True, 0
-                    yield frame
-            except av.FFmpegError as error:
-                since, self.reason = since + begun, str(error.strerror or error)
-
-
-def _stated_s(container: Any, stream: Any) -> float | None:
-    """How long a sound is as its header says, seconds; None where that is a guess of the decoder."""
-    if not any(name in container.format.name.split(",") for name in STATED):
-        return None
-    if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
-    alone = len(container.streams) == 1 and container.duration is not None
-    return container.duration / 1e6 if alone else None
+    elif damaged:
+        _warn(path, f"{damaged} packets of it are damaged")
 
 
 def _by_ffmpeg(path: Path, target: Path) -> None:
     command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", f"file:{path}", "-map", "0:a:0"]
     command += ["-c:a", "pcm_f32le", "-rf64", "auto", "-f", "wav", str(target)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise AudioError(str(path), f"ffmpeg: {error}") from error
+    done = _run(path, command, None)
     said = done.stderr.strip().splitlines()
     if done.returncode:
-        raise AudioError(str(path), f"cannot be decoded: ffmpeg: {said[-1] if said else 'it gives no reason'}")
-    if len(said) > 1:
+        raise AudioError(str(path), f"cannot be decoded: ffmpeg: {_end(done)}")
+    if len(said) > 2:  # of the first or last packet alone, as a broadcast is cut, it says two lines
         _warn(path, f"ffmpeg says: {said[0]}")
+
+
+def _run(path: Path, command: list[str], environment: dict[str, str] | None) -> "subprocess.CompletedProcess[str]":
+    """A decoder as a process of its own, which damaged files may crash."""
+    how: dict[str, Any] = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "errors": "replace"}
+    try:
+        return subprocess.run(command, env=environment, timeout=PATIENCE_S, check=False, **how)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AudioError(str(path), f"{Path(command[0]).name}: {error}") from error
+
+
+def _end(done: "subprocess.CompletedProcess[str]") -> str:
+    """Why a decoder failed, by its last line or the signal that ended it."""
+    if done.returncode < 0:
+        return f"it crashes the decoder (signal {-done.returncode})"
+    lines = done.stderr.strip().splitlines()
+    return lines[-1] if lines else "the decoder gives no reason"
 
 
 def _warn(path: Path, what: str) -> None:

@@ -26,10 +26,11 @@ import soundfile
 import soxr
 
 from tinyclap.audio import joined, mp3, unfinished
+from tinyclap.audio.av_process import TARGET
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.formats import RAW_SUFFIXES
 from tinyclap.audio.joined import Content, Part
-from tinyclap.audio.media import TARGET, media_or
+from tinyclap.audio.media import media_or
 from tinyclap.common.files import LFS_POINTER, NOT_FETCHED
 
 UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a stream whose header names none
