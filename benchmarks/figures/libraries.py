@@ -14,9 +14,24 @@ KINDS = {
 }
 
 
-def library(growth: dict[str, Any], copies: dict[str, Any]) -> str:
-    """Both tables."""
-    return f"{_growth(growth)}\n{_copies(copies)}"
+def library(growth: dict[str, Any], copies: dict[str, Any], files: dict[str, Any] | None) -> str:
+    """Both tables, and what a library of many real files takes where that was measured."""
+    return "\n".join([_growth(growth), *([] if files is None else [_files(files)]), _copies(copies)])
+
+
+def _files(told: dict[str, Any]) -> str:
+    index, again, changes, find = (told[step] for step in ("index", "again", "changes", "find"))
+    base = f" ({three_digits(find['base_cold_s'])} s on the base install)" if "base_cold_s" in find else ""
+    return (
+        f"**{told['files']:,} real files of {told['seconds_each']:g} s** ({told['environment']['cpu']}, bundle "
+        f"`{told['bundle']}`; `library/files`): indexed at {index['files_per_s']:.0f} files a second by "
+        f"{index['workers']} cores, {percent(index['decoding_share'])} of the work decoding, in at most "
+        f"{file_size(index['peak_rss_bytes'])} of memory; {file_size(sum(index['bytes'].values()))} on the disk beside "
+        f"{file_size(index['bytes_of_sounds'])} of sounds. Nothing new: {three_digits(again['wall_s'])} s; "
+        f"{changes['changed']:,} changed, {changes['moved']:,} moved and {changes['gone']:,} gone: "
+        f"{three_digits(changes['wall_s'])} s. An answer takes {three_digits(find['by_both']['p50_ms'])} ms, in a new "
+        f"process {three_digits(find['cold_s'])} s{base}.\n"
+    )
 
 
 def _growth(told: dict[str, Any]) -> str:
@@ -28,8 +43,8 @@ def _growth(told: dict[str, Any]) -> str:
         f"an update in which nothing is new takes {three_digits(1e3 * build['again_s'] / build['files'])} ms a file. "
         "Then generated vectors, questions in words, the ten best. *Found*: of the ten nearest by float32 and "
         "comparing all; *by the signs*: of those by the same codes and comparing all. Generated vectors lie "
-        "denser the more there are, so that codes tell fewer apart. Memory holds what is mapped of the file "
-        "of vectors, which the system takes back when it needs it.",
+        "denser the more there are, so that codes tell fewer apart. Memory: the most that was held, comparing all "
+        "included." + _base(told),
         "",
         "| rows | codes | an answer | comparing all | of a new process | found | by the signs | vectors | signs "
         "| the rest | memory |",
@@ -44,6 +59,17 @@ def _growth(told: dict[str, Any]) -> str:
             f"| {file_size(sizes['catalogue'])} | {file_size(row['peak_rss_bytes'])} |"
         )
     return "\n".join([*lines, ""])
+
+
+def _base(told: dict[str, Any]) -> str:
+    rows = [row for row in told["rows"] if "base_cold_s" in row]
+    if not rows:
+        return ""
+    slowest = max(rows, key=lambda row: row["base_cold_s"])
+    return (
+        f" On the base install alone ({len(told['base_packages'])} packages, no torch) a new process has answered "
+        f"within {three_digits(slowest['base_cold_s'])} s at every size."
+    )
 
 
 def _copies(told: dict[str, Any]) -> str:

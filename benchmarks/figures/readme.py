@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures.esc50 import taggers, unknown, words
+from benchmarks.figures.esc50 import examples, taggers, unknown, words
 from benchmarks.figures.libraries import library
 from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
+from benchmarks.figures.plateau import plateau, self_distilled
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
+from benchmarks.figures.suites import suites
 from benchmarks.figures.understood import understood
 from tinyclap.common.files import write_text
 
@@ -57,12 +59,18 @@ def figures() -> str:
         "What is understood": understood(read("understanding"), read("hard_negatives")),
         "Sounds found by words": retrieval(read("library_retrieval")),
         "Unknown sounds": unknown(read("unknown")),
+        "Labels from examples": examples(read("esc50_adapt")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
-        "A library of sounds": library(read("library_growth"), read("library_duplicates")),
+        "A library of sounds": library(
+            read("library_growth"), read("library_duplicates"), read_if_there("library_files")
+        ),
+        "In others' suites": suites(read("suites")),
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
-        "Ways of training": trainings(read("baselines"), read("throughput"), read("growth")),
+        "A loss that does not fall": plateau(read("plateau")),
+        "Ways of training": trainings(read("baselines"), read("throughput"), read("growth"))
+        + self_distilled(read_if_there("self_distillation")),
     }
     return "\n".join(f"### {title}\n\n{text}" for title, text in sections.items())
 
@@ -70,6 +78,11 @@ def figures() -> str:
 def read(name: str) -> dict[str, Any]:
     """A result file by its name."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def read_if_there(name: str) -> dict[str, Any] | None:
+    """A result file by its name, or None before it has been measured."""
+    return read(name) if (RESULTS / f"{name}.json").is_file() else None
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ from tinyclap.audio.files import info, read_channels
 from tinyclap.audio.listing import find_sounds
 from tinyclap.common.files import sha256_of, write_json
 from tinyclap.common.machine import usable_cores
-from tinyclap.library import duplicates
-from tinyclap.library.duplicates import Links
+from tinyclap.library.copies import duplicates
+from tinyclap.library.copies.duplicates import Links
 from tinyclap.library.library import Library
 from tinyclap.runs.provenance import environment
 

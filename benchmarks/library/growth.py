@@ -1,16 +1,20 @@
 """How fast and how exactly libraries of several sizes answer; writes benchmarks/results/library_growth.json.
 
     python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER [--sizes 1000 10000 100000 1000000] [--files 5000]
+        [--codes float16 int8 binary] [--base PYTHON] [--work DIR] [--update]
 
 `build`: real files indexed from nothing, and how long decoding alone takes. `rows`: libraries of generated vectors,
 asked by processes of their own: mixtures of two vectors of the real files, which fill the same cone. Timed: a whole
-`tinyclap find` (cold), and then answers to 60 texts in one process (warm). Recall: share of the ten nearest, by float32
-and comparing every row, that are found. `again_s`: an update in which nothing is new.
+`tinyclap find` (cold; with --base also by a base install's Python), and then answers to 60 texts in one process (warm).
+Recall: share of the ten nearest, by float32 and comparing every row, that are found. `again_s`: an update in which
+nothing is new. With --work the real files are indexed once for several calls; with --update the result keeps its
+`build` and its other rows.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +28,7 @@ import numpy as np
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.files import read
 from tinyclap.audio.listing import find_sounds
-from tinyclap.common.files import write_json
+from tinyclap.common.files import read_json, write_json
 from tinyclap.common.machine import peak_rss_bytes
 from tinyclap.embeddings import quantization
 from tinyclap.embeddings.similarity import unit
@@ -47,32 +51,69 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, required=True, help="a folder of real sounds")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--files", type=int, default=5000, help="of the pool that are indexed, at most")
+    parser.add_argument("--codes", nargs="+", choices=CODES, default=list(CODES))
+    parser.add_argument("--base", type=Path, help="Python of an environment with `pip install .` alone")
+    parser.add_argument("--work", type=Path, help="folder in which the library of real files is kept")
+    parser.add_argument("--update", action="store_true", help="keep the build and the other rows of the result")
+    parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--ask", type=Path, help="measure this library in this process and print it")
     given = parser.parse_args()
     if given.ask:
         sys.stdout.write(json.dumps(asked(Library.open(given.ask))) + "\n")
         return
     with tempfile.TemporaryDirectory() as place:
-        build, real = built(given.bundle, find_sounds([given.pool]), given.files, Path(place) / "real")
-        rows: list[dict[str, Any]] = []
+        build, real = kept_build(given, given.work or Path(place))
+        rows: dict[tuple[int, str], dict[str, Any]] = {}
+        if given.update:
+            former = read_json(given.out, {})
+            build, rows = former["build"], {(row["n"], row["codes"]): row for row in former["rows"]}
         for size in given.sizes:
-            rows += [measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}") for codes in CODES]
-            sys.stderr.write("".join(json.dumps(row) + "\n" for row in rows[-len(CODES) :]))
-            write_json(RESULT, told(given, build, rows))  # so that the largest may be stopped
-    sys.stdout.write(json.dumps(told(given, build, rows), indent=2) + "\n")
+            for codes in given.codes:
+                row = measured(given.bundle, real, size, codes, Path(place) / f"{size}-{codes}", given.base)
+                rows[size, codes] = row
+                sys.stderr.write(json.dumps(row) + "\n")
+                in_order = sorted(rows.values(), key=lambda row: (row["n"], CODES.index(row["codes"])))
+                write_json(given.out, told(given, build, in_order))  # so that the largest may be stopped
+    sys.stdout.write(given.out.read_text(encoding="utf-8"))
 
 
 def told(given: argparse.Namespace, build: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The result."""
+    """The result; each row says of which commit it is."""
     sizes = " ".join(map(str, dict.fromkeys(row["n"] for row in rows)))
     return {
         "command": "python -m benchmarks.library.growth --bundle BUNDLE --pool FOLDER "
-        f"--sizes {sizes} --files {given.files}",
+        f"--sizes {sizes} --files {given.files} --base PYTHON",
         "environment": environment(seed=0),
         "bundle": Bundle.load(given.bundle).manifest.name,
+        "base_packages": None if given.base is None else packages(given.base),
         "build": build,
         "rows": rows,
     }
+
+
+def packages(python: Path) -> list[str]:
+    """What an environment holds. Ends the program where that is more than a base install."""
+    command = [str(python), "-m", "pip", "freeze"]
+    listed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    names = [line.partition(" @ ")[0] for line in listed if "tinyclap" not in line]
+    if any(name.startswith("torch==") for name in names):
+        raise SystemExit(f"{python} has torch: give one of an environment with `pip install .` alone")
+    return names
+
+
+def kept_build(given: argparse.Namespace, work: Path) -> tuple[dict[str, Any], np.ndarray]:
+    """What `built` gives, from an earlier call where it is kept."""
+    work.mkdir(parents=True, exist_ok=True)
+    kept, folder = work / "build.json", work / "real"
+    if kept.is_file():
+        with Library.open(folder, given.bundle) as library:
+            return read_json(kept, {}), library.embeddings()
+    if folder.exists():
+        shutil.rmtree(folder)  # of a call that was stopped
+    build, real = built(given.bundle, find_sounds([given.pool]), given.files, folder)
+    build["commit"] = environment(seed=0)["commit"]
+    write_json(kept, build)
+    return build, real
 
 
 def built(bundle: Path, files: list[Path], count: int, folder: Path) -> tuple[dict[str, Any], np.ndarray]:
@@ -107,7 +148,7 @@ def built(bundle: Path, files: list[Path], count: int, folder: Path) -> tuple[di
     }, library.embeddings()
 
 
-def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path) -> dict[str, Any]:
+def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path, base: Path | None) -> dict[str, Any]:
     """A library of so many generated vectors: what it takes on the disk, and what a process of its own measures."""
     began = time.perf_counter()
     write_library(bundle, real, size, codes, folder)
@@ -116,6 +157,8 @@ def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path
     command += ["--ask", str(folder)]
     load = os.getloadavg()[0]  # this benchmark's own included; where it is far above 1, the clock tells little
     cold_s, cold_core_s = cold(folder)
+    if base is not None:
+        base_s, base_core_s = cold(folder, base)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     answered: dict[str, Any] = json.loads(done.stdout)
     queries = Library.open(folder).bundle.embed_text(texts())
@@ -125,6 +168,9 @@ def measured(bundle: Path, real: np.ndarray, size: int, codes: str, folder: Path
     for path in folder.iterdir():
         path.unlink()
     facts = {"load_average": load, "recall": float(recall), "bytes": sizes, "written_s": written_s}
+    facts["commit"] = environment(seed=0)["commit"]
+    if base is not None:
+        facts |= {"base_cold_s": base_s, "base_cold_core_s": base_core_s}
     return {"n": size, "codes": codes, "cold_s": cold_s, "cold_core_s": cold_core_s, **answered, **facts}
 
 
@@ -177,13 +223,19 @@ def texts() -> list[str]:
     return [line.split(",", 2)[2].strip('"') for line in lines[:: len(lines) // N_TEXTS]][:N_TEXTS]
 
 
-def cold(folder: Path) -> tuple[float, float]:
-    """Seconds of a whole `tinyclap find`, by the clock and of a core, the best of three."""
-    command = [sys.executable, "-m", "tinyclap", "find", "dog barking", "--lib", str(folder), "--json"]
+def cold(folder: Path, python: Path | None = None) -> tuple[float, float]:
+    """Seconds of a whole `tinyclap find`, by the clock and of a core, the best of three.
+
+    `python` is that of another environment, whose own tinyclap is run.
+    """
+    command = [str(python or sys.executable), "-m", "tinyclap", "find", "dog barking", "--json"]
+    command += ["--lib", str(folder.absolute())]
+    variables = {key: value for key, value in os.environ.items() if python is None or key != "PYTHONPATH"}
+    place = None if python is None else folder.parent  # where no other tinyclap lies
     times, core_s = [], []
     for _ in range(3):
         began, before = time.perf_counter(), os.times()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=variables, cwd=place)
         after = os.times()
         times.append(time.perf_counter() - began)
         core_s.append(after.children_user + after.children_system - before.children_user - before.children_system)

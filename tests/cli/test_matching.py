@@ -1,4 +1,4 @@
-"""`tinyclap score` and `tinyclap caption`: results on stdout, notes on stderr, exit codes."""
+"""`tinyclap score`, `tinyclap caption` and `tinyclap adapt`: results on stdout, notes on stderr, exit codes."""
 
 import csv
 import io
@@ -175,3 +175,47 @@ class TestCaption:
         assert "cannot be decoded" in rows[1]["reason"]
         told = json.loads(run(*arguments, "--json")[1])
         assert [len(told[key]) for key in ("results", "bad")] == [1, 1]
+
+
+class TestAdapt:
+    @pytest.fixture
+    def examples(self, tmp_path: Path) -> Path:
+        for label, hz in (("dog", 300), ("rain", 3000)):
+            (tmp_path / "mine" / label).mkdir(parents=True)
+            for number in range(3):
+                wave = 0.3 * np.sin(2 * np.pi * (hz + 9 * number) * np.arange(RATE) / RATE)
+                write(tmp_path / "mine" / label / f"{number}.wav", wave.astype(np.float32))
+        return tmp_path / "mine"
+
+    def test_a_bundle_that_classify_takes(
+        self, run: Run, spoken: Path, examples: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(examples.parent)
+        code, out, err = run("adapt", spoken, "--examples", "mine")
+        assert code == 0
+        lines = out.splitlines()
+        assert lines[0].startswith(
+            "labels       2, of 3 examples each; by centroid; a label's words count as 2 examples"
+        )
+        assert lines[1] == "held out     6 examples, each recording in turn"
+        assert lines[2].startswith("accuracy     ")
+        assert "the examples add" in lines[3]
+        assert lines[-1] == "next         tinyclap classify YOUR_SOUNDS --bundle mine_bundle"
+        code, out, err = run("classify", examples / "rain" / "0.wav", "--bundle", "mine_bundle", "--json")
+        assert json.loads(out)["results"][0]["predictions"][0]["label"] == "rain"
+        code, out, err = run("adapt", spoken, "--examples", "mine")
+        assert code == 2
+        assert "mine_bundle exists already; replace it with --overwrite" in err
+        code, out, err = run(
+            "adapt", spoken, "--examples", "mine", "--overwrite", "--json", "--shots", 2, "--method", "linear"
+        )
+        assert code == 0
+        assert json.loads(out)["labels"] == {"dog": 2, "rain": 2}
+
+    def test_what_is_left_out_is_said(self, run: Run, made: Path, examples: Path, tmp_path: Path) -> None:
+        (examples / "dog" / "0.wav").write_bytes(b"")
+        (examples / "rain").rename(examples / "a door")
+        code, _, err = run("adapt", made, "--examples", examples, "--out", tmp_path / "out")
+        assert code == 0
+        assert f"left out: {examples / 'dog' / '0.wav'}: " in err
+        assert "without the labels' words, since bundle" in err

@@ -113,7 +113,7 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_file(write: Write) 
     assert found[3].startswith("my.yaml:8: student.frontend.f_max: got 9000, allowed: ")
     assert found[:3] + found[4:] == (
         "my.yaml:3: name: given twice, first on line 2",
-        'my.yaml:4: teacher.kind: got "clap", allowed: "dual", "hf", "laion", "msclap", "onnx" or "tagger" '
+        'my.yaml:4: teacher.kind: got "clap", allowed: "clsp", "dual", "hf", "laion", "msclap", "onnx" or "tagger" '
         "(did you mean 'msclap'?)",
         "my.yaml:6: data.train.n_clip: unknown key (did you mean 'n_clips'?), allowed here: "
         "kind, labels, exclude_labels, weight, n_clips, duration_s, seed",
@@ -192,7 +192,7 @@ def test_an_unusable_value_is_named_with_what_is_allowed(write: Write, override:
         ),
         (
             "teacher={kind: hf, source: demo}",
-            "teacher: unknown key, allowed here: task, name, seed, licence, weights, data, views, audio",
+            "teacher: unknown key, allowed here: task, name, seed, licence, weights, data, views, init, audio",
         ),
     ],
 )

@@ -15,7 +15,9 @@ from tinyclap.config.load_recipe import (
     recipe_folder,
     shipped_recipes,
 )
+from tinyclap.config.networks import Cnn14Tower, PhiNetTower, TransformersText
 from tinyclap.errors import TinyclapError
+from tinyclap.models.cnn14 import BLOCK_WIDTHS
 from tinyclap.models.student_config import REFERENCE
 from tinyclap.runs.folder import command_of
 
@@ -123,3 +125,27 @@ def test_an_installed_tinyclap_finds_its_recipes(tmp_path: Path, editable: bool)
         tmp_path / "venv/bin/tinyclap", "recipes", "check", "quickstart", cwd=tmp_path
     )
     assert "stm32h743" in run_program(tmp_path / "venv/bin/tinyclap", "devices", cwd=tmp_path)
+
+
+def test_clap_from_scratch_is_the_founding_documents_table() -> None:
+    recipe = load_recipe("clap_from_scratch", task="pretrain")
+    audio, text, training = recipe.audio, recipe.text, recipe.training
+    assert isinstance(audio, Cnn14Tower)
+    assert isinstance(text, TransformersText)
+    spec = audio.frontend
+    assert (spec.sample_rate, spec.n_mels, spec.win_length, spec.hop_length) == (44_100, 64, 1024, 320)
+    assert (spec.f_min, spec.f_max, spec.n_frames(round(recipe.views.longest_s * 44_100))) == (50, 8000, 500)
+    assert int(BLOCK_WIDTHS[-1] * audio.width) == 2048
+    assert (recipe.embed_dim, text.max_tokens, text.freeze) == (1024, 100, False)
+    assert (training.epochs, training.batch_size) == (30, 32)
+    assert (training.head_lr, training.lr, training.text_lr) == (1e-3, 1e-4, 1e-5)
+
+
+def test_self_distillation_has_the_teachers_own_network() -> None:
+    teacher = load_recipe("esc10_teacher", task="pretrain")
+    recipe = load_recipe("self_distillation", task="distill")
+    assert isinstance(teacher.audio, PhiNetTower)
+    built = [one.with_embedding(teacher.embed_dim, recipe.views.longest_s) for one in (teacher.audio, recipe.student)]
+    assert built[0] == built[1]
+    assert recipe.views.longest_s == teacher.views.longest_s
+    assert (recipe.data.train, recipe.data.test) == (teacher.data.train, teacher.data.test)

@@ -57,6 +57,16 @@ class TestManifest(DatasetContract):
             "several captions of one clip go into one JSONL row, as a list",
         ]
 
+    def test_a_caption_with_a_comma_must_be_quoted(self, tmp_path: Path) -> None:
+        rows = 'path,caption\ndog/a.wav,"a dog, far away"\ndog/b.flac,a dog, far away\nloose.wav,rain,,\n'
+        with pytest.raises(TinyclapError) as caught:
+            manifest(write_manifest(tmp_path, rows))
+        assert str(caught.value).splitlines()[1:] == [
+            "  line 3: more fields than columns; put the text in quotes if it holds a comma"
+        ]
+        clips = manifest(write_manifest(tmp_path, rows.replace("a dog, far away\nl", '"a dog, far away"\nl'))).clips
+        assert [clip.captions for clip in clips] == [("a dog, far away",), ("a dog, far away",), ("rain",)]
+
     def test_faulty_json_lines(self, tmp_path: Path) -> None:
         rows = '{"path": "dog/a.wav", "caption": [1]}\n[1]\n{"path"\n{"path": "rain/c.ogg", "label": {"a": 1}}\n'
         with pytest.raises(TinyclapError) as caught:

@@ -24,6 +24,7 @@ class TestScore:
         audio = np.array([[2, 1, 0], [1, 2, 0], [0.1, 0, 5], [0, 3, 1]], dtype=np.float32)  # nearest: 0, 1, 0, 1
         result = scores.score(audio, classes, [0, 0, 0, 1], ["dog", "rain"], folds=[1, 1, 2, 2], templates=["a {}"])
         assert result["accuracy"] == 0.75
+        assert result["uar"] == pytest.approx((2 / 3 + 1) / 2)
         assert result["confusion"] == [[2, 1], [0, 1]]
         assert result["folds"] == {
             "accuracy": {"1": 0.5, "2": 1.0},
@@ -46,6 +47,7 @@ class TestScore:
     def test_class_without_clips_has_no_accuracy(self) -> None:
         result = scores.score(np.eye(2), np.eye(2), [0, 0], ["a", "b"])
         assert result["per_class"][1] == {"label": "b", "n": 0, "accuracy": None}
+        assert result["uar"] == result["accuracy"]  # of the only class that has clips
 
     def test_scale_of_either_side_does_not_matter(self, case: Case) -> None:
         teacher, _, classes, targets, labels = case
@@ -63,7 +65,7 @@ class TestCompare:
         assert json.loads(json.dumps(result, allow_nan=False)) == result
         for name, embeddings in (("teacher", teacher), ("student", student)):
             alone = scores.score(embeddings, classes, targets, labels, sources=sources, folds=list(targets % 2))
-            assert result[name] == {key: alone[key] for key in ("accuracy", "ci95", "folds")}
+            assert result[name] == {key: alone[key] for key in ("accuracy", "ci95", "uar", "folds")}
             assert result["confusion"][name] == alone["confusion"]
             assert [row[name] for row in result["per_class"]] == [row["accuracy"] for row in alone["per_class"]]
         assert result["retention"] == result["student"]["accuracy"] / result["teacher"]["accuracy"]

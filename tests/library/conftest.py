@@ -38,6 +38,16 @@ def sounds(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def home(made: Path, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with sounds and a library of them, and nothing named by the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TINYCLAP_LIBRARY", raising=False)
+    monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "cache"))
+    Library.create("library", made).add(["sounds"], progress=False)
+    return tmp_path
+
+
 def check(library: Library, folder: Path) -> None:
     """The library holds each file that is there once, with the vector that the bundle makes of it."""
     rows = library.rows()

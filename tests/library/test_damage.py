@@ -1,5 +1,7 @@
 """A damaged library is mended, or the message says what mends it; a full disk is called a full disk."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +12,9 @@ from tests.library.conftest import NAMES
 from tests.support.commands import failure, invoke
 from tests.support.sounds import noise, write
 from tinyclap import Library
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import MachineError, TinyclapError
+from tinyclap.library import update
+from tinyclap.library.vectors import Vectors
 from tinyclap.runtime.bundle import Bundle
 
 
@@ -88,3 +92,59 @@ class TestAdvice:
         for command in (("find", "rain"), ("index",)):
             message, _ = failure(*command, "--lib", str(library.folder))
             assert f"remove the whole folder {library.folder} and make it again" in message
+
+
+class TestFullDisk:
+    """What was committed before stays, and the same command goes on."""
+
+    @pytest.fixture
+    def begun(self, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+        monkeypatch.setattr(update, "COMMIT_S", 0.0)  # a commit for every file
+        return Library.create(tmp_path / "lib", bundle, codes="float32")
+
+    def goes_on(self, library: Library, sounds: Path, kept: int) -> None:
+        library.close()
+        with Library.open(library.folder, library.bundle) as again:
+            assert len(again) == kept
+            assert len(again.find(like=sounds / "rain.flac")) == kept
+        out, _ = invoke("index", "--out", str(library.folder))  # the folder is known, though it was not finished
+        assert f"{5 - kept} new, 0 changed, 0 moved, 0 gone, {kept} unchanged" in out
+        with Library.open(library.folder) as again:
+            np.testing.assert_allclose(
+                again.embeddings(), again.bundle.embed([row.path for row in again.rows()]), atol=1e-6
+            )
+
+    def test_while_vectors_are_written(self, begun: Library, sounds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            if Vectors(begun.folder, "float32", 16, 0, 9).rows_there > 3:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        with pytest.raises(MachineError, match=r"vectors-0\.f32 cannot be written: No space left .* before is kept"):
+            begun.add([sounds], workers=1, progress=False)
+        monkeypatch.undo()
+        self.goes_on(begun, sounds, 3)
+
+    def test_while_the_database_is_written(self, begun: Library, sounds: Path) -> None:
+        (most,) = begun.catalogue.run("PRAGMA page_count")[0]
+        begun.add([sounds / "rain.flac"], progress=False)
+        begun.catalogue.run(f"PRAGMA max_page_count = {most}")
+        for number in range(200):  # enough for the database to need another page
+            write(sounds / f"{number} with a long name {'x' * 150}.wav", noise(0.1, 100 + number))
+        with pytest.raises(TinyclapError, match="full; what was indexed before is kept"):
+            begun.add([sounds], workers=1, progress=False)
+        for path in sounds.glob("*with a long name*"):
+            path.unlink()
+        begun.close()
+        with Library.open(begun.folder, begun.bundle) as again:
+            kept = len(again)
+            assert 1 <= kept < 205
+            again.catalogue.run("PRAGMA max_page_count = 100000")
+            again.add([sounds], progress=False)
+            assert len(again) == 5
+            np.testing.assert_allclose(
+                again.embeddings(), again.bundle.embed([row.path for row in again.rows()]), atol=1e-6
+            )

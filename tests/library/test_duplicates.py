@@ -10,7 +10,7 @@ import soxr
 from tests.support.sounds import write
 from tinyclap import GateError, Library
 from tinyclap.errors import TinyclapError
-from tinyclap.library import duplicates, fingerprint
+from tinyclap.library.copies import duplicates, fingerprint
 
 RATE = 16_000
 

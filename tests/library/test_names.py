@@ -9,6 +9,7 @@ from tests.library.conftest import NAMES
 from tests.support.sounds import noise, write
 from tinyclap import Library
 from tinyclap.errors import TinyclapError
+from tinyclap.library.names import named
 from tinyclap.library.query import fused
 from tinyclap.library.where import conditions
 from tinyclap.runtime.bundle import Bundle
@@ -65,7 +66,7 @@ class TestNames:
         library.add([sounds], progress=False)
         for text in ("kick_05", "kick 05.wav"):
             for n in (1, 3):
-                hits = library.catalogue.named(text, n)
+                hits = named(library.catalogue, text, n)
                 assert len(hits) == n
                 assert library.path(hits[0][1]) == own, (text, n)
 
@@ -74,14 +75,12 @@ class TestNames:
             write(sounds / f"tom_tom_{number}.wav", noise(0.6, 60 + number))
         long = write(sounds / "a tom among many other words.wav", noise(3.0, 50))
         library.add([sounds], progress=False)
-        assert [library.path(row) for _, row in library.catalogue.named("tom", 2, conditions("duration>2"))] == [long]
+        assert [library.path(row) for _, row in named(library.catalogue, "tom", 2, conditions("duration>2"))] == [long]
 
     def test_without_full_text_search(
         self, bundle: Bundle, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(
-            "tinyclap.library.catalogue.NAMES", "CREATE VIRTUAL TABLE names USING no_such_module(words)"
-        )
+        monkeypatch.setattr("tinyclap.library.names.TABLE", "CREATE VIRTUAL TABLE names USING no_such_module(words)")
         library = Library.create(tmp_path / "plain", bundle)
         library.add([sounds], progress=False)
         assert [hit.path.name for hit in library.find("kick_04.wav", by="name")] == ["kick_04.wav"]

@@ -8,6 +8,7 @@ import pytest
 from tinyclap import Library
 from tinyclap.embeddings import quantization
 from tinyclap.embeddings.similarity import unit
+from tinyclap.errors import TinyclapError
 from tinyclap.library import bits, search
 from tinyclap.library.vectors import Vectors
 
@@ -156,3 +157,40 @@ def test_equal_scores_stand_in_the_order_of_rows() -> None:
     assert scores.tolist() == [0.9, 0.5, 0.5]
     rows, _ = search.best(np.array([4, 2, 9, 7]), np.array([0.5, 0.5, 0.9, 0.5]), 9)
     assert rows.tolist() == [9, 2, 4, 7]
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="Linux says there what memory holds")
+@pytest.mark.parametrize("codes", ["float32", "float16", "int8", "binary"])
+def test_a_large_file_is_read_and_not_kept_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codes: str
+) -> None:
+    monkeypatch.setattr("tinyclap.library.vectors.KEPT_BYTES", 0)
+    rows = unit(np.random.default_rng(0).normal(size=(20_000, 256))).astype(np.float32)
+    vectors = Vectors(tmp_path, codes, 256, 0, len(rows))
+    vectors.write(0, quantization.quantize(rows, codes))
+    some, expected = np.arange(7, 20_000, 11), quantization.dequantize(quantization.quantize(rows, codes), codes, 256)
+    for most, is_kept in ((1, False), (2**28, True)):
+        monkeypatch.setattr("tinyclap.library.vectors.MAPPED_BYTES", most)
+        vectors = Vectors(tmp_path, codes, 256, 0, len(rows))
+        np.testing.assert_allclose(vectors.cosines(rows[3], some), expected[some] @ rows[3], atol=1e-5)
+        np.testing.assert_allclose(vectors.cosines(rows[3]), expected @ rows[3], atol=1e-5)
+        np.testing.assert_array_equal(vectors.read(slice(5, 9000)), expected[5:9000])
+        held = held_bytes(vectors.path)
+        assert held > vectors.path.stat().st_size / 2 if is_kept else held == 0
+
+
+def held_bytes(path: Path) -> int:
+    """How much of a file that is mapped lies in this process's memory."""
+    parts = Path("/proc/self/smaps").read_text().split(str(path))[1:]
+    return sum(1024 * int(part.split("Rss:")[1].split()[0]) for part in parts)
+
+
+def test_a_large_file_that_was_cut_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinyclap.library.vectors.MAPPED_BYTES", 1)
+    vectors = Vectors(tmp_path, "float32", 16, 0, 50)
+    vectors.write(0, cone(50, dim=16))
+    vectors.map()
+    vectors.path.write_bytes(vectors.path.read_bytes()[: 20 * 64])
+    np.testing.assert_allclose(vectors.read(np.array([19])), cone(50, dim=16)[19:20], atol=1e-6)
+    with pytest.raises(TinyclapError, match="it holds 20 of 50 rows"):
+        vectors.read(np.array([3, 20]))

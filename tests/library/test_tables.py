@@ -16,18 +16,8 @@ from tinyclap import Library
 from tinyclap.errors import TinyclapError
 from tinyclap.library.export import export
 from tinyclap.library.tagging import SIDECAR
-from tinyclap.reports.console.library import clock
+from tinyclap.reports.console.found import clock
 from tinyclap.runtime.bundle import Bundle
-
-
-@pytest.fixture
-def home(made: Path, sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with sounds and a library of them, and nothing named by the environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TINYCLAP_LIBRARY", raising=False)
-    monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "cache"))
-    Library.create("library", made).add(["sounds"], progress=False)
-    return tmp_path
 
 
 class TestTags:
@@ -183,7 +173,7 @@ class TestFindCommand:
         assert [entry["row"] for entry in told["hits"]] == [hit.row for hit in hits]
         assert len(hits) == 4
         out, err = invoke("find", "kick", "--by", "name", "--where", "duration>99")
-        assert (out, err.splitlines()[-1]) == ("", "nothing found under these conditions")
+        assert (out, err.splitlines()[-1]) == ("", "nothing found; for a part of a word: --where 'name=*kick*'")
         assert json.loads(invoke("find", "kick 04", "--json")[0])["hits"][0]["score"] is None
 
     def test_windows_say_when(self, home: Path, made: Path) -> None:
@@ -216,7 +206,7 @@ def test_tag_command(home: Path) -> None:
     assert len(rows) == 5
     assert "5 of 5 files have tags; .tags.txt beside each" in err
     for row in rows:
-        assert Path(row["path"] + SIDECAR).read_text() == f"{row['tag']}\n"
+        assert Path(row["path"] + SIDECAR).read_text() == f"# written by tinyclap tag\n{row['tag']}\n"
     told = json.loads(invoke("tag", "library", "--labels", "dog", "--json", "--where", "duration<1")[0])
     assert [[tag["tag"] for tag in entry["tags"]] for entry in told["files"]] == [["dog"]]
 

@@ -131,6 +131,7 @@ def test_what_has_no_captions_is_told_so(home: Path) -> None:
         ("clotho", published.write_clotho, ("splits=[development, validation]",), (4, 20, 10)),
         ("macs", published.write_macs, (), (3, 6, 2)),
         ("fsd50k", published.write_fsd50k, ("splits=[train, val, eval]",), (4, 4, 4)),
+        ("gigaspeech", published.write_gigaspeech, (), (4, 4, 3)),
     ],
 )
 def test_published_sets_with_captions(

@@ -1,20 +1,26 @@
 """What the benchmarks compute from their runs; that the pages hold it, test_documentation tells."""
 
+import math
 from argparse import Namespace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.esc10 import prune, search, train_baselines
 from benchmarks.esc10 import study as esc10
 from benchmarks.esc50 import unknown
 from benchmarks.figures import pictures
+from benchmarks.figures import plateau as plateau_figures
 from benchmarks.library import duplicates, esc50_retrieval
 from benchmarks.library import growth as library_growth
 from benchmarks.models import run
+from benchmarks.training import plateau
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.reports.plots.scatter import Point
+from tinyclap.teachers.dual import Cnn14Tower
 
 
 def run_row(fold: int, seed: int, correct: float) -> dict[str, object]:
@@ -246,3 +252,47 @@ def test_sentences_that_look_for_sounds_name_no_class_and_are_counted_by_class(m
     assert (above["p_10"], above["n_right"], above["first"]) == (0.5, 2, {"airplane": 1, "dog": 1})
     assert wet["average_precision"] == pytest.approx(1 / 3)
     assert wet["first"] == {"dog": 1, "airplane": 1}
+
+
+def test_every_arm_of_the_plateau_turns_the_switch_that_it_names() -> None:
+    found = plateau.arms()
+    ours, notebook = asdict(found["ours"]), asdict(found["notebook"])
+    assert all(ours[key] != notebook[key] for key in ours if key != "normalised")
+    for name, fields in plateau.SWITCHES.items():
+        for begin, own, other in (("notebook", notebook, ours), ("ours", ours, notebook)):
+            arm = asdict(found[f"{begin}: the other's {name}"])
+            assert arm == {key: (other if key in fields else own)[key] for key in own}
+    turned = {key for fields in plateau.SWITCHES.values() for key in fields}
+    assert turned | {"normalised"} == set(ours), "every difference has a switch"
+
+
+def test_the_switches_of_the_plateau_do_what_they_say() -> None:
+    clips = [Clip("a", "dog"), Clip("b", "dog"), Clip("c", "rain")]
+    apart = plateau.Apart(clips, plateau.TEMPLATES)
+    assert apart.alike(np.array([0, 1, 2])).tolist() == np.eye(3, dtype=bool).tolist()
+    weights = [list(plateau.new_teacher(s, apart, 0).state_dict().items()) for s in (plateau.OURS, plateau.NOTEBOOK)]
+    same = [torch.equal(a, b) for (name, a), (_, b) in zip(*weights, strict=True) if name != "log_logit_scale"]
+    assert all(same)
+    waveforms = torch.randn(2, round(plateau.WINDOW_S * 44_100), generator=torch.Generator().manual_seed(0))
+    for setting in (plateau.OURS, plateau.NOTEBOOK, replace(plateau.OURS, normalised=False)):
+        teacher = plateau.new_teacher(setting, apart, 0)
+        audio, text = teacher.encode_audio(waveforms), teacher.encode_text(["dog", "rain"])
+        (teacher.log_scale.exp() * audio @ text.T)[0, 0].backward()
+        assert isinstance(teacher.audio, Cnn14Tower)
+        assert (teacher.audio.base.fc1.weight.grad is not None) == setting.audio_gradient
+        assert (teacher.log_scale.grad is not None) == setting.learned
+        assert all(weight.grad is not None for weight in teacher.audio.projection.parameters())
+        norms = torch.cat([audio, text]).norm(dim=-1)
+        assert (norms.sub(1).abs().max().item() < 1e-5) == setting.normalised
+
+
+def test_an_arm_is_told_by_its_last_epoch() -> None:
+    curves = {
+        seed: [{"loss": 2.0, "logit_scale": 0.07}, {"loss": loss, "logit_scale": 0.08}]
+        for seed, loss in (("0", 2.0), ("1", 1.0))
+    }
+    arm = plateau.summary(plateau.NOTEBOOK, curves)
+    assert arm["share_of_chance"] == pytest.approx(1.5 / math.log(8))
+    assert arm["share_of_chance_sd"] == pytest.approx(math.sqrt(0.5) / math.log(8))
+    table = plateau_figures.plateau({"arms": {"notebook": arm}, "clips": 9, "folds": [1, 2], "complete": True})
+    assert "| notebook | 0.07, 0.08 | 96.7 % | 72.1 % ± 34.0 | 2 |" in table

@@ -43,7 +43,7 @@ PAGES = [str(path.relative_to(REPOSITORY)) for path in sorted([*REPOSITORY.glob(
 Command = tuple[str, ...]
 
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
-RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index"}
+RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index", "adapt"}
 # What takes hours, with the task of the recipes it takes: these are checked.
 RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
 PARSED = {*("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe")}  # long, or serving
@@ -161,7 +161,7 @@ def test_the_python_of_a_page_runs(home: Path, tmp_path: Path) -> None:
         invoke("embed", "my_sounds", "--bundle", "bundle", "--out", "emb8.npy", "--dtype", "int8")
         for page in PAGES:
             for block in blocks(page, "python"):
-                if "class Test" not in block:
+                if "class Test" not in block and "tinyclap.suites" not in block:  # those tests/suites runs
                     exec(compile(block, page, "exec"), {"__name__": "__example__"})
                     ran.append(page)
     assert ran == ["README.md", *["export/README.md"] * 3, "recipes/README.md", "tinyclap/library/README.md"]
@@ -187,7 +187,7 @@ def test_other_programs_that_pages_start_are_there() -> None:
     extras = set(tomllib.loads(text_of("pyproject.toml"))["project"]["optional-dependencies"])
     everything = "\n".join(map(text_of, PAGES))
     asked = {name for names in re.findall(r"(?:tinyclap|\.)\[([\w,]+)\]", everything) for name in names.split(",")}
-    assert {"train", "test", "mic", "text", "bench", "formats"} == asked & extras == asked
+    assert {"train", "test", "mic", "text", "bench", "formats", "suites", "lora"} == asked & extras == asked
     modules = set(re.findall(r"python -m ([\w.]+)", everything)) - {"venv"}
     assert {"tinyclap.config.reference", "pytest"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)

@@ -155,7 +155,8 @@ class TestEveryday:
             "there is no bundle everyday yet; `tinyclap get everyday` makes it"
             in failure("classify", "a.wav", "--bundle", "everyday")[0]
         )
-        assert "next     tinyclap classify YOUR_SOUNDS\n" in run("get", "everyday", "--weights", str(mn04))
+        told = run("get", "everyday", "--weights", str(mn04))
+        assert "next     tinyclap classify YOUR_SOUNDS\n         tinyclap index FOLDER " in told
         assert str(ready_made.place("everyday")) in run("models")
         assert "next     tinyclap classify YOUR_SOUNDS\n" in run("get", "everyday")  # there already
         assert "audio_int8.onnx: passed" in run("selftest", "everyday")

@@ -1,8 +1,12 @@
 """Published data sets in small, in exactly their official layouts; every clip sounds different."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import soundfile
 import yaml
 
 from tests.support.dataset_contract import write_tone
@@ -104,6 +108,68 @@ def write_macs(root: Path) -> Path:
     for number, name in enumerate([*names, "tram-vienna-13-4-a.wav"]):  # TAU has more than MACS describes
         write_tone(root / "audio" / name, 300 + 50 * number)
     (root / "MACS.yaml").write_text(macs_annotations(*names))
+    return root
+
+
+RECORDINGS = (("YOU0000000315", "youtube"), ("POD0000000004", "podcast"))
+
+
+def gigaspeech_metadata(path: Path, aid: str, source: str) -> dict[str, Any]:
+    """What GigaSpeech.json says of a recording: two sentences of subset XS, one of XL alone, and music."""
+    said = [
+        ("AS THEY'RE LEAVING <COMMA> CAN KASH GO <QUESTIONMARK>", ["{XS}", "{S}", "{M}", "{L}", "{XL}"]),
+        (f"{source.upper()} SPEAKS <PERIOD>", ["{XS}", "{S}", "{M}", "{L}", "{XL}"]),
+        ("IT GOES ON", ["{XL}"]),
+        ("<MUSIC>", ["{XS}", "{XL}"]),
+    ]
+    segments = [
+        {
+            "sid": f"{aid}_S{number:07}",
+            "speaker": "N/A",
+            "begin_time": 0.4 + 0.613 * number,
+            "end_time": 0.9 + 0.613 * number,
+            "text_tn": text,
+            "subsets": subsets,
+        }
+        for number, (text, subsets) in enumerate(said)
+    ]
+    return {
+        "aid": aid,
+        "path": str(path),
+        "source": source,
+        "format": "opus",
+        "sample_rate": 16000,
+        "segments": segments,
+    }
+
+
+def write_gigaspeech(root: Path) -> Path:
+    """SpeechColab's layout: two Opus files of four segments each."""
+    audios = []
+    for number, (aid, source) in enumerate(RECORDINGS):
+        path = Path(f"audio/{source}/P0001/{aid}.opus")
+        (root / path).parent.mkdir(parents=True)
+        tones = [np.sin(2 * np.pi * (300 + 50 * number + 20 * t) * np.arange(14_700) / 24_000) for t in range(5)]
+        soundfile.write(root / path, 0.4 * np.concatenate(tones), 24_000, format="OGG", subtype="OPUS")
+        audios.append(gigaspeech_metadata(path, aid, source))
+    whole = {"dataset": "GigaSpeech", "language": "EN", "version": "v1.0.0", "audios": audios}
+    (root / "GigaSpeech.json").write_text(json.dumps(whole, indent=2))
+    return root
+
+
+def write_gigaspeech_hub(root: Path) -> Path:
+    """The hub's layout, archives unpacked: two clips of XS and, in tables of their own, one that S has besides."""
+    header = "sid,speaker,begin_time,end_time,text_tn,source"
+    for number, (folder, chunk, aid, text) in enumerate(
+        [
+            ("xs{}", "xs_chunks_0000", "YOU0000000315_S0000660", "CAN KASH GO <QUESTIONMARK>"),
+            ("xs{}", "xs_chunks_0001", "POD0000000004_S0000001", "HELLO <PERIOD>"),
+            ("s{}_additional", "s_chunks_0000", "AUD0000000007_S0000002", "A NEW DAY"),
+        ]
+    ):
+        write_tone(root / "data/audio" / folder.format("_files") / chunk / f"{aid}.wav", 300 + 50 * number)
+        table = root / "data/metadata" / folder.format("_metadata") / f"{chunk}_metadata.csv"
+        write_lines(table, header, f"{aid},N/A,1.0,1.5,{text},2", f"{aid[:-1]}9,N/A,2.0,2.5,<NOISE>,2")
     return root
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import base, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
-from tinyclap.teachers.dual import TextTower, load_dual
+from tinyclap.teachers.dual import Head, TextTower, load_dual
 from tinyclap.teachers.hf import HFTeacher, load_hf
 
-TEXT = {"vocab_size": 300, "hidden_size": 32, "layers": 1, "heads": 2}
+TEXT: dict[str, Any] = {"vocab_size": 300, "hidden_size": 32, "layers": 1, "heads": 2}
 SPEC = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=256, n_mels=32, f_max=4000)
 
 
@@ -27,7 +28,9 @@ def make_hf() -> HFTeacher:
     return tiny_clap(CAPTIONS, embed_dim=24)
 
 
-def make_dual(audio: StudentConfig | tuple[FrontendSpec, float], text: TextTower | None = None) -> TrainableTeacher:
+def make_dual(
+    audio: StudentConfig | tuple[FrontendSpec, float, Head], text: TextTower | None = None
+) -> TrainableTeacher:
     torch.manual_seed(0)
     tower = text or untrained.new_text(CAPTIONS, 24, **TEXT)
     return untrained.new_dual(
@@ -59,7 +62,20 @@ class TestDualCnn14(TeacherContract):
 
     @classmethod
     def make(cls) -> TrainableTeacher:
-        return make_dual((SPEC, 1 / 16))
+        return make_dual((SPEC, 1 / 16, Head()))
+
+
+class TestDualProjections(TeacherContract):
+    """The heads of Microsoft's CLAP in both towers, and captions cut to fewer tokens."""
+
+    kind = "dual"
+
+    @classmethod
+    def make(cls) -> TrainableTeacher:
+        torch.manual_seed(0)
+        text = untrained.new_text(CAPTIONS, 24, **TEXT, head=Head("projection"))
+        tower = TextTower(text.encoder, text.tokenizer, 24, frozen=True, head=Head("projection", 0.3), max_tokens=12)
+        return make_dual((SPEC, 1 / 16, Head("projection")), tower)
 
 
 class TestDualFrozenText(TeacherContract):
@@ -187,7 +203,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_damaged_pair_is_refused(tmp_path: Path) -> None:
-    make_dual((SPEC, 1 / 16)).save_pretrained(tmp_path / "pair", CARD)
+    make_dual((SPEC, 1 / 16, Head())).save_pretrained(tmp_path / "pair", CARD)
     weights = tmp_path / "pair" / "cnn14.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(TinyclapError, match="damaged or incomplete"):
@@ -281,7 +297,7 @@ def test_full_size_laion_layout(laion_config_root: Path, tmp_path: Path) -> None
 
 
 def test_a_kind_that_is_not_known_is_refused() -> None:
-    with pytest.raises(TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, dual"):
+    with pytest.raises(TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, clsp, dual"):
         load_teacher("clap", "somewhere")
     with pytest.raises(TinyclapError, match="a dual teacher has no other original"):
         load_teacher("dual", "somewhere", original=True)

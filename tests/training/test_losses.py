@@ -13,6 +13,7 @@ from tinyclap.training.losses import (
     RelationalLoss,
     TextAnchorLoss,
     distillation_loss,
+    lowest_info_nce,
     soft_info_nce,
 )
 from tinyclap.training.options import DistillOptions
@@ -211,3 +212,27 @@ def test_hardness_by_hand() -> None:
     loss = soft_info_nce(STUDENT, TEACHER, SCALE, torch.eye(6, dtype=torch.float64), 2.0)
     torch.testing.assert_close(loss, expected)
     assert loss > clip_loss(STUDENT, TEACHER, SCALE)
+
+
+@pytest.mark.parametrize(("scale", "pairs"), [(0.07, 8), (1.0, 8), (14.2857, 32)])
+def test_nothing_comes_below_the_lowest_info_nce_and_a_simplex_reaches_it(scale: float, pairs: int) -> None:
+    lowest, factor = lowest_info_nce(scale, pairs), torch.tensor(scale, dtype=torch.float64)
+    corners = torch.eye(pairs, dtype=torch.float64)
+    simplex = F.normalize(corners - corners.mean(0), dim=-1)
+    assert soft_info_nce(simplex, simplex, factor, corners).item() == pytest.approx(lowest, abs=1e-12)
+    generator = torch.Generator().manual_seed(0)
+    audio, text = (torch.randn(pairs, 40, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2))
+    optimizer = torch.optim.Adam([audio, text], lr=0.05)
+    for _ in range(300):
+        loss = soft_info_nce(F.normalize(audio, dim=-1), F.normalize(text, dim=-1), factor, corners)
+        assert loss.item() >= lowest
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() == pytest.approx(lowest, rel=0.02, abs=1e-3)
+    assert lowest_info_nce(scale, 1) == 0.0
+
+
+def test_a_scale_of_0_07_leaves_a_batch_of_8_near_its_logarithm() -> None:
+    assert lowest_info_nce(0.07, 8) == pytest.approx(2.010, abs=5e-4)
+    assert lowest_info_nce(1 / 0.07, 8) < 1e-5

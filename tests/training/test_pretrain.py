@@ -19,11 +19,15 @@ from tinyclap.data.view_spec import ViewSpec
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
+from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import untrained
 from tinyclap.teachers.base import TrainableTeacher
+from tinyclap.teachers.dual import DualTeacher, Head
+from tinyclap.training.contrastive.diagnosis import diagnose
+from tinyclap.training.contrastive.matching import floor, matching
 from tinyclap.training.options import PretrainOptions
-from tinyclap.training.pretrain import diagnose, floor, matching, pretrain
+from tinyclap.training.pretrain import parameter_groups, pretrain
 
 LABELS = ["church_bell", "dog_bark", "rain", "siren"]
 TEMPLATES = ("This is a sound of {}.", "{}.")
@@ -47,7 +51,7 @@ def make_teacher(captions: Captions, kind: str) -> TrainableTeacher:
     spec = FrontendSpec(sample_rate=8000, n_fft=512, win_length=512, hop_length=200, n_mels=32, f_max=4000)
     phinet = StudentConfig(spec, PhiNetConfig(alpha=0.3), embed_dim=32, features=64, window_s=1.0)
     text = untrained.new_text(texts, 32, vocab_size=300, hidden_size=32, layers=1, heads=2)
-    audio = phinet if kind == "phinet" else (spec, 1 / 16)
+    audio = phinet if kind == "phinet" else (spec, 1 / 16, Head())
     return untrained.new_dual(
         audio, text, embed_dim=32, window_s=1.0, prompts=TEMPLATES[:1], logit_scale=14.0, name=kind
     )
@@ -69,7 +73,11 @@ def test_it_learns_to_tell_sounds_apart(kind: str, tmp_path: Path) -> None:
     assert np.mean([label == clip.label for label, clip in zip(predicted, test.clips, strict=True)]) >= 0.6
 
 
-@pytest.mark.parametrize("options", [OPTIONS, replace(OPTIONS, confusable_share=1.0)], ids=["usual", "confusable"])
+@pytest.mark.parametrize(
+    "options",
+    [OPTIONS, replace(OPTIONS, confusable_share=1.0), replace(OPTIONS, micro_batches=4, text_epochs=1)],
+    ids=["usual", "confusable", "in parts"],
+)
 def test_interrupted_it_ends_the_same(options: PretrainOptions, tmp_path: Path) -> None:
     views, captions = make_views()
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -119,6 +127,47 @@ def test_a_locked_text_tower_is_left_as_it_is(tmp_path: Path) -> None:
     assert all(torch.equal(old, new) for old, new in zip(before, teacher.text_parameters(), strict=True))
 
 
+@pytest.mark.parametrize("kind", ["phinet", "cnn14"])
+@pytest.mark.parametrize("lock_text", [False, True])
+def test_towers_and_heads_learn_at_rates_of_their_own(kind: str, lock_text: bool) -> None:
+    _, captions = make_views(mix=0.0)
+    teacher = make_teacher(captions, kind)
+    options = PretrainOptions(lr=1e-4, text_lr=1e-5, head_lr=1e-3, lock_text=lock_text)
+    rates = {id(parameter): lr for parameters, lr in parameter_groups(teacher, options) for parameter in parameters}
+    assert isinstance(teacher, DualTeacher)
+    head = teacher.audio.head if isinstance(teacher.audio, Student) else teacher.audio.projection
+    for name, parameter in teacher.named_parameters():
+        is_text_head, is_text = name.startswith("text.projection"), name.startswith("text.")
+        is_head = any(parameter is own for own in head.parameters()) or name == "log_logit_scale"
+        locked = lock_text and is_text
+        expected = None if locked else 1e-3 if is_head or is_text_head else 1e-5 if is_text else 1e-4
+        assert rates.get(id(parameter)) == expected, name
+    assert sum(len(parameters) for parameters, _ in parameter_groups(teacher, options)) == len(rates)
+
+
+def test_without_a_rate_of_their_own_heads_learn_as_their_towers() -> None:
+    _, captions = make_views(mix=0.0)
+    teacher = make_teacher(captions, "cnn14")
+    (audio, lr), (text, text_lr) = parameter_groups(teacher, PretrainOptions(lr=1e-4, text_lr=1e-5))
+    assert (lr, text_lr, len(text)) == (1e-4, 1e-5, len(teacher.text_parameters()))
+    assert len(audio) + len(text) == len(list(teacher.parameters()))
+
+
+def test_a_step_moves_each_part_by_its_rate(tmp_path: Path) -> None:
+    """One step of Adam moves every weight by about its rate."""
+    views, captions = make_views(mix=0.0, n_clips=8)
+    teacher = make_teacher(captions, "cnn14")
+    before = {name: parameter.detach().clone() for name, parameter in teacher.named_parameters()}
+    options = PretrainOptions(epochs=1, batch_size=8, optimizer="adam", weight_decay=0.0, warmup_share=0.0)
+    options = replace(options, lr=1e-4, text_lr=1e-5, head_lr=1e-3, clip_norm=0.0)
+    pretrain(teacher, views, captions, options, tmp_path)
+    moved = {name: (parameter - before[name]).abs().max().item() for name, parameter in teacher.named_parameters()}
+    assert moved["audio.projection.weight"] == pytest.approx(1e-3, rel=0.01)
+    assert moved["text.projection.weight"] == pytest.approx(1e-3, rel=0.01)
+    assert moved["audio.base.conv_block1.conv1.weight"] == pytest.approx(1e-4, rel=0.01)
+    assert moved["text.encoder.encoder.layer.0.output.dense.weight"] == pytest.approx(1e-5, rel=0.02)
+
+
 def test_matches_without_mixing_are_the_label_groups() -> None:
     views, captions = make_views(mix=0.0)
     batch = np.arange(8)  # four labels in turn: each is there twice
@@ -156,7 +205,7 @@ def test_captions_come_from_labels_and_captions() -> None:
     ("change", "told"),
     [
         ({"loss": 2.0}, None),
-        ({"logit_sd": 0.05}, "logit_scale_init"),
+        ({"logit_sd": 0.05, "logit_scale": 0.07}, "the scale is 0.07, with which no towers come below 2.010; CLIP"),
         ({"audio_cosine": 0.999}, "audio tower gives every input the same embedding"),
         ({"text_cosine": 0.999, "audio_cosine": 0.99}, "audio and text tower"),
         ({"steps": 10}, None),

@@ -1,5 +1,6 @@
 """The parts of a training loop: schedule, optimiser, averages, batches, checkpoints."""
 
+import copy
 import json
 import resource
 import signal
@@ -38,6 +39,25 @@ def test_running_statistics_begin_as_plain_means_of_the_batches() -> None:
     later = 0.75 * (0.75 * means[:4].mean(0) + 0.25 * means[4]) + 0.25 * means[5]
     torch.testing.assert_close(norm.running_mean, later)  # from then on with its own momentum
     assert norm.momentum == 0.25
+
+
+def test_parts_of_a_step_count_as_one_batch() -> None:
+    torch.manual_seed(0)
+    norm, whole = nn.BatchNorm1d(3, momentum=0.25), nn.BatchNorm1d(3, momentum=0.25)
+    statistics, of_whole = RunningStatistics(norm), RunningStatistics(whole)
+    for step in range(6):
+        batch = 5.0 + 2.0 * torch.randn(64, 3)
+        of_whole.before(step)
+        whole(batch)
+        for part, rows in enumerate(batch.chunk(4)):
+            with statistics.untouched():
+                before = copy.deepcopy(norm.state_dict())
+                normalised = norm(rows)
+                assert all(torch.equal(tensor, before[name]) for name, tensor in norm.state_dict().items())
+            statistics.before(step, part, 4)
+            torch.testing.assert_close(norm(rows), normalised)
+        torch.testing.assert_close(norm.running_mean, whole.running_mean)
+    assert norm.track_running_stats
 
 
 # ---- learning rate

@@ -1,11 +1,12 @@
-"""A program of its own that decodes a file by PyAV, since damaged files crash some of FFmpeg's readers.
+"""A program of its own that decodes files by PyAV, since damaged files crash some of FFmpeg's readers.
 
-`python av_process.py FILE TARGET` writes the sound as WAV and prints JSON: what `Decoded` holds, or a `reason`. It
-imports nothing of tinyclap.
+For each line on stdin, a JSON list of a file and a target, it writes the sound as WAV and prints a line of JSON: what
+`Decoded` holds, or a `reason`. It imports nothing of tinyclap.
 """
 
 import itertools
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -91,9 +92,16 @@ def _stated_s(container: Any, stream: Any) -> float | None:
     return container.duration / 1e6 if alone else None
 
 
+def main() -> None:
+    """Answer what is asked, line by line."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks, which ends this one
+    for line in sys.stdin:
+        try:
+            said: dict[str, object] = decode(*json.loads(line))._asdict()
+        except NoSoundError as error:
+            said = {"reason": str(error)}
+        print("\n" + json.dumps(said), flush=True)  # behind whatever FFmpeg says
+
+
 if __name__ == "__main__":
-    try:
-        said: dict[str, object] = decode(*sys.argv[1:])._asdict()
-    except NoSoundError as error:
-        said = {"reason": str(error)}
-    print(json.dumps(said))
+    main()

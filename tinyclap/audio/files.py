@@ -124,12 +124,21 @@ def repeat_pad(waveform: np.ndarray, length: int) -> np.ndarray:
     return np.tile(waveform, -(-length // len(waveform)))[:length]
 
 
+def no_file(path: Path | str) -> str:
+    """Why a path is no file that can be read."""
+    if os.path.isdir(path):
+        return "is a folder"
+    if os.path.exists(path):
+        return "is a pipe or a device; `tinyclap listen --file` and `classify` take one, or write it to a file"
+    return "is a link to what is not there" if os.path.islink(path) else "no such file"
+
+
 @contextmanager
 def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
     """The open file; libsndfile's errors while it is open become AudioError."""
     name = str(path)
     if not is_file(Path(path)):
-        raise AudioError(name, _no_file(path))
+        raise AudioError(name, no_file(path))
     if not Path(path).stat().st_size:
         raise AudioError(name, "empty")
     try:
@@ -145,14 +154,6 @@ def _opened(path: Path | str) -> Iterator[soundfile.SoundFile]:
         raise AudioError(name, f"cannot be decoded: {in_words(error.error_string)}") from error
     except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:  # whatever else a decoder raises
         raise AudioError(name, f"cannot be decoded: {error or type(error).__name__}") from error
-
-
-def _no_file(path: Path | str) -> str:
-    if os.path.isdir(path):
-        return "is a folder"
-    if os.path.exists(path):
-        return "is a pipe or a device; `tinyclap listen --file` and `classify` take one, or write it to a file"
-    return "no such file"
 
 
 def _damage(file: soundfile.SoundFile, path: Path) -> str | None:

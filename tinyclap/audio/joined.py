@@ -6,7 +6,8 @@ Decoders play the first of them, and say nothing of the others. MP3 is for `mp3`
 import re
 import struct
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from functools import partial
+from typing import BinaryIO, Literal, NamedTuple
 
 BLOCK_BYTES = 2**20  # searched at a time
 LONGEST_MAGIC = 64
@@ -99,14 +100,10 @@ def _ogg(content: Content) -> Iterator[int]:
             return
 
 
-def _riff_ends(content: Content, start: int) -> list[int]:
-    (size,) = struct.unpack("<I", content.at(start + 4, 4))
-    return [start + 8 + size, start + 9 + size]
-
-
-def _form_ends(content: Content, start: int) -> list[int]:
-    (size,) = struct.unpack(">I", content.at(start + 4, 4))
-    return [start + 8 + size, start + 9 + size]
+def _iff_ends(order: Literal["little", "big"], content: Content, start: int) -> list[int]:
+    """Of RIFF and FORM, which may be padded to an even length."""
+    end = start + 8 + int.from_bytes(content.at(start + 4, 4), order)
+    return [end, end + 1]
 
 
 def _au_ends(content: Content, start: int) -> list[int]:
@@ -115,13 +112,21 @@ def _au_ends(content: Content, start: int) -> list[int]:
 
 
 def _caf_ends(content: Content, start: int) -> list[int]:
-    place = start + 8
-    while len(head := content.at(place, 12)) == 12 and head[:4] != b"caff":
-        (size,) = struct.unpack(">q", head[4:])
+    end = start + 8
+    for _, begin, size in caf_chunks(content, start):
         if size < 0:
             return []
+        end = begin + size
+    return [end]
+
+
+def caf_chunks(content: Content, start: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """The chunks of a CAF file: name, where its content begins, and its stated length; one below 0 is the last."""
+    place, size = start + 8, 0
+    while size >= 0 and len(head := content.at(place, 12)) == 12 and head[:4] != b"caff":
+        (size,) = struct.unpack(">q", head[4:])
+        yield head[:4], place + 12, size
         place += 12 + size
-    return [place]
 
 
 def _mp4_ends(content: Content, start: int) -> list[int]:
@@ -136,8 +141,8 @@ def _mp4_ends(content: Content, start: int) -> list[int]:
 
 
 SIZED: tuple[tuple[re.Pattern[bytes], Callable[[Content, int], list[int]]], ...] = (
-    (re.compile(rb"RIFF....WAVE", re.DOTALL), _riff_ends),
-    (re.compile(rb"FORM....AIF[FC]", re.DOTALL), _form_ends),
+    (re.compile(rb"RIFF....WAVE", re.DOTALL), partial(_iff_ends, "little")),
+    (re.compile(rb"FORM....AIF[FC]", re.DOTALL), partial(_iff_ends, "big")),
     (re.compile(rb"\.snd.{8}", re.DOTALL), _au_ends),
     (re.compile(rb"caff"), _caf_ends),
     (re.compile(rb"....ftyp", re.DOTALL), _mp4_ends),

@@ -9,7 +9,6 @@
 They are written once in a process, in a temporary folder; the newest few are kept.
 """
 
-import atexit
 import functools
 import mmap
 import os
@@ -19,6 +18,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,17 @@ Rewrite = Callable[[Path, Path], None]
 _lock = threading.Lock()
 _known: dict[tuple[str, int, int], Path | None] = {}
 _folder: Path | None = None
+
+
+def _forget() -> None:
+    """In a fork: what another process may remove, and a lock that a thread of it may hold."""
+    global _lock
+    _lock = threading.Lock()
+    _known.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class Forward(soundfile.SoundFile):
@@ -95,9 +106,10 @@ def spare_frames(file: soundfile.SoundFile) -> int:
 
 def _place() -> Path:
     global _folder
-    if _folder is None:
+    if _folder is None or not _folder.exists():  # a fork may outlive the process whose folder it shares
         _folder = Path(tempfile.mkdtemp(prefix="tinyclap-"))
-        atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+        # At the end of workers of multiprocessing too, and never of a fork, which shares it.
+        Finalize(None, shutil.rmtree, (_folder,), {"ignore_errors": True}, exitpriority=-1)
     descriptor, name = tempfile.mkstemp(suffix=".wav", dir=_folder)
     os.close(descriptor)
     return Path(name)

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-from tinyclap.audio.joined import Content
+from tinyclap.audio.joined import Content, caf_chunks
 
 LEAST_BYTES = 1000  # of samples that a header forgot
 MOST_LOOKED_AT = 2**16
@@ -53,15 +53,10 @@ def _of_wav(content: Content) -> Patches:
 
 def _of_caf(content: Content) -> Patches:
     """Where the size of the samples is 0, or -1 as of a stream (which libsndfile does not take)."""
-    place = 8
-    while len(head := content.at(place, 12)) == 12:
-        (size,) = struct.unpack(">q", head[4:])
-        rest = content.size - place - 12
-        if head[:4] == b"data":
-            return [(place + 4, struct.pack(">q", rest))] if size in (0, -1) and rest > LEAST_BYTES else []
-        if size < 0:
-            break
-        place += 12 + size
+    for name, begin, size in caf_chunks(content):
+        rest = content.size - begin
+        if name == b"data":
+            return [(begin - 8, struct.pack(">q", rest))] if size in (0, -1) and rest > LEAST_BYTES else []
     return []
 
 

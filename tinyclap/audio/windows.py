@@ -81,7 +81,7 @@ def mono(samples: np.ndarray, rate: float, sample_rate: int) -> np.ndarray:
     rate = _checked(rate)
     if np.ndim(samples) != 1:
         raise TinyclapError(f"an array of shape {np.shape(samples)}; expected mono samples, shape (samples,)")
-    waveform = _usable(_floats(samples, rate, "an array"), rate, f"an array of shape {samples.shape} at {rate} Hz")
+    waveform = _usable(_floats(samples, rate, "an array"), rate, f"an array of shape {samples.shape} at {rate:.10g} Hz")
     return waveform if rate == sample_rate else soxr.resample(waveform, rate, sample_rate, quality="HQ")
 
 

@@ -197,7 +197,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="Other data: folder, manifest, procedural, esc50, urbansound8k, tut2017; with captions: audiocaps, "
-            "clotho, macs, fsd50k."
+            "clotho, macs, fsd50k, gigaspeech."
         ),
     ] = None,
     root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,

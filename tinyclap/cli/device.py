@@ -237,7 +237,10 @@ def get(
     if there:
         typer.echo(f"{name} is there already; --overwrite makes it again", err=True)
     option = f" --bundle {shell_path(folder)}" if out else "" if newest().bundle == folder else f" --bundle {name}"
-    typer.echo(f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}")
+    typer.echo(
+        f"bundle   {folder}\nnext     tinyclap classify YOUR_SOUNDS{option}\n"
+        f"         tinyclap index FOLDER{option}        to find sounds by words"
+    )
 
 
 @device.command()

@@ -8,7 +8,7 @@ SECTIONS = {
     "Train": ("recipes", "distill", "distill-text", "pretrain", "convert"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
-    "Use": ("get", "models", "classify", "embed", "listen", "caption"),
+    "Use": ("get", "models", "classify", "embed", "listen", "caption", "adapt"),
     "Find": ("index", "find", "browse", "duplicates", "tag", "export-index"),
     "Measure": ("evaluate", "probe", "score", "report", "bench", "costs", "devices", "latency"),
     "Keep": ("cache",),

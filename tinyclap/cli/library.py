@@ -107,29 +107,32 @@ def find_command(
     as_csv: AsCsv = False,
     as_m3u: Annotated[bool, typer.Option("--m3u", help="Print a playlist.")] = False,
 ) -> None:
-    """Find sounds by words, by example, or by name.
+    """Find sounds by words, by example, or by name; with --where alone, list them.
 
     Several texts and sounds are combined: their unit vectors are averaged, and half of --not's is taken off. Of a text,
     files found by sound and those whose names have all its words stand in one order (reciprocal rank fusion).
     """
     refuse_several(json=as_json, csv=as_csv, m3u=as_m3u)
-    from tinyclap.reports.console import library as console
+    from tinyclap.reports.console import found as console
 
     opened = _opened(lib, bundle)
     hits = opened.find(
         text or None, n, like or None, without or None, where or None, by=by, all_windows=all_windows, exact=exact
     )
+    missing = console.missing_files(hits)
     if as_json:
         asked = {"text": text or [], "like": [str(path) for path in like or []], "not": without or [], "by": by}
-        typer.echo(console.hits_as_object(opened, {**asked, "where": where or []}, hits))
+        typer.echo(console.hits_as_object(opened, {**asked, "where": where or []}, hits, missing))
     elif as_csv:
-        typer.echo(console.hits_as_csv(hits))
+        _echo_names(console.hits_as_csv(hits))
     elif as_m3u:
-        typer.echo(console.hits_as_m3u(hits, opened.windows))
+        _echo_names(console.hits_as_m3u(hits, opened.windows))
+        for path in console.unlistable(hits):
+            tell(f"left out, since its name has several lines: {console.on_one_line(path)}")
     elif hits:
         typer.echo(console.hits_as_text(hits, opened.windows))
-    if not hits:
-        tell("nothing found" + (" under these conditions" if where else ""))
+    for line in console.beside_hits(opened, hits, missing, text or [], n, by):
+        tell(line)
 
 
 @library.command("duplicates")
@@ -146,17 +149,18 @@ def duplicates_command(
     In other formats, at other levels and rates, or cut a little; they are read again for it. Nothing is removed.
     """
     refuse_several(json=as_json, csv=as_csv)
-    from tinyclap.library.duplicates import THRESHOLD
+    from tinyclap.library.copies.duplicates import THRESHOLD
     from tinyclap.reports.console import library as console
+    from tinyclap.reports.console.found import on_one_line
 
     opened, least = _opened(lib), THRESHOLD if threshold is None else threshold
     found = opened.duplicates(least)
     for path, reason in found.left_out[:5]:
-        tell(f"left out: {path}: {reason}")
+        tell(f"left out: {on_one_line(path)}: {reason}")
     if len(found.left_out) > 5:
         tell(f"left out: {len(found.left_out) - 5:,} files more; --json names all")
     if as_csv:
-        typer.echo(console.copies_as_csv(found))
+        _echo_names(console.copies_as_csv(found))
         return
     typer.echo((console.copies_as_object if as_json else console.copies_as_text)(opened, found, least))
 
@@ -173,6 +177,7 @@ def tag_command(
         typer.Option("--threshold", help="Share of other sounds that must fit less well; 0.95 by default."),
     ] = None,
     where: Where = None,
+    add: Annotated[bool, typer.Option("--add", help="Keep the tags that the files have, and add to them.")] = False,
     sidecars: Annotated[
         bool, typer.Option("--sidecars", help="Also write SOUND.wav.tags.txt beside each sound, a tag per line.")
     ] = False,
@@ -180,19 +185,19 @@ def tag_command(
     as_json: AsJson = False,
 ) -> None:
     """Tag the sounds of a library with labels in words, kept there (`--where tag=...`) and printed as CSV."""
-    from tinyclap.library.tagging import SIDECAR, write_sidecar
+    from tinyclap.library.tagging import SIDECAR
     from tinyclap.reports.console import library as console
     from tinyclap.runtime.labels import read_labels
 
     wanted = None if labels is None else read_labels(labels)
     opened = _opened(lib, bundle)
-    entries = opened.tag(wanted, top, threshold, where or None)
-    if sidecars:
-        for entry in entries:
-            write_sidecar(entry)
-    typer.echo(console.tags_as_object(opened, entries) if as_json else console.tags_as_csv(entries))
+    entries = opened.tag(wanted, top, threshold, where or None, add=add, sidecars=sidecars)
+    _echo_names(console.tags_as_object(opened, entries) if as_json else console.tags_as_csv(entries))
     tagged = sum(bool(entry.tags) for entry in entries)
     beside = f"; {SIDECAR} beside each" if sidecars else ""
+    replaced = sum(len(entry.replaced) for entry in entries)
+    if replaced:
+        tell(f"{replaced:,} earlier tags of these files were replaced; --add keeps them")
     tell(f"{tagged:,} of {len(entries):,} files have tags{beside}\nnext     tinyclap find TEXT --where tag=TAG")
 
 
@@ -221,6 +226,11 @@ def _opened(asked: Path | None, bundle: Path | None = None) -> "Library":
     if asked is None:
         tell(f"library: {folder}")
     return Library.open(folder, None if bundle is None else named_bundle(bundle))
+
+
+def _echo_names(text: str) -> None:
+    """Print file names as they are: click would take out what looks like the colours of a terminal."""
+    typer.echo(text, color=True)
 
 
 def _pair(text: str) -> tuple[Path, Path]:

@@ -1,11 +1,11 @@
-"""The commands `tinyclap score` and `tinyclap caption`. Heavy imports happen inside them."""
+"""The commands `tinyclap score`, `tinyclap caption` and `tinyclap adapt`. Heavy imports happen inside them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tinyclap.cli.device import BundleOption, Dim, Int8, Provider, Sounds, Threads, load_bundle
+from tinyclap.cli.device import BundleArgument, BundleOption, Dim, Int8, Provider, Sounds, Threads, load_bundle
 from tinyclap.cli.options import AsCsv, AsJson, refuse_several, tell
 
 if TYPE_CHECKING:
@@ -187,3 +187,48 @@ def caption(
     if as_json:
         typer.echo(console.captions_object(loaded, len(bank.texts), found))
     refuse_bad(found)
+
+
+@matching.command("adapt")
+def adapt_command(
+    examples: Annotated[
+        Path, typer.Option("--examples", help="Folder with a folder of sounds for each label, named as it is.")
+    ],
+    bundle: BundleArgument = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the new bundle; by default NAME_OF_EXAMPLES_bundle here.")
+    ] = None,
+    shots: Annotated[
+        int | None, typer.Option("--shots", min=1, help="Examples of each label, drawn; all by default.")
+    ] = None,
+    method: Annotated[
+        Literal["centroid", "linear"], typer.Option("--method", help="Mean of the examples, or a head learned on them.")
+    ] = "centroid",
+    words: Annotated[
+        float | None,
+        typer.Option("--words", metavar="N", help="Examples that a label's words count as; 2 by default, 0 for none."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draw.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
+    as_json: AsJson = False,
+    provider: Provider = None,
+    int8: Int8 = None,
+) -> None:
+    """Teach a bundle labels by a few examples of each; nothing is trained but the labels' vectors.
+
+    The result is a copy of the bundle with these labels in its table. Its accuracy is measured on the examples, each
+    held out with its recording: files that were cut from one recording belong into a folder of their own.
+    """
+    from tinyclap.matching.adapt import adapt, refuse_taken, write_adapted
+    from tinyclap.matching.examples import find_examples
+    from tinyclap.reports.console import matching as console
+
+    target = out or Path(f"{examples.resolve().name}_bundle")
+    refuse_taken(target, overwrite=overwrite)
+    found = find_examples(examples, shots=shots, seed=seed)
+    loaded = load_bundle(bundle, None, provider, int8)
+    made = adapt(loaded, found, method=method, words=words)
+    write_adapted(loaded, made, target, overwrite=overwrite)
+    for note in console.adapted_notes(made):
+        tell(note)
+    typer.echo(console.adapted_object(made, target) if as_json else console.adapted_table(made, target))

@@ -13,6 +13,7 @@ JSON_SUFFIXES = (".jsonl", ".ndjson")
 TABLE_SUFFIXES = (".csv", ".tsv", *JSON_SUFFIXES)
 Rows = list[tuple[int, dict[str, Any]]]
 """Of a table, each with its line in the file."""
+MORE_FIELDS = "more fields than columns; put the text in quotes if it holds a {}"  # comma or tab
 BEYOND = "\0"  # the key of what has no column; no file that is read here holds it
 
 
@@ -83,8 +84,7 @@ def _fields(path: Path, place: str, delimiter: str) -> tuple[list[str], Rows]:
     # A table program may write empty fields at the end of a line, which say nothing.
     more = [line for line, row in rows if any(row.pop(BEYOND, ()))]
     separator = "tab" if delimiter == "\t" else "comma"
-    fault = f"more fields than columns; put the text in quotes if it holds a {separator}"
-    refuse_faults(path, [(line, fault) for line in more], place)
+    refuse_faults(path, [(line, MORE_FIELDS.format(separator)) for line in more], place)
     return columns, rows
 
 

@@ -92,6 +92,14 @@ class Fsd50kData(DataSpec):
     splits: Annotated[tuple[Literal["train", "val", "eval"], ...], Field(min_length=1)] = ("train", "val")
 
 
+class GigaSpeechData(DataSpec):
+    """GigaSpeech, with transcripts as captions (GigaSpeech.json beside audio/, or data/ as on the hub)."""
+
+    kind: Literal["gigaspeech"]
+    root: PathText = "data/GigaSpeech"
+    subset: Literal["XS", "S", "M", "L", "XL", "DEV", "TEST"] = "XS"
+
+
 class FolderData(DataSpec):
     """A folder of audio files; a sub-folder's name is the label of the files in it."""
 
@@ -118,8 +126,9 @@ class ProceduralData(DataSpec):
     seed: Seed = 0
 
 
-CAPTIONED = ("audiocaps", "clotho", "macs", "fsd50k")  # no clip of these has a label
-PublishedData = Esc50Data | UrbanSound8kData | Tut2017Data | AudioCapsData | ClothoData | MacsData | Fsd50kData
+CAPTIONED = ("audiocaps", "clotho", "macs", "fsd50k", "gigaspeech")  # no clip of these has a label
+CaptionedData = AudioCapsData | ClothoData | MacsData | Fsd50kData | GigaSpeechData
+PublishedData = Esc50Data | UrbanSound8kData | Tut2017Data | CaptionedData
 AnyData = Annotated[PublishedData | FolderData | ManifestData | ProceduralData, Field(discriminator="kind")]
 OneOrMore = Annotated[
     Annotated[AnyData, Tag("one")] | Annotated[tuple[AnyData, ...], Field(min_length=1), Tag("several")],

@@ -130,7 +130,9 @@ def absent_inputs(recipe: Recipe) -> list[str]:
         if not getattr(part, "download", False)
         for key in ("root", "path")
     ]
-    if recipe.task != "pretrain":
+    if recipe.task == "pretrain":
+        named += [(f"init.{key}", path) for key, path in (recipe.init.files() if recipe.init else {}).items()]
+    else:
         named += [(f"teacher.{key}", path) for key, path in recipe.teacher.files().items()]
         if recipe.text is not None:
             named += [(f"text.{key}", path) for key, path in recipe.text.files().items()]

@@ -37,7 +37,14 @@ def stride_conflicts(place: str, encoder: EncoderConfig) -> Iterator[tuple[str, 
             yield f"{place}.phinet.{key}", f"got block {beyond[0]}, allowed: 0 to depth = {encoder.phinet.depth}"
 
 
-class Cnn14Tower(Section):
+class Headed(Section):
+    """A tower with a head into the shared space: one matrix (`linear`), or Microsoft CLAP's `projection`."""
+
+    head: Literal["linear", "projection"] = "linear"
+    head_dropout: Dropout = 0.5
+
+
+class Cnn14Tower(Headed):
     """CNN14, the audio tower of Microsoft's CLAP 2022; `width` multiplies its channels."""
 
     kind: Literal["cnn14"]
@@ -66,15 +73,16 @@ class HtsatTower(Section):
                 yield f"num_attention_heads.{stage}", f"got {heads}, allowed: a divisor of the stage's width {width}"
 
 
-class TransformersText(Section):
-    """Any transformers encoder as text tower, with its own tokenizer."""
+class TransformersText(Headed):
+    """Any transformers encoder as text tower, with its own tokenizer; texts are cut to `max_tokens`."""
 
     kind: Literal["transformers"]
     source: PathText
     freeze: bool = True
+    max_tokens: Annotated[int, Field(ge=3, le=512)] = 128
 
 
-class ScratchText(Section):
+class ScratchText(Headed):
     """A small text encoder and tokenizer from scratch; the vocabulary starts with 256 bytes and 5 special tokens."""
 
     kind: Literal["scratch"]

@@ -17,7 +17,7 @@ from tinyclap.config.networks import (
     TransformersText,
     stride_conflicts,
 )
-from tinyclap.config.teachers import AnyTeacher
+from tinyclap.config.teachers import AnyTeacher, Init
 from tinyclap.config.text_side import TextSide
 from tinyclap.data.view_spec import ViewSpec
 from tinyclap.models.student_config import EncoderConfig
@@ -82,9 +82,9 @@ class DistillTextRecipe(Section):
 
 
 class PretrainRecipe(Section):
-    """A CLAP from scratch: an audio and a text tower learn one space.
+    """A CLAP from scratch: an audio and a text tower learn one space; or, with `init`, a trained one learns on.
 
-    `licence` is what its model card states; `weights: float16` halves the files of an htsat teacher.
+    `licence` is what its model card states; `weights: float16` halves the files of a ClapModel.
     """
 
     task: Literal["pretrain"]
@@ -94,18 +94,56 @@ class PretrainRecipe(Section):
     weights: Literal["float32", "float16"] = "float32"
     data: Data
     views: ViewSpec = ViewSpec()
-    audio: Annotated[AnyPhiNetTower | Cnn14Tower | HtsatTower, Field(discriminator="kind")]
-    text: Annotated[TransformersText | ScratchText, Field(discriminator="kind")]
+    init: Init | None = None
+    audio: Annotated[AnyPhiNetTower | Cnn14Tower | HtsatTower, Field(discriminator="kind")] | None = None
+    text: Annotated[TransformersText | ScratchText, Field(discriminator="kind")] | None = None
     embed_dim: Width = 512
     training: PretrainOptions = PretrainOptions()
     templates: Templates = ("This is a sound of {}.",)
     evaluate: Evaluate = Evaluate()
+
+    @property
+    def kind(self) -> str:
+        """The kind by which a recipe names the teacher that this one makes."""
+        if self.init is not None:
+            return "hf" if self.init.kind == "laion" else self.init.kind
+        return "hf" if isinstance(self.audio, HtsatTower) else "dual"
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         """Views longer than clips; towers that cannot be paired; what this training does not know."""
         if any(part.weight != 1 for part in one_or_more(self.data.train)):
             yield "data.train", "got a weight, allowed: none with task: pretrain"
         yield from _view_conflicts(self.views, self.data)
+        if self.views.student is not None:
+            yield "views.student", "got degradations, allowed: null with task: pretrain"
+        if len(self.views.durations_s) > 1:
+            yield "views.duration_s", "got several, allowed: one with task: pretrain"
+        elif isinstance(self.audio, HtsatTower) and self.views.longest_s != HTSAT_WINDOW_S:
+            yield (
+                "views.duration_s",
+                f"got {self.views.longest_s:g}, allowed: {HTSAT_WINDOW_S:g} with audio.kind: htsat",
+            )
+        if self.weights == "float16" and self.kind != "hf":
+            yield "weights", 'got "float16", allowed: "float32" unless a ClapModel is made: htsat, or init hf or laion'
+        yield from self._of_init() if self.init else self._of_towers()
+
+    def _of_init(self) -> Iterator[tuple[str, str]]:
+        """What a trained CLAP has already."""
+        for key in ("audio", "text"):
+            if getattr(self, key) is not None:
+                yield key, f"got a section, allowed: null with init, whose own {key} tower learns on"
+        if self.embed_dim != PretrainRecipe.model_fields["embed_dim"].default:
+            yield "embed_dim", f"got {self.embed_dim}, allowed: none with init, whose own space is kept"
+        if self.training.text_epochs:
+            yield "training.text_epochs", f"got {self.training.text_epochs}, allowed: 0 with init"
+
+    def _of_towers(self) -> Iterator[tuple[str, str]]:
+        """What a CLAP from scratch needs."""
+        for key in ("audio", "text"):
+            if getattr(self, key) is None:
+                yield key, f"missing, allowed: a section on the {key} tower, unless init names a trained CLAP"
+        if self.audio is None or self.text is None:
+            return
         if isinstance(self.audio, PhiNetTower):
             yield from stride_conflicts("audio", self.audio)
         if self.audio.kind == "htsat" and self.text.kind != "scratch":
@@ -113,17 +151,6 @@ class PretrainRecipe(Section):
                 "text.kind",
                 f'got "{self.text.kind}", allowed: "scratch" with audio.kind: htsat (they make one ClapModel)',
             )
-        if self.views.student is not None:
-            yield "views.student", "got degradations, allowed: null with task: pretrain"
-        if len(self.views.durations_s) > 1:
-            yield "views.duration_s", "got several, allowed: one with task: pretrain"
-        elif self.audio.kind == "htsat" and self.views.longest_s != HTSAT_WINDOW_S:
-            yield (
-                "views.duration_s",
-                f"got {self.views.longest_s:g}, allowed: {HTSAT_WINDOW_S:g} with audio.kind: htsat",
-            )
-        if self.weights == "float16" and self.audio.kind != "htsat":
-            yield "weights", 'got "float16", allowed: "float32" unless audio.kind is htsat'
 
 
 def _view_conflicts(views: ViewSpec, data: Data) -> Iterator[tuple[str, str]]:

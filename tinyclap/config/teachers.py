@@ -9,26 +9,23 @@ from pydantic import BeforeValidator, Field
 
 from tinyclap.strict_yaml.sections import PathText, Section
 from tinyclap.teachers.options import OnnxOptions, TaggerOptions
+from tinyclap.training.options import LoraOptions
 
 YEARS = (2022, 2023)  # of Microsoft's CLAPs; YAML reads an unquoted one as a number
 
 
-class ClapTeacher(Section):
-    """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `dual` our own pair. `parity: original` keeps to the
-    original code also where it does worse, for comparison with published numbers."""
+class _Clap(Section):
+    """A CLAP of torch modules, by kind and place."""
 
-    kind: Literal["hf", "laion", "msclap", "dual"]
+    kind: str
     source: Annotated[PathText, BeforeValidator(lambda value: str(value) if value in YEARS else value)]
-    parity: Literal["original"] | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        if self.kind == "msclap" and not (self.source.endswith(".pth") or self.source in map(str, YEARS)):
+        is_folder = "/" in self.source  # of a run
+        if self.kind == "msclap" and not (self.source.endswith(".pth") or self.source in map(str, YEARS) or is_folder):
             yield "source", f'got "{self.source}", allowed: "2022", "2023" or a .pth file with kind: msclap'
         if self.kind == "laion" and not self.source.endswith(".pt"):
             yield "source", f'got "{self.source}", allowed: a .pt file, or its name on the hub, with kind: laion'
-        if self.kind == "dual" and self.parity:
-            yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
 
     def files(self) -> dict[str, str]:
         """What it names on this machine, by key."""
@@ -38,6 +35,42 @@ class ClapTeacher(Section):
     def is_local(self) -> bool:
         """Whether it lies on this machine."""
         return Path(self.source).exists()
+
+
+class ClapTeacher(_Clap):
+    """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
+    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles (hub id or folder),
+    `dual` our own pair. `parity: original` keeps to the original code also where it does worse, for comparison with
+    published numbers."""
+
+    kind: Literal["hf", "laion", "msclap", "clsp", "dual"]
+    parity: Literal["original"] | None = None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        yield from super().conflicts()
+        if self.kind == "dual" and self.parity:
+            yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
+        if self.kind == "clsp" and self.parity:
+            yield "parity", 'got "original", allowed: null with kind: clsp, which embeds a clip as its original does'
+
+
+class Init(_Clap):
+    """A trained CLAP to go on from, named as a teacher is. Its own front end, window, space and temperature are kept.
+    `freeze` leaves parts as they are: `audio`, `text`, or `head`, what takes their outputs into the shared space;
+    `lora` lets adapters learn in place of whole towers (`pip install "tinyclap[lora]"`)."""
+
+    kind: Literal["hf", "laion", "msclap", "dual"]
+    freeze: tuple[Literal["audio", "text", "head"], ...] = ()
+    lora: LoraOptions | None = None
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Nothing left to learn; adapters in a part that is frozen."""
+        yield from super().conflicts()
+        if {*self.freeze} == {"audio", "text", "head"}:
+            yield "freeze", "got all three, allowed: at most two of audio, text, head, else there is nothing to learn"
+        both = [tower for tower in self.lora.towers if tower in self.freeze] if self.lora else []
+        if both:
+            yield "freeze", f'got "{both[0]}", allowed: no tower of lora.towers, whose weights stay as they are anyway'
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Clip", "Concat", "Dataset", "build_dataset"]
 
 KINDS = (
-    *("esc50", "urbansound8k", "tut2017", "audiocaps", "clotho", "macs", "fsd50k"),
+    *("esc50", "urbansound8k", "tut2017", "audiocaps", "clotho", "macs", "fsd50k", "gigaspeech"),
     *("folder", "manifest", "procedural"),
 )
 FILTERS = ("folds", "splits", "labels", "exclude_labels")
@@ -55,7 +55,7 @@ def _unfiltered(spec: "AnyData") -> Dataset:
 
 def _published(spec: "PublishedData") -> Dataset:
     """A data set in its official layout, downloaded before where the spec asks for it."""
-    from tinyclap.data.published import audiocaps, clotho, esc50, fsd50k, macs, tut2017, urbansound8k
+    from tinyclap.data.published import audiocaps, clotho, esc50, fsd50k, gigaspeech, macs, tut2017, urbansound8k
 
     root = Path(spec.root).expanduser()
     match spec.kind:
@@ -81,3 +81,5 @@ def _published(spec: "PublishedData") -> Dataset:
             return clotho.clotho(root, spec.splits)
         case "fsd50k":
             return fsd50k.fsd50k(root, spec.splits)
+        case "gigaspeech":
+            return gigaspeech.gigaspeech(root, spec.subset)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tinyclap.common.files import is_file, parse_json, refuse_pointer
+from tinyclap.common.tables import BEYOND, MORE_FIELDS
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.folder import check_folder
 from tinyclap.errors import TinyclapError
@@ -84,11 +85,14 @@ def _rows(path: Path, errors: list[str]) -> Iterator[tuple[int, Row]]:
                 errors.insert(0, f"column {given}: did you mean {wanted}?")
 
 
-def _csv_rows(file: TextIO, columns: set[str], _: list[str]) -> Iterator[tuple[int, Row]]:
-    reader = csv.DictReader(file)
+def _csv_rows(file: TextIO, columns: set[str], errors: list[str]) -> Iterator[tuple[int, Row]]:
+    reader = csv.DictReader(file, restkey=BEYOND)
     columns.update(reader.fieldnames or [])
     for row in reader:
-        yield reader.line_num, row
+        if any(row.pop(BEYOND, ())):  # empty fields at the end say nothing
+            errors.append(f"line {reader.line_num}: {MORE_FIELDS.format('comma')}")
+        else:
+            yield reader.line_num, row
 
 
 def _json_rows(file: TextIO, columns: set[str], errors: list[str]) -> Iterator[tuple[int, Row]]:

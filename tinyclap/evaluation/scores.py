@@ -34,9 +34,11 @@ def score(
     """Zero-shot accuracy of one model, ready for JSON.
 
     audio (N, D), classes (C, D), targets (N,) indices into the C labels; folds and sources (the recording a clip was
-    cut from) one per clip. `confusion` counts clips, true class by row, predicted class by column. `chance` is the
-    accuracy of always naming the commonest class. A class without clips has accuracy None. Wrong shapes, NaN, zero
-    vectors and labels out of range raise TinyclapError.
+    cut from) one per clip. `uar` is the mean of the classes' accuracies (unweighted average recall), which papers on
+    speech give beside the accuracy (there WA): a common class counts no more than a rare one. `confusion` counts clips,
+    true class by row, predicted class by column. `chance` is the accuracy of always naming the commonest class. A class
+    without clips has accuracy None and is not in `uar`. Wrong shapes, NaN, zero vectors and labels out of range raise
+    TinyclapError.
     """
     predicted = predict(audio, classes)
     truth = checked_indices("targets", targets, len(labels))
@@ -50,8 +52,10 @@ def score(
     confusion = np.zeros((len(labels), len(labels)), dtype=int)
     np.add.at(confusion, (truth, predicted), 1)
     support = confusion.sum(axis=1)
+    there = support > 0
     return {
         "accuracy": float(np.mean(correct)),
+        "uar": float(np.mean(np.diag(confusion)[there] / support[there])),
         "ci95": statistics.accuracy_interval(correct, recordings, n_bootstrap, seed),
         "folds": statistics.fold_summary(correct, folds),
         "n_clips": len(truth),
@@ -116,7 +120,7 @@ def compare(
             "knn10_chance": knn_chance(n_clips) if n_clips > 10 else None,
         }
     shared = ("n_clips", "chance", "n_recordings", "clustered", "n_bootstrap", "seed", "prompts", "labels")
-    own = ("accuracy", "ci95", "folds")
+    own = ("accuracy", "ci95", "uar", "folds")
     return {
         **{model: {key: scores[model][key] for key in own} for model in scores},
         **closeness,

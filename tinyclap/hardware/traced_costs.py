@@ -21,10 +21,19 @@ from tinyclap.errors import TinyclapError
 
 ATTENTION = "scaled_dot_product_attention"
 COUNTED = {"conv", "linear", "matmul", "addmm", "bmm", "einsum", ATTENTION}
-LEFT_OUT = {"batch_norm", "layer_norm", "adaptive_avg_pool2d", "upsample_bicubic2d", "embedding", "numpy_T"}
+LEFT_OUT = {
+    "batch_norm",
+    "layer_norm",
+    "adaptive_avg_pool2d",
+    "upsample_bicubic2d",
+    "embedding",
+    "numpy_T",
+    "index_select",
+}
 ELEMENT_WISE = {
     *("add", "add_", "sub", "rsub", "mul", "div", "neg", "pow", "square", "rsqrt", "sqrt", "exp", "abs"),
     *("ne", "gt", "lt", "where", "masked_fill", "clamp", "clamp_min", "mean", "sum", "max", "min", "amax"),
+    *("sign", "log", "atan", "cos", "sin", "softplus", "glu", "ones_like"),
     *("relu", "relu_", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "gelu", "silu", "sigmoid", "tanh"),
     *(
         "softmax",

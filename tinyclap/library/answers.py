@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+CONDITION = "where"  # what found a sound for which conditions hold, where nothing else was asked
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -16,7 +18,7 @@ class Hit:
         duration_s: of the file, seconds.
         sample_rate: of the file, Hz.
         tags: what `tinyclap tag` gave it, best first.
-        by: what found it: "sound", "name" or "both".
+        by: what found it: "sound", "name" or "both"; "where" for conditions alone.
     """
 
     row: int

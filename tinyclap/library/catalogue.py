@@ -1,23 +1,19 @@
 """The files of a library, their rows and what is known of them: one SQLite database, which decides what is valid."""
 
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinyclap.common.files import as_text
 from tinyclap.common.machine import shell_path
-from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.errors import TinyclapError
-
-if TYPE_CHECKING:
-    from tinyclap.library.where import Conditions
+from tinyclap.library import names
 
 BUSY_S = 60.0  # how long a reader waits for a writer
 GONE, SUPERSEDED = 1, 2  # why a row is dead: its file may come back, or has other content now
@@ -39,8 +35,6 @@ CREATE INDEX dead_rows ON rows(row) WHERE dead;
 CREATE TABLE tags (file INTEGER NOT NULL, tag TEXT NOT NULL, score REAL, PRIMARY KEY (file, tag)) WITHOUT ROWID;
 CREATE INDEX files_of_tag ON tags(tag);
 """
-SUFFIXES = ("", *("." + "_" * length for length in range(1, 6)))  # of names, for LIKE
-NAMES = "CREATE VIRTUAL TABLE names USING fts5(words, tokenize = 'porter unicode61')"
 
 
 class FileRecord(NamedTuple):
@@ -101,7 +95,7 @@ class Catalogue:
         place = f"{path.absolute().as_uri()}?mode={'rwc' if new else 'rw'}"
         try:
             self._db = sqlite3.connect(place, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=True)
-            self._db.create_function("is_own_name", 2, _is_own_name, deterministic=True)
+            self._db.create_function("is_own_name", 2, names.is_own_name, deterministic=True)
             self._opened = path.stat()
         except (sqlite3.Error, OSError) as error:
             raise TinyclapError(self._said(error)) from error
@@ -175,13 +169,17 @@ class Catalogue:
             if statement.strip():
                 self.run(statement)
         try:
-            self._db.execute(NAMES)
+            self._db.execute(names.TABLE)
         except sqlite3.OperationalError:  # compiled without FTS5
-            self.run("CREATE TABLE names (rowid INTEGER PRIMARY KEY, words TEXT)")
+            self.run(names.PLAIN_TABLE)
 
     def version(self) -> int:
         """Changes when another process has written something."""
         return int(self.run("PRAGMA data_version")[0][0])
+
+    def stamp(self) -> tuple[int, int]:
+        """Changes when any process has written something, this one included."""
+        return self.version(), self._db.total_changes
 
     def meta(self, key: str, absent: Any = None) -> Any:
         """A value that was kept under a key."""
@@ -255,7 +253,7 @@ class Catalogue:
             (key_of(path), *values.values()),
         )
         number = int(self.run("SELECT id FROM files WHERE path = ?", (key_of(path),))[0][0])
-        self.name(number, name)
+        names.put(self, number, name)
         return number
 
     def forget(self, path: Path) -> None:
@@ -264,50 +262,3 @@ class Catalogue:
             self.run("UPDATE rows SET dead = ? WHERE file = ?", (SUPERSEDED, number))
             for table, column in (("files", "id"), ("tags", "file"), ("names", "rowid")):
                 self.run(f"DELETE FROM {table} WHERE {column} = ?", (number,))
-
-    def name(self, file: int, name: str) -> None:
-        """The words under which a file is found by name."""
-        self.run("DELETE FROM names WHERE rowid = ?", (file,))
-        self.run("INSERT INTO names (rowid, words) VALUES (?, ?)", (file, clean_label(name)))
-
-    def named(self, text: str, limit: int, where: "Conditions | None" = None) -> list[tuple[int, int]]:
-        """File and first row of files whose names have all the words of a text, best first.
-
-        Those whose name is the text itself, with or without its suffix, stand before all others; then BM25.
-
-        Args:
-            text: words.
-            limit: of files.
-            where: conditions that must hold for the rows.
-        """
-        asked, words = clean_label(text), re.findall(r"\w+", clean_label(text))
-        if not words:
-            return []
-        if self._has_fts():
-            condition, order = "names MATCH ?", "bm25(names)"
-            sought: list[Any] = [" ".join(f'"{word}"' for word in words)]
-        else:
-            condition, order = " AND ".join("words LIKE ?" for _ in words), "length(words)"
-            sought = [f"%{word}%" for word in words]
-        rows, values = ("NOT dead", []) if where is None else (f"NOT dead AND {where.clause}", where.values)
-        statement = (
-            f"SELECT files.id, files.name, (SELECT min(row) FROM rows WHERE file = files.id AND {rows}) AS first "
-            f"FROM names JOIN files ON files.id = names.rowid WHERE {condition} {{}} "
-            f"AND NOT gone AND reason IS NULL AND first IS NOT NULL ORDER BY {order} LIMIT ?"
-        )
-        found = self.run(statement.format(""), (*values, *sought, limit))
-        if len(found) == limit:  # the name itself may be among those that were cut off
-            ends = " OR ".join("words LIKE ?" for _ in SUFFIXES)
-            values = [*values, *sought, *(f"%{asked}{suffix}" for suffix in SUFFIXES), asked, limit]
-            found = self.run(statement.format(f"AND ({ends}) AND is_own_name(files.name, ?)"), values) + found
-        exact = {number: (not _is_own_name(name, asked), row) for number, name, row in found}
-        return [(number, row) for number, (_, row) in sorted(exact.items(), key=lambda entry: entry[1][0])][:limit]
-
-    def _has_fts(self) -> bool:
-        return bool(self.run("SELECT 1 FROM sqlite_master WHERE name = 'names_config'"))
-
-
-def _is_own_name(name: str, asked: str) -> bool:
-    """Whether the last part of a name, with or without its suffix, is what was asked for, a clean label."""
-    own = Path(name)
-    return asked in (clean_label(own.name), clean_label(own.stem))

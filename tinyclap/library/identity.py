@@ -73,4 +73,10 @@ def load(folder: Path, place: str, made_by: dict[str, Any]) -> Bundle:
     graph: Any = {file: name for name, file in GRAPHS.items()}.get(made_by.get("graph", ""))
     manifest = read_manifest(where, later=TEXT_FILES)
     dim = None if made_by["embed_dim"] >= manifest.embed_dim else made_by["embed_dim"]
+    if dim is not None and not (manifest.latent_map and manifest.latent_map["nested"]):
+        raise TinyclapError(
+            f"library {folder} says that its embeddings have {dim} dimensions, and bundle {where} has "
+            f"{manifest.embed_dim}: library.json is damaged, or the bundle another one; copy the library again, or "
+            f"embed its files again: tinyclap index --again --bundle {shell_path(where)} --out {shell_path(folder)}"
+        )
     return Bundle.load(where, graph=graph if GRAPHS.get(graph) in manifest.graphs else None, dim=dim)

@@ -72,12 +72,13 @@ def run(
         TinyclapError: nothing to index, settings that a library cannot change; also as `Library.add` does.
     """
     update, alone = None, asked.again or asked.relocated or asked.compact or asked.forgotten
+    files = None
     if not is_library(folder):
         if alone or not asked.sounds:
             raise TinyclapError(
                 f"there is no library {folder} yet; make it: tinyclap index FOLDER --out {shell_path(folder)}"
             )
-        sounds_of(None, asked.sounds)  # a mistake in them must not leave an empty library
+        files = sounds_of(None, asked.sounds)  # before, since a mistake in them must not leave an empty library
         library = _made(folder, asked, Bundle.load(bundle()))
     elif asked.again:
         library, update = _again(folder, asked, Bundle.load(bundle()) if named else None, tell)
@@ -89,7 +90,8 @@ def run(
     gone = sum(library.forget(path) for path in asked.forgotten)
     sounds = list(asked.sounds) or ([] if alone else _sources(library))
     if sounds:
-        update = library.add(sounds, asked.threads, wait=asked.wait)
+        with library.alone(wait=asked.wait):
+            update = library.add_alone(sounds, asked.threads, files=files)
     elif update is None:
         update = Update(unchanged=library.catalogue.n_files())
     update.gone += gone

@@ -12,12 +12,14 @@ import numpy as np
 from tinyclap.common.checks import is_count
 from tinyclap.common.machine import usable_cores
 from tinyclap.errors import TinyclapError
-from tinyclap.library import bits, duplicates, identity, locks, rebuilt, search, tagging
+from tinyclap.library import bits, identity, locks, rebuilt, search, tagging
 from tinyclap.library.answers import Hit, Update
 from tinyclap.library.catalogue import Catalogue
-from tinyclap.library.duplicates import Duplicates
+from tinyclap.library.copies import duplicates
+from tinyclap.library.copies.duplicates import Duplicates
 from tinyclap.library.facts import CATALOGUE, data_folder, make_library, new_facts, read_facts
-from tinyclap.library.query import query_vector
+from tinyclap.library.names import named
+from tinyclap.library.query import checked, query_vector
 from tinyclap.library.reader import Reader
 from tinyclap.library.rebuilt import remember_roots
 from tinyclap.library.update import How, Updater, sounds_of
@@ -25,7 +27,6 @@ from tinyclap.library.where import conditions
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.sounds import Sound
 
-BY = ("both", "sound", "name")
 MOST_WORKERS = 8
 
 
@@ -130,13 +131,13 @@ class Library:
     ) -> Update:
         """Bring the library up to date with files and folders of files.
 
-        New files are embedded, changed ones (size or time differ, then the content) again; moved ones are known by
-        their content. Those that are gone from the folders are left out of answers until they are back.
+        New files are embedded, changed ones (size or time, then content) again; moved ones are known by their content.
+        Those that are gone from the folders are left out of answers until they are back.
 
         Args:
             paths: files, and folders at any depth.
             workers: threads that decode and embed; None for one a core, 8 at most.
-            progress: show on stderr how far it is.
+            progress: show it on stderr.
             wait: for another process that is writing; False refuses.
 
         Raises:
@@ -147,18 +148,21 @@ class Library:
         with self.alone(wait=wait):
             return self.add_alone([Path(path) for path in paths], workers, progress=progress)
 
-    def add_alone(self, roots: Sequence[Path], workers: int | None, *, progress: bool = True) -> Update:
-        """As `add`, within `alone`."""
-        files, how = sounds_of(self.catalogue, roots), How(self.bundle, self.codes, self.windows, self.hop_s)
+    def add_alone(
+        self, roots: Sequence[Path], workers: int | None, *, progress: bool = True, files: Sequence[Path] | None = None
+    ) -> Update:
+        """As `add`, within `alone`; `files` are those of the roots where they have been listed already."""
+        if files is None:
+            files = sounds_of(self.catalogue, roots)
+        how = How(self.bundle, self.codes, self.windows, self.hop_s)
+        remember_roots(self.catalogue, roots)  # now, so that what is interrupted goes on
         lost = rebuilt.give_up_lost(self.catalogue, self._reader.vectors())
         if lost:
             roots = list(dict.fromkeys([*roots, *rebuilt.lost_places(self.catalogue, lost)]))
             files = sounds_of(self.catalogue, roots)
-            self._reader.forget()
         updater = Updater(self.catalogue, self._reader.state().vectors, how)
         update = updater.run(roots, files, workers or min(MOST_WORKERS, usable_cores()), visible=progress)
         update.lost = len(lost)
-        remember_roots(self.catalogue, roots)
         self._keep_up()
         return update
 
@@ -172,7 +176,7 @@ class Library:
             return left_out
 
     def relocate(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> int:
-        """What lay below the folder `old` lies below `new` now; returns the number of files. Raises TinyclapError."""
+        """What lay below the folder `old` lies below `new`; returns the number of files. Raises TinyclapError."""
         with self.alone():
             return rebuilt.relocate(self.catalogue, Path(old), Path(new))
 
@@ -185,8 +189,8 @@ class Library:
         self, threshold: float | None = None, workers: int | None = None, progress: bool = True
     ) -> Duplicates:
         """Groups of files that are one recording, read again from the disk; see `duplicates.duplicates`."""
-        least = duplicates.THRESHOLD if threshold is None else threshold
-        return duplicates.duplicates(self, least, workers or min(MOST_WORKERS, usable_cores()), progress=progress)
+        least, cores = duplicates.THRESHOLD if threshold is None else threshold, min(MOST_WORKERS, usable_cores())
+        return duplicates.duplicates(self, least, workers or cores, progress=progress)
 
     def tag(
         self,
@@ -194,6 +198,9 @@ class Library:
         top: int = 3,
         threshold: float | None = None,
         where: str | Sequence[str] | None = None,
+        *,
+        add: bool = False,
+        sidecars: bool = False,
     ) -> list[tagging.Tagged]:
         """Tag files with the labels that fit, and return each file; its tags before are replaced.
 
@@ -203,22 +210,21 @@ class Library:
             threshold: share of other sounds that must fit less well (`runtime.judge`), by default 0.95; where the
                 bundle has no background sounds, each file gets its best label.
             where: the files, as for `find`; None for all.
+            add: keep the tags of before.
+            sidecars: also write the tags beside each sound that is there.
 
         Raises:
-            TinyclapError: as `Bundle.judge` does.
+            TinyclapError: as `Bundle.judge` does; a file of a sidecar's name that `tag` has not written.
         """
-        allowed = conditions(where)
-        known = self.bundle.background is not None
-        judge = self.bundle.judge(labels, top_k=top if known else 1, threshold=threshold, multi_label=known)
+        allowed, judge = conditions(where), tagging.judge_of(self.bundle, labels, top, threshold)
         with self.alone():
-            return tagging.tag(self, judge, top, allowed)
+            return tagging.tag(self, judge, top, allowed, add=add, sidecars=sidecars)
 
     def recall(self, queries: int = 30) -> float | None:
         """Share of the ten nearest of some rows that a question finds; None where all rows are compared anyway."""
-        state = self._reader.state()
-        if state.bits is None:
+        state, asking = self._reader.state(), self.numbers()
+        if state.bits is None or not len(asking):
             return None
-        asking = search.live(state.vectors.n_rows, state.dead)
         return search.recall(state.vectors, asking[:: -(-len(asking) // queries)], state.dead, state.bits)
 
     def find(
@@ -237,7 +243,8 @@ class Library:
         """The sounds that fit best, best first.
 
         With `by` "both" a text also finds files whose names have all of its words; the two orders are fused by
-        reciprocal rank (`query.fused`); the score is nan without words for it. By sound it is `query.query_vector`.
+        reciprocal rank (`query.fused`); the score is nan without words for it. By sound it is `query.query_vector`;
+        by names alone words may go on, "sword" in swordman. Conditions alone list what fulfils them, by name.
 
         Args:
             text: one or several.
@@ -253,20 +260,16 @@ class Library:
         Raises:
             TinyclapError: nothing asked, a bundle without words, a condition that is none, or a sound not usable.
         """
-        if by not in BY:
-            raise TinyclapError(f"by is {by!r}; allowed: {', '.join(BY)}")
-        if not is_count(n):
-            raise TinyclapError(f"n is {n}: it must be a whole number, 1 or more")
-        if by == "name" and (not text or like is not None or without is not None):
-            raise TinyclapError("names are found by words alone; give a text, and no sound to be like or unlike")
-        allowed = conditions(where)
-        names = " ".join([text] if isinstance(text, str) else text or []) if by != "sound" and like is None else ""
+        allowed, (wanted, unwanted, is_nothing) = conditions(where), checked(text, like, without, n, by)
+        if is_nothing and allowed is not None:
+            return self._reader.fulfilling(allowed, n, each=all_windows)
+        names = " ".join(wanted) if by != "sound" and like is None else ""
         query, bundle = None, None if by == "name" else self.bundle
         try:
             if bundle is not None:
                 query = query_vector(bundle, text, like, without, sample_rate)
         except TinyclapError:  # without words for it, what the name finds is the answer
-            if not names or without is not None or not self.catalogue.named(names, 1):
+            if not names or unwanted or not named(self.catalogue, names, 1, begun=True):
                 raise
         return self._reader.find(query, names, n, allowed, exact=exact, each=all_windows)
 
@@ -305,14 +308,9 @@ class Library:
             if self.data != data_folder(self.folder, read_facts(self.folder)) or not self.catalogue.is_there():
                 raise TinyclapError(f"library {self.folder} was made anew by another process; do it again")
             rebuilt.sweep(self.folder, self.data, self.catalogue)
-            self._reader.forget()
-            try:
-                yield
-            finally:
-                self._reader.forget()
+            yield
 
     def _keep_up(self) -> None:
         """Bits for what this process has written."""
-        self._reader.forget()
         state = self._reader.state()
         bits.keep_up(self.data, self.catalogue, state.vectors, state.dead)

@@ -43,7 +43,7 @@ def compact(catalogue: Catalogue, vectors: Vectors, dead: np.ndarray) -> int:
     fresh = Vectors(folder, vectors.codes, vectors.dim, generation, len(rows))
     fresh.path.unlink(missing_ok=True)  # of a process that was killed here
     for first in range(0, len(rows), ROWS_AT_ONCE):
-        fresh.write(first, vectors.coded[rows[first : first + ROWS_AT_ONCE]])
+        fresh.write(first, vectors.coded(rows[first : first + ROWS_AT_ONCE]))
     with catalogue.transaction():
         for statement in RENUMBER:
             catalogue.run(statement)

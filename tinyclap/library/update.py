@@ -22,6 +22,7 @@ from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
 from tinyclap.embeddings import quantization
 from tinyclap.errors import TinyclapError, listed
+from tinyclap.library import names
 from tinyclap.library.answers import Update
 from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, FileRecord, key_of
 from tinyclap.library.vectors import Vectors
@@ -157,7 +158,7 @@ class Updater:
 
     def _read(self, task: _Task, status: os.stat_result | None) -> _Made:
         if status is None:
-            raise AudioError(str(task.path), "no such file")
+            raise AudioError(str(task.path), audio.no_file(task.path))
         content = sha256_of(task.path)
         if task.known and task.known.hash == content and not task.known.reason:
             return _Made(task, status, content, moved_from=task.known.id)
@@ -245,7 +246,7 @@ class Updater:
             f"UPDATE files SET {', '.join(f'{column} = ?' for column in columns)} WHERE id = ?",
             (*columns.values(), number),
         )
-        catalogue.name(int(number or 0), task.name)
+        names.put(catalogue, int(number or 0), task.name)
         catalogue.run("UPDATE rows SET dead = 0 WHERE file = ? AND dead = ?", (number, GONE))
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -18,10 +19,16 @@ NUMBERS = {  # by what one calls them, the columns
     "start": "start_s",
     "end": "end_s",
 }
+TIMES = {"s": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0}
+UNITS = {  # that may stand behind a number, by the column, and how much of its own unit they are
+    **dict.fromkeys(("duration", "start", "end"), TIMES),
+    "rate": {"hz": 1.0, "khz": 1e3},
+    "size": {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9},
+}
 TEXTS = {"name": "name", "path": "path"}
 ALLOWED = (
-    f"{', '.join(NUMBERS)} with <, <=, >, >=, = or !=, e.g. duration<3 (seconds, Hz, bytes); tag=kick or tag!=kick; "
-    "name=*kick* or path=*/drums/* (* for anything)"
+    f"{', '.join(NUMBERS)} with <, <=, >, >=, = or !=, e.g. duration<3s, rate>=44.1kHz, size<1MB; tag=kick or "
+    "tag!=kick; name=*kick* or path=*/drums/* (* for anything)"
 )
 
 
@@ -55,10 +62,11 @@ def _clause(condition: str) -> Conditions:
     found = re.fullmatch(r"\s*(\w+)\s*(<=|>=|!=|<|>|=)\s*(.+?)\s*", condition)
     column, how, value = found.groups() if found else ("", "", "")
     if column in NUMBERS:
-        try:
-            return Conditions(f"{NUMBERS[column]} {how} ?", [float(value)])
-        except ValueError:
-            pass
+        number = re.fullmatch(r"([-+.\deE]*[\d.])\s*([a-zA-Z]*)", value)
+        unit = 1.0 if number is None or not number[2] else UNITS.get(column, {}).get(number[2].lower())
+        if number is not None and unit is not None:
+            with suppress(ValueError):
+                return Conditions(f"{NUMBERS[column]} {how} ?", [float(number[1]) * unit])
     if how in ("=", "!=") and column == "tag":
         inside = "IN" if how == "=" else "NOT IN"
         return Conditions(f"files.id {inside} (SELECT file FROM tags WHERE tag = ? COLLATE NOCASE)", [value])

@@ -1,1 +1,1 @@
-"""How well do sounds and sentences fit? The CLAP score of clips and their prompts, and captions found for clips."""
+"""How well do sounds and sentences fit? The CLAP score, captions found for clips, labels made from examples."""

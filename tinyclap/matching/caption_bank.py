@@ -50,7 +50,8 @@ def read_captions(path: Path, column: str | None = None) -> list[str]:
         TinyclapError: no such file, one that cannot be read, no such column, or no caption.
     """
     if not path.is_file():
-        raise TinyclapError(f"captions: there is no file {path}; give a text file with one a line, or a .csv")
+        what = f"{path} is no file" if path.exists() else f"there is no file {path}"
+        raise TinyclapError(f"captions: {what}; give a text file with one a line, or a .csv")
     if path.suffix.lower() in TABLE_SUFFIXES:
         found = _of_table(path, column)
     elif column is not None:

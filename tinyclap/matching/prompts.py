@@ -54,7 +54,8 @@ def read_prompts(path: Path, file_column: str | None = None, text_column: str | 
         TinyclapError: no such file, one that cannot be read, no such column, or a line without a clip or a text.
     """
     if not path.is_file():
-        raise TinyclapError(f"prompts: there is no file {path}; give a .csv, .tsv or .jsonl file")
+        what = f"{path} is no file" if path.exists() else f"there is no file {path}"
+        raise TinyclapError(f"prompts: {what}; give a .csv, .tsv or .jsonl file")
     columns, rows = read_table(path, example='{"file": "1.wav", "prompt": ...}')
     if not rows:
         raise TinyclapError(f"{path} holds no prompts; give a line for each clip")

@@ -151,9 +151,17 @@ def refuse_pointers(folder: Path) -> None:
 
 
 def load_published(
-    module: nn.Module, weights: Mapping[str, Tensor], name: str, format_name: str, following: Suffixes
+    module: nn.Module,
+    weights: Mapping[str, Tensor],
+    name: str,
+    format_name: str,
+    following: Suffixes,
+    *,
+    assign: bool = False,
 ) -> None:
     """Load weights that fit a module; those that end in `following` follow from its configuration and are left as is.
+
+    With `assign` they become the module's own, which need not have any, in place of being copied.
 
     Raises:
         TinyclapError: counting what is missing, unknown or of another shape, or NaN or infinite.
@@ -167,7 +175,7 @@ def load_published(
     refuse_misfit(name, f"not the weights of {format_name}", faults)
     refuse_no_numbers(f"teacher {name}", {key: weights[key] for key in own if not key.endswith(following)})
     kept = {key: tensor.float() for key, tensor in weights.items() if key in own and not key.endswith(following)}
-    module.load_state_dict(kept, strict=False)
+    module.load_state_dict(kept, strict=False, assign=assign)
 
 
 def refuse_misfit(name: str, what: str, faults: Mapping[str, list[str]]) -> None:

@@ -12,6 +12,7 @@ from tinyclap.audio.level import FAINTEST
 from tinyclap.errors import TinyclapError
 
 Encode = Callable[[Tensor], Tensor]
+EncodePieces = Callable[[list[Tensor]], Tensor]
 
 
 def embed_long(
@@ -37,6 +38,31 @@ def embed_long(
     Raises:
         TinyclapError: wrong shapes, an empty clip, or samples that are no floats in [-1, 1].
     """
+
+    def encode_pieces(pieces: list[Tensor]) -> Tensor:
+        return encode(torch.stack([piece if len(piece) == window else pad(piece) for piece in pieces]))
+
+    return embed_pieces(waveforms, lengths, encode_pieces, window=window, batch_size=batch_size)
+
+
+def embed_pieces(
+    waveforms: Tensor, lengths: Tensor | None, encode: EncodePieces, *, window: int, batch_size: int = 8
+) -> Tensor:
+    """Embed clips of any length with an encoder of any lengths up to a window: as `embed_long`, without padding.
+
+    Args:
+        waveforms: float32 (B, T) in [-1, 1]; beyond `lengths` anything.
+        lengths: int (B,), samples of each clip; None means T for all.
+        encode: pieces (t,), t <= window -> unit-norm (n, D).
+        window: samples of the longest piece.
+        batch_size: pieces encoded at a time.
+
+    Returns:
+        Unit-norm embeddings (B, D).
+
+    Raises:
+        TinyclapError: as `embed_long`.
+    """
     if waveforms.ndim != 2 or (lengths is not None and lengths.shape != waveforms.shape[:1]):
         got = tuple(waveforms.shape), None if lengths is None else tuple(lengths.shape)
         raise TinyclapError(f"expected waveforms (B, T) and lengths (B,), got {got[0]} and {got[1]}")
@@ -50,7 +76,7 @@ def embed_long(
     for first in range(0, len(places), batch_size):
         chunk = places[first : first + batch_size]
         cut = [waveforms[clip, start : min(start + window, sizes[clip])] for clip, start in chunk]
-        embeddings = encode(torch.stack([piece if len(piece) == window else pad(piece) for piece in cut]))
+        embeddings = encode(cut)
         if sums is None:
             sums = embeddings.new_zeros(len(sizes), embeddings.shape[1])
         weighted = embeddings * weights[first : first + batch_size, None].to(embeddings)

@@ -21,6 +21,7 @@ from tinyclap.strict_yaml.load import read_text
 from tinyclap.teachers import load_onnx_teacher, load_tagger_teacher, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.class_names import AUDIOSET_CLASSES
+from tinyclap.teachers.dual import Head
 from tinyclap.teachers.encoder import Encoder, Teacher
 from tinyclap.teachers.stored_embeddings import teacher_texts
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
@@ -81,6 +82,8 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
     """The untrained teacher that a recipe describes."""
     texts = sorted({text for choices in captions.choices for text in choices})
     audio, text = recipe.audio, recipe.text
+    assert audio is not None
+    assert text is not None
     common: dict[str, Any] = {
         "embed_dim": recipe.embed_dim,
         "logit_scale": recipe.training.logit_scale_init,
@@ -101,15 +104,18 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
             dropout=audio.dropout,
             **common,
         )
+    head = Head(text.head, text.head_dropout)
     if isinstance(text, ScratchText):
-        sizes = text.model_dump(exclude={"kind"})
-        tower = untrained.new_text(texts, recipe.embed_dim, **sizes)
+        sizes = text.model_dump(exclude={"kind", "head", "head_dropout"})
+        tower = untrained.new_text(texts, recipe.embed_dim, **sizes, head=head)
     else:
-        tower = untrained.pretrained_text(text.source, recipe.embed_dim, frozen=text.freeze)
+        tower = untrained.pretrained_text(
+            text.source, recipe.embed_dim, frozen=text.freeze, head=head, max_tokens=text.max_tokens
+        )
     window_s = recipe.views.longest_s
-    encoder: StudentConfig | tuple[FrontendSpec, float]
+    encoder: StudentConfig | tuple[FrontendSpec, float, Head]
     if isinstance(audio, Cnn14Tower):
-        encoder = (audio.frontend, audio.width)
+        encoder = (audio.frontend, audio.width, Head(audio.head, audio.head_dropout))
     else:
         encoder = audio.with_embedding(recipe.embed_dim, window_s)
     return untrained.new_dual(encoder, tower, window_s=window_s, prompts=recipe.templates[:1], **common)
@@ -129,8 +135,3 @@ def describe_student(student: Student) -> dict[str, Any]:
         "size_bytes": 4 * sum(tensor.numel() for tensor in student.state_dict().values()),
         "macs": traced_costs.count_macs(student, student.encode, torch.zeros(1, 1, frames, config.frontend.n_mels)),
     }
-
-
-def teacher_kind(recipe: PretrainRecipe) -> str:
-    """The kind by which a recipe names the teacher that this one makes."""
-    return "hf" if isinstance(recipe.audio, HtsatTower) else "dual"

@@ -19,11 +19,9 @@ from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.runs.results import TEXT_STUDENT
 from tinyclap.runtime.embed_sound import EmbeddedSound
 from tinyclap.runtime.sounds import Sound
-from tinyclap.teachers import load_teacher
+from tinyclap.teachers import KINDS, load_teacher
 from tinyclap.teachers.encoder import Teacher
 from tinyclap.teachers.stored_embeddings import teacher_texts
-
-KINDS = ("hf", "laion", "msclap", "dual")
 
 
 def student_encoder(run: Path) -> Encoder:

@@ -24,6 +24,7 @@ from tinyclap.reports.model_cards import model_card
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
 from tinyclap.teachers import load_teacher
+from tinyclap.teachers.clsp.load import is_clsp
 from tinyclap.teachers.dual import FORMAT as DUAL
 from tinyclap.teachers.laion import load_laion
 from tinyclap.teachers.msclap import LICENCE, VERSIONS
@@ -153,10 +154,14 @@ def _tower(source: str, path: Path) -> str:
             f"{source}: a student is exported by way of its run: `tinyclap convert {shlex.quote(source)} FOLDER`, then "
             "`tinyclap export FOLDER --onnx`"
         )
+    from tinyclap.exporters.onnx.graph import weights_beside
     from tinyclap.exporters.onnx.tower import export_tower
 
     facts = export_tower(load_teacher(_kind(source), source), path)
-    size = f"{scaled(facts['parameters'])} parameters, {file_size(path.stat().st_size)}"
+    written = [file for file in (path, weights_beside(path)) if file.exists()]
+    size = f"{scaled(facts['parameters'])} parameters, {file_size(sum(file.stat().st_size for file in written))}"
+    if len(written) > 1:
+        size += f" in two files, {written[0].name} and {written[1].name}"
     takes = f"{facts['window_s']:g} s at {facts['sample_rate']} Hz to {facts['embed_dim']} dimensions"
     return (
         f"the audio tower of {facts['name']}, {size}: {takes}, at most {facts['max_abs']:.1e} from torch\n"
@@ -174,4 +179,6 @@ def _kind(source: str) -> str:
         raise TinyclapError(
             f"{source}: expected LAION's .pt, Microsoft's .pth, a teacher's folder or a name on the hub"
         )
+    if is_clsp(source):
+        return "clsp"
     return "dual" if read_json(Path(source) / "config.json", {}).get("format") == DUAL else "hf"

@@ -23,7 +23,7 @@ from tinyclap.evaluation.task import Task
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
-from tinyclap.pipelines.build import build_teacher, teacher_kind
+from tinyclap.pipelines.build import build_teacher
 from tinyclap.pipelines.distilled_run import student_and_teacher
 from tinyclap.pipelines.scoring import retrieval_task, zero_shot_task
 from tinyclap.pipelines.text_side import evaluate_words, measure_words
@@ -126,7 +126,7 @@ def _pointed_at(recipe: Recipe, run: Path, other: OtherData) -> Recipe:
 def _models(run: Path, recipe: Recipe) -> tuple[Teacher, Student | None]:
     """The teacher of a run and its student, if it made one that hears."""
     if recipe.task == "pretrain":
-        return load_teacher(teacher_kind(recipe), str(run / "teacher")), None
+        return load_teacher(recipe.kind, str(run / "teacher")), None
     if recipe.task == "distill":
         student, teacher = student_and_teacher(run, recipe)
         return teacher, student

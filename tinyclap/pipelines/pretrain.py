@@ -1,4 +1,4 @@
-"""From a recipe to a pretrained teacher: what `tinyclap pretrain` does, step by step."""
+"""From a recipe to a pretrained teacher, new or fine-tuned: what `tinyclap pretrain` does, step by step."""
 
 import time
 from collections.abc import Sequence
@@ -14,15 +14,23 @@ from tinyclap.data.captions import Captions
 from tinyclap.data.decoded import decode
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.data.views import Views
-from tinyclap.pipelines.build import new_teacher, teacher_kind
+from tinyclap.errors import TinyclapError
+from tinyclap.evaluation.zero_shot import ZeroShotTask
+from tinyclap.pipelines.build import new_teacher
 from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.reports.model_cards import teacher_card
 from tinyclap.runs.folder import check_run, open_run
+from tinyclap.teachers import load_teacher
+from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.describe import describe_teacher
+from tinyclap.teachers.dual import DualTeacher
 from tinyclap.training.checkpoint import Checkpoint
+from tinyclap.training.contrastive.lora import Adapters, trained_share
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.pretrain import pretrain, refuse_several
+
+UNKNOWN = "unknown"  # a licence, and PretrainRecipe's default
 
 
 def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -34,10 +42,12 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     train = build_dataset(recipe.data.train)
     torch.manual_seed(recipe.seed)
     captions = _captions(train, range(len(train)), recipe.templates)
-    teacher = new_teacher(recipe, captions)
-    teacher.licence = recipe.licence
-    describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
-    task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher)
+    teacher = new_teacher(recipe, captions) if recipe.init is None else initial_teacher(recipe)
+    teacher.licence = recipe.licence if recipe.init is None or recipe.licence != UNKNOWN else teacher.licence
+    begun = describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
+    lora = recipe.init and recipe.init.lora
+    adapters = Adapters(teacher, lora) if lora else None
+    task = zero_shot_task(recipe.data.test, recipe, teacher) if recipe.data.test else None
     if task:
         refuse_overlap(train, task.dataset)
     decoded = decode(train, teacher.sample_rate, **recipe.data.limits)
@@ -46,20 +56,80 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     inputs = {"training clips": decoded.fingerprint}
     open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     spent_s = Checkpoint(run).spent_s()
-    pretrain(teacher, views, captions, recipe.training, run, seed=recipe.seed, accelerator=accelerator)
+    init = recipe.init and _describe_init(recipe, begun, teacher, task)
+    pretrain(
+        teacher,
+        views,
+        captions,
+        recipe.training,
+        run,
+        seed=recipe.seed,
+        is_new=recipe.init is None,
+        accelerator=accelerator,
+    )
+    if adapters is not None:
+        adapters.merge()
     if recipe.weights == "float16":
         teacher.round_to_half()  # what is evaluated is what is saved
     summary = {
         "task": "pretrain",
         "teacher": describe_teacher(teacher),
+        **({"init": init} if init else {}),
         **training_clips(decoded),
         "wall_s": spent_s + time.perf_counter() - began,
     }
     evaluation = task.evaluate(teacher) if task else None
-    card = teacher_card(summary, evaluation, dump(recipe), teacher_kind(recipe))
+    card = teacher_card(summary, evaluation, dump(recipe), recipe.kind)
     teacher.save_pretrained(run / "teacher", card, half=recipe.weights == "float16")
     finish_run(run, summary, evaluation)
     return summary
+
+
+def initial_teacher(recipe: PretrainRecipe) -> TrainableTeacher:
+    """The trained teacher that a recipe goes on from, under the run's name; its parts that are frozen say so.
+
+    Raises:
+        TinyclapError: nothing to load, a window or temperature that does not fit the recipe.
+    """
+    init = recipe.init
+    assert init is not None
+    loaded = load_teacher(init.kind, init.source)
+    if not isinstance(loaded, TrainableTeacher):
+        raise TinyclapError(f"init: {init.source} cannot be trained; allowed: kinds hf, laion, msclap and dual")
+    where = f"init: {init.kind} {init.source}"
+    if recipe.views.longest_s != loaded.window_s:
+        raise TinyclapError(
+            f"{where} hears windows of {loaded.window_s:g} s, but views.duration_s is {recipe.views.longest_s:g}; set "
+            f"views.duration_s: {loaded.window_s:g} (data.max_clip_s must be as long; shorter clips are repeated)"
+        )
+    most = recipe.training.logit_scale_max
+    if loaded.logit_scale > most * (1 + 1e-4):
+        raise TinyclapError(
+            f"{where} has a logit scale of {loaded.logit_scale:g}, but training.logit_scale_max is {most:g}; raise it"
+        )
+    frozen = {*init.freeze}
+    if isinstance(loaded, DualTeacher) and loaded.text.frozen:
+        if init.lora is not None and "text" in init.lora.towers:
+            raise TinyclapError(
+                f"{where} was made with a frozen sentence encoder, which stays as it is; leave text out of "
+                "init.lora.towers"
+            )
+        frozen.add("text")
+    loaded.requires_grad_(True)
+    loaded.freeze(frozen)
+    loaded.name = recipe.name
+    return loaded
+
+
+def _describe_init(
+    recipe: PretrainRecipe, begun: dict[str, Any], teacher: TrainableTeacher, task: ZeroShotTask | None
+) -> dict[str, Any]:
+    """What a fine-tuning began with, for the summary: also how well that classified."""
+    assert recipe.init is not None
+    told = {"kind": recipe.init.kind, "source": recipe.init.source, "fingerprint": begun["fingerprint"]}
+    told["trained_share"] = trained_share(teacher)
+    before = task.evaluate(teacher) if task else None
+    return {**told, **({key: before["teacher"][key] for key in ("accuracy", "ci95")} if before else {})}
 
 
 def _captions(dataset: Dataset, clips: Sequence[int], templates: Sequence[str]) -> Captions:

@@ -12,7 +12,7 @@ from tinyclap.config.load_recipe import load_recipe
 from tinyclap.evaluation.probe import Ears, Words, probe
 from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent, student_texts
-from tinyclap.pipelines.build import build_teacher, teacher_kind
+from tinyclap.pipelines.build import build_teacher
 from tinyclap.pipelines.distilled_run import student_and_teacher
 from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import check_inputs, refuse_unfinished
@@ -38,7 +38,7 @@ def probe_run(run: Path, **settings: Any) -> dict[str, Any]:
     refuse_unfinished(run, recipe.task)
     student: Student | None = None
     if recipe.task == "pretrain":
-        teacher: Teacher = load_teacher(teacher_kind(recipe), str(run / "teacher"))
+        teacher: Teacher = load_teacher(recipe.kind, str(run / "teacher"))
     elif recipe.task == "distill":
         student, teacher = student_and_teacher(run, recipe)
     else:

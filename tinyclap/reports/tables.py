@@ -56,6 +56,10 @@ def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
     kept = with_interval(evaluation.get("retention"), evaluation.get("retention_ci95"))
     meaning = "share of the clips whose own class's prompt is the nearest"
     rows = [Row("Zero-shot accuracy", accuracy[0], accuracy[1], kept, meaning)]
+    if is_uneven(evaluation):
+        recalls = [percent(model.get("uar")) for model in models]
+        meaning = "unweighted average recall (UAR): a rare class counts as much as a common one"
+        rows.append(Row("Mean over the classes", recalls[0], recalls[1], help=meaning))
     by_fold = [as_mapping(fold.get("accuracy")) for fold in folds]
     names = list(by_fold[0] or by_fold[1])
     if len(names) < 2:
@@ -67,6 +71,12 @@ def result_rows(evaluation: Mapping[str, Any]) -> list[Row]:
         size = f" ({clips[name]} clips)" if name in clips else ""
         rows.append(Row(f"Fold {name}{size}", percent(by_fold[0].get(name)), percent(by_fold[1].get(name))))
     return rows
+
+
+def is_uneven(evaluation: Mapping[str, Any]) -> bool:
+    """Whether classes have different numbers of clips, so that the mean of their accuracies is another figure."""
+    sizes = {row.get("n") for row in evaluation.get("per_class") or [] if row.get("n")}
+    return len(sizes) > 1 and any("uar" in as_mapping(evaluation.get(model)) for model in MODELS)
 
 
 def warnings(evaluation: Mapping[str, Any]) -> list[str]:

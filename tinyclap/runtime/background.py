@@ -16,6 +16,7 @@ import numpy as np
 from tinyclap.common.arrays import read_arrays
 from tinyclap.common.files import write_bytes
 from tinyclap.embeddings.quantization import dequantize, quantize
+from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle_contents import BACKGROUND
 
@@ -63,6 +64,21 @@ class Background:
     def mapped(self, function: Callable[[np.ndarray], np.ndarray]) -> "Background":
         """The same in another space, e.g. of fewer dimensions: `function` takes unit vectors (n, D) there."""
         return Background(function(self.sounds), function(self.classes), self.class_of)
+
+    def by_examples(self, count: float, words: float) -> "Background":
+        """The same for label vectors that are made of examples (`embeddings.few_shot`): so are those of the classes.
+
+        Args:
+            count: examples of a label, for which a class's own sounds stand here.
+            words: examples that a label's words count as.
+        """
+        heard = np.zeros((len(self.classes), self.sounds.shape[1]))
+        known = self.class_of != NO_CLASS
+        np.add.at(heard, self.class_of[known], self.sounds[known])
+        there = heard.any(axis=1)
+        numbers = np.append(np.where(there, np.cumsum(there) - 1, NO_CLASS), NO_CLASS)  # the last of no class at all
+        made = unit(count * unit(heard[there]) + words * self.classes[there]).astype(np.float32)
+        return Background(self.sounds, made, numbers[self.class_of])
 
     @cached_property
     def _by_chance(self) -> np.ndarray:

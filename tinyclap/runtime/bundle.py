@@ -237,6 +237,10 @@ class Bundle:
         texts = [texts] if isinstance(texts, str) else [str(text) for text in texts]
         return self._first(self._text.embed(texts)) if len(texts) else np.empty((0, self.embed_dim), np.float32)
 
+    def spelled_out(self, texts: Sequence[str]) -> list[str]:
+        """The words of texts, if it knows each by single letters alone: slips of the pen, most often; else none."""
+        return self._text.spelled_out(texts) if self._text else []
+
     def encode(self, windows: np.ndarray) -> np.ndarray:
         """Embed windows at once: float32 (N, samples) at the bundle's rate to unit-norm float32 (N, embed_dim).
 

@@ -1,5 +1,6 @@
 """A bundle's text side: texts to unit vectors with ONNX Runtime; tokenizers reads what is not of BERT's kind."""
 
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from tinyclap.runtime.session import embeddings_of, metadata_of, open_session
 from tinyclap.runtime.wordpiece import OtherKindError, WordPiece
 
 TEXTS_AT_ONCE, CHARACTERS_TOLD = 32, 80
+SHORT = 2  # letters of a piece, below which it says nothing of its word
 SPACES = ("\u0120", "\u2581")  # with which a token that begins a word starts: byte-level BPE's, SentencePiece's
 
 
@@ -71,6 +73,16 @@ class TextEncoder:
     def refuse_unknown(self, texts: Sequence[str]) -> None:
         """Raise an UnknownWordsError for texts no word of which is known: nothing would tell them from one another."""
         self._known(texts)
+
+    def spelled_out(self, texts: Sequence[str]) -> list[str]:
+        """The words of texts, if each of them is read in pieces of fewer than SHORT letters on average; else none."""
+        words = re.findall(r"[^\W\d_]+", " ".join(texts))
+        around, *read = [len(tokens.ids) for tokens in self._tokens_of(["", *words])]
+        known = any(
+            length == around + 1 or SHORT * (length - around) <= len(word)
+            for length, word in zip(read, words, strict=True)
+        )
+        return [] if known else words
 
     def _known(self, texts: Sequence[str]) -> list[Tokens]:
         read = self._tokens_of(texts)

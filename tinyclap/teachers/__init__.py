@@ -9,13 +9,16 @@ if TYPE_CHECKING:
     from tinyclap.teachers.encoder import Teacher
     from tinyclap.teachers.options import OnnxOptions, TaggerOptions
 
+KINDS = ("hf", "laion", "msclap", "clsp", "dual")
+
 
 def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher":
     """Load a teacher by kind.
 
     Args:
         kind: `hf`: any ClapModel, by hub id, folder, or `demo`; `laion`: an original checkpoint, a .pt file; `msclap`:
-            Microsoft's, "2022", "2023" or a .pth file; `dual`: a folder made by pretrain.
+            Microsoft's, "2022", "2023" or a .pth file; `clsp`: CLSP, by hub id or folder; `dual`: a folder made by
+            pretrain.
         source: where it lies.
         original: keep to the original code also where it does worse, as far as that is deterministic (each loader
             says where); for comparison with published numbers.
@@ -36,13 +39,21 @@ def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher"
         from tinyclap.teachers.msclap import load_msclap
 
         return load_msclap(source, original=original)
+    if kind == "clsp" and not original:
+        from tinyclap.teachers.clsp.load import load_clsp
+
+        return load_clsp(source)
     if kind == "dual" and not original:
         from tinyclap.teachers.dual import load_dual
 
         return load_dual(source)
     if kind == "dual":
         raise TinyclapError("teacher: original is for published kinds; a dual teacher has no other original")
-    raise TinyclapError(f"teacher: kind {kind!r} is not known; allowed: hf, laion, msclap, dual")
+    if kind == "clsp":
+        raise TinyclapError(
+            "teacher: leave original out with kind: clsp, whose clips are embedded as the original does"
+        )
+    raise TinyclapError(f"teacher: kind {kind!r} is not known; allowed: {', '.join(KINDS)}")
 
 
 def load_tagger_teacher(options: "TaggerOptions") -> "Teacher":

@@ -7,13 +7,15 @@ windows, never as random crops; short ones are padded as the original does.
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 import torch
 import yaml
 from huggingface_hub import hf_hub_download, metadata_load
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.data.dataset import Dataset
@@ -22,6 +24,7 @@ from tinyclap.hardware.traced_costs import count_macs
 from tinyclap.models.long_audio import embed_long
 from tinyclap.teachers.encoder import AudioGraph, TextGraph, TextTarget, token_table
 
+Part = Literal["audio", "text", "head"]
 TEXT_BATCH = 64
 PROBES = ("dog", "rain")  # words that any tokenizer tells apart
 BOOKKEEPING = ("dtype", "torch_dtype", "_name_or_path", "transformers_version", "architectures")
@@ -149,6 +152,7 @@ class TrainableTeacher(AudioTower):
 
     prompts: tuple[str, ...]
     _fingerprint: str | None = None
+    _frozen: frozenset[Part] = frozenset()
 
     def prepare_dataset(self, dataset: Dataset) -> Dataset:
         """A data set as this teacher reads its files in an evaluation: mixed to mono, unless its original does not."""
@@ -195,6 +199,30 @@ class TrainableTeacher(AudioTower):
             licence=self.licence,
             parameters=sum(parameter.numel() for parameter in self.text_parameters()),
         )
+
+    def parts(self) -> Mapping[Part, Sequence[nn.Module]]:
+        """What it is made of: the towers, and as `head` what takes their outputs into the shared space.
+
+        Raises TinyclapError where a kind does not tell them apart.
+        """
+        raise TinyclapError(f"teacher {self.name}: a {type(self).__name__} is trained as a whole; it has no parts")
+
+    def freeze(self, parts: Iterable[Part]) -> None:
+        """Leave these parts as they are in trainings: their weights, without dropout, norms by what they have seen."""
+        self._frozen |= frozenset(parts)
+        for part in self._frozen:
+            for module in self.parts()[part]:
+                module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for part in self._frozen:
+            for module in self.parts()[part]:
+                module.eval()
+        for norm in self.modules() if mode else ():
+            if isinstance(norm, _BatchNorm) and norm.weight is not None and not norm.weight.requires_grad:
+                norm.eval()
+        return self
 
     @abstractmethod
     def text_parameters(self) -> list[nn.Parameter]:
@@ -247,4 +275,4 @@ class TrainableTeacher(AudioTower):
         """Embed N texts: unit-norm (N, D)."""
         self.eval()
         batches = [self.encode_text(texts[first : first + TEXT_BATCH]) for first in range(0, len(texts), TEXT_BATCH)]
-        return torch.cat(batches)
+        return torch.cat(batches) if batches else torch.zeros(0, self.embed_dim)

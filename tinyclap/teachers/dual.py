@@ -5,6 +5,8 @@ tokenizer) and `shared.safetensors` (text projection and temperature).
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +23,52 @@ from tinyclap.common.files import parse_json, refuse_pointer, whole_folder, writ
 from tinyclap.errors import TinyclapError
 from tinyclap.models import checkpoints, hub
 from tinyclap.models.cnn14 import Cnn14
+from tinyclap.models.heads import Projection
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.student import Student
-from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.base import Part, TrainableTeacher, check_tokenizer, config_values, tokenizer_text
 from tinyclap.teachers.encoder import TextGraph
 from tinyclap.teachers.sentence_encoder import mean_over_tokens
 
 FORMAT = "tinyclap-dual-1"
 SHARED, CNN14 = "shared.safetensors", "cnn14.safetensors"
 REMEMBERED_TEXTS = 50_000
+MAX_TEXT_TOKENS = 128
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a tower's output is mapped into the shared space.
+
+    Attributes:
+        kind: `linear`, one matrix, or `projection`, Microsoft CLAP's (`models.heads.Projection`).
+        dropout: inside a projection.
+    """
+
+    kind: str = "linear"
+    dropout: float = 0.5
+
+    def build(self, width: int, embed_dim: int) -> nn.Module:
+        """The map itself, (B, width) -> (B, embed_dim)."""
+        if self.kind == "projection":
+            return Projection(width, embed_dim, self.dropout)
+        return nn.Linear(width, embed_dim, bias=False)
+
+
+LINEAR = Head()
 
 
 class Cnn14Tower(nn.Module):
-    """CNN14 and a linear projection, with its front end."""
+    """CNN14 and a head, with its front end."""
 
-    def __init__(self, frontend: FrontendSpec, width: float, embed_dim: int) -> None:
+    def __init__(self, frontend: FrontendSpec, width: float, embed_dim: int, head: Head = LINEAR) -> None:
         super().__init__()
-        self.width, self.embed_dim = width, embed_dim
+        self.width, self.embed_dim, self.head_spec = width, embed_dim, head
         self.sample_rate = frontend.sample_rate
         self.spec = frontend
         self.frontend = LogMel(frontend)
         self.base = Cnn14(n_mels=frontend.n_mels, width=width)
-        self.projection = nn.Linear(self.base.out_channels, embed_dim, bias=False)
+        self.projection = head.build(self.base.out_channels, embed_dim)
 
     def encode(self, logmel: Tensor) -> Tensor:
         """(B, 1, frames, mels) -> unit-norm (B, embed_dim)."""
@@ -50,24 +76,33 @@ class Cnn14Tower(nn.Module):
 
 
 class TextTower(nn.Module):
-    """A text encoder, mean pooling over its tokens, and a linear map into the shared space.
+    """A text encoder, mean pooling over its tokens, and a head into the shared space.
 
     Args:
         encoder: any `transformers` encoder.
         tokenizer: its tokenizer.
-        embed_dim: of the shared space; the map is the identity if a frozen encoder already has this width.
+        embed_dim: of the shared space; a linear head is the identity if a frozen encoder already has this width.
         frozen: encoder weights stay as they are.
+        head: into the shared space.
+        max_tokens: of a text, at most what the encoder has positions for; longer ones are cut.
     """
 
     def __init__(
-        self, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, embed_dim: int, *, frozen: bool
+        self,
+        encoder: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        embed_dim: int,
+        *,
+        frozen: bool,
+        head: Head = LINEAR,
+        max_tokens: int = MAX_TEXT_TOKENS,
     ) -> None:
         super().__init__()
-        self.encoder, self.tokenizer, self.frozen = encoder, tokenizer, frozen
+        self.encoder, self.tokenizer, self.frozen, self.head_spec = encoder, tokenizer, frozen, head
         width = encoder.config.hidden_size
-        is_identity = frozen and width == embed_dim
-        self.projection = nn.Identity() if is_identity else nn.Linear(width, embed_dim, bias=False)
-        self.max_tokens = min(128, int(getattr(encoder.config, "max_position_embeddings", 128)) - 2)
+        is_identity = frozen and width == embed_dim and head.kind == "linear"
+        self.projection = nn.Identity() if is_identity else head.build(width, embed_dim)
+        self.max_tokens = min(max_tokens, int(getattr(encoder.config, "max_position_embeddings", MAX_TEXT_TOKENS)) - 2)
         self.tokenizer_text = tokenizer_text(tokenizer)
         self._memory: dict[str, Tensor] = {}
         if frozen:
@@ -147,6 +182,14 @@ class DualTeacher(TrainableTeacher):
     def log_scale(self) -> nn.Parameter:
         return self.log_logit_scale
 
+    def parts(self) -> Mapping[Part, Sequence[nn.Module]]:
+        audio, text = self.audio, self.text
+        heard: list[nn.Module] = (
+            [audio.base] if isinstance(audio, Cnn14Tower) else [audio.norm, audio.trunk, audio.last_conv]
+        )
+        head = audio.projection if isinstance(audio, Cnn14Tower) else audio.head
+        return {"audio": heard, "text": [text.encoder], "head": [head, text.projection]}
+
     def text_parameters(self) -> list[nn.Parameter]:
         return list(self.text.parameters())
 
@@ -188,6 +231,7 @@ class DualTeacher(TrainableTeacher):
                 "frontend": self.audio.spec.key(),
                 "width": self.audio.width,
                 "embed_dim": self.embed_dim,
+                "head": asdict(self.audio.head_spec),
             }
             save_file(self.audio.state_dict(), folder / CNN14)
         shared = {f"projection.{key}": value for key, value in self.text.projection.state_dict().items()}
@@ -200,7 +244,11 @@ class DualTeacher(TrainableTeacher):
             "window_s": self.window_s,
             "prompts": list(self.prompts),
             "audio": audio,
-            "text": {"frozen": self.text.frozen},
+            "text": {
+                "frozen": self.text.frozen,
+                "head": asdict(self.text.head_spec),
+                "max_tokens": self.text.max_tokens,
+            },
         }
         write_json(folder / "config.json", config)
 
@@ -232,7 +280,14 @@ def load_dual(source: str) -> DualTeacher:
         encoder, _ = checkpoints.pretrained(AutoModel, folder / "text", f"teacher {folder / 'text'}")
         tokenizer = AutoTokenizer.from_pretrained(folder / "text")
         check_tokenizer(f"teacher {folder / 'text'}", tokenizer)
-        text = TextTower(encoder, tokenizer, config["embed_dim"], frozen=config["text"]["frozen"])
+        text = TextTower(
+            encoder,
+            tokenizer,
+            config["embed_dim"],
+            frozen=config["text"]["frozen"],
+            head=Head(**config["text"].get("head", {})),  # older folders have linear heads and do not say so
+            max_tokens=config["text"].get("max_tokens", MAX_TEXT_TOKENS),
+        )
         prefix = "projection."
         projection = {key.removeprefix(prefix): value for key, value in shared.items() if key.startswith(prefix)}
         hub.load_exact(text.projection, projection, str(folder / SHARED))
@@ -254,7 +309,8 @@ def load_dual(source: str) -> DualTeacher:
 def _load_audio(folder: Path, config: dict[str, Any]) -> Student | Cnn14Tower:
     if config["kind"] == "phinet":
         return Student.from_pretrained(folder / "audio")
-    tower = Cnn14Tower(FrontendSpec(**config["frontend"]), config["width"], config["embed_dim"])
+    head = Head(**config.get("head", {}))
+    tower = Cnn14Tower(FrontendSpec(**config["frontend"]), config["width"], config["embed_dim"], head)
     refuse_pointer(folder / CNN14)
     hub.load_exact(tower, load_file(folder / CNN14), str(folder / CNN14))
     return tower

@@ -10,6 +10,7 @@ what the weights were trained with; one that states a value keeps it. (The diffe
 
 import copy
 import warnings
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from tinyclap.common.files import whole_folder, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.models import checkpoints
 from tinyclap.models.long_audio import repeat_pad
-from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, licence_of, tokenizer_text
+from tinyclap.teachers.base import Part, TrainableTeacher, check_tokenizer, config_values, licence_of, tokenizer_text
 from tinyclap.teachers.encoder import TextGraph
 from tinyclap.teachers.htsat import stretching
 
@@ -81,6 +82,11 @@ class HFTeacher(TrainableTeacher):
     @property
     def log_scale(self) -> nn.Parameter:
         return self.model.logit_scale_a
+
+    def parts(self) -> Mapping[Part, Sequence[nn.Module]]:
+        model = self.model
+        heads = [model.audio_projection, model.text_projection]
+        return {"audio": [model.audio_model], "text": [model.text_model], "head": heads}
 
     def text_parameters(self) -> list[nn.Parameter]:
         return [*self.model.text_model.parameters(), *self.model.text_projection.parameters()]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import ClapAudioConfig, ClapConfig, ClapFeatureExtractor, ClapModel, ClapTextConfig
 
@@ -41,6 +42,15 @@ RENAMED = (
     (r"(audio_encoder\.layers\..*)\.mlp\.fc2\.", r"\1.output.dense."),
     (r"(audio_encoder\.layers\..*)\.norm1\.", r"\1.layernorm_before."),
     (r"(audio_encoder\.layers\..*)\.norm2\.", r"\1.layernorm_after."),
+)
+PUBLISHED_AS = (
+    ("batch_norm.", "bn0."),
+    (".attention.output.dense.", ".attn.proj."),
+    (".attention.self.", ".attn."),
+    (".intermediate.dense.", ".mlp.fc1."),
+    (".output.dense.", ".mlp.fc2."),
+    (".layernorm_before.", ".norm1."),
+    (".layernorm_after.", ".norm2."),
 )
 
 
@@ -145,6 +155,19 @@ def converted(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
                 yield name.replace("qkv", part), piece
         else:
             yield name, tensor
+
+
+def as_published(weights: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """The inverse of `converted` for the audio tower: weights of a `ClapAudioEncoder` under the names of HTSAT."""
+    for name, tensor in weights.items():
+        if ".self.key." in name or ".self.value." in name:
+            continue  # come with the query
+        if ".self.query." in name:
+            pieces = [weights[name.replace("query", part)] for part in ("query", "key", "value")]
+            name, tensor = name.replace("query", "qkv"), torch.cat(pieces)
+        for written, original in PUBLISHED_AS:
+            name = name.replace(written, original)
+        yield name, tensor
 
 
 def _counts(weights: Mapping[str, Tensor], pattern: str) -> list[int]:

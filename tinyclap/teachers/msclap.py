@@ -7,7 +7,7 @@ norm. The mel filterbank is read from the checkpoint: that of 2023 was made for 
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
+from tinyclap.common.files import whole_folder, write_text
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.models import checkpoints
@@ -27,7 +28,7 @@ from tinyclap.models.cnn14 import Cnn14
 from tinyclap.models.heads import Projection
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.teachers import laion
-from tinyclap.teachers.base import TrainableTeacher, check_tokenizer, config_values, tokenizer_text
+from tinyclap.teachers.base import Part, TrainableTeacher, check_tokenizer, config_values, tokenizer_text
 from tinyclap.teachers.encoder import TextGraph
 from tinyclap.teachers.htsat import stretching
 from tinyclap.teachers.msclap_audio import AsMsclap
@@ -116,6 +117,9 @@ class MSClap(TrainableTeacher):
     def log_scale(self) -> nn.Parameter:
         return self.scale
 
+    def parts(self) -> Mapping[Part, Sequence[nn.Module]]:
+        return {"audio": [self.audio], "text": [self.text], "head": [self.audio_projection, self.text_projection]}
+
     def text_parameters(self) -> list[nn.Parameter]:
         return [*self.text.parameters(), *self.text_projection.parameters()]
 
@@ -165,7 +169,13 @@ class MSClap(TrainableTeacher):
         return parts | ({"original": True} if self.original else {})
 
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
-        raise TinyclapError(f"teacher {self.name} is kept as its checkpoint; copy that")
+        """A checkpoint as Microsoft's, under its file's name, with the tokenizer beside it."""
+        if half:
+            raise TinyclapError("float16 weights are for teachers in ClapModel format")
+        with whole_folder(folder) as temporary:
+            torch.save({"model": _published(self)}, temporary / self.settings.file)
+            self.tokenizer.save_pretrained(temporary)
+            write_text(temporary / "README.md", card)
 
 
 class _TextEncoder(nn.Module):
@@ -192,8 +202,9 @@ def load_msclap(source: str, *, original: bool = False) -> MSClap:
     """Load Microsoft CLAP.
 
     Args:
-        source: "2022" or "2023" (from the hub), or the file CLAP_weights_2022.pth or CLAP_weights_2023.pth. The text
-            tower's tokenizer is read from the file's folder if it lies there, else from the hub.
+        source: "2022" or "2023" (from the hub), the file CLAP_weights_2022.pth or CLAP_weights_2023.pth, or a folder
+            with one of these. The text tower's tokenizer is read from the file's folder if it lies there, else from
+            the hub.
         original: as msclap reads: in evaluations the channels of a file follow one another instead of being mixed, and
             torchaudio resamples; captions are as long as the text tower has positions. Its random crops of long clips
             cannot be had again: they are fixed windows here too.
@@ -201,6 +212,8 @@ def load_msclap(source: str, *, original: bool = False) -> MSClap:
     Raises:
         TinyclapError: no such file, another format, or weights that are missing or unknown.
     """
+    held = [Path(source) / version.file for version in VERSIONS.values() if (Path(source) / version.file).is_file()]
+    source = str(held[0]) if held else source
     known = VERSIONS.get(source)
     size, sha256 = (known.size, known.sha256) if known else (None, "")
     path = checkpoints.located(known.file if known else source, REPOSITORY, ".pth", size=size, sha256=sha256)
@@ -273,6 +286,22 @@ def _gpt2(weights: Mapping[str, Tensor]) -> GPT2Config:
         n_head=max(1, words.shape[1] // HEAD_WIDTH),
         n_positions=weights[f"{TEXT}wpe.weight"].shape[0],
     )
+
+
+def _published(teacher: MSClap) -> dict[str, Tensor]:
+    """The weights under the names of Microsoft's checkpoint: what `_fill` reads."""
+    own, audio = teacher.state_dict(), "audio."
+    prefixes = {"text.": TEXT, **{mine: theirs for theirs, mine in PROJECTIONS.items()}}
+    heard = {name.removeprefix(audio): tensor for name, tensor in own.items() if name.startswith(audio)}
+    base = AUDIO if teacher.version == "2022" else HTSAT
+    original = heard if teacher.version == "2022" else dict(laion.as_published(heard))
+    named = {f"{base}{name}": tensor for name, tensor in original.items() if not name.endswith(FOLLOWING)}
+    for name, tensor in own.items():
+        prefix = next((prefix for prefix in prefixes if name.startswith(prefix)), None)
+        if prefix is not None:
+            named[prefixes[prefix] + name.removeprefix(prefix)] = tensor
+    held = {**named, "logit_scale": teacher.scale.detach(), _mel_name(teacher.version): teacher.frontend.filterbank}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in held.items()}
 
 
 def _fill(teacher: MSClap, weights: Mapping[str, Tensor]) -> None:

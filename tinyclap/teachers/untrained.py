@@ -18,7 +18,7 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers.dual import Cnn14Tower, DualTeacher, TextTower
+from tinyclap.teachers.dual import LINEAR, MAX_TEXT_TOKENS, Cnn14Tower, DualTeacher, Head, TextTower
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
 from tinyclap.teachers.sentence_encoder import load_transformer
 
@@ -108,7 +108,7 @@ def new_clap(
 
 
 def new_dual(
-    audio: StudentConfig | tuple[FrontendSpec, float],
+    audio: StudentConfig | tuple[FrontendSpec, float, Head],
     text: TextTower,
     *,
     embed_dim: int,
@@ -117,19 +117,32 @@ def new_dual(
     logit_scale: float,
     name: str,
 ) -> DualTeacher:
-    """An untrained audio tower (a PhiNet, or CNN14 by front end and width) beside a text tower."""
-    tower = Student(audio) if isinstance(audio, StudentConfig) else Cnn14Tower(*audio, embed_dim)
+    """An untrained audio tower (a PhiNet, or CNN14 by front end, width and head) beside a text tower."""
+    if isinstance(audio, StudentConfig):
+        tower: Student | Cnn14Tower = Student(audio)
+    else:
+        frontend, width, head = audio
+        tower = Cnn14Tower(frontend, width, embed_dim, head)
     return DualTeacher(tower, text, window_s=window_s, prompts=tuple(prompts), logit_scale=logit_scale, name=name)
 
 
-def pretrained_text(source: str, embed_dim: int, *, frozen: bool) -> TextTower:
+def pretrained_text(
+    source: str, embed_dim: int, *, frozen: bool, head: Head = LINEAR, max_tokens: int = MAX_TEXT_TOKENS
+) -> TextTower:
     """Any `transformers` encoder as a text tower; raises as `load_transformer` does."""
     encoder, tokenizer = load_transformer(source, "text.source")
-    return TextTower(encoder, tokenizer, embed_dim, frozen=frozen)
+    return TextTower(encoder, tokenizer, embed_dim, frozen=frozen, head=head, max_tokens=max_tokens)
 
 
 def new_text(
-    captions: Sequence[str], embed_dim: int, *, vocab_size: int, hidden_size: int, layers: int, heads: int
+    captions: Sequence[str],
+    embed_dim: int,
+    *,
+    vocab_size: int,
+    hidden_size: int,
+    layers: int,
+    heads: int,
+    head: Head = LINEAR,
 ) -> TextTower:
     """A small BERT from scratch, with a tokenizer learned from the captions."""
     tokenizer = train_tokenizer(captions, vocab_size)
@@ -142,4 +155,4 @@ def new_text(
         max_position_embeddings=MAX_TOKENS + 2,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return TextTower(BertModel(config), tokenizer, embed_dim, frozen=False)
+    return TextTower(BertModel(config), tokenizer, embed_dim, frozen=False, head=head)

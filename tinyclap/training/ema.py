@@ -1,6 +1,7 @@
 """What follows the weights while they are trained: their moving average, and BatchNorm's first statistics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -50,13 +51,31 @@ class RunningStatistics:
     """BatchNorm's running statistics in the first steps: plain means of the batches so far.
 
     With the momentum alone they would begin at mean 0 and variance 1, which a short training never leaves behind.
+
+    Args:
+        model: that has them.
+        is_new: False for a model that was trained before, whose statistics go on by their momentum.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, *, is_new: bool = True) -> None:
+        self._is_new = is_new
         norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
         self._momenta = [(norm, norm.momentum) for norm in norms if norm.momentum is not None]
 
-    def before(self, step: int) -> None:
-        """Prepare for step `step` (from 0)."""
+    def before(self, step: int, part: int = 0, parts: int = 1) -> None:
+        """Prepare for a part of step `step` (both from 0); the parts of a step count together as one batch."""
         for norm, momentum in self._momenta:
-            norm.momentum = max(momentum, 1.0 / (step + 1))
+            share = (max(momentum, 1.0 / (step + 1)) if self._is_new else momentum) / parts
+            norm.momentum = share / (1.0 - (parts - 1 - part) * share)
+
+    @contextmanager
+    def untouched(self) -> Iterator[None]:
+        """Within it, batches are normalised as ever and leave no trace in the running statistics."""
+        tracking = [norm for norm, _ in self._momenta if norm.track_running_stats]
+        for norm in tracking:
+            norm.track_running_stats = False
+        try:
+            yield
+        finally:
+            for norm in tracking:
+                norm.track_running_stats = True

@@ -11,9 +11,9 @@ from tinyclap.training.ema import Ema, RunningStatistics
 NOT_FINITE = "the loss is {loss} in epoch {epoch}; lower training.lr or set training.precision=no"
 
 
-def seed_step(seed: int, step: int, part: int = 0) -> None:
+def seed_step(seed: int, step: int, *part: int) -> None:
     """Seed torch for one micro-batch of a step, so that dropout depends on nothing else and needs no saving."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, step, part]).generate_state(1, np.uint64)[0] >> 1))
+    torch.manual_seed(int(np.random.SeedSequence([seed, step, *(part or (0,))]).generate_state(1, np.uint64)[0] >> 1))
 
 
 @dataclass(frozen=True)

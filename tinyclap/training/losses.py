@@ -1,5 +1,6 @@
 """What the student is asked for. Losses are means over clips (the relational one over those of a micro-batch)."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -138,6 +139,17 @@ def _divergence(student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
     """KL(softmax(teacher) || softmax(student)), mean over rows."""
     ours, theirs = F.log_softmax(student_logits, -1), F.log_softmax(teacher_logits, -1)
     return F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+
+
+def lowest_info_nce(logit_scale: float, batch_size: int) -> float:
+    """What InfoNCE cannot fall below with this scale, where every sound of a batch has a text of its own.
+
+    Cosines span 2, so a small scale leaves all logits nearly equal, however good the towers are: with 0.07 and 8 pairs
+    the loss stays between 2.010 and ln 8 = 2.079. Reached where both of a pair coincide and the pairs form a regular
+    simplex, whose other cosines are all -1 / (batch_size - 1).
+    """
+    others = batch_size - 1
+    return math.log1p(others * math.exp(-logit_scale * batch_size / others)) if others else 0.0
 
 
 def soft_info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, matches: Tensor, hardness: float = 0.0) -> Tensor:

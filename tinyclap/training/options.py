@@ -21,6 +21,9 @@ class TrainingOptions(Settings):
     Args:
         epochs: passes over the clips; each uses one view of every clip.
         batch_size: clips in a step, over all processes.
+        micro_batches: parts of a batch that pass the networks one after another, which takes less memory; their
+            gradients are accumulated. A contrastive loss still compares all clips of the batch (gradient caching), but
+            each part passes twice. BatchNorm takes its statistics from each part.
         optimizer: `adamw` or `adam`.
         lr: highest learning rate.
         weight_decay: of matrices; vectors and scalars are not decayed.
@@ -36,6 +39,7 @@ class TrainingOptions(Settings):
 
     epochs: Epochs = 60
     batch_size: Annotated[int, Ge(1)] = 32
+    micro_batches: Annotated[int, Ge(1)] = 1
     optimizer: Literal["adamw", "adam"] = "adamw"
     lr: Rate = 0.003
     weight_decay: Share = 0.01
@@ -45,6 +49,11 @@ class TrainingOptions(Settings):
     clip_norm: Annotated[float, Ge(0), Le(1000)] = 1.0
     precision: Literal["no", "bf16", "fp16"] = "no"
     checkpoint_every: Epochs = 1
+
+    def conflicts(self) -> Conflicts:
+        """A batch that cannot be shared out evenly."""
+        if self.batch_size % self.micro_batches:
+            yield "micro_batches", f"a divisor of batch_size = {self.batch_size}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,6 @@ class DistillOptions(TrainingOptions):
         temperature: of the similarities in these two.
         balance_clusters: kinds of sound, found by k-means on the teacher's embeddings, that are trained on equally
             often; 0 for every clip once an epoch.
-        micro_batches: parts of a batch whose gradients are accumulated.
         keep_logmels: store the student's spectrogram of every view; turn it off where they do not fit on the disk.
         head_epochs: epochs of a second stage that trains the head alone.
         head_lr: its learning rate.
@@ -73,15 +81,9 @@ class DistillOptions(TrainingOptions):
     relational_weight: Weight = 0.0
     temperature: Annotated[float, Gt(0), Le(10)] = 0.1
     balance_clusters: Annotated[int, Ge(0), Le(100_000)] = 0
-    micro_batches: Annotated[int, Ge(1)] = 1
     keep_logmels: bool = True
     head_epochs: Annotated[int, Ge(0), Le(100_000)] = 0
     head_lr: Rate = 0.004
-
-    def conflicts(self) -> Conflicts:
-        """A batch that cannot be shared out evenly."""
-        if self.batch_size % self.micro_batches:
-            yield "micro_batches", f"a divisor of batch_size = {self.batch_size}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class PretrainOptions(TrainingOptions):
 
     Args:
         text_lr: learning rate of the text tower, where it is not frozen.
+        head_lr: learning rate of the maps from both towers into the shared space, and of the temperature; null: each
+            map learns as its tower does, the temperature at `lr`.
         logit_scale_init: the temperature's inverse at the beginning (CLIP's 1/0.07).
         logit_scale_max: its clamp (CLIP's 100).
         hard_negatives: weight of hard negatives, see `losses.soft_info_nce`.
@@ -106,6 +110,7 @@ class PretrainOptions(TrainingOptions):
     lr: Rate = 0.001
     ema: BelowOne = 0.0
     text_lr: Rate = 0.0005
+    head_lr: Rate | None = None
     logit_scale_init: Annotated[float, Gt(0), Le(1000)] = 14.2857
     logit_scale_max: Annotated[float, Gt(0), Le(1000)] = 100.0
     hard_negatives: Weight = 0.0
@@ -114,6 +119,31 @@ class PretrainOptions(TrainingOptions):
     lock_text: bool = False
 
     def conflicts(self) -> Conflicts:
-        """A temperature that begins beyond its clamp."""
+        """A batch that cannot be shared out evenly, or a temperature that begins beyond its clamp."""
+        yield from super().conflicts()
         if self.logit_scale_init > self.logit_scale_max:
             yield "logit_scale_init", f"at most logit_scale_max = {self.logit_scale_max:g}"
+
+
+@dataclass(frozen=True)
+class LoraOptions(Settings):
+    """Low-rank adapters beside the linear layers of a transformer (LoRA, arXiv 2106.09685), which learn in their place.
+
+    Args:
+        rank: of each.
+        alpha: times the adapter's output, divided by the rank.
+        dropout: of its input.
+        towers: that get some.
+    """
+
+    place: ClassVar[str] = "init.lora"
+
+    rank: Annotated[int, Ge(1), Le(1024)] = 8
+    alpha: Annotated[int, Ge(1), Le(10_000)] = 16
+    dropout: BelowOne = 0.0
+    towers: tuple[Literal["audio", "text"], ...] = ("audio", "text")
+
+    def conflicts(self) -> Conflicts:
+        """Nowhere, or twice in one place."""
+        if not self.towers or len(set(self.towers)) < len(self.towers):
+            yield "towers", "audio, text or both, each once"

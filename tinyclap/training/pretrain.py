@@ -7,12 +7,16 @@ negatives; a view that mixes two clips matches the captions of both, by their sh
 import math
 import time
 import warnings
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from tinyclap.common.progress import Progress, counted
 from tinyclap.data.captions import Captions
@@ -21,6 +25,9 @@ from tinyclap.errors import TinyclapError
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
 from tinyclap.training.confusable import confusable
+from tinyclap.training.contrastive.diagnosis import diagnose, spread
+from tinyclap.training.contrastive.gradient_cache import backward_in_parts
+from tinyclap.training.contrastive.matching import floor, matching
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics, load_trained_state, trained_state
 from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
@@ -29,11 +36,9 @@ from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import PretrainOptions
 from tinyclap.training.sampling import Companions, epoch_batches
 
-STUCK_SHARE = 0.03
-COLLAPSED_COSINE = 0.98
-UNIFORM_LOGIT_SD = 0.5
-PATIENT_STEPS = 100
 WATCHED_EPOCHS = 5
+
+LossOf = Callable[[Tensor, Tensor], Tensor]
 
 
 def pretrain(
@@ -44,17 +49,19 @@ def pretrain(
     run: Path,
     *,
     seed: int = 0,
+    is_new: bool = True,
     accelerator: Accelerator | None = None,
 ) -> TrainableTeacher:
     """Train both towers of a teacher contrastively; goes on from `run`'s checkpoint if there is one.
 
     Args:
-        teacher: to train (towers that are frozen stay so).
+        teacher: to train (what is frozen stays so).
         views: at the teacher's sample rate; every epoch draws new ones.
         captions: of the same clips.
         options: how to train.
         run: folder for `metrics.jsonl` and `checkpoints/`.
         seed: of order, captions and dropout.
+        is_new: False for a teacher that was trained before.
         accelerator: device and processes; found by itself if not given.
 
     Returns:
@@ -70,22 +77,21 @@ def pretrain(
     if state:
         load_trained_state(teacher, state["model"])
     companions = _companions(captions, options.confusable_share)
+    statistics = RunningStatistics(teacher, is_new=is_new)
+    batches = _Batches(teacher, views, captions, options, accelerator, companions, statistics, seed)
     if options.text_epochs and not state:
-        _pretrain_text(teacher, captions, options, companions, seed)
-    text = {id(parameter) for parameter in teacher.text_parameters()}
-    audio = [parameter for parameter in teacher.parameters() if id(parameter) not in text]
-    groups = [(audio, options.lr), *([] if options.lock_text else [(teacher.text_parameters(), options.text_lr)])]
-    optimizer = build_optimizer(groups, options)
+        _pretrain_text(batches)
+    optimizer = build_optimizer(parameter_groups(teacher, options), options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
         restore(state, optimizer, ema, accelerator.scaler)
     optimizer = accelerator.prepare(optimizer)
-    trainee = Trainee(teacher, optimizer, ema, RunningStatistics(teacher))
-    steps = len(epoch_batches(len(views), options.batch_size, seed, 0))
+    trainee = Trainee(teacher, optimizer, ema, statistics)
+    steps = len(batches.of_epoch(0))
     counter = Progress("pretrain", options.epochs * steps, "step", done=first_epoch * steps)
     for epoch in range(first_epoch, options.epochs):
         teacher.train()
-        row = _run_epoch(teacher, trainee, views, captions, options, accelerator, companions, seed, epoch, counter)
+        row = _run_epoch(batches, trainee, epoch, counter)
         counter.update(0, f"epoch {epoch + 1} of {options.epochs}, loss {row['loss']:.3f}")
         checkpoint.add_metrics({"epoch": epoch + 1, "stage": "contrastive", **row})
         diagnosis = diagnose(row) if epoch < WATCHED_EPOCHS else None
@@ -99,6 +105,21 @@ def pretrain(
     teacher.weights_changed()
     teacher.requires_grad_(False)
     return teacher.cpu().eval()
+
+
+def parameter_groups(teacher: TrainableTeacher, options: PretrainOptions) -> list[tuple[list[nn.Parameter], float]]:
+    """What is trained at which rate: the audio tower first, whose rate the metrics report; a locked text is in none."""
+    text = {id(parameter) for parameter in teacher.text_parameters()}
+    head = {id(teacher.log_scale)} if options.head_lr else set()
+    for module in teacher.parts()["head"] if options.head_lr else ():
+        head |= {id(parameter) for parameter in module.parameters()}
+    every = [one for one in teacher.parameters() if not (options.lock_text and id(one) in text)]
+    groups = [
+        ([one for one in every if id(one) not in text | head], options.lr),
+        ([one for one in every if id(one) in text - head], options.text_lr),
+        ([one for one in every if id(one) in head], options.head_lr or options.lr),
+    ]
+    return groups if options.head_lr else groups[:2]
 
 
 def refuse_several(accelerator: Accelerator) -> None:
@@ -115,62 +136,114 @@ def _companions(captions: Captions, share: float) -> Companions | None:
     return Companions(confusable(said, captions.groups), share) if share else None
 
 
-def _pretrain_text(
-    teacher: TrainableTeacher, captions: Captions, options: PretrainOptions, companions: Companions | None, seed: int
-) -> None:
+class _Step(NamedTuple):
+    """Which step of which stage, 1 for that of the text tower alone, and how it goes backward."""
+
+    number: int
+    stage: int
+    backward: Callable[[Tensor], object]
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """What the batches of a training are made of, and how they pass through the towers."""
+
+    teacher: TrainableTeacher
+    views: Views
+    captions: Captions
+    options: PretrainOptions
+    accelerator: Accelerator
+    companions: Companions | None
+    statistics: RunningStatistics
+    seed: int
+
+    def of_epoch(self, epoch: int) -> list[np.ndarray]:
+        """Every clip but a rest smaller than a batch."""
+        size = self.options.batch_size
+        return epoch_batches(len(self.views), size, self.seed, epoch, companions=self.companions)
+
+    def backward(
+        self, batch: np.ndarray, encode: Callable[[np.ndarray], Sequence[Tensor]], loss_of: LossOf, step: _Step
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The loss of a batch, whose gradient is added to the parameters, and its embeddings.
+
+        A part of the batch meets the same dropout both times, and normalisation by its own statistics; the running
+        ones see it once.
+        """
+        parts = np.array_split(batch, self.options.micro_batches)
+        if len(parts) == 1:
+            seed_step(self.seed, step.number, step.stage)
+            self.statistics.before(step.number)
+            embeddings = [tensor.float() for tensor in encode(batch)]
+            loss = loss_of(*embeddings)
+            step.backward(loss)
+            return loss.detach(), [tensor.detach() for tensor in embeddings]
+
+        def encode_part(part: int, again: bool) -> Sequence[Tensor]:
+            seed_step(self.seed, step.number, step.stage, part)
+            self.statistics.before(step.number, part, len(parts))
+            with nullcontext() if again else self.statistics.untouched():
+                return encode(parts[part])
+
+        return backward_in_parts(encode_part, len(parts), loss_of, step.backward)
+
+
+def _pretrain_text(batches: _Batches) -> None:
     """Train the text tower alone: captions of one group meet, those of different groups part (supervised contrast)."""
+    teacher, captions, options, seed = batches.teacher, batches.captions, batches.options, batches.seed
     optimizer = build_optimizer([(teacher.text_parameters(), options.text_lr)], options)
     teacher.train()
     for epoch in counted(range(options.text_epochs), "text tower", options.text_epochs, "epoch"):
-        batches = epoch_batches(len(captions.groups), options.batch_size, seed, epoch, companions=companions)
-        for number, batch in enumerate(batches):
-            step = epoch * len(batches) + number
-            set_learning_rate(optimizer, step, options.text_epochs * len(batches), options)
-            seed_step(seed, step, part=1)
-            one, other = (
-                teacher.encode_text([captions.draw(int(index), seed, epoch, stream) for index in batch])
-                for stream in (2, 3)
-            )
-            matches = torch.from_numpy(captions.alike(batch).astype(np.float32)).to(one.device)
-            soft_info_nce(one, other, teacher.log_scale.detach().exp(), matches).backward()
+        every = epoch_batches(len(captions.groups), options.batch_size, seed, epoch, companions=batches.companions)
+        for number, batch in enumerate(every):
+            step = epoch * len(every) + number
+            set_learning_rate(optimizer, step, options.text_epochs * len(every), options)
+            matches = torch.from_numpy(captions.alike(batch).astype(np.float32)).to(batches.accelerator.device)
+
+            def encode(part: np.ndarray, epoch: int = epoch) -> list[Tensor]:
+                return [
+                    teacher.encode_text([captions.draw(int(index), seed, epoch, stream) for index in part])
+                    for stream in (2, 3)
+                ]
+
+            def loss_of(one: Tensor, other: Tensor, matches: Tensor = matches) -> Tensor:
+                return soft_info_nce(one, other, teacher.log_scale.detach().exp(), matches)
+
+            batches.backward(batch, encode, loss_of, _Step(step, 1, torch.Tensor.backward))
             torch.nn.utils.clip_grad_norm_(teacher.text_parameters(), options.clip_norm or torch.inf)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
 
-def _run_epoch(
-    teacher: TrainableTeacher,
-    trainee: Trainee,
-    views: Views,
-    captions: Captions,
-    options: PretrainOptions,
-    accelerator: Accelerator,
-    companions: Companions | None,
-    seed: int,
-    epoch: int,
-    counter: Progress,
-) -> dict[str, float]:
-    """Every clip but a rest smaller than a batch; returns the epoch's means and what tells a stuck training."""
+def _run_epoch(batches: _Batches, trainee: Trainee, epoch: int, counter: Progress) -> dict[str, float]:
+    """Returns the epoch's means and what tells a stuck training."""
+    teacher, options, accelerator = batches.teacher, batches.options, batches.accelerator
     optimizer = trainee.optimizer
     began, data_seconds = time.perf_counter(), 0.0
-    batches = epoch_batches(len(views), options.batch_size, seed, epoch, companions=companions)
-    rows = []
-    for number, batch in enumerate(batches):
-        step = epoch * len(batches) + number
-        lr = set_learning_rate(optimizer, step, options.epochs * len(batches), options)
-        seed_step(seed, step)
-        trainee.statistics.before(step)
+
+    def encode(part: np.ndarray) -> list[Tensor]:
+        nonlocal data_seconds
         started = time.perf_counter()
-        waveforms = torch.from_numpy(views.batch([(int(index), epoch) for index in batch])).to(accelerator.device)
-        matches = matching(views, captions, batch, epoch).to(accelerator.device)
+        waveforms = torch.from_numpy(batches.views.batch([(int(index), epoch) for index in part]))
         data_seconds += time.perf_counter() - started
         with accelerator.autocast():
-            audio = teacher.encode_audio(waveforms)
-        with accelerator.autocast(), torch.set_grad_enabled(not options.lock_text):
-            text = teacher.encode_text([captions.draw(int(index), seed, epoch) for index in batch])
-        scale = teacher.log_scale.exp()
-        loss = soft_info_nce(audio.float(), text.float(), scale, matches, options.hard_negatives)
-        accelerator.backward(loss)
+            audio = teacher.encode_audio(waveforms.to(accelerator.device))
+        with accelerator.autocast(), torch.set_grad_enabled(torch.is_grad_enabled() and not options.lock_text):
+            texts = [batches.captions.draw(int(index), batches.seed, epoch) for index in part]
+            return [audio, teacher.encode_text(texts)]
+
+    rows = []
+    every = batches.of_epoch(epoch)
+    for number, batch in enumerate(every):
+        step = epoch * len(every) + number
+        lr = set_learning_rate(optimizer, step, options.epochs * len(every), options)
+        matches = matching(batches.views, batches.captions, batch, epoch).to(accelerator.device)
+
+        def loss_of(audio: Tensor, text: Tensor, matches: Tensor = matches) -> Tensor:
+            return soft_info_nce(audio, text, teacher.log_scale.exp(), matches, options.hard_negatives)
+
+        scale = teacher.log_scale.detach().exp()
+        loss, (audio, text) = batches.backward(batch, encode, loss_of, _Step(step, 0, accelerator.backward))
         if options.clip_norm:
             accelerator.clip_grad_norm_(teacher.parameters(), options.clip_norm)
         optimizer.step()
@@ -180,75 +253,16 @@ def _run_epoch(
         if trainee.ema:
             trainee.ema.update(teacher, step)
         counter.update()
-        rows.append([loss.item(), floor(matches), len(batch), *_spread(audio, text, scale)])
+        rows.append([loss.item(), floor(matches), len(batch), *spread(audio, text, scale)])
     means = np.mean(rows, axis=0)
     if not np.isfinite(means[0]):
         raise TinyclapError(NOT_FINITE.format(loss=means[0], epoch=epoch + 1))
     names = ("loss", "loss_floor", "batch", "logit_sd", "audio_cosine", "text_cosine")
     measured = dict(zip(names, means.tolist(), strict=True))
     return measured | {
-        "steps": (epoch + 1) * len(batches),
+        "steps": (epoch + 1) * len(every),
         "logit_scale": teacher.logit_scale,
         "lr": lr,
         "seconds": time.perf_counter() - began,
         "data_seconds": data_seconds,
     }
-
-
-def matching(views: Views, captions: Captions, batch: np.ndarray, k: int) -> Tensor:
-    """How much each sound of a batch matches each caption of the batch: float32 (B, B), every row summing to 1."""
-    same, groups = captions.alike(batch), captions.groups
-    matches = same / same.sum(1, keepdims=True)
-    for row, index in enumerate(batch):
-        view = views.draw(int(index), k)
-        if view.other is None:
-            continue
-        others = groups[batch] == groups[view.other.index]
-        if others.any():
-            matches[row] = (1.0 - view.other_share) * matches[row] + view.other_share * others / others.sum()
-    return torch.from_numpy(matches.astype(np.float32))
-
-
-def floor(matches: Tensor) -> float:
-    """The lowest loss that these matches allow: the mean entropy of their rows and columns."""
-    by_text = matches.T / matches.T.sum(1, keepdim=True)
-    entropies = [-(rows * rows.clamp_min(1e-12).log()).sum(1).mean() for rows in (matches, by_text)]
-    return float((entropies[0] + entropies[1]) / 2)
-
-
-@torch.no_grad()
-def _spread(audio: Tensor, text: Tensor, scale: Tensor) -> tuple[float, float, float]:
-    """Standard deviation of the logits, and the mean cosine between different sounds and between different texts."""
-    logit_sd = (scale * audio @ text.T).float().std().item()
-    apart = ~torch.eye(len(audio), dtype=torch.bool, device=audio.device)
-    return logit_sd, (audio @ audio.T)[apart].mean().item(), (text @ text.T)[apart].mean().item()
-
-
-def diagnose(row: dict[str, float]) -> str | None:
-    """Why a contrastive loss sits at ln(batch), the loss of guessing; None while it does not.
-
-    Args:
-        row: one epoch's metrics: loss, batch, steps, logit_sd, audio_cosine, text_cosine, logit_scale.
-    """
-    chance = math.log(row["batch"])
-    if abs(row["loss"] / chance - 1.0) > STUCK_SHARE:
-        return None
-    message = f"the loss {row['loss']:.3f} sits at ln(batch) = {chance:.3f}, the loss of guessing: "
-    collapsed = [name for name in ("audio", "text") if row[f"{name}_cosine"] > COLLAPSED_COSINE]
-    if collapsed:
-        return message + (
-            f"the {' and '.join(collapsed)} tower gives every input the same embedding (mean cosine "
-            f"{max(row[f'{name}_cosine'] for name in collapsed):.3f}); lower its learning rate, lengthen "
-            "training.warmup_share, or check that its inputs differ"
-        )
-    if row["logit_sd"] < UNIFORM_LOGIT_SD:
-        return message + (
-            f"the logits hardly differ (standard deviation {row['logit_sd']:.2f}), so softmax is uniform; raise "
-            f"training.logit_scale_init (the scale is {row['logit_scale']:.1f}; CLIP starts at 14.3)"
-        )
-    if row["steps"] < PATIENT_STEPS:
-        return None
-    return (
-        message
-        + "the towers have not met; if this lasts, raise training.lr or check that captions belong to their clips"
-    )

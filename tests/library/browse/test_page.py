@@ -27,6 +27,7 @@ def test_finding_and_playing_by_keys_alone(page: Page, client: Client) -> None:
     page.key("Enter")
     page.wait("document.querySelector('#title').textContent.includes('kick 04')")
     assert page.js(TITLES) == ["kick_04.wav"]
+    assert page.js("document.querySelector('#hits .score').textContent") == "name"
     page.js("document.querySelector('#text').select()")
     page.type("rain")
     page.key("Enter")

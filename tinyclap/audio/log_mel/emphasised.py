@@ -67,12 +67,17 @@ class EmphasisedSpec(FrontendSpec):
 
     def mel_filterbank(self) -> np.ndarray:
         """Triangular filters on the mel axis, float32 (n_fft // 2 + 1, n_mels); the last bin is in none."""
-        lowest, highest = _mel(self.f_min), _mel(self.f_max)
-        step = (highest - lowest) / (self.n_mels + 1)
-        lower = lowest + step * np.arange(self.n_mels)
-        bins = _mel(self.sample_rate / self.n_fft * np.arange(self.n_fft // 2))[:, None]
-        filters = np.maximum(0.0, np.minimum((bins - lower) / step, (lower + 2 * step - bins) / step))
-        return np.pad(filters, ((0, 1), (0, 0))).astype(np.float32)
+        return kaldi_filterbank(self)
+
+
+def kaldi_filterbank(spec: FrontendSpec) -> np.ndarray:
+    """Kaldi's triangular filters on the mel axis, float32 (n_fft // 2 + 1, n_mels); the last bin is in none."""
+    lowest, highest = _mel(spec.f_min), _mel(spec.f_max)
+    step = (highest - lowest) / (spec.n_mels + 1)
+    lower = lowest + step * np.arange(spec.n_mels)
+    bins = _mel(spec.sample_rate / spec.n_fft * np.arange(spec.n_fft // 2))[:, None]
+    filters = np.maximum(0.0, np.minimum((bins - lower) / step, (lower + 2 * step - bins) / step))
+    return np.pad(filters, ((0, 1), (0, 0))).astype(np.float32)
 
 
 def spec_of(values: object, place: str) -> FrontendSpec:

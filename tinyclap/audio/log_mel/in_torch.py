@@ -34,6 +34,10 @@ class LogMel(nn.Module):
         with torch.autocast(waveforms.device.type, enabled=False):
             return self._log_mel(waveforms.float()).unsqueeze(1)
 
+    def in_graph(self) -> nn.Module | None:
+        """What computes the same in a graph, where that is not `in_onnx.OnnxLogMel`."""
+        return None
+
     def _log_mel(self, waveforms: Tensor) -> Tensor:
         spec = self.spec
         waveforms = raised(waveforms, spec)

@@ -95,6 +95,9 @@ class FrontendSpec:
         level = self.raise_to_dbfs
         quiet = level is None or (is_number(level) and -100 <= level <= 0)
         require(self, where, "raise_to_dbfs", quiet, "null, or -100 to 0 dB of full scale")
+        self._check_bands(where)
+
+    def _check_bands(self, where: str) -> None:
         empty = np.flatnonzero(~self.mel_filterbank().any(axis=0)).size
         require(self, where, "n_mels", empty == 0, f"lower, or n_fft higher: {empty} bands fall between two FFT bins")
 

@@ -33,6 +33,42 @@ def to_onnx(module: nn.Module, example: Mapping[str, Tensor], output: str, axes:
         output: name of the result.
         axes: names of the dynamic axes, by input and axis number; none give a graph of fixed shape.
     """
+    program = _traced(module, example, output, axes)
+    model = optimizer.optimize(program.model_proto, output_size_limit=LARGEST_FOLDED)
+    assert model.opset_import[0].version == OPSET
+    _name_axes(model, axes)
+    onnx.checker.check_model(model, full_check=True)
+    return cleaned(model)
+
+
+def to_onnx_beside(
+    module: nn.Module, example: Mapping[str, Tensor], output: str, axes: Axes, path: Path
+) -> onnx.ModelProto:
+    """Trace a module as `to_onnx` does, whose weights are more than one file may hold: they go into a second one.
+
+    Args:
+        path: of the graph, which is written there too; its weights go to `weights_beside(path)`.
+
+    Returns:
+        The graph, which reads its weights from a file of that name in its own folder.
+    """
+    program = _traced(module, example, output, axes)
+    optimizer.optimize(program.model, output_size_limit=LARGEST_FOLDED)
+    program.save(path, external_data=True)
+    assert weights_beside(path).is_file()
+    onnx.checker.check_model(str(path), full_check=True)
+    model = onnx.load(path, load_external_data=False)
+    assert model.opset_import[0].version == OPSET
+    _name_axes(model, axes)
+    return cleaned(model)
+
+
+def weights_beside(path: Path) -> Path:
+    """Where the weights of a graph lie that are not in its own file."""
+    return path.with_name(f"{path.name}.data")
+
+
+def _traced(module: nn.Module, example: Mapping[str, Tensor], output: str, axes: Axes) -> torch.onnx.ONNXProgram:
     dynamic = torch.export.Dim.DYNAMIC
     shapes = tuple(dict.fromkeys(axes.get(name, {}), dynamic) for name in example)
     with _quiet(), torch.no_grad():
@@ -49,11 +85,7 @@ def to_onnx(module: nn.Module, example: Mapping[str, Tensor], output: str, axes:
             verbose=False,
         )
     assert program is not None
-    model = optimizer.optimize(program.model_proto, output_size_limit=LARGEST_FOLDED)
-    assert model.opset_import[0].version == OPSET
-    _name_axes(model, axes)
-    onnx.checker.check_model(model, full_check=True)
-    return cleaned(model)
+    return program
 
 
 def join(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:

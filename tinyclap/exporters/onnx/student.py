@@ -83,8 +83,12 @@ def encoder_graph(student: Student) -> onnx.ModelProto:
 
 def frontend_graph(frontend: LogMel, samples: int) -> onnx.ModelProto:
     """`waveform` (batch, samples) to `logmel` (batch, 1, frames, n_mels), traced on so many samples."""
-    module = OnnxLogMel(frontend.spec, filterbank=frontend.filterbank.cpu().numpy())
-    return to_onnx(module, {"waveform": torch.zeros(2, samples)}, "logmel", AXES)
+    return to_onnx(frontend_module(frontend), {"waveform": torch.zeros(2, samples)}, "logmel", AXES)
+
+
+def frontend_module(frontend: LogMel) -> nn.Module:
+    """A front end as a graph computes it."""
+    return frontend.in_graph() or OnnxLogMel(frontend.spec, filterbank=frontend.filterbank.cpu().numpy())
 
 
 def static_graph(student: Student, duration_s: float) -> onnx.ModelProto:

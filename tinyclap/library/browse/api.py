@@ -211,7 +211,7 @@ def _entry(shown: Shown, hit: "Hit", place: np.ndarray | None) -> dict[str, Any]
         "id": shown.id(hit.row),
         "name": hit.path.name,
         "folder": os.path.dirname(shown.name(hit.path)),
-        "score": _number(hit.score),
+        "score": None if hit.by == "name" else _number(hit.score),
         "start_s": _number(hit.start_s),
         "end_s": _number(hit.end_s),
         "duration_s": _number(hit.duration_s),

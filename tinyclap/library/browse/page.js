@@ -50,7 +50,7 @@ async function answerAddress() {
     const n = answer.hits.length, sounds = `${n} ${n === 1 ? "sound" : "sounds"}`;
     if (like !== null) show(answer, `Like ${answer.to}`, `${sounds}, the most alike first; the number is the cosine.`);
     else if (text) {
-      const meaning = answer.hits.some((hit) => hit.score !== null) ? "the number is the cosine" : "found by their names alone, since the bundle does not know these words";
+      const meaning = answer.hits.some((hit) => hit.score !== null) ? "the number is the cosine" : "found by their names alone";
       show(answer, `“${text}”${without ? ` but not “${without}”` : ""}`, `${sounds}, the best first; ${meaning}.`);
     }
     else show(answer, "A few of the sounds", "Drawn at random. Write what you look for, or choose a point of the map.", false);
@@ -86,7 +86,7 @@ function facts(hit) {
   else if (hit.duration_s !== null) parts.push(length(hit.duration_s));
   if (hit.sample_rate) parts.push(`${hit.sample_rate / 1000} kHz`);
   if (hit.tags.length) parts.push(hit.tags.slice(0, 3).join(", "));
-  if (hit.by === "name" || hit.by === "both") parts.push("found by name");
+  if (hit.by === "both") parts.push("found by name");
   return parts.join(" · ").replaceAll(/(?<=\d) /g, "\u00a0");
 }
 
@@ -104,8 +104,8 @@ function entry(hit) {
   const similar = element("button", { type: "button", className: "similar", textContent: "Similar" });
   similar.setAttribute("aria-label", `Sounds similar to ${hit.name}`);
   const what = element("div", { className: "what" }, element("b", {}, dot, element("span", { textContent: hit.name })), element("small", { textContent: facts(hit) }));
-  const score = element("span", { className: "score", textContent: hit.score === null ? "" : hit.score.toFixed(3).replace("-", "−") });
-  score.setAttribute("aria-label", hit.score === null ? "" : `cosine ${hit.score.toFixed(3)}`);
+  const score = element("span", { className: "score", textContent: hit.by === "name" ? "name" : hit.score === null ? "" : hit.score.toFixed(3).replace("-", "−") });
+  score.setAttribute("aria-label", hit.by === "name" ? "found by name" : hit.score === null ? "" : `cosine ${hit.score.toFixed(3)}`);
   const item = element("li", {}, play, what, score, similar);
   item.dataset.id = hit.id;
   play.onclick = () => toggle(hit);

@@ -1,14 +1,18 @@
-"""How clips fit their prompts, and captions found for clips, as text, CSV and JSON."""
+"""How clips fit their prompts, captions found for clips, and labels from examples, as text, CSV and JSON."""
 
 import csv
 import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
-from tinyclap.common.numbers import aligned, decimal, known, whole
+from tinyclap.common.machine import shell_path
+from tinyclap.common.numbers import aligned, decimal, known, percent, percent_interval, points, whole
 from tinyclap.embeddings.calibration import Calibration
 from tinyclap.errors import listed
+from tinyclap.matching.adapt import Adapted
+from tinyclap.matching.adapt import Score as Accuracy
 from tinyclap.matching.captions import Captioned
 from tinyclap.matching.result import Distance, Pair, Result, Score
 from tinyclap.runtime.bundle import Bundle
@@ -84,6 +88,50 @@ def captions_object(bundle: Bundle, n_captions: int, results: Sequence[Captioned
     ]
     bad = [{"file": entry.file, "reason": entry.reason} for entry in results if entry.reason is not None]
     return json.dumps({"bundle": str(bundle.folder), "captions": n_captions, "results": good, "bad": bad})
+
+
+def adapted_table(made: Adapted, out: Path) -> str:
+    """Labels from examples, and how they do beside the words alone, as lines; the next command at the end."""
+    fewest, most = min(made.counts), max(made.counts)
+    each = whole(fewest) if fewest == most else f"{whole(fewest)} to {whole(most)}"
+    how = (
+        f"{made.method}; a label's words count as {made.words:g} examples" if made.words else f"{made.method}, no words"
+    )
+    rows = [("labels", f"{whole(len(made.labels))}, of {each} examples each; by {how}")]
+    check = made.check
+    if check is None:
+        rows.append(("held out", "nothing can be: one recording of each label; give more examples to measure them"))
+    else:
+        times = "each recording" if check.groups >= check.n_recordings else f"{check.groups} groups of recordings"
+        rows.append(("held out", f"{whole(check.n)} examples, {times} in turn"))
+        rows.append(("accuracy", _accuracy(check.adapted)))
+        if check.words is not None:
+            rows.append(
+                ("words alone", f"{_accuracy(check.words)}; the examples add {points(check.gain, check.gain_ci95)}")
+            )
+    rows += [("bundle", str(out)), ("next", f"tinyclap classify YOUR_SOUNDS --bundle {shell_path(out)}")]
+    return "\n".join(aligned(rows))
+
+
+def adapted_notes(made: Adapted) -> list[str]:
+    """What must be known beside the result: files left out, words left out, and examples that are of no help."""
+    notes = [f"left out: {file}: {reason}" for file, reason in made.bad]
+    if made.nameless:
+        notes.append(f"without the labels' words, since {made.nameless}")
+    if made.check and made.check.gain_ci95 and made.check.gain_ci95[1] < 0:
+        notes.append(
+            "held out, the words alone do better: give more examples of each label, or keep the bundle as it was"
+        )
+    return notes
+
+
+def adapted_object(made: Adapted, out: Path) -> str:
+    """One JSON object."""
+    return json.dumps({"bundle": str(out), **made.facts()})
+
+
+def _accuracy(score: Accuracy) -> str:
+    return f"{percent(score.accuracy)} {percent_interval(score.ci95)}"
 
 
 def _with_interval(score: Score) -> str:

@@ -115,7 +115,10 @@ def _accuracy_rows(evaluation: dict[str, Any], models: Sequence[str]) -> list[tu
     scores = [as_mapping(evaluation.get(model)) for model in models]
     cells = [f"{percent(score.get('accuracy'))} {percent_interval(score.get('ci95'))}".strip() for score in scores]
     chance = f" (chance {percent(evaluation['chance'])})" if "chance" in evaluation else ""
-    return [(f"zero-shot accuracy, {whole(evaluation.get('n_clips'))} clips{chance}", *cells)]
+    rows: list[tuple[str, ...]] = [(f"zero-shot accuracy, {whole(evaluation.get('n_clips'))} clips{chance}", *cells)]
+    if tables.is_uneven(evaluation):
+        rows.append(("mean over the classes (UAR)", *(percent(score.get("uar")) for score in scores)))
+    return rows
 
 
 def _agreement_lines(evaluation: dict[str, Any]) -> list[str]:
@@ -155,7 +158,8 @@ def _next_command(written: Run) -> str:
     if not written.has_ears and zero_shots(written.text):
         return export_command(shell_path(run), has_ears=False)
     if summary.get("task") == "pretrain":
-        kind = "hf" if (run / "teacher" / "model.safetensors").is_file() else "dual"
+        written_as = {"model.safetensors": "hf", "config.json": "dual"}
+        kind = next((each for name, each in written_as.items() if (run / "teacher" / name).is_file()), "msclap")
         return f"tinyclap distill RECIPE teacher.kind={kind} teacher.source={shell_path(run / 'teacher')}"
     if written.has_ears and _is_generated(summary):
         return f"tinyclap export --onnx{' --text' if written.text else ''} {shell_path(run)}"

@@ -18,7 +18,7 @@ from tinyclap.common.groups import connected
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress, counted
 from tinyclap.errors import GateError, TinyclapError, listed
-from tinyclap.library import fingerprint
+from tinyclap.library.copies import fingerprint
 
 if TYPE_CHECKING:
     from tinyclap.library.library import Library

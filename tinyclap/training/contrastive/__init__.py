@@ -1,0 +1,1 @@
+"""What a contrastive training needs besides its loop."""
