@@ -54,9 +54,9 @@ _folder: Path | None = None
 
 
 def _forget() -> None:
-    """In a fork: what another process may remove, and a lock that a thread of it may hold."""
-    global _lock
-    _lock = threading.Lock()
+    """In a fork: files of another process, and a lock that a thread of it may hold."""
+    global _lock, _folder
+    _lock, _folder = threading.Lock(), None
     _known.clear()
 
 
@@ -106,9 +106,9 @@ def spare_frames(file: soundfile.SoundFile) -> int:
 
 def _place() -> Path:
     global _folder
-    if _folder is None or not _folder.exists():  # a fork may outlive the process whose folder it shares
+    if _folder is None:
         _folder = Path(tempfile.mkdtemp(prefix="tinyclap-"))
-        # At the end of workers of multiprocessing too, and never of a fork, which shares it.
+        # At the end of workers of multiprocessing too, and never of a fork.
         Finalize(None, shutil.rmtree, (_folder,), {"ignore_errors": True}, exitpriority=-1)
     descriptor, name = tempfile.mkstemp(suffix=".wav", dir=_folder)
     os.close(descriptor)
