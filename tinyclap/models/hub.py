@@ -160,15 +160,10 @@ def load_exact(
     problems = [f"{len(listed)} {what}: {_some(listed)}" for what, listed in found.items() if listed]
     if problems:
         raise TinyclapError(f"the weights in {place} do not fit this model ({'; '.join(problems)}); {remedy}")
-    refuse_damaged(weights, place)
-    model.load_state_dict({names[name]: tensor for name, tensor in weights.items()})
-
-
-def refuse_damaged(weights: Mapping[str, Tensor], place: str) -> None:
-    """Raise a TinyclapError for weights that are not finite, read from a file at `place`."""
     damaged = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
     if damaged:
         raise TinyclapError(f"{len(damaged)} of the weights in {place} hold NaN or infinite numbers: {_some(damaged)}")
+    model.load_state_dict({names[name]: tensor for name, tensor in weights.items()})
 
 
 def push(save_to: Callable[[Path], None], repo_id: str, *, private: bool) -> str:

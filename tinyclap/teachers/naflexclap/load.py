@@ -15,7 +15,6 @@ from torch import Tensor
 from tinyclap.common.files import parse_json, refuse_pointer
 from tinyclap.errors import TinyclapError
 from tinyclap.models import checkpoints
-from tinyclap.models.hub import refuse_damaged
 from tinyclap.teachers.base import check_tokenizer, licence_of
 from tinyclap.teachers.naflexclap.model import CONFIG, WEIGHTS, NaflexClap, NaflexClapModel
 from tinyclap.teachers.naflexclap.settings import KIND, Settings, read_settings
@@ -42,7 +41,7 @@ def load_naflexclap(source: str) -> NaflexClap:
     """
     config, path = _located(source)
     settings = read_settings(config)
-    model = built(settings, _read(path), source, str(path))
+    model = built(settings, _read(path), source)
     words = load_words(config.parent, settings.text, settings.clean)
     check_tokenizer(f"teacher {source}", words)
     name = Path(source).name if Path(source).is_dir() else source
@@ -62,7 +61,7 @@ def is_naflexclap(source: str) -> bool:
         return False  # which its loader tells
 
 
-def built(settings: Settings, weights: Mapping[str, Tensor], name: str, place: str) -> NaflexClapModel:
+def built(settings: Settings, weights: Mapping[str, Tensor], name: str) -> NaflexClapModel:
     """The towers with these weights; memory for them is not taken twice."""
     named = {WRAPPERS.sub("", key): tensor for key, tensor in weights.items()}
     scale = named.get("logit_scale")
@@ -70,7 +69,6 @@ def built(settings: Settings, weights: Mapping[str, Tensor], name: str, place: s
     with torch.device("meta"):
         model = NaflexClapModel(settings, shape, has_bias="logit_bias" in named)
     checkpoints.load_published(model, named, name, FORMAT, (), assign=True)
-    refuse_damaged(named, place)
     return model
 
 
