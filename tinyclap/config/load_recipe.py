@@ -133,7 +133,10 @@ def absent_inputs(recipe: Recipe) -> list[str]:
     if recipe.task == "pretrain":
         named += [(f"init.{key}", path) for key, path in (recipe.init.files() if recipe.init else {}).items()]
     else:
-        named += [(f"teacher.{key}", path) for key, path in recipe.teacher.files().items()]
+        sections = {f"teachers.{number}.teacher": each.teacher for number, each in enumerate(recipe.teachers or ())}
+        sections |= {"teacher": recipe.teacher} if recipe.teacher is not None else {}
+        for place, section in sections.items():
+            named += [(f"{place}.{key}", path) for key, path in section.files().items()]
         if recipe.text is not None:
             named += [(f"text.{key}", path) for key, path in recipe.text.files().items()]
     return [f"{key}: {path}" for key, path in named if path is not None and not Path(path).expanduser().exists()]

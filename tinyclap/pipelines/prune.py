@@ -84,7 +84,7 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
         write_provenance(new, recipe.seed, inputs)
         write_array(new / TEACHER_MEAN, mean)
         own = (new / TEXT_STUDENT).is_dir()
-        card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local, own_words=own)
+        card = model_card(summary, evaluation, teacher_is_local=recipe.teacher_is_local, own_words=own)
         pruned.save_pretrained(new / "student", card)
         if rows:
             write_json(new / SWEEP, {"pruned_from": str(run), "data": describe_data(recipe.data.test), "rows": rows})
