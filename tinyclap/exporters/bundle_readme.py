@@ -80,8 +80,8 @@ def _heads(manifest: Manifest) -> str:
     if not manifest.heads:
         return ""
     listed = "\n".join(
-        f"- `{name}`: dimensions {facts['start']} to {facts['start'] + facts['dim'] - 1}, made unit norm again, are the "
-        f"space of *{facts['teacher']['name']}* (licence: {facts['teacher']['licence']})"
+        f"- `{name}`: {facts['dim']} dimensions from {facts['start']} on, made unit norm again, are the space of "
+        f"*{facts['teacher']['name']}* (licence: {facts['teacher']['licence']})"
         for name, facts in manifest.heads.items()
     )
     return f"""

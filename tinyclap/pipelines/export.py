@@ -84,7 +84,7 @@ def bundle_folder(run: Path, head: str | None = None) -> Path:
     return run / (BUNDLE_FOLDER if head is None else f"{BUNDLE_FOLDER}-{head}")
 
 
-def _text_student(run: Path, words: Path | None, teacher: Teacher, head: str | None) -> TextStudent | None:
+def _text_student(run: Path, words: Path | None, teacher: Teacher, head: str | None = None) -> TextStudent | None:
     """The text student that is named, or the run's own; None where it has none, or of a head, whose words are not its.
 
     Raises:

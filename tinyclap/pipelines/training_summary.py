@@ -22,7 +22,7 @@ def finish_run(
 ) -> None:
     """Write `evaluation.json`, with `further` evaluations behind the first, `summary.json` and the report of a run."""
     if evaluation is not None:
-        for each in (evaluation, *further):
+        for each in (evaluation, *reversed(further)):  # the newest comes first
             write_evaluation(run, each, evaluation["data"])
     write_json(run / "summary.json", summary)  # last but the report: it is what marks a finished run
     write_report(run)

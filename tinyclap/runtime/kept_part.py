@@ -50,7 +50,9 @@ def kept_part(folder: Path, manifest: Manifest, dim: int | None, head: str | Non
         kept, scale = _kept_dims(folder, manifest, dim), manifest.logit_scale
         return KeptPart(0, kept, manifest.embed_dim, None, scale, manifest.prompts, manifest.teacher)
     if not manifest.heads:
-        raise TinyclapError(f"head is {head}: bundle {folder} is of one teacher and has no heads; leave it out")
+        raise TinyclapError(
+            f"head is {head}: bundle {folder} has no heads: it is of one teacher, or pruned; leave it out"
+        )
     if head not in manifest.heads:
         raise TinyclapError(f"head is {head}: bundle {folder} has no such head; allowed: {', '.join(manifest.heads)}")
     facts = manifest.heads[head]
