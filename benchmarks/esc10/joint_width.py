@@ -1,4 +1,4 @@
-"""A joint space of 128 dimensions from the start, or pruned to it, on ESC-10; writes benchmarks/results/joint_width.json.
+"""A joint space of 128 dimensions from the start, or pruned to it: ESC-10; writes benchmarks/results/joint_width.json.
 
     python -m benchmarks.esc10.joint_width --root ESC-50 [--text MiniLM] [--folds 1 2 3 5] [--seeds 0 1 2]
 
@@ -89,8 +89,7 @@ def summarise(given: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dic
     for epochs in sorted({row["epochs"] for row in rows}):
         chosen = [row for row in rows if row["epochs"] == epochs]
         folds = sorted({row["fold"] for row in chosen})
-        sources = {fold: [clip.source for clip in esc50(given.root, esc10=True, folds=[fold]).clips] for fold in folds}
-        recordings = recordings_of(chosen, sources)
+        recordings = recordings_of(given, folds)
         hits = {arm: by_clip(chosen, arm) for arm in (WIDE, PRUNED, NARROW)}
         for arm, right in hits.items():
             overlap = [row["overlap"][arm] for row in chosen if arm in row["overlap"]]

@@ -13,6 +13,7 @@ are paired by clip. Runs and rows that are there are not made again (`own` is th
 import argparse
 import itertools
 import sys
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,19 +125,15 @@ def accuracy(part: dict[str, Any]) -> float:
 
 def summarise(given: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Accuracies by arm and head, and the differences of PAIRS where both have the same folds and seeds."""
-    sources = {
-        fold: [clip.source for clip in esc50(given.root, esc10=True, folds=[fold]).clips]
-        for fold in {row["fold"] for row in rows}
-    }
     summary = []
     for epochs, views in sorted({(row["epochs"], row["views"]) for row in rows}):
         chosen = [row for row in rows if (row["epochs"], row["views"]) == (epochs, views)]
         made_with = {"epochs": epochs, "views": views}
         for arm, head in sorted({(row["arm"], head) for row in chosen for head in row["heads"]}):
             mine = [row for row in chosen if row["arm"] == arm]
-            summary.append(made_with | of_arm(mine, arm, head, sources))
+            summary.append(made_with | of_arm(given, mine, arm, head))
         for more, less in PAIRS:
-            found = difference(chosen, more, less, sources)
+            found = difference(given, chosen, more, less)
             summary += [made_with | found] if found else []
     return summary
 
@@ -150,13 +147,15 @@ def hits(rows: list[dict[str, Any]], head: str, who: str) -> np.ndarray:
     return np.concatenate(by_fold)
 
 
-def recordings_of(rows: list[dict[str, Any]], sources: dict[int, list[str | None]]) -> np.ndarray:
-    listed = [source for fold in sorted({row["fold"] for row in rows}) for source in sources[fold]]
+def recordings_of(given: argparse.Namespace, folds: Iterable[int]) -> np.ndarray:
+    """The recording of each clip of these folds, fold after fold."""
+    clips = esc50(given.root, esc10=True).clips
+    listed = [clip.source for fold in sorted(set(folds)) for clip in clips if clip.fold == fold]
     return recording_ids(listed, len(listed))
 
 
-def of_arm(rows: list[dict[str, Any]], arm: str, head: str, sources: dict[int, list[str | None]]) -> dict[str, Any]:
-    recordings = recordings_of(rows, sources)
+def of_arm(given: argparse.Namespace, rows: list[dict[str, Any]], arm: str, head: str) -> dict[str, Any]:
+    recordings = recordings_of(given, [row["fold"] for row in rows])
     student, teacher = (hits(rows, head, who) for who in ("student", "teacher"))
     return {
         "student_of": arm,
@@ -175,7 +174,7 @@ def of_arm(rows: list[dict[str, Any]], arm: str, head: str, sources: dict[int, l
 
 
 def difference(
-    rows: list[dict[str, Any]], more: tuple[str, str], less: tuple[str, str], sources: dict[int, list[str | None]]
+    given: argparse.Namespace, rows: list[dict[str, Any]], more: tuple[str, str], less: tuple[str, str]
 ) -> dict[str, Any] | None:
     """One student's accuracy minus another's on the same clips; None until both have the same runs."""
     sides = [[row for row in rows if row["arm"] == arm and head in row["heads"]] for arm, head in (more, less)]
@@ -183,7 +182,7 @@ def difference(
     if not runs[0] or runs[0] != runs[1]:
         return None
     first, second = (hits(side, head, "student") for side, (_, head) in zip(sides, (more, less), strict=True))
-    above, ci95 = paired_difference(second, first, recordings_of(sides[0], sources), RESAMPLES, 0)
+    above, ci95 = paired_difference(second, first, recordings_of(given, [fold for fold, _ in runs[0]]), RESAMPLES, 0)
     return {"student_of": more[0], "head": more[1], "minus_student_of": less[0], "difference": above, "ci95": ci95}
 
 
