@@ -45,8 +45,12 @@ OWN, TAGGER, BOTH = "own", "tagger", "both"
 ARMS = {OWN: "own-plain", TAGGER: "tagger-plain", BOTH: "both-plain"}  # and the folders of their runs
 KEYS = ("arm", "epochs", "views", "fold", "seed")
 # What is compared: the student of both by a head, or as a whole, minus a student of one teacher alone.
-PAIRS = (((BOTH, OWN), (OWN, OWN)), ((BOTH, TAGGER), (TAGGER, TAGGER)), ((BOTH, BOTH), (OWN, OWN)))
-PAIRS += (((BOTH, BOTH), (TAGGER, TAGGER)),)
+PAIRS: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
+    ((BOTH, OWN), (OWN, OWN)),
+    ((BOTH, TAGGER), (TAGGER, TAGGER)),
+    ((BOTH, BOTH), (OWN, OWN)),
+    ((BOTH, BOTH), (TAGGER, TAGGER)),
+)
 
 
 def main() -> None:
