@@ -17,7 +17,7 @@ from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.models.student import Student
 from tinyclap.pipelines.distilled_run import head_of, load_distilled_run
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.training import distill
+from tinyclap.training.loop import seed_step
 
 FOLDER = Path("runs/small")
 LAX = ("--int8-min-cosine", "-1", "--int8-min-agreement", "0")  # a student of 4 steps is no judge of INT8
@@ -102,7 +102,6 @@ def test_a_head_of_the_student_is_a_part_of_its_embedding(here: Path) -> None:
 
 def test_stopped_and_taken_up_again_it_ends_with_the_same_weights(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    seed_step = distill.seed_step
 
     def stop(seed: int, step: int, *part: int) -> None:
         steps.append(step)
@@ -111,7 +110,7 @@ def test_stopped_and_taken_up_again_it_ends_with_the_same_weights(here: Path, mo
         seed_step(seed, step, *part)
 
     with monkeypatch.context() as patch:
-        patch.setattr(distill, "seed_step", stop)
+        patch.setattr("tinyclap.training.distill.seed_step", stop)
         assert CliRunner().invoke(app.app, ["distill", str(here / "two.yaml")]).exit_code == 130
     assert len((FOLDER / "metrics.jsonl").read_text().splitlines()) == 1, "stopped in the second epoch"
     run("distill", str(here / "two.yaml"), "--resume")
@@ -200,7 +199,7 @@ def test_what_cannot_be_is_said(here: Path) -> None:
     assert "give the recipe a section `text`" in message
     assert not Path("other").exists()
     Path("clone").symlink_to(here / STYLE)
-    message, code = failure("distill", str(here / "two.yaml"), f"teachers.0.teacher={{kind: dual, source: clone}}")
+    message, code = failure("distill", str(here / "two.yaml"), "teachers.0.teacher={kind: dual, source: clone}")
     assert (code, "sounds and style are the same teacher" in message) == (2, True)
     single = f"teacher={{kind: dual, source: {here / STYLE}}}"
     run("distill", str(here / "two.yaml"), "teachers=null", single, "--run", "one")

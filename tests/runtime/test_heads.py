@@ -117,6 +117,7 @@ def test_damaged_heads_are_refused(folder: Path, tmp_path: Path, change: dict[st
     written["heads"]["style"] |= change
     with pytest.raises(TinyclapError, match=message):
         Manifest.from_json(json.dumps(written))
-    for wrong in ([], "style", {}):
+    others: tuple[Any, ...] = ([], "style", {})
+    for wrong in others:
         with pytest.raises(TinyclapError, match=r"heads = .* is not allowed"):
             Manifest.from_json(json.dumps(written | {"heads": wrong}))
