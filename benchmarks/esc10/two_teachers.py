@@ -3,8 +3,10 @@
     python -m benchmarks.esc10.two_teachers --root ESC-50 [--text MiniLM] [--folds 1 2 3 5] [--seeds 0 1 2]
 
 The teachers: `own`, a CLAP that recipe esc10_teacher makes of the other folds, and `tagger`, a network of AudioSet with
-a sentence encoder. Arms of the same network, views and epochs (recipe esc10): a student of each alone, and `both`, a
+a sentence encoder. Arms of the same trunk, views and epochs (recipe esc10): a student of each alone, and `both`, a
 student of the two with equal weights, which is tested by either head and as a whole, by both teachers' words at once.
+These have as many parameters as each other, since a wider embedding gets fewer features before it; `both_wide` keeps
+the features of `own`, so that its head alone is larger.
 Accuracies are means over seeds on the folds that no student has met; intervals draw whole recordings, and differences
 are paired by clip. Runs and rows that are there are not made again (`own` is the arm `plain` of esc10/robustness
 --teacher own, so its runs serve here under the same --work).
@@ -41,15 +43,15 @@ from tinyclap.teachers.joint import JointTeacher
 from tinyclap.teachers.options import TaggerOptions
 from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 
-OWN, TAGGER, BOTH = "own", "tagger", "both"
-ARMS = {OWN: "own-plain", TAGGER: "tagger-plain", BOTH: "both-plain"}  # and the folders of their runs
+OWN, TAGGER, BOTH, WIDE = "own", "tagger", "both", "both_wide"
+ARMS = {OWN: "own-plain", TAGGER: "tagger-equal", BOTH: "both-equal", WIDE: "both-wide"}  # and their runs' folders
+FEATURES = {OWN: 512, TAGGER: 388, BOTH: 236, WIDE: 512}  # before an embedding of 384, 527 or 911 dimensions
 KEYS = ("arm", "epochs", "views", "fold", "seed")
 # What is compared: the student of both by a head, or as a whole, minus a student of one teacher alone.
-PAIRS: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
-    ((BOTH, OWN), (OWN, OWN)),
-    ((BOTH, TAGGER), (TAGGER, TAGGER)),
-    ((BOTH, BOTH), (OWN, OWN)),
-    ((BOTH, BOTH), (TAGGER, TAGGER)),
+PAIRS = tuple(
+    ((arm, head), (alone, alone))
+    for arm in (BOTH, WIDE)
+    for head, alone in ((OWN, OWN), (TAGGER, TAGGER), (BOTH, OWN), (BOTH, TAGGER))
 )
 
 
@@ -78,12 +80,14 @@ def recipe_of(given: argparse.Namespace, arm: str, fold: int, seed: int) -> Dist
     each = {TAGGER: f"{{kind: tagger, audio: {given.audio}, text: {given.text}}}"}
     if arm != TAGGER:
         each[OWN] = f"{{kind: dual, source: {train_teacher(given, fold) / 'teacher'}}}"
-    teacher = [f"teacher={each[arm]}"] if arm != BOTH else []
-    if arm == BOTH:
+    if arm in each:
+        teacher = [f"teacher={each[arm]}"]
+    else:
         listed = ", ".join(f"{{head: {name}, teacher: {each[name]}}}" for name in (OWN, TAGGER))
         teacher = ["teacher=null", f"teachers=[{listed}]"]
     data = [f"data.{part}={{kind: esc50, root: {given.root}, esc10: true}}" for part in ("train", "test")]
     training = [f"views.per_clip={given.views}", f"training.epochs={given.epochs}", f"seed={seed}"]
+    training.append(f"student.features={FEATURES[arm]}")
     return load_recipe("esc10", [*teacher, *data, *data_overrides(given, fold), *training], task="distill")
 
 
