@@ -13,8 +13,10 @@ from tests.support.commands import failure, run
 from tests.support.tiny_texts import TEXTS
 from tests.support.tiny_two import SOUNDS, STYLE, save_two, style_teacher, two_teachers_recipe
 from tinyclap.cli import app
+from tinyclap.data import build_dataset
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.models.student import Student
+from tinyclap.pipelines.build import build_distillation_set
 from tinyclap.pipelines.distilled_run import head_of, load_distilled_run
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.training.loop import seed_step
@@ -180,7 +182,14 @@ def test_evaluation_by_one_head_stands_beside_the_others(here: Path) -> None:
 
 def test_pruned_it_answers_as_a_whole_alone(here: Path) -> None:
     run("prune", str(here / FOLDER), "--dim", "8", "--out", "pruned")
-    assert Student.from_pretrained(Path("pruned/student")).embed_dim == 8
+    pruned, finished = Student.from_pretrained(Path("pruned/student")), load_distilled_run(here / FOLDER, "measure")
+    assert pruned.latent_map is not None
+    assert pruned.latent_map.dim == 8
+    train = build_dataset(finished.recipe.data.train)
+    learned = build_distillation_set(finished.recipe, train, finished.teacher, finished.student)
+    views = np.asarray(learned.targets.embeddings.reshape(-1, 28), np.float32)
+    mean = pruned.latent_map.apply(views).mean(0)
+    np.testing.assert_allclose(np.load("pruned/teacher_mean.npy"), mean, atol=1e-5)
     message, code = failure("evaluate", "pruned", "--head", STYLE)
     assert (code, "is pruned, which mixed the teachers' dimensions" in message) == (2, True)
     run("export", "pruned")

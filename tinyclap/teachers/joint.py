@@ -16,7 +16,7 @@ from torch import Tensor
 from tinyclap.data.dataset import Dataset
 from tinyclap.embeddings.joint_space import Head, heads_of
 from tinyclap.errors import TinyclapError
-from tinyclap.teachers.encoder import AudioGraph, Teacher, TextGraph, TextTarget
+from tinyclap.teachers.encoder import AudioGraph, Encoder, Teacher, TextGraph, TextTarget
 
 
 class JointTeacher:
@@ -135,6 +135,11 @@ class JointTeacher:
             f"teachers {self.name}: each reads texts with a tower of its own, and a bundle has one; give the recipe a "
             f"section `text`, whose student learns the words of all, or export one head with its teacher's: {names}"
         )
+
+
+def encoders_in(teacher: Encoder) -> Sequence[Encoder]:
+    """Several teachers one by one, or the one there is."""
+    return teacher.teachers if isinstance(teacher, JointTeacher) else [teacher]
 
 
 def heads_in(teacher: Teacher) -> tuple[Head, ...]:

@@ -9,11 +9,12 @@ from tinyclap.data import Dataset
 from tinyclap.data.decoded import DecodeLimits, decode
 from tinyclap.data.view_spec import ViewSpec
 from tinyclap.data.views import Views
+from tinyclap.embeddings.joint_space import SideBySide, Stored
 from tinyclap.models.student import Student
 from tinyclap.teachers.encoder import Encoder
-from tinyclap.teachers.joint import JointTeacher
+from tinyclap.teachers.joint import JointTeacher, encoders_in
 from tinyclap.training.spectrograms import LogMelViews, logmel_store
-from tinyclap.training.targets import JointTargets, TeacherTargets, teacher_embeddings
+from tinyclap.training.targets import JointTargets, TeacherTargets, stored_embeddings, teacher_embeddings
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,21 @@ def distillation_set(
     """
     ours = Views(decode(train, student.sample_rate, **limits), views)
     found = []
-    for each in teacher.teachers if isinstance(teacher, JointTeacher) else [teacher]:
+    for each in encoders_in(teacher):
         shared = each.sample_rate == student.sample_rate
         theirs = ours if shared else Views(decode(train, each.sample_rate, **limits), views)
         beside = [logmel_store(ours, student.frontend)] if keep_logmels and shared else []
         found.append(teacher_embeddings(each, theirs, device, beside=beside))
     targets = JointTargets(tuple(found), teacher.heads) if isinstance(teacher, JointTeacher) else found[0]
     return DistillationSet(targets, LogMelViews(ours, student.frontend, keep=keep_logmels))
+
+
+def stored_targets(train: Dataset, teacher: Encoder, views: ViewSpec, **limits: Unpack[DecodeLimits]) -> Stored | None:
+    """The targets of `distillation_set` where all of them are stored; None elsewhere."""
+    each = [
+        stored_embeddings(one, Views(decode(train, one.sample_rate, **limits), views)) for one in encoders_in(teacher)
+    ]
+    whole = [rows for rows in each if rows is not None]
+    if len(whole) < len(each):
+        return None
+    return SideBySide(whole, teacher.heads) if isinstance(teacher, JointTeacher) else whole[0]
