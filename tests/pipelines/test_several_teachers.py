@@ -10,8 +10,8 @@ import torch
 from typer.testing import CliRunner
 
 from tests.support.commands import failure, run
+from tests.support.tiny import SOUNDS, STYLE, save_two, style_teacher, two_teachers_recipe
 from tests.support.tiny_texts import TEXTS
-from tests.support.tiny_two import SOUNDS, STYLE, save_two, style_teacher, two_teachers_recipe
 from tinyclap.cli import app
 from tinyclap.data import build_dataset
 from tinyclap.data.procedural.dataset import Procedural

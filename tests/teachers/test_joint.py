@@ -5,7 +5,7 @@ import pytest
 import soxr
 import torch
 
-from tests.support.tiny_two import SOUNDS, STYLE, sounds_teacher, style_teacher
+from tests.support.tiny import SOUNDS, STYLE, sounds_teacher, style_teacher
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.encoder import Teacher
 from tinyclap.teachers.joint import JointTeacher, chosen_head, heads_in

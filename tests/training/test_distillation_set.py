@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.tiny import small_recipe, tiny_clap
-from tests.support.tiny_two import SOUNDS, STYLE, sounds_teacher, style_teacher
+from tests.support.tiny import SOUNDS, STYLE, small_recipe, sounds_teacher, style_teacher, tiny_clap
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import build_dataset, views
 from tinyclap.data.degradation import degrade, draw
