@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.esc10 import joint_width, two_teachers
 from benchmarks.esc10.two_teachers import BOTH, OWN, TAGGER, WIDE
+from benchmarks.figures.teachers import several_teachers
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.models.student import Student
@@ -46,6 +47,10 @@ def test_a_student_of_both_is_compared_with_that_of_one_on_the_same_clips() -> N
     assert above["difference"] == pytest.approx(by_head["accuracy"] - mine["accuracy"])
     assert above["ci95"] == pytest.approx([0.25, 0.5]), "what it is of either recording"
     assert not [one for one in summary if one.get("minus_student_of") == TAGGER], "nothing of it was trained alone"
+    page = several_teachers({"summary": summary}, None)
+    assert "| both | 7 | the CLAP's | 75.0 % " in page
+    assert "| both | the CLAP's | the CLAP alone: +37.5 points [+25.0, +50.0] |" in page
+    assert "Not measured yet: `esc10/joint_width`" in page
 
 
 def test_what_lacks_a_run_is_not_compared_yet() -> None:
@@ -81,6 +86,9 @@ def test_widths_are_compared_clip_by_clip() -> None:
     assert (by_arm["wide"]["overlap"], by_arm["pruned"]["overlap"]) == (None, pytest.approx(0.9))
     assert by_arm["narrow"]["seeds"] == [0, 1]
     found = {(one["arm"], one["minus"]): one["difference"] for one in summary if "minus" in one}
+    page = several_teachers(None, {"summary": summary})
+    assert "| of this width from the start | 128 | 50.0 % " in page
+    assert "pruned minus of this width from the start: +37.5 points" in page
     assert found == pytest.approx({("narrow", "wide"): -0.5, ("pruned", "wide"): -1 / 8, ("pruned", "narrow"): 3 / 8})
 
 
