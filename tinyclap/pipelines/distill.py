@@ -18,6 +18,7 @@ from tinyclap.data import build_dataset
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.models import hub
 from tinyclap.models.student import Student
+from tinyclap.models.threads import threads_for
 from tinyclap.pipelines.build import anchor_texts, build_distillation_set, build_teacher, describe_student
 from tinyclap.pipelines.scoring import evaluated_heads, zero_shot_task
 from tinyclap.pipelines.text_side import finish_words, prepare_words, train_words
@@ -31,7 +32,6 @@ from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import BACKWARD, distill, teacher_mean
 from tinyclap.training.distributed import build_accelerator, micro_batches
 from tinyclap.training.sampling import clip_weights
-from tinyclap.training.threads import threads_for
 
 
 def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:

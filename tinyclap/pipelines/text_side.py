@@ -22,6 +22,7 @@ from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
 from tinyclap.models.text_student_config import macs
+from tinyclap.models.threads import threads_for
 from tinyclap.pipelines.build import anchor_names, build_teacher
 from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.reports.model_cards import text_card
@@ -37,7 +38,6 @@ from tinyclap.training.sampling import Companions
 from tinyclap.training.targets import TeacherTargets
 from tinyclap.training.text_start import new_text_student
 from tinyclap.training.text_targets import CaptionTokens, in_store_order, text_embeddings
-from tinyclap.training.threads import threads_for
 
 USUAL_TOKENS = 8  # of a caption, for the choice of threads
 
