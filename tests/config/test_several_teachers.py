@@ -41,6 +41,8 @@ def test_they_load_and_are_written_back(tmp_path: Path) -> None:
     assert absent_inputs(recipe) == ["teachers.1.teacher.source: ./clsp"]
     (tmp_path / "again.yaml").write_text(dump(recipe))
     assert load_recipe(tmp_path / "again.yaml") == recipe
+    assert "\nteacher:" not in dump(recipe)
+    assert "teachers" not in dump(load_recipe("quickstart")), "recipes of one teacher are written as they always were"
 
 
 def test_words_may_be_learned_of_several(tmp_path: Path) -> None:

@@ -68,8 +68,13 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
 
 
 def dump(recipe: Recipe) -> str:
-    """The whole recipe as YAML, defaults written out; loading it gives an equal recipe."""
-    return yaml_source.dump_yaml(_kind_first(RECIPE.dump_python(recipe, mode="json")))
+    """The whole recipe as YAML, defaults written out; loading it gives an equal recipe.
+
+    Of `teacher` and `teachers` only the one that is given is written.
+    """
+    values = RECIPE.dump_python(recipe, mode="json")
+    absent = [key for key in ("teacher", "teachers") if values.get(key, "") is None]
+    return yaml_source.dump_yaml(_kind_first({key: value for key, value in values.items() if key not in absent}))
 
 
 def dump_for(recipe: Recipe, run: Path) -> str:
