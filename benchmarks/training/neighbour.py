@@ -98,7 +98,7 @@ def steps(work: str, way: str, seconds: float) -> list[float]:
     torch.set_num_threads(WAYS[way][0])
     keep_freed_memory()
     recipe = load_recipe("quickstart", task="distill")
-    teacher = build_teacher(recipe.teacher)
+    teacher = build_teacher(recipe.taught_by)
     student = Student(recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s)).train()
     frontend = student.config.frontend
     size = recipe.training.batch_size
