@@ -1,4 +1,4 @@
-"""From a feature map to an embedding: pooling, the two heads, unit norm."""
+"""From a feature map or tokens to an embedding: pooling, the two heads, unit norm."""
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,28 @@ def pool(feature_map: Tensor, pooling: str) -> Tensor:
 def unit_norm(embeddings: Tensor) -> Tensor:
     """Rows scaled to length 1, in plain arithmetic: `functional.normalize` upsets ONNX Runtime's quantiser."""
     return embeddings * torch.rsqrt(embeddings.square().sum(-1, keepdim=True).clamp_min(1e-24))
+
+
+class AttentionPool(nn.Module):
+    """Tokens (B, N, width) to one vector (B, width): multi-head attention with a learned query, then a feed-forward.
+
+    Zhai et al. 2022, "Scaling Vision Transformers" (arXiv 2106.04560), as SigLIP and SLAP pool.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, tokens: Tensor, valid: Tensor | None = None) -> Tensor:
+        """`valid` (B, N) is true where a token belongs to its clip or text; None where all do."""
+        query = self.query.expand(tokens.shape[0], -1, -1)
+        padding = None if valid is None else ~valid
+        pooled, _ = self.attention(query, tokens, tokens, key_padding_mask=padding, need_weights=False)
+        out: Tensor = (pooled + self.feed_forward(self.norm(pooled))).squeeze(1)
+        return out
 
 
 class LinearHead(nn.Linear):

@@ -158,6 +158,15 @@ class TrainableTeacher(AudioTower):
         """A data set as this teacher reads its files in an evaluation: mixed to mono, unless its original does not."""
         return dataset
 
+    @property
+    def any_length(self) -> bool:
+        """Whether its audio tower hears clips shorter than a window at their own length."""
+        return False
+
+    def encode_clips(self, clips: Sequence[Tensor]) -> Tensor:
+        """Clips (t,), windows unless it hears `any_length` -> unit-norm (B, D), with gradients."""
+        return self.encode_audio(torch.stack(list(clips)))
+
     @abstractmethod
     def encode_text(self, texts: list[str]) -> Tensor:
         """N texts -> unit-norm (N, D), with gradients."""

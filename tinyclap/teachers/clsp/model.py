@@ -110,6 +110,10 @@ class Clsp(TrainableTeacher):
     def encode_logmel(self, logmel: Tensor) -> Tensor:
         return self.model.audio(logmel[:, 0])
 
+    @property
+    def any_length(self) -> bool:
+        return True
+
     def encode_clips(self, clips: Sequence[Tensor]) -> Tensor:
         """Clips (t,) of any lengths of a window at most, to unit-norm (n, D); each as it is embedded alone."""
         clips = [self.pad(clip) for clip in clips]
