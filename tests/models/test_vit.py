@@ -123,3 +123,19 @@ def test_the_default_shape_is_slaps() -> None:
 def test_a_shape_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"width.* a multiple of 4 \* heads = 20"):
         VitConfig(width=32, heads=5)
+
+
+def test_attention_pooling_is_multi_head_attention_with_one_query() -> None:
+    """torch.nn.MultiheadAttention with the same weights, its query before the projection that ours is behind."""
+    torch.manual_seed(0)
+    pool, reference = AttentionPool(32, 4).double(), torch.nn.MultiheadAttention(32, 4, batch_first=True).double()
+    tokens, valid = torch.randn(2, 5, 32, dtype=torch.float64), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    with torch.no_grad():
+        reference.in_proj_weight[:32] = torch.eye(32)
+        reference.in_proj_bias[:32] = 0.0
+        reference.in_proj_weight[32:], reference.in_proj_bias[32:] = pool.inputs.weight, pool.inputs.bias
+        reference.out_proj.load_state_dict(pool.output.state_dict())
+        query = pool.query.reshape(1, 1, 32).expand(2, -1, -1)
+        attended, _ = reference(query, tokens, tokens, key_padding_mask=~valid)
+        expected = (attended + pool.feed_forward(pool.norm(attended))).squeeze(1)
+        torch.testing.assert_close(pool(tokens, valid), expected, atol=1e-12, rtol=0)

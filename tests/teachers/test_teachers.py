@@ -114,6 +114,7 @@ class TestDualVit(TeacherContract):
         alone = torch.cat([teacher.embed_audio(clip), teacher.embed_audio(twice)])
         torch.testing.assert_close(together, alone, atol=1e-6, rtol=0)
 
+    @pytest.mark.slow
     def test_its_tower_is_a_graph_of_any_length(self, teacher: TrainableTeacher, tmp_path: Path) -> None:
         """Compared with torch at several lengths, or nothing is written."""
         assert export_tower(teacher, tmp_path / "tower.onnx")["max_abs"] < 1e-5

@@ -131,7 +131,7 @@ def test_the_masked_loss_is_that_of_hidden_patches_beside_the_copys_choice() -> 
     found = objective(encoder, patches, hidden)
     tokens = encoder.embed(patches).clone()
     tokens[hidden] = objective.token
-    copied, prototypes = objective.copies
+    copied, prototypes = objective.encoder_copy, objective.prototypes_copy
     ours = F.log_softmax(objective.prototypes(encoder.attend(tokens, patches)) / 0.1, -1)
     theirs = torch.zeros_like(ours)
     theirs[hidden] = balanced(prototypes(copied(patches))[hidden] / 0.05)
@@ -141,7 +141,7 @@ def test_the_masked_loss_is_that_of_hidden_patches_beside_the_copys_choice() -> 
     found.sum().backward()
     assert objective.token.grad is not None
     assert objective.token.grad.abs().max() > 0
-    assert all(parameter.grad is None for parameter in objective.copies.parameters())
+    assert all(parameter.grad is None for part in (copied, prototypes) for parameter in part.parameters())
 
 
 def test_the_copy_follows_less_and_less() -> None:
@@ -150,7 +150,7 @@ def test_the_copy_follows_less_and_less() -> None:
     objective = MaskedPatches(encoder, MASKED)
     with torch.no_grad():
         encoder.embedding.weight.zero_()
-    followed = next(iter(objective.copies)).embedding.weight
+    followed = objective.encoder_copy.embedding.weight
     for step, towards in ((0, 0.1), (50, 0.05), (100, 0.0)):
         before = followed.clone()
         objective.follow(encoder, step, 100)
@@ -229,6 +229,19 @@ def test_the_sum_is_weighted_and_clips_without_words_teach_by_sound_alone() -> N
     )
 
 
+def test_each_objective_is_switched_by_its_section() -> None:
+    teacher = vit_teacher()
+    for options, names, extra in (
+        (replace(ALL, masked=None), ["captioning"], "captioner"),
+        (replace(ALL, captioning=None), ["masked"], "masked"),
+        (replace(ALL, masked=None, captioning=None, loss="sigmoid"), [], "bias"),
+    ):
+        objectives = Objectives(teacher, options, 0)
+        assert objectives.names == names
+        assert {name.split(".")[0] for name in objectives.state_dict()} == {extra}
+        assert len(objectives.audio(teacher, heard(teacher))) == 1 + len(names)
+
+
 @pytest.mark.parametrize(
     ("options", "silent"),
     [
@@ -272,7 +285,7 @@ def test_each_term_falls_where_it_alone_is_learned(tmp_path: Path) -> None:
     views, captions = vit_views(n_clips=32)
     brief = replace(ALL, epochs=12, ema=0.0)
     for name, options in {
-        "contrastive": replace(brief, masked=None, captioning=None),
+        "contrastive": replace(brief, masked=None, captioning=None, text_epochs=20, lock_text=True),
         "masked": replace(brief, contrastive_weight=0.0, captioning=None),
         "captioning": replace(brief, contrastive_weight=0.0, masked=None),
     }.items():
@@ -285,7 +298,7 @@ def test_each_term_falls_where_it_alone_is_learned(tmp_path: Path) -> None:
 def test_a_batch_in_parts_learns_the_same_from_words(tmp_path: Path) -> None:
     """Without dropout, and without the masked loss, whose targets are balanced over each part."""
     views, captions = vit_views()
-    options = replace(ALL, epochs=1, batch_size=16, masked=None, ema=0.0, warmup_share=0.0)
+    options = replace(ALL, epochs=1, batch_size=16, lr=1e-3, text_lr=1e-3, masked=None, ema=0.0, warmup_share=0.0)
     options = replace(options, captioning=replace(CAPTIONING, dropout=0.0))
     ends = []
     for parts in (1, 4):
@@ -297,6 +310,8 @@ def test_a_batch_in_parts_learns_the_same_from_words(tmp_path: Path) -> None:
         done = pretrain(teacher, views, captions, replace(options, micro_batches=parts), tmp_path / str(parts))
         ends.append((done.state_dict(), rows(tmp_path / str(parts))[0]["loss"]))
     assert ends[0][1] == pytest.approx(ends[1][1], abs=1e-5)
+    begun = vit_teacher().state_dict()
+    assert max(float((ends[0][0][name] - begun[name]).abs().max()) for name in begun) == pytest.approx(1e-3, rel=0.1)
     for name, tensor in ends[0][0].items():
         torch.testing.assert_close(ends[1][0][name], tensor, atol=1e-4, rtol=0)
 

@@ -32,17 +32,21 @@ class AttentionPool(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.query = nn.Parameter(0.02 * torch.randn(1, 1, width))
-        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.query = nn.Parameter(torch.randn(heads, 1, width // heads))
+        self.inputs, self.output = nn.Linear(width, 2 * width), nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, tokens: Tensor, valid: Tensor | None = None) -> Tensor:
         """`valid` (B, N) is true where a token belongs to its clip or text; None where all do."""
-        query = self.query.expand(tokens.shape[0], -1, -1)
-        padding = None if valid is None else ~valid
-        pooled, _ = self.attention(query, tokens, tokens, key_padding_mask=padding, need_weights=False)
-        out: Tensor = (pooled + self.feed_forward(self.norm(pooled))).squeeze(1)
+        query = self.query.expand(tokens.shape[0], -1, -1, -1)
+        key, value = (
+            part.unflatten(2, (query.shape[1], -1)).transpose(1, 2) for part in self.inputs(tokens).chunk(2, dim=-1)
+        )
+        seen = None if valid is None else valid[:, None, None]
+        attended = functional.scaled_dot_product_attention(query.to(key.dtype), key, value, attn_mask=seen)
+        pooled = self.output(attended.flatten(1))
+        out: Tensor = pooled + self.feed_forward(self.norm(pooled))
         return out
 
 

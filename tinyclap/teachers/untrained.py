@@ -129,8 +129,10 @@ def new_dual(
         tower: AnyTower = Student(audio)
     else:
         frontend, shape, head = audio
-        is_vit = isinstance(shape, VitConfig)
-        tower = (VitTower if is_vit else Cnn14Tower)(frontend, shape, embed_dim, head)
+        if isinstance(shape, VitConfig):
+            tower = VitTower(frontend, shape, embed_dim, head)
+        else:
+            tower = Cnn14Tower(frontend, shape, embed_dim, head)
     return DualTeacher(tower, text, window_s=window_s, prompts=tuple(prompts), logit_scale=logit_scale, name=name)
 
 

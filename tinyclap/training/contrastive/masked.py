@@ -49,12 +49,12 @@ class MaskedPatches(nn.Module):
         width = encoder.config.width
         self.token = nn.Parameter(0.02 * torch.randn(width))
         self.prototypes = Prototypes(width, options.prototypes)
-        self.copies = nn.ModuleList(copy.deepcopy(module) for module in (encoder, self.prototypes))
-        self.copies.requires_grad_(False)
+        self.encoder_copy = copy.deepcopy(encoder).requires_grad_(False)
+        self.prototypes_copy = copy.deepcopy(self.prototypes).requires_grad_(False)
 
     def train(self, mode: bool = True) -> "MaskedPatches":
         super().train(mode)
-        self.copies.eval()  # it has no dropout
+        self.encoder_copy.eval()  # without dropout
         return self
 
     def forward(self, encoder: VitEncoder, patches: Patches, hidden: Tensor) -> Tensor:
@@ -62,8 +62,8 @@ class MaskedPatches(nn.Module):
         tokens = torch.where(hidden.unsqueeze(-1), self.token.to(patches.values.dtype), encoder.embed(patches))
         scores = self.prototypes(encoder.attend(tokens, patches)[hidden]).float() / self.options.temperature
         with torch.no_grad():
-            heard, prototypes = self.copies
-            targets = balanced(prototypes(heard(patches)[hidden]).float() / self.options.target_temperature)
+            heard = self.prototypes_copy(self.encoder_copy(patches)[hidden])
+            targets = balanced(heard.float() / self.options.target_temperature)
         losses = -(targets * scores.log_softmax(-1)).sum(-1)
         clips = hidden.nonzero()[:, 0]
         return losses.new_zeros(len(hidden)).index_add(0, clips, losses) / hidden.sum(1)
@@ -72,7 +72,7 @@ class MaskedPatches(nn.Module):
     def follow(self, encoder: VitEncoder, step: int, steps: int) -> None:
         """Move the copy towards what learns, after step `step` (from 0) of `steps`."""
         towards = (1.0 - self.options.ema) * (1.0 + math.cos(math.pi * step / steps)) / 2.0
-        for module, followed in zip(self.copies, (encoder, self.prototypes), strict=True):
+        for module, followed in ((self.encoder_copy, encoder), (self.prototypes_copy, self.prototypes)):
             for mine, theirs in zip(module.parameters(), followed.parameters(), strict=True):
                 mine.lerp_(theirs.to(mine.dtype), towards)
 

@@ -7,6 +7,7 @@ gradient caching holds for all of them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -117,7 +118,7 @@ class BatchLoss:
     """
 
     def __init__(
-        self, objectives: Objectives, captions: Captions, batch: Sequence[int], matches: Tensor, log_scale: Tensor
+        self, objectives: Objectives, captions: Captions, batch: np.ndarray, matches: Tensor, log_scale: Tensor
     ) -> None:
         self.objectives, self.log_scale = objectives, log_scale
         self.known = torch.from_numpy(captions.known[batch]).to(matches.device)
