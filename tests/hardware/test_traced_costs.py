@@ -106,3 +106,28 @@ def test_counting_changes_nothing() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in student.state_dict().items())
     assert student.training
     assert all(parameter.grad is None for parameter in student.parameters())
+
+
+class Mindful(nn.Linear):
+    """A layer that keeps what it saw, as Swin's layers of transformers keep the size of their windows."""
+
+    seen: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen = x
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("width", [4, 7])
+def test_counting_leaves_a_model_as_it_was(width: int) -> None:
+    layer, dropout, seen = Mindful(4, 5), nn.Dropout(0.5), torch.zeros(1, 4)
+    net = nn.Sequential(layer, dropout)
+    net(seen)
+    dropout.eval()
+    if width == 4:
+        assert macs(net, 1, width) == 20
+    else:
+        with pytest.raises(RuntimeError):
+            macs(net, 1, width)
+    assert layer.seen is seen
+    assert (net.training, layer.training, dropout.training) == (True, True, False)

@@ -195,3 +195,13 @@ def _usage_error(*arguments: str) -> str:
     with pytest.raises(AssertionError) as caught:
         invoke(*arguments)
     return str(caught.value)
+
+
+def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "everyones"))
+    assert cache_root() == tmp_path / "own"
+    monkeypatch.delenv("TINYCLAP_CACHE")
+    assert cache_root() == tmp_path / "everyones" / "tinyclap"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_root() == Path.home() / ".cache" / "tinyclap"

@@ -296,10 +296,11 @@ def recipes_check(
 
     With overrides, if there are any; the exit code of errors is 2.
     """
+    from tinyclap.common.files import is_file
     from tinyclap.config.load_recipe import absent_inputs, load_recipe
     from tinyclap.strict_yaml.load import ProblemsError
 
-    files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
+    files = [argument for argument in arguments if "=" not in argument or is_file(Path(argument))]
     overrides = [argument for argument in arguments if argument not in files]
     if not files:
         raise typer.BadParameter("give at least one recipe file or shipped recipe")

@@ -33,8 +33,9 @@ NOT_FETCHED = "a git-lfs pointer and not the file itself; fetch it with `git lfs
 
 
 def cache_root() -> Path:
-    """Folder of everything that can be computed again: `$TINYCLAP_CACHE`, else `~/.cache/tinyclap`."""
-    return Path(os.environ.get("TINYCLAP_CACHE") or Path.home() / ".cache" / "tinyclap")
+    """Folder of what can be computed again: `$TINYCLAP_CACHE`, `$XDG_CACHE_HOME/tinyclap` or `~/.cache/tinyclap`."""
+    own, everyones = os.environ.get("TINYCLAP_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else Path(everyones or Path.home() / ".cache") / "tinyclap"
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:

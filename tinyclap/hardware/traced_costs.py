@@ -8,7 +8,8 @@ neither list is an error, because fvcore would count it as zero without a word. 
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -65,28 +66,38 @@ class _Call(nn.Module):
         return self.function(x)
 
 
+@contextmanager
+def _as_it_was(owner: nn.Module) -> Iterator[None]:
+    """Modes and plain attributes are put back: some models of transformers keep a tensor of the trace as an attribute,
+    which no later export can follow.
+    """
+    before = {module: dict(vars(module)) for module in owner.modules()}
+    try:
+        yield
+    finally:
+        for module, attributes in before.items():
+            vars(module).update(attributes)
+
+
 def count_macs(owner: nn.Module, function: Callable[[Tensor], Tensor], example: Tensor) -> int:
     """MACs of `function(example)` in evaluation mode.
 
     Args:
-        owner: the module whose weights `function` uses.
+        owner: the module whose weights `function` uses; it is left as it was.
         function: maps a tensor to a tensor.
         example: input with a batch of one.
 
     Raises:
         TinyclapError: an operator that is neither counted nor known to be element-wise.
     """
-    modes = {module: module.training for module in owner.modules()}
-    analysis = FlopCountAnalysis(_Call(owner.eval(), function), example)
-    analysis.set_op_handle(f"aten::{ATTENTION}", _attention)
-    analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False).tracer_warnings("none")
-    logging.getLogger("fvcore").setLevel(logging.ERROR)
-    with torch.no_grad():
+    with _as_it_was(owner), torch.no_grad():
+        analysis = FlopCountAnalysis(_Call(owner.eval(), function), example)
+        analysis.set_op_handle(f"aten::{ATTENTION}", _attention)
+        analysis.uncalled_modules_warnings(False).unsupported_ops_warnings(False).tracer_warnings("none")
+        logging.getLogger("fvcore").setLevel(logging.ERROR)
         counted = analysis.by_operator()
         unknown = {name.removeprefix("aten::") for name in analysis.unsupported_ops()}
         unknown -= ELEMENT_WISE | LEFT_OUT
-    for module, training in modes.items():
-        module.training = training
     unknown |= set(counted) - COUNTED - LEFT_OUT
     if unknown:
         raise TinyclapError(

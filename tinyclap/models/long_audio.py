@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyclap.audio import windows
-from tinyclap.audio.checks import LOUDEST, wrong_samples
+from tinyclap.audio.checks import LOUDEST, REMEDIES, wrong_samples
 from tinyclap.audio.level import FAINTEST
 from tinyclap.errors import TinyclapError
 
@@ -98,7 +98,8 @@ def _weights(waveforms: Tensor, sizes: list[int], places: list[tuple[int, int]],
 def _refuse_wrong(waveforms: Tensor, sizes: list[int]) -> None:
     """Raise a TinyclapError for integers, and for samples that are not finite or far outside [-1, 1]."""
     if not waveforms.is_floating_point():
-        raise TinyclapError(f"waveforms of {waveforms.dtype}; expected floats in [-1, 1]: divide int16 by 32768")
+        kind = str(waveforms.dtype).removeprefix("torch.")
+        raise TinyclapError(f"waveforms of {kind}; expected floats in [-1, 1]{REMEDIES.get(kind, '')}")
     if waveforms.numel() and waveforms.abs().amax() <= LOUDEST:  # not so for NaN
         return
     for clip, size in enumerate(sizes):
