@@ -219,7 +219,9 @@ def write(arguments: argparse.Namespace, found: Sounds) -> None:
         name: {seed: told for seed, run in by_seed.items() if (told := outcome(run, arguments.epochs))}
         for name, by_seed in runs.items()
     }
-    recordings = recording_ids([found.dataset.clips[window.clip].source for window in found.test.windows], len(found.test))
+    recordings = recording_ids(
+        [found.dataset.clips[window.clip].source for window in found.test.windows], len(found.test)
+    )
     arms = {}
     for name, arm in ARMS.items():
         other = done[arm.beside] if name != arm.beside else done[name]
