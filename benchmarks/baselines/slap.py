@@ -1,4 +1,4 @@
-"""SLAP's audio tower (arXiv 2601.12594): a transformer over patches of 16 x 16 at 16 kHz, which hears clips of any length.
+"""SLAP's audio tower (arXiv 2601.12594): a transformer over patches of 16 x 16 at 16 kHz, for clips of any length.
 
 Its weights were never released. It is timed on 5 s, a clip of ESC-50: other towers fill their windows up, this one does
 not. The width of its shared space is not told; 768 is that of the transformer.

@@ -15,9 +15,10 @@ def objectives(found: dict[str, Any] | None) -> str:
     folds = ", ".join(map(str, found["folds"]))
     seeds = max((len(arm["seeds"]) for arm in found["arms"].values()), default=0)
     unfinished = "" if found["complete"] else " Not all arms and seeds have been trained yet."
+    clips = f"{found['clips']} real clips of {found['shortest_s']:.1f} to {found['longest_s']:.1f} s"
     return f"""
-**SLAP's objectives** (a small transformer of its shape and a small BERT from scratch, {found["clips"]} real clips of
-{found["shortest_s"]:.1f} to {found["longest_s"]:.1f} s: ESC-50's folds {folds}, and {found["pool_clips"]} of the pool; {found["epochs"]} epochs, seeds: {seeds};
+**SLAP's objectives** (a small transformer of its shape and a small BERT from scratch, {clips}:
+ESC-50's folds {folds}, and {found["pool_clips"]} of the pool; {found["epochs"]} epochs, seeds: {seeds};
 `training/slap`).{unfinished} Zero-shot accuracy on fold {found["test_fold"]}, {found["test_clips"]} clips from
 {found["recordings"]} recordings. Each arm takes the same steps, not the same time:
 

@@ -1,12 +1,13 @@
-"""What each of SLAP's objectives brings to a CLAP from scratch, on real clips of several lengths; writes results/slap.json.
+"""What each of SLAP's objectives brings to a CLAP from scratch, on clips of several lengths; writes results/slap.json.
 
-    python -m benchmarks.training.slap --root ESC-50 --pool FOLDER [--seeds 0 1 2] [--epochs 14] [--work runs/slap]
+    python -m benchmarks.training.slap --root ESC-50 --pool FOLDER [--seeds 0 1 2] [--epochs 10] [--work runs/slap]
 
 A small transformer of SLAP's shape (arXiv 2601.12594) and a small BERT learn ESC-50's class names (5 s) together with
 sounds of the pool (0.2 to 10 s) by their labels; scored is zero-shot accuracy on a fold that nothing was trained on or
 chosen by. Arms differ in one setting from `contrast` or from `all`. Every arm takes the same steps, not the same time:
-the seconds stand beside it. Finished runs are kept in --work and unfinished ones go on, so the script can be stopped.
-The pool is a folder with LICENSES.csv (columns file, label, seconds) and the sounds in audio/.
+the seconds of a core stand beside it (an hour for all, 24 runs). Finished runs are kept in --work and unfinished ones
+go on, so the script can be stopped. The pool is a folder with LICENSES.csv (columns file and label) and the
+sounds in audio/.
 """
 
 import argparse
@@ -120,10 +121,11 @@ class Sounds:
     test: Decoded
     dataset: Dataset
 
-    def captions(self, *, pool_words: bool) -> Captions:
-        """Of the training clips; without the pool's words its clips have none."""
-        clips = [clip if pool_words or clip.label else replace(clip, captions=()) for clip in self.clips]
-        return Captions(clips, TEMPLATES, some=not pool_words)
+
+def captions_of(clips: Sequence[Clip], *, pool_words: bool) -> Captions:
+    """Of training clips; without the pool's words its clips have none."""
+    kept = [clip if pool_words or clip.label else replace(clip, captions=()) for clip in clips]
+    return Captions(kept, TEMPLATES, some=not pool_words)
 
 
 def sounds(arguments: argparse.Namespace) -> Sounds:
@@ -140,10 +142,10 @@ def run_arm(arm: Arm, found: Sounds, epochs: int, seed: int, run: Path) -> None:
     if outcome(run, epochs):
         return
     run.mkdir(parents=True, exist_ok=True)
-    captions = found.captions(pool_words=arm.pool_words)
+    captions = captions_of(found.clips, pool_words=arm.pool_words)
     longest = LONGEST_S if arm.own_length else WINDOW_S
     views = Views(found.train, ViewSpec(per_clip=1, duration_s=longest, repeat=not arm.own_length, mix=0.0))
-    texts = sorted({text for choices in found.captions(pool_words=True).choices for text in choices})
+    texts = sorted({text for choices in captions_of(found.clips, pool_words=True).choices for text in choices})
     began = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it is stuck at first is no news
@@ -258,11 +260,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder in ESC-50's layout")
     parser.add_argument("--pool", type=Path, required=True, help="folder with LICENSES.csv and audio/")
-    parser.add_argument("--pool-clips", type=int, default=600)
+    parser.add_argument("--pool-clips", type=int, default=400)
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--test-fold", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--work", type=Path, default=Path("runs/slap"))
     parser.add_argument("--results", type=Path, default=RESULTS / "slap.json")
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), help="train these alone, and write no results")

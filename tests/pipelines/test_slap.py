@@ -18,7 +18,7 @@ FRONTEND = "{sample_rate: 8000, n_fft: 256, win_length: 256, hop_length: 100, n_
 RECIPE = f"""
 task: pretrain
 name: own_length
-data: {{train: {{kind: folder, root: sounds}}, test: {{kind: folder, root: sounds, labels: [{", ".join(LABELS)}]}}}}
+data: {{train: {{kind: folder, root: sounds}}, test: null}}
 views: {{duration_s: 2.0, repeat: false, mix: 0.0}}
 audio:
   kind: vit
@@ -32,17 +32,15 @@ training:
   text_epochs: 2
   masked: {{prototypes: 8}}
   captioning: {{layers: 1, heads: 2, width: 16}}
-evaluate: {{bootstrap: 100}}
 """
 STUDENT = f"""
 task: distill
 name: small
 teacher: {{kind: dual, source: runs/own_length/teacher}}
-data: {{train: {{kind: folder, root: sounds}}, test: {{kind: folder, root: sounds, labels: [{", ".join(LABELS)}]}}}}
+data: {{train: {{kind: folder, root: sounds}}, test: null}}
 views: {{per_clip: 1, duration_s: 1.0}}
 student: {{frontend: {FRONTEND}, phinet: {{alpha: 0.2}}, features: 16}}
 training: {{epochs: 1, batch_size: 4}}
-evaluate: {{bootstrap: 100}}
 """
 
 
@@ -63,7 +61,7 @@ def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.filterwarnings("ignore:epoch .* sits at ln")
 def test_clips_of_all_lengths_make_a_teacher_that_students_learn_from(sounds: Path) -> None:
     Path("own.yaml").write_text(RECIPE)
-    with pytest.warns(UserWarning, match=r"1 clips are shorter than one patch of 0\.1 s, e\.g\. 16\.flac"):
+    with pytest.warns(UserWarning, match=r"1 of 17 clips are shorter than one patch of 0\.1 s, e\.g\. 16\.flac"):
         said = run("pretrain", "own.yaml")
     assert "teacher.kind=dual teacher.source=runs/own_length/teacher" in said
     rows = [json.loads(row) for row in Path("runs/own_length/metrics.jsonl").read_text().splitlines()]

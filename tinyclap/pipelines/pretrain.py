@@ -144,8 +144,8 @@ def _warn_of_short(views: Views, teacher: TrainableTeacher) -> None:
     short = [window.name for window in views.decoded.windows if window.duration_s < patch_s]
     if short:
         warnings.warn(
-            f"{len(short)} clips are shorter than one patch of {patch_s:g} s, e.g. {short[0]}; each is heard as one "
-            "patch, filled up with silence",
+            f"{len(short)} of {len(views)} clips are shorter than one patch of {patch_s:g} s, e.g. {short[0]}; each "
+            "is heard as one patch, filled up with silence",
             stacklevel=3,
         )
 
