@@ -11,7 +11,7 @@ from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import untrained
-from tinyclap.teachers.dual import DualTeacher
+from tinyclap.teachers.dual.pair import DualTeacher
 from tinyclap.teachers.hf import HFTeacher
 
 CAPTIONS = ["a dog barking", "rain falls"]

@@ -15,6 +15,7 @@ from tinyclap.config.networks import (
     PhiNetTower,
     ScratchText,
     TransformersText,
+    VitTower,
     stride_conflicts,
 )
 from tinyclap.config.teachers import AnyTeacher, Init, SeveralTeachers, either, teacher_conflicts
@@ -67,6 +68,8 @@ class DistillRecipe(Section):
         """No teacher; views longer than clips; strides that do not fit; trainings of one run in other precisions."""
         yield from teacher_conflicts(self.teacher, self.teachers)
         yield from _view_conflicts(self.views, self.data)
+        if not self.views.repeat:
+            yield "views.repeat", "got false, allowed: true with task: distill, whose students hear windows"
         yield from stride_conflicts("student", self.student)
         precision = self.training.precision
         if self.text is not None and self.text.training.precision != precision:
@@ -117,7 +120,7 @@ class PretrainRecipe(Section):
     data: Data
     views: ViewSpec = ViewSpec()
     init: Init | None = None
-    audio: Annotated[AnyPhiNetTower | Cnn14Tower | HtsatTower, Field(discriminator="kind")] | None = None
+    audio: Annotated[AnyPhiNetTower | Cnn14Tower | HtsatTower | VitTower, Field(discriminator="kind")] | None = None
     text: Annotated[TransformersText | ScratchText, Field(discriminator="kind")] | None = None
     embed_dim: Width = 512
     training: PretrainOptions = PretrainOptions()
@@ -168,6 +171,11 @@ class PretrainRecipe(Section):
             return
         if isinstance(self.audio, PhiNetTower):
             yield from stride_conflicts("audio", self.audio)
+        if not isinstance(self.audio, VitTower):
+            if not self.views.repeat:
+                yield "views.repeat", "got false, allowed: true unless audio.kind: vit, which hears any length"
+            if self.training.dense:
+                yield f"training.{self.training.dense}", "got a section, allowed: null unless audio.kind: vit"
         if self.audio.kind == "htsat" and self.text.kind != "scratch":
             yield (
                 "text.kind",

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText
+from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText, VitTower
 from tinyclap.config.schema import DistillRecipe, PretrainRecipe
 from tinyclap.config.teachers import AnyTeacher, ClapTeacher, SeveralTeachers, TaggerTeacher
 from tinyclap.data import Dataset
@@ -17,11 +17,12 @@ from tinyclap.errors import TinyclapError
 from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
+from tinyclap.models.vit.config import VitConfig
 from tinyclap.strict_yaml.load import read_text
 from tinyclap.teachers import load_onnx_teacher, load_tagger_teacher, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.class_names import AUDIOSET_CLASSES
-from tinyclap.teachers.dual import Head
+from tinyclap.teachers.dual.towers import Head
 from tinyclap.teachers.encoder import Encoder, Teacher
 from tinyclap.teachers.joint import JointTeacher
 from tinyclap.teachers.stored_embeddings import teacher_texts
@@ -114,11 +115,18 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
         tower = untrained.new_text(texts, recipe.embed_dim, **sizes, head=head)
     else:
         tower = untrained.pretrained_text(
-            text.source, recipe.embed_dim, frozen=text.freeze, head=head, max_tokens=text.max_tokens
+            text.source,
+            recipe.embed_dim,
+            frozen=text.freeze,
+            head=head,
+            max_tokens=text.max_tokens,
+            pooling=text.pooling,
         )
     window_s = recipe.views.longest_s
-    encoder: StudentConfig | tuple[FrontendSpec, float, Head]
-    if isinstance(audio, Cnn14Tower):
+    encoder: StudentConfig | tuple[FrontendSpec, float | VitConfig, Head]
+    if isinstance(audio, VitTower):
+        encoder = (audio.frontend, audio.vit, Head(audio.head, audio.head_dropout))
+    elif isinstance(audio, Cnn14Tower):
         encoder = (audio.frontend, audio.width, Head(audio.head, audio.head_dropout))
     else:
         encoder = audio.with_embedding(recipe.embed_dim, window_s)

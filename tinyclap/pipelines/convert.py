@@ -25,7 +25,7 @@ from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.clsp.load import is_clsp
-from tinyclap.teachers.dual import FORMAT as DUAL
+from tinyclap.teachers.dual.pair import FORMAT as DUAL
 from tinyclap.teachers.laion import load_laion
 from tinyclap.teachers.msclap import LICENCE, VERSIONS
 from tinyclap.teachers.naflexclap.load import is_naflexclap

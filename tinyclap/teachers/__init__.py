@@ -48,7 +48,7 @@ def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher"
 
         return load_naflexclap(source)
     if kind == "dual" and not original:
-        from tinyclap.teachers.dual import load_dual
+        from tinyclap.teachers.dual.load import load_dual
 
         return load_dual(source)
     if kind == "dual":

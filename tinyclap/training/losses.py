@@ -210,3 +210,21 @@ def soft_info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, matches: Ten
     audio_to_text = -(by_audio * torch.log_softmax(logits, 1)).sum(1).mean()
     text_to_audio = -(by_text * torch.log_softmax(logits.T, 1)).sum(1).mean()
     return (audio_to_text + text_to_audio) / 2
+
+
+def sigmoid_loss(audio: Tensor, text: Tensor, logit_scale: Tensor, logit_bias: Tensor, matches: Tensor) -> Tensor:
+    """Each pair of a sound and a text on its own: do they belong together? SigLIP (arXiv 2303.15343, Eq. 1).
+
+    No softmax over the batch, so that a sound may have several texts: all that it matches are right, be it by little.
+
+    Args:
+        audio, text: unit-norm (B, D).
+        logit_scale, logit_bias: scalars.
+        matches: non-negative (B, B), row i: how much sound i matches each text.
+
+    Returns:
+        Scalar: the sum over a sound's pairs, mean over sounds.
+    """
+    logits = logit_scale * audio @ text.T + logit_bias
+    signs = 2.0 * (matches > 0) - 1.0
+    return -F.logsigmoid(signs * logits).sum(1).mean()
