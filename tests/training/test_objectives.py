@@ -27,11 +27,14 @@ from tinyclap.teachers.dual.pair import DualTeacher
 from tinyclap.teachers.dual.towers import Head
 from tinyclap.teachers.dual.vit import VitTower
 from tinyclap.training.contrastive.captioning import Captioner
+from tinyclap.training.contrastive.gradient_cache import backward_in_parts
 from tinyclap.training.contrastive.masked import MaskedPatches, balanced, hidden_patches
 from tinyclap.training.contrastive.objectives import BatchLoss, Heard, Objectives
 from tinyclap.training.losses import sigmoid_loss, soft_info_nce
 from tinyclap.training.options import CaptioningOptions, MaskedOptions, PretrainOptions
 from tinyclap.training.pretrain import pretrain
+
+pytestmark = pytest.mark.filterwarnings("ignore:epoch .* sits at ln")  # trainings of seconds may not have begun to fall
 
 SPEC = FrontendSpec(sample_rate=8000, n_fft=256, win_length=256, hop_length=100, n_mels=16, f_max=4000)
 VIT = VitConfig(patch_frames=8, patch_mels=8, width=16, layers=2, heads=2, hidden=24, span=4, global_every=2)
@@ -295,25 +298,32 @@ def test_each_term_falls_where_it_alone_is_learned(tmp_path: Path) -> None:
         assert {"contrastive", "masked", "captioning"} & first.keys() == {name}
 
 
-def test_a_batch_in_parts_learns_the_same_from_words(tmp_path: Path) -> None:
+def test_a_batch_in_parts_has_the_gradient_of_the_whole() -> None:
     """Without dropout, and without the masked loss, whose targets are balanced over each part."""
     views, captions = vit_views()
-    options = replace(ALL, epochs=1, batch_size=16, lr=1e-3, text_lr=1e-3, masked=None, ema=0.0, warmup_share=0.0)
-    options = replace(options, captioning=replace(CAPTIONING, dropout=0.0))
-    ends = []
-    for parts in (1, 4):
-        (tmp_path / str(parts)).mkdir()
-        teacher = vit_teacher(dropout=0.0)
-        for module in teacher.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-        done = pretrain(teacher, views, captions, replace(options, micro_batches=parts), tmp_path / str(parts))
-        ends.append((done.state_dict(), rows(tmp_path / str(parts))[0]["loss"]))
-    assert ends[0][1] == pytest.approx(ends[1][1], abs=1e-5)
-    begun = vit_teacher().state_dict()
-    assert max(float((ends[0][0][name] - begun[name]).abs().max()) for name in begun) == pytest.approx(1e-3, rel=0.1)
-    for name, tensor in ends[0][0].items():
-        torch.testing.assert_close(ends[1][0][name], tensor, atol=1e-4, rtol=0)
+    teacher = vit_teacher().eval()
+    objectives = Objectives(teacher, replace(ALL, masked=None), 0).eval()
+    learned = {**dict(teacher.named_parameters()), **dict(objectives.named_parameters())}
+    batch = np.arange(8)
+    loss_of = BatchLoss(objectives, captions, batch, torch.eye(8), teacher.log_scale)
+
+    def encode(part: np.ndarray) -> list[Tensor]:
+        sounds = [torch.from_numpy(views.waveform(int(clip), 0)) for clip in part]
+        texts = [captions.draw(int(clip), 0, 0) for clip in part]
+        audio, *more = objectives.audio(teacher, Heard(part.tolist(), sounds, texts, 0))
+        return [audio, teacher.encode_text(texts), *more]
+
+    loss = loss_of(*encode(batch))
+    loss.backward()
+    whole = {name: one.grad.clone() for name, one in learned.items() if one.grad is not None}
+    for one in learned.values():
+        one.grad = None
+    parts = np.array_split(batch, 4)
+    cached, _ = backward_in_parts(lambda part, _: encode(parts[part]), 4, loss_of, Tensor.backward)
+    assert cached.item() == pytest.approx(loss.item(), abs=1e-5)
+    assert any(name.startswith("captioner") for name in whole)
+    for name, gradient in whole.items():
+        torch.testing.assert_close(learned[name].grad, gradient, atol=1e-5, rtol=1e-4)
 
 
 def test_clips_of_a_batch_are_of_about_the_same_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
