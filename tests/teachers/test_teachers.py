@@ -327,7 +327,9 @@ def test_full_size_laion_layout(laion_config_root: Path, tmp_path: Path) -> None
 
 
 def test_a_kind_that_is_not_known_is_refused() -> None:
-    with pytest.raises(TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, clsp, dual"):
+    with pytest.raises(
+        TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, clsp, naflexclap, dual"
+    ):
         load_teacher("clap", "somewhere")
     with pytest.raises(TinyclapError, match="a dual teacher has no other original"):
         load_teacher("dual", "somewhere", original=True)

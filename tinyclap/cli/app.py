@@ -215,6 +215,7 @@ def evaluate(
         typer.Option(help="What data with labels and captions is for; by default zero-shot, by its labels."),
     ] = None,
     prompts: Prompts = None,
+    head: Annotated[str | None, typer.Option(help="Of several teachers the one to score by; else all.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's student beside its teacher: zero-shot by labels, as retrieval by captions."""
@@ -224,7 +225,7 @@ def evaluate(
     from tinyclap.pipelines.evaluate import evaluate_run
 
     asked: dict[str, Any] = {"settings": settings or [], "degrade": degrade or [], "task": task, "prompts": templates}
-    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, **asked)
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, head=head, **asked)
     _conclude(folder, as_json, evaluation)
 
 

@@ -18,7 +18,7 @@ from tinyclap.config.networks import (
     VitTower,
     stride_conflicts,
 )
-from tinyclap.config.teachers import AnyTeacher, Init
+from tinyclap.config.teachers import AnyTeacher, Init, SeveralTeachers, either, teacher_conflicts
 from tinyclap.config.text_side import TextSide
 from tinyclap.data.view_spec import ViewSpec
 from tinyclap.models.student_config import EncoderConfig
@@ -45,7 +45,8 @@ class DistillRecipe(Section):
     task: Literal["distill"]
     name: Name
     seed: Seed = 0
-    teacher: AnyTeacher
+    teacher: AnyTeacher | None = None
+    teachers: SeveralTeachers | None = None
     data: Data
     views: ViewSpec = ViewSpec()
     student: Encoder = EncoderConfig()
@@ -53,8 +54,19 @@ class DistillRecipe(Section):
     text: TextSide | None = None
     evaluate: Evaluate = Evaluate()
 
+    @property
+    def taught_by(self) -> AnyTeacher | SeveralTeachers:
+        """The teacher, or all of them."""
+        return either(self.teacher, self.teachers)
+
+    @property
+    def teacher_is_local(self) -> bool:
+        """Whether the teacher lies on this machine; several have no one place on the hub either."""
+        return self.teacher is None or self.teacher.is_local
+
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Views longer than clips; strides that do not fit; trainings of one run in different precisions."""
+        """No teacher; views longer than clips; strides that do not fit; trainings of one run in other precisions."""
+        yield from teacher_conflicts(self.teacher, self.teachers)
         yield from _view_conflicts(self.views, self.data)
         if not self.views.repeat:
             yield "views.repeat", "got false, allowed: true with task: distill, whose students hear windows"
@@ -78,10 +90,20 @@ class DistillTextRecipe(Section):
     task: Literal["distill_text"]
     name: Name
     seed: Seed = 0
-    teacher: AnyTeacher
+    teacher: AnyTeacher | None = None
+    teachers: SeveralTeachers | None = None
     text: TextSide
     data: TestedOn = TestedOn()
     evaluate: Evaluate = Evaluate()
+
+    @property
+    def taught_by(self) -> AnyTeacher | SeveralTeachers:
+        """The teacher, or all of them."""
+        return either(self.teacher, self.teachers)
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """No teacher, or both one and several."""
+        yield from teacher_conflicts(self.teacher, self.teachers)
 
 
 class PretrainRecipe(Section):

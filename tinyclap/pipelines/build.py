@@ -9,7 +9,7 @@ import torch
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText, VitTower
 from tinyclap.config.schema import DistillRecipe, PretrainRecipe
-from tinyclap.config.teachers import ClapTeacher, OnnxTeacher, TaggerTeacher
+from tinyclap.config.teachers import AnyTeacher, ClapTeacher, SeveralTeachers, TaggerTeacher
 from tinyclap.data import Dataset
 from tinyclap.data.captions import Captions
 from tinyclap.embeddings.zero_shot import prompts_for
@@ -24,13 +24,17 @@ from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.class_names import AUDIOSET_CLASSES
 from tinyclap.teachers.dual.towers import Head
 from tinyclap.teachers.encoder import Encoder, Teacher
+from tinyclap.teachers.joint import JointTeacher
 from tinyclap.teachers.stored_embeddings import teacher_texts
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
 from tinyclap.training.options import DistillOptions
 
 
-def build_teacher(section: ClapTeacher | TaggerTeacher | OnnxTeacher) -> Teacher:
-    """The frozen teacher that a recipe names; raises as the loader of its kind does."""
+def build_teacher(section: AnyTeacher | SeveralTeachers) -> Teacher:
+    """The frozen teacher that a recipe names, or several as one; raises as the loader of its kind does."""
+    if isinstance(section, tuple):
+        each = [build_teacher(one.teacher) for one in section]
+        return JointTeacher([one.head for one in section], each, [one.weight for one in section])
     if isinstance(section, ClapTeacher):
         return load_teacher(section.kind, section.source, original=section.parity == "original")
     return load_tagger_teacher(section) if isinstance(section, TaggerTeacher) else load_onnx_teacher(section)

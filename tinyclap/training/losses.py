@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinyclap.embeddings.joint_space import Head
 from tinyclap.errors import TinyclapError
 from tinyclap.training.options import DistillOptions
 
@@ -42,6 +43,32 @@ class CentredCosineLoss(nn.Module):
         """Unit-norm (B, D) and (B, D) -> scalar."""
         centred = F.cosine_similarity(student - self.mean, teacher - self.mean, dim=-1)
         return (1.0 - centred).mean() + self.plain_weight * self.plain(student, teacher)
+
+
+class PerTeacherLoss(nn.Module):
+    """The mean by weight of each teacher's centred cosine loss, plus a share of the plain cosine loss of the whole.
+
+    Centring the whole would spend the loss on the teacher whose sounds lie farthest apart. The plain cosine of the
+    whole fixes how long each teacher's part is.
+
+    Args:
+        heads: the teachers' parts of the space.
+        mean: mean embedding over the training views, (D,).
+        plain_weight: weight of the plain cosine loss.
+    """
+
+    def __init__(self, heads: Sequence[Head], mean: Tensor, plain_weight: float = 0.2) -> None:
+        super().__init__()
+        self.heads, self.plain_weight, self.plain = tuple(heads), plain_weight, CosineLoss()
+        self.each = nn.ModuleList(CentredCosineLoss(mean[head.place] / head.length, 0.0) for head in heads)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Unit-norm (B, D) and (B, D) -> scalar."""
+        total = self.plain_weight * self.plain(student, teacher)
+        for head, loss in zip(self.heads, self.each, strict=True):
+            parts = (F.normalize(embeddings[:, head.place], dim=-1) for embeddings in (student, teacher))
+            total = total + head.share * loss(*parts)
+        return total
 
 
 class TextAnchorLoss(nn.Module):
@@ -116,15 +143,21 @@ class WeightedSum(nn.Module):
         return total
 
 
-def distillation_loss(options: DistillOptions, mean: Tensor, texts: Tensor | None = None) -> nn.Module:
+def distillation_loss(
+    options: DistillOptions, mean: Tensor, texts: Tensor | None = None, heads: Sequence[Head] = ()
+) -> nn.Module:
     """The loss that the options name, of (student, teacher), unit-norm (B, D) each.
 
     Args:
         options: which terms, with which weights.
         mean: the teacher's mean embedding, (D,).
         texts: the teacher's embeddings of the anchor texts, (N, D), where `text_weight` is not 0.
+        heads: of several teachers; none for one.
     """
-    base = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(mean, options.plain_weight)
+    base: nn.Module = CosineLoss()
+    if options.loss != "cosine":
+        weight = options.plain_weight
+        base = PerTeacherLoss(heads, mean, weight) if heads else CentredCosineLoss(mean, weight)
     more: list[tuple[float, nn.Module]] = []
     if options.text_weight:
         if texts is None:
