@@ -207,6 +207,7 @@ def _finished(job: _Job, files: Sequence[Path], out: Path, dtype: str) -> Embedd
         left = {entry.file for entry in bad}
         in_order = [str(file) for file in files if str(file) not in left]
         n_rows, kept = len(map_array(out)), index["neighbours_kept"]
+        kept = None if kept is None else float(kept)
         then = list(zip(index["sizes"], index["mtimes_ns"], strict=True))
     except (ValueError, KeyError, TypeError, TinyclapError):
         return None

@@ -21,7 +21,7 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.traced_costs import count_macs
-from tinyclap.models.long_audio import embed_long
+from tinyclap.models.long_audio import embed_long, embed_pieces
 from tinyclap.teachers.encoder import AudioGraph, TextGraph, TextTarget, token_table
 
 Part = Literal["audio", "text", "head"]
@@ -277,6 +277,8 @@ class TrainableTeacher(AudioTower):
         """Waveforms (B, T), of these lengths (B,), to unit-norm (B, D); see `Encoder.embed_audio`."""
         self.eval()
         waveforms = waveforms.to(next(self.parameters()).device)
+        if self.any_length:
+            return embed_pieces(waveforms, lengths, self.encode_clips, window=self.window)
         return embed_long(waveforms, lengths, self.encode_audio, window=self.window, pad=self.pad)
 
     @torch.no_grad()

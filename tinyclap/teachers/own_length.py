@@ -7,10 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from tinyclap.models.long_audio import embed_pieces
 from tinyclap.teachers.base import TrainableTeacher
-
-PIECES = 4  # of a window at most, at a time
 
 
 class OwnLengthTeacher(TrainableTeacher):
@@ -36,9 +33,3 @@ class OwnLengthTeacher(TrainableTeacher):
         logmels = [self.frontend(clip.unsqueeze(0))[0, 0] for clip in clips]
         lengths = torch.tensor([len(frames) for frames in logmels], device=logmels[0].device)
         return self.encode_lengths(pad_sequence(logmels, batch_first=True), lengths)
-
-    @torch.no_grad()
-    def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        self.eval()
-        waveforms = waveforms.to(self.log_scale.device)
-        return embed_pieces(waveforms, lengths, self.encode_clips, window=self.window, batch_size=PIECES)

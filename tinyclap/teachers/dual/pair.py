@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tinyclap.common.files import whole_folder, write_json, write_text
 from tinyclap.errors import TinyclapError
-from tinyclap.models.long_audio import embed_pieces, repeat_pad
+from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.student import Student
 from tinyclap.teachers.base import Part, TrainableTeacher, config_values
 from tinyclap.teachers.dual.towers import Cnn14Tower, TextTower
@@ -107,13 +107,6 @@ class DualTeacher(TrainableTeacher):
             return self.encode_audio(torch.stack(clips))
         patches = self.audio.patches(clips)
         return self.audio.pooled(self.audio.encoder(patches), patches)
-
-    @torch.no_grad()
-    def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        if not self.any_length:
-            return super().embed_audio(waveforms, lengths)
-        self.eval()
-        return embed_pieces(waveforms.to(self.log_scale.device), lengths, self.encode_clips, window=self.window)
 
     def encode_text(self, texts: list[str]) -> Tensor:
         return self.text(texts)
