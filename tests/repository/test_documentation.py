@@ -46,7 +46,9 @@ RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "se
 RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index", "adapt"}
 # What takes hours, with the task of the recipes it takes: these are checked.
 RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
-PARSED = {*("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe")}  # long, or serving
+PARSED = {
+    *("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe", "shard")
+}  # long, or serving
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k", "clotho"}  # what only another machine or a download has
 

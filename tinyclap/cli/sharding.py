@@ -1,0 +1,44 @@
+"""The command `tinyclap shard`: thin. Heavy imports happen inside it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinyclap.cli.options import AsJson
+
+sharding = typer.Typer()
+
+
+@sharding.command()
+def shard(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER", help="A folder of sounds, a manifest (.csv, .jsonl), or what --data has as root."
+        ),
+    ],
+    out: Annotated[str, typer.Option(help="The shards, with the place of a number, e.g. data-%04d.tar.")],
+    data: Annotated[str | None, typer.Option(help="Its kind, as in a recipe; by default folder or manifest.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another key, e.g. folds=[1,2].")
+    ] = None,
+    shard_mb: Annotated[float, typer.Option("--shard-mb", min=0.001, help="Megabytes of sounds in a shard.")] = 500.0,
+    clips: Annotated[int | None, typer.Option("--clips", min=1, help="Clips in a shard, at most.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace shards that hold something else.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write sounds, and what is said of them, into WebDataset tars.
+
+    A finished shard is kept: the same again goes on where a killed one stopped.
+    """
+    from tinyclap.config.evaluation_data import other_data
+    from tinyclap.data import build_dataset
+    from tinyclap.data.shards.writing import write_shards
+    from tinyclap.reports.console.scale import shards_lines, shards_object
+
+    kind = data or ("manifest" if Path(source).is_file() else "folder")
+    asked = other_data(kind, source, settings=settings or [])
+    dataset = build_dataset(asked.spec)
+    written = write_shards(dataset, out, shard_bytes=round(shard_mb * 1e6), clips=clips, overwrite=overwrite)
+    typer.echo(shards_object(written) if as_json else shards_lines(written))
