@@ -150,20 +150,25 @@ def _members(shard: Shard) -> Iterator[tuple[tarfile.TarInfo, Stream]]:
                 if member.isreg() and not member.issparse():
                     stream.seek(member.offset_data)
                     yield member, stream
-            end = shard.read(tar.offset, tarfile.BLOCKSIZE)
-            if not end:
-                warnings.warn(f"{shard.address} has no end mark of a tar; was it written to its end?", stacklevel=2)
-            if end.strip(b"\0"):  # `tarfile` takes a damaged header for the end
-                raise TinyclapError(
-                    f"{shard.address}: damaged at byte {tar.offset:,} of {shard.size:,}, what follows is lost; "
-                    "fetch it anew"
-                )
+            _check_end(shard, tar.offset)
     except (tarfile.TarError, EOFError) as error:
         packed = shard.read(0, 4).startswith((b"\x1f\x8b", b"BZh", b"\xfd7zX", b"\x28\xb5\x2f\xfd"))
         reason = (
             "is compressed; unpack it, sounds are so already" if packed else f"is no whole tar ({error}); fetch it anew"
         )
         raise TinyclapError(f"{shard.address}: {reason}") from error
+
+
+def _check_end(shard: Shard, offset: int) -> None:
+    """That a tar ends where `tarfile` says so, which takes a damaged header for the end."""
+    end = shard.read(offset, tarfile.BLOCKSIZE)
+    if not end:
+        warnings.warn(f"{shard.address} has no end mark of a tar; was it written to its end?", stacklevel=2)
+    elif end.strip(b"\0"):
+        what = "truncated" if len(end) < tarfile.BLOCKSIZE else "damaged"
+        raise TinyclapError(
+            f"{shard.address}: {what} at byte {offset:,} of {shard.size:,}, what follows is lost; fetch it anew"
+        )
 
 
 def _digest(stream: Stream, size: int) -> str:

@@ -81,8 +81,8 @@ def write_shards(
         others.append(further)
     if others and not overwrite:
         raise TinyclapError(
-            f"{listed(others)}: there already, with other clips than would be written; give another --out, remove them, "
-            "or --overwrite"
+            f"{listed(others)}: there already, with other clips than would be written; give another --out, remove "
+            "them, or --overwrite"
         )
     todo = [(file, members) for file, members in zip(files, plan, strict=True) if file not in kept]
     _refuse_small_disk(files[0].absolute().parent, sum(_size(members) for _, members in todo))
