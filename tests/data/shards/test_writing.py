@@ -64,16 +64,16 @@ def test_a_shard_ends_before_it_is_too_large(tmp_path: Path) -> None:
 def test_stopped_anywhere_it_goes_on_with_the_shard_it_was_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, out = folder(write_folder(tmp_path / "in")), str(tmp_path / "out/%d.tar")
     write_shards(dataset, str(tmp_path / "whole/%d.tar"), clips=1)
-    write = writing._write
+    write, most = writing._write, [0]
 
     def one_more(path: Path, members: Sequence[writing._Member]) -> None:
-        if (tmp_path / "out").exists() and len(files(tmp_path / "out")) >= there:
+        if (tmp_path / "out").exists() and len(files(tmp_path / "out")) >= most[0]:
             raise RuntimeError("stopped")
         write(path, members)
 
     with monkeypatch.context() as patch:
         patch.setattr(writing, "_write", one_more)
-        for there in range(1, 5):
+        for most[0] in range(1, 5):
             with pytest.raises(RuntimeError, match="stopped"):
                 write_shards(dataset, out, clips=1)
     assert write_shards(dataset, out, clips=1).kept == 4
