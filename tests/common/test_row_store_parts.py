@@ -14,6 +14,7 @@ import pytest
 from tinyclap.common import row_store
 from tinyclap.common.files import claimed
 from tinyclap.common.row_store import BLOCK_ROWS, PART_BLOCKS, RowStore, fill_stores
+from tinyclap.errors import TinyclapError
 
 PART_ROWS = BLOCK_ROWS * PART_BLOCKS
 N_ROWS, WIDTH = 5 * PART_ROWS + 3 * BLOCK_ROWS + 7, 8  # neither the last part nor the last block is full
@@ -31,6 +32,10 @@ def copied(rows: range, prepared: np.ndarray) -> np.ndarray:
 
 def refused(rows: range, prepared: np.ndarray) -> np.ndarray:
     raise AssertionError(f"{rows} are computed again")
+
+
+def unprepared(rows: range) -> np.ndarray:
+    raise AssertionError(f"{rows} are prepared again")
 
 
 def store(folder: Path, compute: object = copied) -> RowStore:
@@ -56,7 +61,7 @@ def test_parts_in_any_order_make_the_same_bytes(tmp_path: Path, whole: dict[str,
     filled = [parts.fill_part(part, prepare) for part in (3, 5, 0, 4)]
     assert filled == [PART_ROWS, 3 * BLOCK_ROWS + 7, PART_ROWS, PART_ROWS]
     assert parts.missing_parts() == [1, 2]
-    assert parts.fill_part(3, refused) == 0, "a finished part is skipped"
+    assert parts.fill_part(3, unprepared) == 0, "a finished part is skipped"
     assert parts.stored() is None
     parts.gather()
     assert parts.missing_parts() == [1, 2]
@@ -167,7 +172,7 @@ def work(folder: Path, log: Path) -> None:
 def test_workers_killed_at_random_moments_lose_and_double_nothing(tmp_path: Path, whole: dict[str, bytes]) -> None:
     folder, log = tmp_path / "parts", tmp_path / "log"
     parts = store(folder)
-    context = multiprocessing.get_context("fork" if os.name == "posix" else "spawn")
+    context = multiprocessing.get_context("fork")
     chance = random.Random(0)
     for _ in range(4):
         workers = [context.Process(target=work, args=(folder, log)) for _ in range(3)]
@@ -190,7 +195,7 @@ def test_workers_killed_at_random_moments_lose_and_double_nothing(tmp_path: Path
 
 
 def test_a_small_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_store.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    monkeypatch.setattr("tinyclap.common.row_store.shutil.disk_usage", lambda _: SimpleNamespace(free=10))
     row_store.refuse_small_disk(tmp_path, 10, "test")
-    with pytest.raises(row_store.TinyclapError, match=r"test: .* GB are needed in "):
+    with pytest.raises(TinyclapError, match=r"test: .* GB are needed in "):
         row_store.refuse_small_disk(tmp_path, 11, "test")

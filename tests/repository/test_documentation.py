@@ -45,7 +45,13 @@ Command = tuple[str, ...]
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
 RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index", "adapt"}
 # What takes hours, with the task of the recipes it takes: these are checked.
-RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
+RECIPES = {
+    "distill": "distill",
+    "distill-text": "distill_text",
+    "pretrain": "pretrain",
+    "search": "distill",
+    "embed-teacher": "distill",
+}
 PARSED = {
     *("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe", "shard")
 }  # long, or serving

@@ -180,7 +180,9 @@ class RowStore:
         if _checksum(whole) != content[:DIGEST_BYTES] or len(whole) != marks_size + self.size(blocks):
             warnings.warn(f"{path} is damaged; it is computed anew", stacklevel=2)
         else:
-            rows = np.frombuffer(whole[marks_size:], self.dtype).reshape(self._part_rows(part), *self.shape[1:])
+            rows: np.ndarray = np.frombuffer(whole[marks_size:], self.dtype).reshape(
+                self._part_rows(part), *self.shape[1:]
+            )
             _overwrite(self.folder / "rows.npy", self.rows(blocks.start).start, rows, sync=True)
             _overwrite(self.folder / "blocks.npy", blocks.start, np.frombuffer(whole[:marks_size], BLOCK), sync=True)
         path.unlink(missing_ok=True)

@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_no_part_of_a_shard(tmp_path: Path, monkeypatch: pyte
         os.close(descriptor)
         return fdopen(os.open("/dev/full", os.O_WRONLY), mode)
 
-    monkeypatch.setattr(writing.os, "fdopen", full)
+    monkeypatch.setattr("tinyclap.data.shards.writing.os.fdopen", full)
     with pytest.raises(
         TinyclapError, match=r"cannot write .*0\.tar: .*No space left on device.*finished shards are kept"
     ):

@@ -89,8 +89,8 @@ def _read(path: Path) -> list[Sample]:
 
 def _sample(row: dict[str, Any]) -> Sample:
     said = row.pop("said")
-    texts = {key: tuple(said.pop(key)) for key in ("captions", "tags")}
-    return Sample(**row, said=Described(**said, **texts))
+    captions, tags = tuple(said.pop("captions")), tuple(said.pop("tags"))
+    return Sample(**row, said=Described(captions=captions, tags=tags, **said))
 
 
 def _samples(shard: Shard) -> Iterator[Sample]:
@@ -141,7 +141,6 @@ def _members(shard: Shard) -> Iterator[tuple[tarfile.TarInfo, Stream]]:
     try:
         with tarfile.open(fileobj=stream, mode="r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # it would keep every member of a large shard
                 if member.offset_data + member.size > shard.size:
                     raise TinyclapError(
                         f"{shard.address}: truncated: {as_text(member.name)} ends at byte "

@@ -1,10 +1,12 @@
-"""What commands on many clips say: shards that were written."""
+"""What commands on many clips say: shards that were written, embeddings that were stored."""
 
 import json
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from tinyclap.common.numbers import file_size, whole
+from tinyclap.common.numbers import duration, file_size, whole
 from tinyclap.data.shards.writing import Written
 
 
@@ -23,6 +25,29 @@ def shards_lines(written: Written) -> str:
         f"clips    {whole(written.clips)}, {file_size(written.size_bytes)}\n"
         f"next     tinyclap distill RECIPE {shlex.quote(section)}"
     )
+
+
+def embedded_object(embedded: Mapping[str, Any]) -> str:
+    """Stored embeddings as one JSON object."""
+    return json.dumps(embedded)
+
+
+def embedded_lines(embedded: Mapping[str, Any], words: Sequence[str]) -> str:
+    """Stored embeddings, and the next command: the training once all are there."""
+    rate = embedded["embeddings_per_s"]
+    speed = "" if rate is None else f" in {duration(embedded['seconds'])}, {rate:.3g} embeddings/s"
+    there = embedded["own"] - embedded["computed"]
+    lines = [
+        f"store    {embedded['store']}",
+        f"views    {whole(embedded['views'])} of each of {whole(embedded['clips'])} clips",
+        f"parts    {whole(embedded['parts'])}; of share {embedded['share']} {whole(embedded['computed'])} computed{speed}; {whole(there)} "
+        "there before, or others are at them",
+    ]
+    if embedded["missing"]:
+        return "\n".join(
+            [*lines, f"missing  {whole(embedded['missing'])} parts, of the other shares or being computed"]
+        )
+    return "\n".join([*lines, f"next     tinyclap distill {shlex.join(words)}"])
 
 
 def urls(shards: list[Path]) -> str:

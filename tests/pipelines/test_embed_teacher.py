@@ -1,0 +1,176 @@
+"""A teacher's embeddings made before the training, by workers and shares: the same bytes, whoever is killed."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import failure, invoke, run
+from tests.support.tiny import write_labelled
+from tinyclap.common.files import cache_root
+from tinyclap.pipelines.scale import embed_teacher as module
+from tinyclap.pipelines.scale import workers
+from tinyclap.teachers.base import TrainableTeacher
+
+VIEWS = ("views.per_clip=56",)  # of 40 clips: 5 parts, the last one of them not full
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Switches to an empty cache of a name."""
+    return lambda name: monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "caches" / name))
+
+
+def store_hash() -> str:
+    """Of the one store of embeddings of views in the cache, all of its files."""
+    (folder,) = [path.parent for path in (cache_root() / "embeddings").glob("*/blocks.npy")]
+    files = sorted(folder.rglob("*"))
+    assert [path.name for path in files] == ["blocks.npy", "rows.npy"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def embed(recipe: Path, *options: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(run("embed-teacher", str(recipe), *VIEWS, "data.train.n_clips=420", *options, "--json"))
+    return told
+
+
+def test_workers_and_shares_make_the_store_of_one_process(recipe: Path, elsewhere: Any) -> None:
+    elsewhere("one")
+    told = embed(recipe)
+    assert told["parts"] == told["computed"] == -(-told["clips"] * told["views"] // module.PART_ROWS) >= 3
+    assert told["missing"] == 0
+    quiet = store_hash()
+    elsewhere("shares")
+    for number in (3, 1, 2):
+        told = embed(recipe, "--shard", f"{number}/3")
+        assert told["own"] == told["computed"] == len(range(number - 1, told["parts"], 3))
+    assert (told["missing"], store_hash()) == (0, quiet)
+    elsewhere("workers")
+    told = embed(recipe, "--workers", "2")
+    assert (told["computed"], told["missing"], store_hash()) == (told["parts"], 0, quiet)
+    again = embed(recipe, "--workers", "2")
+    assert (again["computed"], again["embeddings_per_s"]) == (0, None), "what is there is skipped"
+
+
+def test_the_training_finds_all_and_is_the_same(
+    recipe: Path, elsewhere: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere("plain")
+    run("distill", str(recipe), "--run", "plain")
+    plain = store_hash()
+    elsewhere("ahead")
+    told, _ = invoke("embed-teacher", str(recipe))
+    assert f"next     tinyclap distill {recipe}" in told
+    assert store_hash() == plain
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainableTeacher, "embed_audio", refuse_views(TrainableTeacher.embed_audio))
+        run("distill", str(recipe), "--run", "ahead")
+    assert summary("plain")["teacher_forwards"] > 0
+    assert summary("ahead")["teacher_forwards"] == 0
+    assert_same_training("plain", "ahead")
+
+
+def refuse_views(embed_audio: Any) -> Any:
+    """Test clips may be embedded, views of the training not."""
+
+    def embed(teacher: Any, waveforms: Any, lengths: Any = None) -> Any:
+        caller = sys._getframe(1).f_code.co_filename
+        assert "training/targets" not in caller
+        return embed_audio(teacher, waveforms, lengths)
+
+    return embed
+
+
+def summary(run: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(Path(run, "summary.json").read_text())
+    return told
+
+
+def assert_same_training(one: str, other: str) -> None:
+    """Every figure but the times, and every weight."""
+    lines = [
+        [
+            {key: value for key, value in json.loads(line).items() if "seconds" not in key}
+            for line in Path(name, "metrics.jsonl").read_text().splitlines()
+        ]
+        for name in (one, other)
+    ]
+    assert lines[0] == lines[1]
+    assert len(lines[0]) == 2
+    weights = [Path(name, "student/model.safetensors").read_bytes() for name in (one, other)]
+    assert weights[0] == weights[1]
+    means = [Path(name, "teacher_mean.npy").read_bytes() for name in (one, other)]
+    assert means[0] == means[1]
+
+
+def test_a_folder_and_its_shards_train_the_same_student(recipe: Path, tmp_path: Path, elsewhere: Any) -> None:
+    write_labelled(tmp_path / "sounds")
+    run("shard", "sounds", "--out", "packed/s-%04d.tar", "--clips", "3")
+    kinds = {"folder": "{kind: folder, root: sounds}", "shards": '{kind: shards, urls: "packed/s-{0000..0002}.tar"}'}
+    for kind, section in kinds.items():
+        elsewhere(kind)
+        run("distill", str(recipe), f"data.train={section}", f"data.test={section}", "--run", kind)  # no overlap in kind
+    assert summary("folder")["teacher_forwards"] == summary("shards")["teacher_forwards"] > 0
+    assert_same_training("folder", "shards")
+
+
+def test_killed_at_random_moments_the_store_is_that_of_a_quiet_run(recipe: Path, elsewhere: Any) -> None:
+    elsewhere("quiet")
+    embed(recipe)
+    quiet = store_hash()
+    elsewhere("killed")
+    words = ["embed-teacher", str(recipe), *VIEWS, "data.train.n_clips=420", "--workers", "2"]
+    chance = random.Random(1)
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tinyclap", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        until_parts_begin(process)
+        time.sleep(chance.uniform(0.0, 1.5))
+        if chance.random() < 0.5:
+            os.kill(process.pid, signal.SIGKILL)  # its workers end by themselves
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    told = embed(recipe)
+    assert (told["missing"], store_hash()) == (0, quiet)
+
+
+def until_parts_begin(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a worker is at a part, or all are there."""
+    while process.poll() is None and not list((cache_root() / "embeddings").glob("*/parts/*.lock")):
+        time.sleep(0.05)
+
+
+def test_a_worker_s_error_reaches_the_user(recipe: Path, elsewhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere("full")
+    monkeypatch.setattr(workers.Job, "__reduce__", lambda job: (_broken, ()))
+    message, code = failure("embed-teacher", str(recipe), "--workers", "2")
+    assert "no such" in message
+    assert code == 2
+
+
+def _broken() -> workers.Job:
+    """A job whose sounds have gone."""
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [("0/3", "--shard 0/3: give 1/3 to 3/3"), ("4/3", "--shard 4/3: give 1/3 to 3/3"), ("1/0", "--shard 1/0: give 1/0")],
+)
+def test_a_share_that_there_is_not(recipe: Path, share: str, message: str) -> None:
+    told, code = failure("embed-teacher", str(recipe), "--shard", share)
+    assert message in told
+    assert code == 2
