@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tinyclap.pipelines.scale import embed_teacher as module
 from tinyclap.pipelines.scale import workers
 from tinyclap.teachers.base import TrainableTeacher
 
-VIEWS = ("views.per_clip=56",)  # of 40 clips: 5 parts, the last one of them not full
+MANY = ("data.train.n_clips=252", "views.per_clip=46")  # 24 clips: 3 parts, the last of them not full
 
 
 @pytest.fixture
@@ -38,20 +39,21 @@ def store_hash() -> str:
 
 
 def embed(recipe: Path, *options: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run("embed-teacher", str(recipe), *VIEWS, "data.train.n_clips=420", *options, "--json"))
+    told: dict[str, Any] = json.loads(run("embed-teacher", str(recipe), *MANY, *options, "--json"))
     return told
 
 
+@pytest.mark.slow
 def test_workers_and_shares_make_the_store_of_one_process(recipe: Path, elsewhere: Any) -> None:
     elsewhere("one")
     told = embed(recipe)
-    assert told["parts"] == told["computed"] == -(-told["clips"] * told["views"] // module.PART_ROWS) >= 3
+    assert told["parts"] == told["computed"] == -(-told["clips"] * told["views"] // module.PART_ROWS) == 3
     assert told["missing"] == 0
     quiet = store_hash()
     elsewhere("shares")
-    for number in (3, 1, 2):
-        told = embed(recipe, "--shard", f"{number}/3")
-        assert told["own"] == told["computed"] == len(range(number - 1, told["parts"], 3))
+    for number, own in ((2, 1), (1, 2)):
+        told = embed(recipe, "--shard", f"{number}/2")
+        assert told["own"] == told["computed"] == own
     assert (told["missing"], store_hash()) == (0, quiet)
     elsewhere("workers")
     told = embed(recipe, "--workers", "2")
@@ -60,9 +62,7 @@ def test_workers_and_shares_make_the_store_of_one_process(recipe: Path, elsewher
     assert (again["computed"], again["embeddings_per_s"]) == (0, None), "what is there is skipped"
 
 
-def test_the_training_finds_all_and_is_the_same(
-    recipe: Path, elsewhere: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_training_finds_all_and_is_the_same(recipe: Path, elsewhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere("plain")
     run("distill", str(recipe), "--run", "plain")
     plain = store_hash()
@@ -117,17 +117,18 @@ def test_a_folder_and_its_shards_train_the_same_student(recipe: Path, tmp_path: 
     kinds = {"folder": "{kind: folder, root: sounds}", "shards": '{kind: shards, urls: "packed/s-{0000..0002}.tar"}'}
     for kind, section in kinds.items():
         elsewhere(kind)
-        run("distill", str(recipe), f"data.train={section}", f"data.test={section}", "--run", kind)  # no overlap in kind
+        run("distill", str(recipe), f"data.train={section}", "--run", kind)
     assert summary("folder")["teacher_forwards"] == summary("shards")["teacher_forwards"] > 0
     assert_same_training("folder", "shards")
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_the_store_is_that_of_a_quiet_run(recipe: Path, elsewhere: Any) -> None:
     elsewhere("quiet")
     embed(recipe)
     quiet = store_hash()
     elsewhere("killed")
-    words = ["embed-teacher", str(recipe), *VIEWS, "data.train.n_clips=420", "--workers", "2"]
+    words = ["embed-teacher", str(recipe), *MANY, "--workers", "2"]
     chance = random.Random(1)
     for _ in range(2):
         process = subprocess.Popen(
@@ -153,22 +154,43 @@ def until_parts_begin(process: "subprocess.Popen[bytes]") -> None:
         time.sleep(0.05)
 
 
-def test_a_worker_s_error_reaches_the_user(recipe: Path, elsewhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    elsewhere("full")
-    monkeypatch.setattr(workers.Job, "__reduce__", lambda job: (_broken, ()))
+@pytest.mark.parametrize(("damage", "exit_code"), [("sounds", 2), ("killed", 1)])
+def test_what_a_worker_meets_reaches_the_user(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str, exit_code: int
+) -> None:
+    """Its sounds are not there, or it cannot even start: an error, and no waiting."""
+    fill = workers.fill_with_workers
+
+    def fill_without(job: workers.Job, *rest: Any) -> None:
+        teacher = job.teacher if damage == "sounds" else _Deadly()
+        fill(replace(job, teacher=teacher, decoded=tmp_path / "nowhere"), *rest)
+
+    monkeypatch.setattr(module, "fill_with_workers", fill_without)
     message, code = failure("embed-teacher", str(recipe), "--workers", "2")
-    assert "no such" in message
-    assert code == 2
+    expected = (
+        "No such file or directory" if damage == "sounds" else "the workers ended early (exit codes -9; -9: killed"
+    )
+    assert expected in message
+    assert code == exit_code
 
 
-def _broken() -> workers.Job:
-    """A job whose sounds have gone."""
-    raise AssertionError
+class _Deadly:
+    """Kills the process that unpacks it."""
+
+    def __reduce__(self) -> Any:
+        return os.kill, (_Own(), signal.SIGKILL)
+
+
+class _Own:
+    """The number of the process that unpacks it."""
+
+    def __reduce__(self) -> Any:
+        return os.getpid, ()
 
 
 @pytest.mark.parametrize(
     ("share", "message"),
-    [("0/3", "--shard 0/3: give 1/3 to 3/3"), ("4/3", "--shard 4/3: give 1/3 to 3/3"), ("1/0", "--shard 1/0: give 1/0")],
+    [("0/3", "--shard 0/3: give 1/3 to 3/3"), ("4/3", "--shard 4/3: give 1/3"), ("1/0", "--shard 1/0: give 1/0")],
 )
 def test_a_share_that_there_is_not(recipe: Path, share: str, message: str) -> None:
     told, code = failure("embed-teacher", str(recipe), "--shard", share)

@@ -40,7 +40,8 @@ def embedded_lines(embedded: Mapping[str, Any], words: Sequence[str]) -> str:
     lines = [
         f"store    {embedded['store']}",
         f"views    {whole(embedded['views'])} of each of {whole(embedded['clips'])} clips",
-        f"parts    {whole(embedded['parts'])}; of share {embedded['share']} {whole(embedded['computed'])} computed{speed}; {whole(there)} "
+        f"parts    {whole(embedded['parts'])}; of share {embedded['share']} {whole(embedded['computed'])} computed"
+        f"{speed}; {whole(there)} "
         "there before, or others are at them",
     ]
     if embedded["missing"]:
