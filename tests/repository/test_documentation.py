@@ -185,7 +185,7 @@ def test_a_contract_is_inherited_as_the_page_shows(tmp_path: Path) -> None:
 
 
 def test_the_recipes_of_a_page_are_valid(tmp_path: Path) -> None:
-    for block, name in zip(blocks("recipes/README.md", "yaml"), ("smallest", "my_words"), strict=True):
+    for block, name in zip(blocks("recipes/README.md", "yaml"), ("smallest", "both", "my_words"), strict=True):
         (tmp_path / "shown.yaml").write_text(block)
         assert load_recipe(tmp_path / "shown.yaml").name == name
 

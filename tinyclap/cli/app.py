@@ -217,6 +217,7 @@ def evaluate(
         typer.Option(help="What data with labels and captions is for; by default zero-shot, by its labels."),
     ] = None,
     prompts: Prompts = None,
+    head: Annotated[str | None, typer.Option(help="Of several teachers the one to score by; else all.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's student beside its teacher: zero-shot by labels, as retrieval by captions."""
@@ -226,7 +227,7 @@ def evaluate(
     from tinyclap.pipelines.evaluate import evaluate_run
 
     asked: dict[str, Any] = {"settings": settings or [], "degrade": degrade or [], "task": task, "prompts": templates}
-    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, **asked)
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, head=head, **asked)
     _conclude(folder, as_json, evaluation)
 
 
@@ -298,10 +299,11 @@ def recipes_check(
 
     With overrides, if there are any; the exit code of errors is 2.
     """
+    from tinyclap.common.files import is_file
     from tinyclap.config.load_recipe import absent_inputs, load_recipe
     from tinyclap.strict_yaml.load import ProblemsError
 
-    files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
+    files = [argument for argument in arguments if "=" not in argument or is_file(Path(argument))]
     overrides = [argument for argument in arguments if argument not in files]
     if not files:
         raise typer.BadParameter("give at least one recipe file or shipped recipe")

@@ -36,6 +36,9 @@ def export_command(
     words: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Add the words that `tinyclap distill-text` made in this run.")
     ] = None,
+    head: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of several teachers one alone, as a bundle of its own.")
+    ] = None,
     table_bits: Annotated[
         int, typer.Option("--table-bits", metavar="8|4", help="Of a text student's word pieces, with --int8.")
     ] = 8,
@@ -67,7 +70,6 @@ def export_command(
     if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     from tinyclap.reports.console.export import as_object, as_table
-    from tinyclap.runs.folder import BUNDLE_FOLDER
     from tinyclap.runtime.labels import read_labels, read_prompts
 
     named, templates = None if labels is None else tuple(read_labels(labels)), read_prompts(prompts)
@@ -80,7 +82,7 @@ def export_command(
         "int8_min_cosine": int8_min_cosine,
         "int8_min_agreement": int8_min_agreement,
     }
-    from tinyclap.pipelines.export import export_run
+    from tinyclap.pipelines.export import bundle_folder, export_run
 
     manifest = export_run(
         folder,
@@ -90,12 +92,13 @@ def export_command(
         int8=int8,
         text=text,
         words=words,
+        head=head,
         wheel=wheel,
         overwrite=overwrite,
         progress=lambda what: typer.echo(f"{what} ...", err=True),
         **{name: value for name, value in asked.items() if value is not None},
     )
-    bundle = folder / BUNDLE_FOLDER if out is None else out
+    bundle = bundle_folder(folder, head) if out is None else out
     typer.echo(as_object(bundle, manifest) if as_json else as_table(bundle, manifest))
 
 

@@ -21,6 +21,7 @@ from tinyclap.common.row_store import (
     fill_stores,
 )
 from tinyclap.data.views import Views
+from tinyclap.embeddings.joint_space import Head, SideBySide
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.encoder import Encoder
 
@@ -53,6 +54,39 @@ def store_key(teacher: Encoder, views: Views) -> str:
         views.spec.seed,
     ]
     return hashlib.blake2b(json.dumps([*parts, views.spec.per_clip]).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class JointTargets:
+    """What several teachers made of the same views, each in a store of its own.
+
+    Attributes:
+        each: by teacher.
+        heads: their parts of the space.
+    """
+
+    each: tuple[TeacherTargets, ...]
+    heads: tuple[Head, ...]
+
+    @property
+    def embeddings(self) -> SideBySide:
+        """Side by side, (clips, views, D)."""
+        return SideBySide([one.embeddings for one in self.each], self.heads)
+
+    @property
+    def folder(self) -> Path:
+        """What holds the stores."""
+        return self.each[0].folder.parent
+
+    @property
+    def teacher_forwards(self) -> int:
+        """Views embedded in this call, by all teachers together."""
+        return sum(one.teacher_forwards for one in self.each)
+
+    @property
+    def rounding_error(self) -> float:
+        """The largest of all."""
+        return max(one.rounding_error for one in self.each)
 
 
 def stored_embeddings(teacher: Encoder, views: Views) -> np.ndarray | None:
