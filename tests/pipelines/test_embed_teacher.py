@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.commands import failure, invoke, run
-from tests.support.tiny import write_labelled
+from tests.support.tiny import save_two, two_teachers_recipe, write_labelled
 from tinyclap.common.files import cache_root
 from tinyclap.pipelines.scale import embed_teacher as module
 from tinyclap.pipelines.scale import workers
@@ -195,4 +195,12 @@ class _Own:
 def test_a_share_that_there_is_not(recipe: Path, share: str, message: str) -> None:
     told, code = failure("embed-teacher", str(recipe), "--shard", share)
     assert message in told
+    assert code == 2
+
+
+def test_of_several_teachers_each_is_embedded_alone(tmp_path: Path) -> None:
+    save_two(tmp_path)
+    (tmp_path / "two.yaml").write_text(two_teachers_recipe(tmp_path))
+    told, code = failure("embed-teacher", str(tmp_path / "two.yaml"))
+    assert 'once for each, with teachers=null "teacher={kind: ...}"' in told
     assert code == 2

@@ -15,6 +15,7 @@ from tinyclap.common.progress import Progress
 from tinyclap.common.row_store import BLOCK_ROWS, PART_BLOCKS, RowStore, refuse_small_disk
 from tinyclap.config.data import describe_data
 from tinyclap.config.schema import DistillRecipe
+from tinyclap.config.teachers import AnyTeacher
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.views import Views
@@ -70,13 +71,19 @@ def embed_teacher(recipe: DistillRecipe, *, workers: int = 1, share: tuple[int, 
         share: (i, n), the i-th of n shares, counted from 1.
 
     Raises:
-        TinyclapError: a share that there is not, data that cannot be used, too small a disk.
+        TinyclapError: a share that there is not, several teachers, data that cannot be used, too small a disk.
         MachineError: workers that die again and again.
     """
     number, shares = share
     if not 1 <= number <= shares:
         raise TinyclapError(f"--shard {number}/{shares}: give 1/{shares} to {shares}/{shares}")
-    teacher = build_teacher(recipe.teacher)
+    section = recipe.taught_by
+    if isinstance(section, tuple):
+        raise TinyclapError(
+            "embed-teacher takes one teacher, the recipe has several; each has the store that it would have alone: run it "
+            'once for each, with teachers=null "teacher={kind: ...}"'
+        )
+    teacher = build_teacher(section)
     # One process decodes and makes the empty store; the others wait for it and find both.
     with one_at_a_time(hashlib.blake2b(describe_data(recipe.data.train).encode(), digest_size=16).hexdigest()):
         decoded = decode(build_dataset(recipe.data.train), teacher.sample_rate, **recipe.data.limits)
@@ -90,7 +97,7 @@ def embed_teacher(recipe: DistillRecipe, *, workers: int = 1, share: tuple[int, 
         refuse_small_disk(store.folder, 2 * lacking, f"{teacher.name} embeds")  # as parts, then in the array
     began = time.perf_counter()
     with Progress(f"{teacher.name} embeds", len(own), "part", done=len(own) - len(before)) as counter:
-        _fill(recipe, decoded, views, store, own, workers, counter)
+        _fill(section, decoded, views, store, own, workers, counter)
     seconds = time.perf_counter() - began
     computed = before - {*store.missing_parts()}
     store.gather()
@@ -110,7 +117,7 @@ def embed_teacher(recipe: DistillRecipe, *, workers: int = 1, share: tuple[int, 
 
 
 def _fill(
-    recipe: DistillRecipe, decoded: Decoded, views: Views, store: RowStore, own: range, workers: int, counter: Progress
+    teacher: AnyTeacher, decoded: Decoded, views: Views, store: RowStore, own: range, workers: int, counter: Progress
 ) -> None:
     """Compute the missing ones of these parts, here or with workers."""
     if workers == 1:
@@ -119,7 +126,7 @@ def _fill(
                 counter.update()
         return
     threads = None if "OMP_NUM_THREADS" in os.environ else max(1, (os.cpu_count() or 1) // workers)
-    job = Job(recipe.teacher, cache_folder("audio") / decoded.fingerprint, recipe.views, threads)
+    job = Job(teacher, cache_folder("audio") / decoded.fingerprint, views.spec, threads)
     there = len(own) - len({*store.missing_parts()} & {*own})
 
     def tell(now: int) -> None:
