@@ -80,8 +80,8 @@ def embed_teacher(recipe: DistillRecipe, *, workers: int = 1, share: tuple[int, 
     section = recipe.taught_by
     if isinstance(section, tuple):
         raise TinyclapError(
-            "embed-teacher takes one teacher, the recipe has several; each has the store that it would have alone: run it "
-            'once for each, with teachers=null "teacher={kind: ...}"'
+            "embed-teacher takes one teacher, the recipe has several; each has the store that it would have alone: run "
+            'it once for each, with teachers=null "teacher={kind: ...}"'
         )
     teacher = build_teacher(section)
     # One process decodes and makes the empty store; the others wait for it and find both.
