@@ -45,8 +45,16 @@ Command = tuple[str, ...]
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
 RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index", "adapt"}
 # What takes hours, with the task of the recipes it takes: these are checked.
-RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
-PARSED = {*("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe")}  # long, or serving
+RECIPES = {
+    "distill": "distill",
+    "distill-text": "distill_text",
+    "pretrain": "pretrain",
+    "search": "distill",
+    "embed-teacher": "distill",
+}
+PARSED = {
+    *("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe", "shard")
+}  # long, or serving
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k", "clotho"}  # what only another machine or a download has
 
@@ -187,7 +195,7 @@ def test_other_programs_that_pages_start_are_there() -> None:
     extras = set(tomllib.loads(text_of("pyproject.toml"))["project"]["optional-dependencies"])
     everything = "\n".join(map(text_of, PAGES))
     asked = {name for names in re.findall(r"(?:tinyclap|\.)\[([\w,]+)\]", everything) for name in names.split(",")}
-    assert {"train", "test", "mic", "text", "bench", "formats", "suites", "lora"} == asked & extras == asked
+    assert {"train", "test", "mic", "text", "bench", "formats", "suites", "lora", "cloud"} == asked & extras == asked
     modules = set(re.findall(r"python -m ([\w.]+)", everything)) - {"venv"}
     assert {"tinyclap.config.reference", "pytest"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)

@@ -25,6 +25,7 @@ from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.probe import probing
 from tinyclap.cli.prune import pruning
 from tinyclap.cli.scaling import scaling
+from tinyclap.cli.sharding import sharding
 from tinyclap.common.threads import spin_briefly
 from tinyclap.version import __version__
 
@@ -59,6 +60,7 @@ app.add_typer(exporting)
 app.add_typer(pruning)
 app.add_typer(probing)
 app.add_typer(scaling)
+app.add_typer(sharding)
 
 
 def main() -> None:
@@ -196,11 +198,11 @@ def evaluate(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Other data: folder, manifest, procedural, esc50, urbansound8k, tut2017; with captions: audiocaps, "
-            "clotho, macs, fsd50k, gigaspeech."
+            help="Other data: folder, manifest, shards, procedural, esc50, urbansound8k, tut2017; with captions: "
+            "audiocaps, clotho, macs, fsd50k, gigaspeech."
         ),
     ] = None,
-    root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
+    root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file, or the urls of shards).")] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
     settings: Annotated[
         list[str] | None,

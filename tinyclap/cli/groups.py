@@ -5,7 +5,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 SECTIONS = {
-    "Train": ("recipes", "distill", "distill-text", "pretrain", "convert"),
+    "Train": ("recipes", "distill", "distill-text", "pretrain", "convert", "shard", "embed-teacher"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
     "Use": ("get", "models", "classify", "embed", "listen", "caption", "adapt"),

@@ -35,6 +35,7 @@ MEANINGS = {
     "data.train.weight": "how often its clips are trained on, relative to those of other sets",
     "data.train.root": "folder of the data set",
     "data.train.path": "the CSV or JSON Lines file",
+    "data.train.urls": "addresses of the tars, one or a list; data-{0000..0999}.tar is a thousand of them",
     "data.train.folds": "folds to take; null for all",
     "data.train.splits": "splits to take; null for all",
     "data.train.subset": "of GigaSpeech: XS, 10 hours, up to XL, 10,000; or DEV, TEST",

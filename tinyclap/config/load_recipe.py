@@ -10,6 +10,7 @@ from typing import Any, Literal, overload
 
 from tinyclap.config.data import one_or_more
 from tinyclap.config.schema import RECIPE, DistillRecipe, DistillTextRecipe, PretrainRecipe, Recipe
+from tinyclap.data.shards.addresses import expand, is_remote
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import command_of
 from tinyclap.strict_yaml import load
@@ -134,6 +135,14 @@ def absent_inputs(recipe: Recipe) -> list[str]:
         for part in one_or_more(spec)
         if not getattr(part, "download", False)
         for key in ("root", "path")
+    ]
+    named += [
+        (f"data.{section}.urls", address)
+        for section, spec in (("train", getattr(recipe.data, "train", None)), ("test", recipe.data.test))
+        for part in one_or_more(spec)
+        if part.kind == "shards"
+        for address in expand(part.patterns)
+        if not is_remote(address)
     ]
     if recipe.task == "pretrain":
         named += [(f"init.{key}", path) for key, path in (recipe.init.files() if recipe.init else {}).items()]

@@ -109,6 +109,13 @@ def teacher_embeddings(
     Raises:
         TinyclapError: the views' sample rate is not the teacher's, or an embedding is not finite.
     """
+    store = target_store(teacher, views, device)
+    filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} embeds")[0]
+    return TeacherTargets(_by_clip(filled.rows, views), filled.folder, filled.computed, filled.rounding_error)
+
+
+def target_store(teacher: Encoder, views: Views, device: str | torch.device = "cpu") -> RowStore:
+    """What `teacher_embeddings` fills: rows (clips * views, D); the arguments and errors are its own."""
     if views.decoded.sample_rate != teacher.sample_rate:
         raise TinyclapError(
             f"views at {views.decoded.sample_rate} Hz for a teacher that expects {teacher.sample_rate} Hz"
@@ -131,9 +138,7 @@ def teacher_embeddings(
                 )
         return embeddings
 
-    store = _store(teacher, views, embed)
-    filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} embeds")[0]
-    return TeacherTargets(_by_clip(filled.rows, views), filled.folder, filled.computed, filled.rounding_error)
+    return _store(teacher, views, embed)
 
 
 def _store(teacher: Encoder, views: Views, embed: Callable[[range, np.ndarray], np.ndarray]) -> RowStore:
