@@ -83,7 +83,7 @@ def test_all_but_the_ready_made_bundles_is_removed() -> None:
     assert "audio: 1 removed" in out
     assert "of ready-made bundles stay unless they are named" in out
     assert told() == {
-        **dict.fromkeys(("embeddings", "audio", "logmels", "weights"), (0, 0)),
+        **dict.fromkeys(("embeddings", "audio", "shards", "logmels", "weights"), (0, 0)),
         "bundles": (1, before["bundles"]),
     }
     out = json.loads(run("cache", "--clear", "bundles", "--json"))
