@@ -25,7 +25,6 @@ COUNTED = {"conv", "linear", "matmul", "addmm", "bmm", "einsum", ATTENTION}
 LEFT_OUT = {
     "batch_norm",
     "layer_norm",
-    "rms_norm",
     "adaptive_avg_pool2d",
     "upsample_bicubic2d",
     "embedding",
