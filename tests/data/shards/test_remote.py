@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.datasets import sound, tar_bytes
 from tests.support.http_server import Handler, Server
-from tests.support.shards import sound, tar_bytes
 from tinyclap.common import download
 from tinyclap.common.files import cache_root
 from tinyclap.data.shards import sources

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.dataset_contract import RATE, DatasetContract
-from tests.support.datasets import write_folder
-from tests.support.shards import sound, tar_bytes, write_shard
+from tests.support.datasets import sound, tar_bytes, write_folder, write_shard
 from tinyclap.common.files import cache_root
 from tinyclap.data import Dataset
 from tinyclap.data.decoded import decode

@@ -11,8 +11,7 @@ from typing import IO
 import pytest
 
 from tests.support.commands import failure, invoke, run
-from tests.support.datasets import write_folder, write_manifest
-from tests.support.shards import sound
+from tests.support.datasets import sound, write_folder, write_manifest
 from tinyclap.data.folder import folder
 from tinyclap.data.manifest import manifest
 from tinyclap.data.procedural.dataset import Procedural
