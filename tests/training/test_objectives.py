@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.support.tiny_vit import ALL, SECONDS, vit_teacher, vit_views
 from tests.training.test_pretrain import TEMPLATES, make_teacher, make_views
+from tests.training.tiny_vit import ALL, SECONDS, vit_teacher, vit_views
 from tinyclap.data.captions import Captions
 from tinyclap.data.dataset import Clip
 from tinyclap.data.views import Views

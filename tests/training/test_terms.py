@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.support.tiny_vit import ALL, CAPTIONING, MASKED, clips, heard, tower_of, vit_teacher, vit_views
+from tests.training.tiny_vit import ALL, CAPTIONING, MASKED, clips, heard, tower_of, vit_teacher, vit_views
 from tinyclap.errors import TinyclapError
 from tinyclap.training.contrastive.captioning import Captioner
 from tinyclap.training.contrastive.gradient_cache import backward_in_parts

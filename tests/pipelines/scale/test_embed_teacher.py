@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.commands import failure, invoke, run
-from tests.support.tiny import save_two, two_teachers_recipe, write_labelled
+from tests.support.tiny import save_two, small_recipe, style_teacher, two_teachers_recipe, write_labelled
 from tinyclap.common.files import cache_root
 from tinyclap.pipelines.scale import embed_teacher as module
 from tinyclap.pipelines.scale import workers
@@ -43,22 +43,30 @@ def embed(recipe: Path, *options: str) -> dict[str, Any]:
     return told
 
 
+@pytest.fixture
+def quick(recipe: Path, tmp_path: Path) -> Path:
+    """The recipe with a teacher that takes less time."""
+    style_teacher().save_pretrained(tmp_path / "style", "---\nlicense: mit\n---\n# untrained\n")
+    recipe.write_text(small_recipe("style").replace("kind: hf", "kind: dual"))
+    return recipe
+
+
 @pytest.mark.slow
-def test_workers_and_shares_make_the_store_of_one_process(recipe: Path, elsewhere: Any) -> None:
+def test_workers_and_shares_make_the_store_of_one_process(quick: Path, elsewhere: Any) -> None:
     elsewhere("one")
-    told = embed(recipe)
+    told = embed(quick)
     assert told["parts"] == told["computed"] == -(-told["clips"] * told["views"] // module.PART_ROWS) == 3
     assert told["missing"] == 0
     quiet = store_hash()
     elsewhere("shares")
     for number, own in ((2, 1), (1, 2)):
-        told = embed(recipe, "--shard", f"{number}/2")
+        told = embed(quick, "--shard", f"{number}/2")
         assert told["own"] == told["computed"] == own
     assert (told["missing"], store_hash()) == (0, quiet)
     elsewhere("workers")
-    told = embed(recipe, "--workers", "2")
+    told = embed(quick, "--workers", "2")
     assert (told["computed"], told["missing"], store_hash()) == (told["parts"], 0, quiet)
-    again = embed(recipe, "--workers", "2")
+    again = embed(quick, "--workers", "2")
     assert (again["computed"], again["embeddings_per_s"]) == (0, None), "what is there is skipped"
 
 
@@ -123,12 +131,12 @@ def test_a_folder_and_its_shards_train_the_same_student(recipe: Path, tmp_path: 
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_the_store_is_that_of_a_quiet_run(recipe: Path, elsewhere: Any) -> None:
+def test_killed_at_random_moments_the_store_is_that_of_a_quiet_run(quick: Path, elsewhere: Any) -> None:
     elsewhere("quiet")
-    embed(recipe)
+    embed(quick)
     quiet = store_hash()
     elsewhere("killed")
-    words = ["embed-teacher", str(recipe), *MANY, "--workers", "2"]
+    words = ["embed-teacher", str(quick), *MANY, "--workers", "2"]
     chance = random.Random(1)
     for _ in range(2):
         process = subprocess.Popen(
@@ -144,7 +152,7 @@ def test_killed_at_random_moments_the_store_is_that_of_a_quiet_run(recipe: Path,
         else:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    told = embed(recipe)
+    told = embed(quick)
     assert (told["missing"], store_hash()) == (0, quiet)
 
 
