@@ -32,12 +32,8 @@ from tinyclap.runtime import bundle_contents
 REPOSITORY = Path(__file__).parents[2]
 TOP_LEVEL = ("tinyclap", "recipes", "export", "benchmarks", "tests")
 _MODEL_CARDS = {"assets", "golden"}  # folders that hold models, whose pages are not about this repository
-_BELOW = (
-    path
-    for folder in TOP_LEVEL
-    for path in (REPOSITORY / folder).rglob("README.md")
-    if _MODEL_CARDS.isdisjoint(path.parts)
-)
+_PATHS = (path for folder in TOP_LEVEL for path in (REPOSITORY / folder).rglob("README.md"))
+_BELOW = [path for path in _PATHS if _MODEL_CARDS.isdisjoint(path.parts)]
 PAGES = [str(path.relative_to(REPOSITORY)) for path in sorted([*REPOSITORY.glob("*.md"), *_BELOW])]
 
 Command = tuple[str, ...]
@@ -45,16 +41,10 @@ Command = tuple[str, ...]
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
 RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index", "adapt"}
 # What takes hours, with the task of the recipes it takes: these are checked.
-RECIPES = {
-    "distill": "distill",
-    "distill-text": "distill_text",
-    "pretrain": "pretrain",
-    "search": "distill",
-    "embed-teacher": "distill",
-}
-PARSED = {
-    *("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe", "shard")
-}  # long, or serving
+RECIPES = {name: "distill" for name in ("distill", "search", "embed-teacher")}
+RECIPES |= {"distill-text": "distill_text", "pretrain": "pretrain"}
+# Long, or serving.
+PARSED = {"convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe", "shard"}
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k", "clotho"}  # what only another machine or a download has
 

@@ -17,13 +17,14 @@ from tinyclap.cli.cache import caching
 from tinyclap.cli.device import Prompts, device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
-from tinyclap.cli.groups import CommandGroup
+from tinyclap.cli.groups import group
 from tinyclap.cli.library import library
 from tinyclap.cli.listen import listening
 from tinyclap.cli.matching import matching
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.probe import probing
 from tinyclap.cli.prune import pruning
+from tinyclap.cli.recipes import recipes
 from tinyclap.cli.scaling import scaling
 from tinyclap.cli.sharding import sharding
 from tinyclap.common.threads import spin_briefly
@@ -34,20 +35,7 @@ INTERRUPTED = (
 )
 
 
-def _app(purpose: str) -> typer.Typer:
-    # Without rich: loading it would cost more than all the rest of `tinyclap --help`.
-    return typer.Typer(
-        cls=CommandGroup,
-        help=purpose,
-        no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-
-
-app = _app("Distil any CLAP into a tiny audio encoder in the same embedding space.")
-recipes = _app("List, copy and check recipes.")
+app = group("Distil any CLAP into a tiny audio encoder in the same embedding space.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(listening)
@@ -264,58 +252,3 @@ def _conclude(folder: Path, as_json: bool, evaluated: dict[str, Any] | None = No
     from tinyclap.reports.console.run import as_object, as_table
 
     typer.echo(as_object(folder, evaluated) if as_json else as_table(folder, evaluated))
-
-
-@recipes.command("ls")
-def recipes_ls() -> None:
-    """List the shipped recipes and what each is for."""
-    from tinyclap.config.load_recipe import purpose, shipped_recipes
-
-    shipped = shipped_recipes()
-    width = max(map(len, shipped), default=0)
-    for name, path in shipped.items():
-        typer.echo(f"{name:<{width}}  {purpose(path)}")
-
-
-@recipes.command("cp")
-def recipes_cp(
-    name: Annotated[str, typer.Argument(help="A shipped recipe, see `tinyclap recipes ls`.")],
-    destination: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path("."),
-) -> None:
-    """Copy a shipped recipe to edit it; no file is overwritten."""
-    from tinyclap.config.load_recipe import copy_recipe
-
-    target = copy_recipe(name, destination)
-    typer.echo(str(target))
-
-
-@recipes.command("check")
-def recipes_check(
-    arguments: Annotated[
-        list[str], typer.Argument(metavar="FILE [KEY=VALUE]", help="Recipes, and overrides to check them with.")
-    ],
-) -> None:
-    """Check recipes: OK, or every error with its line.
-
-    With overrides, if there are any; the exit code of errors is 2.
-    """
-    from tinyclap.common.files import is_file
-    from tinyclap.config.load_recipe import absent_inputs, load_recipe
-    from tinyclap.strict_yaml.load import ProblemsError
-
-    files = [argument for argument in arguments if "=" not in argument or is_file(Path(argument))]
-    overrides = [argument for argument in arguments if argument not in files]
-    if not files:
-        raise typer.BadParameter("give at least one recipe file or shipped recipe")
-    problems: list[str] = []
-    for file in files:
-        try:
-            recipe = load_recipe(file, overrides)
-        except ProblemsError as error:
-            problems += error.problems
-        else:
-            typer.echo(f"{file}: OK ({recipe.task})")
-            for absent in absent_inputs(recipe):
-                typer.echo(f"{file}: not there yet: {absent}", err=True)
-    if problems:
-        raise ProblemsError(problems)

@@ -57,7 +57,7 @@ def embed_teacher_command(
     ] = "1/1",
     as_json: AsJson = False,
 ) -> None:
-    """Embed a recipe's training views with its teacher before the training, with many processes or machines.
+    """Embed a recipe's views with its teacher before the training, by many processes or machines.
 
     What is there is skipped, so the same command goes on where a killed one stopped.
     """

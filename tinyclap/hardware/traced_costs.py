@@ -31,6 +31,7 @@ LEFT_OUT = {
     "numpy_T",
     "index_select",
     "amin",
+    "rms_norm",
 }
 ELEMENT_WISE = {
     *("add", "add_", "sub", "rsub", "mul", "div", "neg", "pow", "square", "reciprocal", "rsqrt", "sqrt", "exp", "abs"),
