@@ -17,8 +17,10 @@ from tinyclap.data.overlap import refuse_overlap
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.evaluation.zero_shot import ZeroShotTask
+from tinyclap.models.threads import threads_for
 from tinyclap.pipelines.build import new_teacher
 from tinyclap.pipelines.scoring import zero_shot_task
+from tinyclap.pipelines.text_side import USUAL_TOKENS
 from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.reports.model_cards import teacher_card
 from tinyclap.runs.folder import check_run, open_run
@@ -29,6 +31,7 @@ from tinyclap.teachers.dual.pair import DualTeacher
 from tinyclap.teachers.dual.vit import VitTower
 from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.contrastive.lora import Adapters, trained_share
+from tinyclap.training.distill import BACKWARD
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.pretrain import pretrain, refuse_lengths, refuse_several
 
@@ -61,16 +64,19 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     spent_s = Checkpoint(run).spent_s()
     init = recipe.init and _describe_init(recipe, begun, teacher, task)
-    pretrain(
-        teacher,
-        views,
-        captions,
-        recipe.training,
-        run,
-        seed=recipe.seed,
-        is_new=recipe.init is None,
-        accelerator=accelerator,
-    )
+    # A token takes each weight of the text side once, and its table's not at all: rather too many than too few.
+    text_macs = USUAL_TOKENS * sum(parameter.numel() for parameter in teacher.text_parameters())
+    with threads_for(BACKWARD * (begun["macs"] + text_macs) * recipe.training.batch_size):
+        pretrain(
+            teacher,
+            views,
+            captions,
+            recipe.training,
+            run,
+            seed=recipe.seed,
+            is_new=recipe.init is None,
+            accelerator=accelerator,
+        )
     if adapters is not None:
         adapters.merge()
     if recipe.weights == "float16":
