@@ -14,6 +14,7 @@ import argparse
 import itertools
 import sys
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import numpy as np
 
 from benchmarks.esc10.robustness import RESAMPLES
 from benchmarks.esc10.runs import runs_parser, train_teacher
-from benchmarks.esc10.two_teachers import bits, recordings_of
+from benchmarks.esc10.two_teachers import bits, hits, recordings_of
 from benchmarks.esc50.runs import RESULTS, Rows
 from tinyclap.common.statistics import accuracy_interval, paired_difference
 from tinyclap.data.decoded import decode
@@ -47,9 +48,7 @@ def main() -> None:
     rows = Rows(given.result, command, KEYS, partial(summarise, given))
     for fold, seed in itertools.product(given.folds, given.seeds):
         key = dict(zip(KEYS, (given.epochs or 0, fold, seed), strict=True))
-        if not rows.has(**key):
-            rows.add(key | measured(given, fold, seed))
-        (row,) = [row for row in rows.rows if all(row[name] == value for name, value in key.items())]
+        row = rows.made(partial(measured, given, fold, seed), **key)
         told = ", ".join(f"{arm} {row[arm].count('1') / len(row[arm]):.1%}" for arm in (WIDE, PRUNED, NARROW))
         sys.stdout.write(f"fold {fold}, seed {seed}: {told}\n")
 
@@ -90,8 +89,8 @@ def summarise(given: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dic
         chosen = [row for row in rows if row["epochs"] == epochs]
         folds = sorted({row["fold"] for row in chosen})
         recordings = recordings_of(given, folds)
-        hits = {arm: by_clip(chosen, arm) for arm in (WIDE, PRUNED, NARROW)}
-        for arm, right in hits.items():
+        found = {arm: hits(chosen, itemgetter(arm)) for arm in (WIDE, PRUNED, NARROW)}
+        for arm, right in found.items():
             overlap = [row["overlap"][arm] for row in chosen if arm in row["overlap"]]
             summary.append(
                 {
@@ -108,18 +107,9 @@ def summarise(given: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dic
                 }
             )
         for more, less in PAIRS:
-            above, ci95 = paired_difference(hits[less], hits[more], recordings, RESAMPLES, 0)
+            above, ci95 = paired_difference(found[less], found[more], recordings, RESAMPLES, 0)
             summary.append({"epochs": epochs or None, "arm": more, "minus": less, "difference": above, "ci95": ci95})
     return summary
-
-
-def by_clip(rows: list[dict[str, Any]], arm: str) -> np.ndarray:
-    """The share of seeds that name each clip of each fold rightly, fold after fold."""
-    by_fold = []
-    for fold in sorted({row["fold"] for row in rows}):
-        each = [[one == "1" for one in row[arm]] for row in rows if row["fold"] == fold]
-        by_fold.append(np.mean(each, axis=0))
-    return np.concatenate(by_fold)
 
 
 if __name__ == "__main__":

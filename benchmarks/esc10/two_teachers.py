@@ -15,7 +15,7 @@ are paired by clip. Runs and rows that are there are not made again (`own` is th
 import argparse
 import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,7 @@ def main() -> None:
     rows = Rows(given.result, command, KEYS, partial(summarise, given))
     for fold, seed, arm in itertools.product(given.folds, given.seeds, given.arms):
         key = dict(zip(KEYS, (arm, given.epochs, given.views, fold, seed), strict=True))
-        if not rows.has(**key):
-            rows.add(key | measured(given, arm, fold, seed))
-        (row,) = [row for row in rows.rows if all(row[name] == value for name, value in key.items())]
+        row = rows.made(partial(measured, given, arm, fold, seed), **key)
         told = ", ".join(f"{name} {accuracy(part):.1%}" for name, part in row["heads"].items())
         sys.stdout.write(f"fold {fold}, seed {seed}, student of {arm}: {told}\n")
 
@@ -146,11 +144,16 @@ def summarise(given: argparse.Namespace, rows: list[dict[str, Any]]) -> list[dic
     return summary
 
 
-def hits(rows: list[dict[str, Any]], head: str, who: str) -> np.ndarray:
-    """The share of seeds that name each clip of each fold rightly, fold after fold."""
+def bits_of(head: str, who: str) -> Callable[[dict[str, Any]], str]:
+    """Of a row, by this head."""
+    return lambda row: str(row["heads"][head][who])
+
+
+def hits(rows: list[dict[str, Any]], of: Callable[[dict[str, Any]], str]) -> np.ndarray:
+    """The share of seeds that name each clip of each fold rightly, fold after fold; `of` a row are its `bits`."""
     by_fold = []
     for fold in sorted({row["fold"] for row in rows}):
-        each = [row["heads"][head][who] for row in rows if row["fold"] == fold]
+        each = [of(row) for row in rows if row["fold"] == fold]
         by_fold.append(np.mean([[one == "1" for one in text] for text in each], axis=0))
     return np.concatenate(by_fold)
 
@@ -164,7 +167,7 @@ def recordings_of(given: argparse.Namespace, folds: Iterable[int]) -> np.ndarray
 
 def of_arm(given: argparse.Namespace, rows: list[dict[str, Any]], arm: str, head: str) -> dict[str, Any]:
     recordings = recordings_of(given, [row["fold"] for row in rows])
-    student, teacher = (hits(rows, head, who) for who in ("student", "teacher"))
+    student, teacher = (hits(rows, bits_of(head, who)) for who in ("student", "teacher"))
     return {
         "student_of": arm,
         "head": head,
@@ -189,7 +192,7 @@ def difference(
     runs = [{(row["fold"], row["seed"]) for row in side} for side in sides]
     if not runs[0] or runs[0] != runs[1]:
         return None
-    first, second = (hits(side, head, "student") for side, (_, head) in zip(sides, (more, less), strict=True))
+    first, second = (hits(side, bits_of(head, "student")) for side, (_, head) in zip(sides, (more, less), strict=True))
     above, ci95 = paired_difference(second, first, recordings_of(given, [fold for fold, _ in runs[0]]), RESAMPLES, 0)
     return {"student_of": more[0], "head": more[1], "minus_student_of": less[0], "difference": above, "ci95": ci95}
 

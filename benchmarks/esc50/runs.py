@@ -82,6 +82,12 @@ class Rows:
         """Whether this row is there."""
         return any(all(row[key] == wanted[key] for key in self.keys) for row in self.rows)
 
+    def made(self, make: Callable[[], dict[str, Any]], **wanted: Any) -> dict[str, Any]:
+        """This row, with what `make` measures if it is not there yet."""
+        if not self.has(**wanted):
+            self.add(wanted | make())
+        return next(row for row in self.rows if all(row[key] == wanted[key] for key in self.keys))
+
     def add(self, row: dict[str, Any]) -> None:
         """Write the file with one row more; rows that other processes wrote meanwhile stay."""
         there = read_json(self.path, {}).get("rows", [])

@@ -57,9 +57,9 @@ def main() -> None:
         scores = {"esc50": measured.accuracies(own, met), "esc10": measured.accuracies(own, met & measured.esc10)}
         rows.append({"words": words, "folds": given.fold, "parameters": parameters, **scores})
         for name, score in scores.items():
-            own, theirs, by = (100 * score[key] for key in ("accuracy", "teacher_words", "difference"))
+            mine, theirs, by = (100 * score[key] for key in ("accuracy", "teacher_words", "difference"))
             low, high = (100 * bound for bound in score["difference_ci95"])
-            told = f"{own:.1f} %, its teacher's words {theirs:.1f} % ({by:+.1f} points [{low:+.1f}, {high:+.1f}])"
+            told = f"{mine:.1f} %, its teacher's words {theirs:.1f} % ({by:+.1f} points [{low:+.1f}, {high:+.1f}])"
             sys.stdout.write(f"{words}, {name}: {told}\n")
     command = "python -m benchmarks.words.student_ears --root ESC-50 --students RUN/student"
     write_json(RESULT, {"command": command, "environment": environment(seed=0), "rows": rows})

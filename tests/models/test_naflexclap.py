@@ -76,8 +76,10 @@ def test_filling_changes_no_text(mode: str, pool: str) -> None:
         heads=2,
         layers=2,
         attention_mode=mode,
+        pool_type=pool,
+        reg_tokens=1,
     )
-    text = ModernText(TextConfig(**{**vars(config), "pool_type": pool, "reg_tokens": 1}), 6).eval()
+    text = ModernText(config, 6).eval()
     ids = torch.tensor([[19, 1, 2, 17], [19, 17, 18, 18]])
     with torch.no_grad():
         torch.testing.assert_close(text(ids, (ids != 18).long())[1:], text(ids[1:, :2], torch.ones(1, 2)))

@@ -38,18 +38,25 @@ def cache_root() -> Path:
     return Path(own) if own else Path(everyones or Path.home() / ".cache") / "tinyclap"
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all (temporary file in the same folder, then rename)."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary file in the same folder, to be written; it becomes `path` at the end, or nothing after an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
+        yield Path(temporary)
         os.chmod(temporary, 0o644)  # mkstemp makes files that nobody else may read
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all."""
+    with whole_file(path) as temporary, temporary.open("wb") as stream:
+        stream.write(content)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -131,9 +131,8 @@ class RowStore:
 
     def missing_parts(self) -> list[int]:
         """Numbers of the parts that nobody has finished."""
-        written = {
-            int(path.stem) for path in self._part_files()
-        }  # before the blocks: gathering goes from here to there
+        # Before the blocks: gathering goes from here to there.
+        written = {int(path.stem) for path in self._part_files()}
         done = np.load(self.folder / "blocks.npy")["done"] != 0
         return [part for part in range(self.n_parts) if part not in written and not done[self.blocks(part)].all()]
 

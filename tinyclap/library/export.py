@@ -1,14 +1,13 @@
 """A library as a table for other programs: CSV, or Parquet with the vectors."""
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinyclap.common.files import whole_file
 from tinyclap.common.install import extra_line
 from tinyclap.errors import TinyclapError
 from tinyclap.library.answers import Hit
@@ -35,17 +34,8 @@ def export(library: "Library", out: Path, *, overwrite: bool = False) -> int:
     if out.exists() and not overwrite:
         raise TinyclapError(f"{out} exists already; replace it with --overwrite, or choose another name")
     arrow = _arrow() if out.suffix == ".parquet" else None
-    out.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-")
-    os.close(descriptor)
-    try:
-        count = _written(library, Path(name), arrow)
-        os.chmod(name, 0o644)
-        os.replace(name, out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return count
+    with whole_file(out) as temporary:
+        return _written(library, temporary, arrow)
 
 
 class _NumberedAnewError(Exception):

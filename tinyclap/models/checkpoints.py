@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
+import safetensors.torch
 import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from torch import Tensor, nn
@@ -44,6 +46,25 @@ def read(path: Path) -> Any:
         ) from error
     except (OSError, RuntimeError, ValueError) as error:
         raise TinyclapError(f"{path} cannot be read ({str(error).splitlines()[0]}); download it again") from error
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors file; TinyclapError where it is damaged, or git-lfs has not fetched it."""
+    refuse_pointer(path)
+    try:
+        weights: dict[str, Tensor] = safetensors.torch.load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise TinyclapError(f"{path} cannot be read ({str(error).splitlines()[0]}); download it again") from error
+    return weights
+
+
+def not_provided(source: str, error: Exception) -> TinyclapError:
+    """What is told of a teacher's files that are neither here nor to be had."""
+    return TinyclapError(
+        f"teacher {source}: neither a folder nor in the Hugging Face cache, and the hub did not provide it "
+        f"({str(error).strip().splitlines()[0]}); fetch it elsewhere with `hf download {source}`, copy the folder "
+        "here and set teacher.source to its path"
+    )
 
 
 def _reason(error: Exception) -> str:

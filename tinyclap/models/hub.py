@@ -44,10 +44,9 @@ def save(
             cannot be written. What was there before stays as it was.
     """
     check_folder(folder, overwrite=overwrite)
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     try:
         with files.whole_folder(folder) as target:
-            (target / WEIGHTS).write_bytes(safetensors.torch.save(plain, metadata={"format": "pt"}))
+            (target / WEIGHTS).write_bytes(as_safetensors(weights))
             (target / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
             (target / CARD).write_text(card, encoding="utf-8")
             if latent_map is not None:
@@ -57,6 +56,14 @@ def save(
     except OSError as error:
         reason = error.strerror or error
         raise TinyclapError(f"cannot save a model to {folder}: {reason}; check the path and the free space") from error
+
+
+def as_safetensors(weights: Mapping[str, Tensor], *, half: bool = False) -> bytes:
+    """Weights as the content of a model.safetensors; with `half` as float16."""
+    plain = {name: tensor.detach().cpu() for name, tensor in weights.items()}
+    kept = {name: (tensor.half() if half else tensor).contiguous() for name, tensor in plain.items()}
+    content: bytes = safetensors.torch.save(kept, metadata={"format": "pt"})
+    return content
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:

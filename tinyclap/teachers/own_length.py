@@ -3,9 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from tinyclap.teachers.base import TrainableTeacher
 
@@ -27,9 +25,7 @@ class OwnLengthTeacher(TrainableTeacher):
     def encode_clips(self, clips: Sequence[Tensor]) -> Tensor:
         """Clips (t,) of any lengths of a window at most, to unit-norm (n, D); each as it is embedded alone."""
         clips = [self.pad(clip) for clip in clips]
-        sizes = [len(clip) for clip in clips]
-        if len(set(sizes)) == 1:
-            return self.encode_audio(torch.stack(list(clips)))
-        logmels = [self.frontend(clip.unsqueeze(0))[0, 0] for clip in clips]
-        lengths = torch.tensor([len(frames) for frames in logmels], device=logmels[0].device)
-        return self.encode_lengths(pad_sequence(logmels, batch_first=True), lengths)
+        if len({len(clip) for clip in clips}) == 1:
+            return super().encode_clips(clips)
+        logmel, lengths = self.frontend.of_clips(clips)
+        return self.encode_lengths(logmel[:, 0], lengths)

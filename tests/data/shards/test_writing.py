@@ -6,7 +6,7 @@ import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import pytest
 
@@ -109,13 +109,14 @@ def test_what_shards_cannot_be_made_of(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the always full device of Linux")
 def test_a_full_disk_leaves_no_part_of_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset, fdopen = folder(write_folder(tmp_path / "in")), os.fdopen
+    dataset, opened = folder(write_folder(tmp_path / "in")), tarfile.open
 
-    def full(descriptor: int, mode: str) -> IO[bytes]:
-        os.close(descriptor)
-        return fdopen(os.open("/dev/full", os.O_WRONLY), mode)
+    def full(name: Path, mode: str, **options: Any) -> tarfile.TarFile:
+        assert name.parent == tmp_path / "out"
+        made: tarfile.TarFile = opened("/dev/full", mode, **options)  # type: ignore[call-overload]
+        return made
 
-    monkeypatch.setattr("tinyclap.data.shards.writing.os.fdopen", full)
+    monkeypatch.setattr("tinyclap.data.shards.writing.tarfile.open", full)
     with pytest.raises(
         TinyclapError, match=r"cannot write .*0\.tar: .*No space left on device.*finished shards are kept"
     ):

@@ -1,7 +1,10 @@
 """The log-mel front end in torch."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
 from tinyclap.audio.log_mel.spec import MOST_GAIN, FrontendSpec
@@ -33,6 +36,18 @@ class LogMel(nn.Module):
         self.spec.check_waveforms(waveforms.shape)
         with torch.autocast(waveforms.device.type, enabled=False):
             return self._log_mel(waveforms.float()).unsqueeze(1)
+
+    def of_clips(self, clips: Sequence[Tensor], filling: float = 0.0) -> tuple[Tensor, Tensor | None]:
+        """Clips (t,), each transformed alone, to (B, 1, frames, n_mels), `filling` behind shorter ones.
+
+        Returns:
+            These, and the frames of each, int (B,); None where all are of one length.
+        """
+        if len({len(clip) for clip in clips}) == 1:
+            return self(torch.stack(list(clips))), None
+        logmels = [self(clip.unsqueeze(0))[0, 0] for clip in clips]
+        lengths = torch.tensor([len(logmel) for logmel in logmels], device=logmels[0].device)
+        return pad_sequence(logmels, batch_first=True, padding_value=filling).unsqueeze(1), lengths
 
     def in_graph(self) -> nn.Module | None:
         """What computes the same in a graph, where that is not `in_onnx.OnnxLogMel`."""

@@ -2,15 +2,14 @@
 
 import io
 import json
-import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinyclap.audio.formats import audio_suffixes
+from tinyclap.common.files import whole_file
 from tinyclap.common.progress import Progress
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.errors import TinyclapError, listed
@@ -168,21 +167,15 @@ def _whole(size: int) -> int:
 
 
 def _write(path: Path, members: Sequence[_Member]) -> None:
-    path.absolute().parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}-")
     try:
-        with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w", format=FORMAT) as tar:
+        with whole_file(path) as temporary, tarfile.open(temporary, "w", format=FORMAT) as tar:
             for member in members:
                 sound, said = _headers(member)
                 with member.file.open("rb") as content:
                     tar.addfile(sound, content)
                 tar.addfile(said, io.BytesIO(member.said))
-        os.chmod(temporary, 0o644)  # mkstemp makes files that nobody else may read
-        os.replace(temporary, path)
     except OSError as error:
         raise TinyclapError(f"cannot write {path}: {error}; finished shards are kept") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _holds(path: Path, members: Sequence[_Member]) -> bool:

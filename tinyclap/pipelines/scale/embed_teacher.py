@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tinyclap.common.cache_lock import cache_folder, one_at_a_time
+from tinyclap.common.machine import usable_cores
 from tinyclap.common.progress import Progress
 from tinyclap.common.row_store import BLOCK_ROWS, PART_BLOCKS, RowStore, refuse_small_disk
 from tinyclap.config.data import describe_data
@@ -125,7 +126,7 @@ def _fill(
             if store.fill_part(part, views.block):
                 counter.update()
         return
-    threads = None if "OMP_NUM_THREADS" in os.environ else max(1, (os.cpu_count() or 1) // workers)
+    threads = None if "OMP_NUM_THREADS" in os.environ else max(1, usable_cores() // workers)
     job = Job(teacher, cache_folder("audio") / decoded.fingerprint, views.spec, threads)
     there = len(own) - len({*store.missing_parts()} & {*own})
 

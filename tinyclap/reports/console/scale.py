@@ -41,13 +41,11 @@ def embedded_lines(embedded: Mapping[str, Any], words: Sequence[str]) -> str:
         f"store    {embedded['store']}",
         f"views    {whole(embedded['views'])} of each of {whole(embedded['clips'])} clips",
         f"parts    {whole(embedded['parts'])}; of share {embedded['share']} {whole(embedded['computed'])} computed"
-        f"{speed}; {whole(there)} "
-        "there before, or others are at them",
+        f"{speed}; {whole(there)} there before, or others are at them",
     ]
     if embedded["missing"]:
-        return "\n".join(
-            [*lines, f"missing  {whole(embedded['missing'])} parts, of the other shares or being computed"]
-        )
+        missing = f"missing  {whole(embedded['missing'])} parts, of the other shares or being computed"
+        return "\n".join([*lines, missing])
     return "\n".join([*lines, f"next     tinyclap distill {shlex.join(words)}"])
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import safetensors
-import safetensors.torch
 import torch
 from huggingface_hub import hf_hub_download
 from torch import Tensor
@@ -51,12 +50,7 @@ def load_clsp(source: str) -> Clsp:
         TinyclapError: nothing there, another format, weights that are missing or unknown, or no tokenizer.
     """
     path = _located(source)
-    refuse_pointer(path)
-    try:
-        weights = safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise TinyclapError(f"{path} cannot be read ({str(error).splitlines()[0]}); download it again") from error
-    named = {name.removeprefix(PREFIX): tensor for name, tensor in weights.items()}
+    named = {name.removeprefix(PREFIX): tensor for name, tensor in checkpoints.read_safetensors(path).items()}
     model = built(named, source)
     tokenizer = _tokenizer(path.parent)
     check_tokenizer(f"teacher {source}", tokenizer)
@@ -161,11 +155,7 @@ def _located(source: str) -> Path:
     try:
         return Path(hf_hub_download(source, WEIGHTS))
     except (OSError, ValueError) as error:
-        raise TinyclapError(
-            f"teacher {source}: neither a folder nor in the Hugging Face cache, and the hub did not provide it "
-            f"({str(error).strip().splitlines()[0]}); fetch it elsewhere with `hf download {source}`, copy the folder "
-            "here and set teacher.source to its path"
-        ) from error
+        raise checkpoints.not_provided(source, error) from error
 
 
 def _tokenizer(folder: Path) -> Any:

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,7 +12,7 @@ from transformers import RobertaModel
 
 from tinyclap.audio.log_mel.kaldi import KaldiFbank, KaldiSpec
 from tinyclap.common.files import whole_folder, write_bytes, write_text
-from tinyclap.models.hub import WEIGHTS
+from tinyclap.models.hub import WEIGHTS, as_safetensors
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.zipformer import SHORTEST_FRAMES, Embed, Zipformer, ZipformerConfig, beyond, embedded, fewer
 from tinyclap.teachers.base import config_values, tokenizer_text
@@ -130,9 +129,8 @@ class Clsp(OwnLengthTeacher):
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         """The published layout: model.safetensors and the tokenizer's files."""
         with whole_folder(folder) as temporary:
-            weights = {f"model.{name}": tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
-            plain = {name: (tensor.half() if half else tensor).contiguous() for name, tensor in weights.items()}
-            write_bytes(temporary / WEIGHTS, safetensors.torch.save(plain, metadata={"format": "pt"}))
+            weights = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+            write_bytes(temporary / WEIGHTS, as_safetensors(weights, half=half))
             self.tokenizer.save_pretrained(temporary)
             write_text(temporary / "README.md", card)
 

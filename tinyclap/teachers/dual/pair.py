@@ -104,7 +104,7 @@ class DualTeacher(TrainableTeacher):
             return super().encode_clips(clips)
         clips = self.audio.ready(clips)
         if len({len(clip) for clip in clips}) == 1:
-            return self.encode_audio(torch.stack(clips))
+            return super().encode_clips(clips)
         patches = self.audio.patches(clips)
         return self.audio.pooled(self.audio.encoder(patches), patches)
 

@@ -3,10 +3,8 @@
 import math
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
@@ -67,12 +65,7 @@ class VitTower(nn.Module):
 
     def patches(self, clips: Sequence[Tensor]) -> Patches:
         """Clips (t,) of any lengths as one batch; see `ready`."""
-        clips = self.ready(clips)
-        if len({len(clip) for clip in clips}) == 1:
-            return self.cut(self.frontend(torch.stack(clips)))
-        logmels = [self.frontend(clip.unsqueeze(0))[0, 0] for clip in clips]
-        lengths = torch.tensor([len(logmel) for logmel in logmels], device=logmels[0].device)
-        return self.cut(pad_sequence(logmels, batch_first=True, padding_value=self._silence).unsqueeze(1), lengths)
+        return self.cut(*self.frontend.of_clips(self.ready(clips), self._silence))
 
     def cut(self, logmel: Tensor, lengths: Tensor | None = None) -> Patches:
         """Log-mel (B, 1, frames, mels), of these lengths (B,) or all whole, as patches."""

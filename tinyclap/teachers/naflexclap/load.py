@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
@@ -73,12 +71,8 @@ def built(settings: Settings, weights: Mapping[str, Tensor], name: str) -> Nafle
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
-    refuse_pointer(path)
     if path.name == WEIGHTS:
-        try:
-            return safetensors.torch.load_file(path)
-        except (safetensors.SafetensorError, OSError) as error:
-            raise TinyclapError(f"{path} cannot be read ({str(error).splitlines()[0]}); download it again") from error
+        return checkpoints.read_safetensors(path)
     weights: Any = checkpoints.read(path)
     while isinstance(weights, Mapping) and isinstance(weights.get("state_dict"), Mapping):
         weights = weights["state_dict"]
@@ -109,8 +103,4 @@ def _located(source: str) -> tuple[Path, Path]:
         except EntryNotFoundError:
             return config, Path(hf_hub_download(source, PICKLED))
     except (OSError, ValueError, EntryNotFoundError) as error:
-        raise TinyclapError(
-            f"teacher {source}: neither a folder nor in the Hugging Face cache, and the hub did not provide it "
-            f"({str(error).strip().splitlines()[0]}); fetch it elsewhere with `hf download {source}`, copy the folder "
-            "here and set teacher.source to its path"
-        ) from error
+        raise checkpoints.not_provided(source, error) from error

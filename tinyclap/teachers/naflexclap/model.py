@@ -4,13 +4,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.common.files import whole_folder, write_bytes, write_json, write_text
+from tinyclap.models.hub import as_safetensors
 from tinyclap.models.naflexclap.modern_text import ModernText
 from tinyclap.models.naflexclap.vit import Vit
 from tinyclap.runtime.bundle_contents import TOKENIZER
@@ -120,9 +120,7 @@ class NaflexClap(OwnLengthTeacher):
     def save_pretrained(self, folder: Path, card: str, *, half: bool = False) -> None:
         """The published layout, with the tokenizer that OpenCLIP leaves out."""
         with whole_folder(folder) as temporary:
-            weights = {name: tensor.detach().cpu() for name, tensor in self.model.state_dict().items()}
-            plain = {name: (tensor.half() if half else tensor).contiguous() for name, tensor in weights.items()}
-            write_bytes(temporary / WEIGHTS, safetensors.torch.save(plain, metadata={"format": "pt"}))
+            write_bytes(temporary / WEIGHTS, as_safetensors(self.model.state_dict(), half=half))
             write_json(temporary / CONFIG, {"model_cfg": self.settings.given})
             write_text(temporary / TOKENIZER, self._tokenizer_text)
             write_text(temporary / "README.md", card)

@@ -81,9 +81,7 @@ class Objectives(nn.Module):
         """Unit-norm embeddings (B, D), and for each of `names` the losses of the clips, (B,)."""
         if self.options.dense is None:
             return [teacher.encode_clips(heard.waveforms)]
-        assert isinstance(teacher, DualTeacher)
-        assert isinstance(teacher.audio, VitTower)
-        tower = teacher.audio
+        tower = _tower(teacher)
         patches = tower.patches(heard.waveforms)
         dense = tower.encoder(patches)
         found = [tower.pooled(dense, patches)]
@@ -97,9 +95,14 @@ class Objectives(nn.Module):
     def follow(self, teacher: TrainableTeacher, step: int, steps: int) -> None:
         """After step `step` (from 0) of `steps`."""
         if self.masked is not None:
-            assert isinstance(teacher, DualTeacher)
-            assert isinstance(teacher.audio, VitTower)
-            self.masked.follow(teacher.audio.encoder, step, steps)
+            self.masked.follow(_tower(teacher).encoder, step, steps)
+
+
+def _tower(teacher: TrainableTeacher) -> VitTower:
+    """The audio tower of a teacher that `Objectives` on patches took."""
+    assert isinstance(teacher, DualTeacher)
+    assert isinstance(teacher.audio, VitTower)
+    return teacher.audio
 
 
 class BatchLoss:
