@@ -28,27 +28,40 @@ static void activate(float *x, int n, int kind)
 }
 
 /* Some positions of a pointwise layer, one panel; `most` channels of it are there. */
+#if defined(__GNUC__) && !defined(__ARM_ARCH_PROFILE)
+typedef float panel_t __attribute__((vector_size(4 * PANEL)));
+#define SUMS(count) panel_t sum[count], row
+#define START(p) memcpy(&sum[p], b, sizeof sum[p])
+#define LOAD(i) memcpy(&row, w + (i) * PANEL, sizeof row)
+#define ADD(p, factor) sum[p] += (factor) * row
+#define NUMBER(p, j) sum[p][j]
+#else
+#define SUMS(count) float sum[count][PANEL]; const float *row; int n
+#define START(p) memcpy(sum[p], b, sizeof sum[p])
+#define LOAD(i) row = w + (i) * PANEL
+#define ADD(p, factor) for (n = 0; n < PANEL; n++) sum[p][n] += (factor) * row[n]
+#define NUMBER(p, j) sum[p][j]
+#endif
 #define TILE_OF(name, count) \
     static void name(const float *restrict x, int stride, int in, const float *restrict w, \
                      const float *restrict b, float *restrict y, int out, int most) \
     { \
-        float sum[count][PANEL]; \
+        SUMS(count); \
         int i, j, p; \
         for (p = 0; p < count; p++) \
-            for (j = 0; j < PANEL; j++) \
-                sum[p][j] = b[j]; \
-        for (i = 0; i < in; i++) \
+            START(p); \
+        for (i = 0; i < in; i++) { \
+            LOAD(i); \
             for (p = 0; p < count; p++) \
-                for (j = 0; j < PANEL; j++) \
-                    sum[p][j] += x[p * stride + i] * w[i * PANEL + j]; \
+                ADD(p, x[p * stride + i]); \
+        } \
         if (most == PANEL) \
             for (p = 0; p < count; p++) \
-                for (j = 0; j < PANEL; j++) \
-                    y[p * out + j] = sum[p][j]; \
+                memcpy(y + p * out, &sum[p], sizeof sum[p]); \
         else \
             for (p = 0; p < count; p++) \
                 for (j = 0; j < most; j++) \
-                    y[p * out + j] = sum[p][j]; \
+                    y[p * out + j] = NUMBER(p, j); \
     }
 
 TILE_OF(tile, TINYCLAP_TILE)
