@@ -17,7 +17,7 @@ from tinyclap.embeddings import zero_shot
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.background import measured_background
 from tinyclap.exporters.bundle_readme import readme
-from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows
+from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows, words_of_label
 from tinyclap.exporters.onnx import parity, quantize_int8
 from tinyclap.exporters.onnx.graph import join, operators, save
 from tinyclap.exporters.onnx.opset import at_opset, opset_of
@@ -247,8 +247,7 @@ class Exporter:
         return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map, self._words_of)
 
     def _words_of(self, label: str) -> str:
-        """The test set's own names are cleaned, other labels were typed."""
-        return (zero_shot.clean_label if label in self.calibration_set.labels else zero_shot.as_typed)(label)
+        return words_of_label(self.calibration_set, label)
 
     def _costs(self, method: str) -> list[dict[str, Any]]:
         """The sweep's rows of the student's own method and of no more dimensions than it has."""

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinyclap.exporters.calibration import spread
 from tinyclap.exporters.c.fixed_point import (
     GATES,
     HARD_SWISH_ZERO,
@@ -26,6 +25,7 @@ from tinyclap.exporters.c.fixed_point import (
 )
 from tinyclap.exporters.c.layers import Conv, Network
 from tinyclap.exporters.c.maps import corrected_shape, embedded, layers_by_name
+from tinyclap.exporters.calibration import spread
 
 BINS = 4096
 SHRINKING = np.geomspace(0.1, 1.0, 40)  # of a range, that are tried
@@ -181,5 +181,3 @@ def rounded_weights(network: Network) -> Network:
     ]
     stem = dataclasses.replace(network.stem, conv=of(network.stem.conv))
     return dataclasses.replace(network, stem=stem, blocks=tuple(blocks), last=of(network.last))
-
-

@@ -123,12 +123,8 @@ class Int8Writer:
         assert block.squeeze is not None
         assert block.excite is not None
         mean = self.calibration.stored[f"{name}.mean"]
-        squeeze, middle = self._layer(
-            f"{name}_squeeze", block.squeeze, mean.scale, f"{name}.squeeze", zero=mean.zero
-        )
-        excite, gates = self._layer(
-            f"{name}_excite", block.excite, middle.scale, f"{name}.excite", zero=middle.zero
-        )
+        squeeze, middle = self._layer(f"{name}_squeeze", block.squeeze, mean.scale, f"{name}.squeeze", zero=mean.zero)
+        excite, gates = self._layer(f"{name}_excite", block.excite, middle.scale, f"{name}.excite", zero=middle.zero)
         gated = self.calibration.stored[f"{name}.gated"]
         positions = block.out_height * block.out_width
         fields = {
@@ -180,5 +176,3 @@ def _sum(first: Affine, second: Affine, total: Affine) -> str:
             "sum": _scaling(twice / (2**ADD_SHIFT * total.scale), 0, total.zero),
         }
     )
-
-

@@ -62,7 +62,9 @@ def strings(name: str, texts: Iterable[str]) -> str:
 def quoted(text: str) -> str:
     """A text as a C string: what is not plain ASCII is written in octal, which ends after three digits."""
     plain = json.dumps(text, ensure_ascii=False)[1:-1]
-    plain = "".join(sign if " " <= sign <= "~" else "".join(f"\\{byte:03o}" for byte in sign.encode()) for sign in plain)
+    plain = "".join(
+        sign if " " <= sign <= "~" else "".join(f"\\{byte:03o}" for byte in sign.encode()) for sign in plain
+    )
     return '"' + plain.replace("?", "\\?") + '"'  # no trigraphs
 
 
