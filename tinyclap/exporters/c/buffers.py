@@ -1,4 +1,7 @@
-"""The buffers of a network in C, and when each is in use: step 0 is the front end, 1 + n block n, then pooling and head."""
+"""The buffers of a network in C, and when each is in use.
+
+Step 0 is the front end, step 1 + n block n, and pooling and head follow.
+"""
 
 from collections.abc import Iterator
 

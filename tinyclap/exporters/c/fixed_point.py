@@ -1,4 +1,4 @@
-"""Numbers of the INT8 network: scales, zero points and Q31 multipliers, as TensorFlow Lite Micro and CMSIS-NN have them.
+"""Numbers of the INT8 network: scales, zero points, Q31 multipliers, as TensorFlow Lite Micro and CMSIS-NN have them.
 
 A real number r is stored as an integer q with r = scale * (q - zero). Rescaling by a real factor is a multiplication by
 `multiplier` / 2^31 and by 2^`shift`, both rounded (Jacob et al., arXiv 1712.05877, section 2.2; gemmlowp's

@@ -87,7 +87,7 @@ def source(network: Network, stream: StreamShape, plan: Plan, labels: Labels, co
 
 def _macros(network: Network, stream: StreamShape, plan: Plan, labels: Labels) -> dict[str, Any]:
     spec, stem = network.spec, network.stem
-    map_height, map_width, map_channels = network.map_size
+    _, map_width, map_channels = network.map_size
     pool_height, pool_width, features = network.pool_size
     kernel = stem.conv.weights.shape[1:]
     shared = ("image", "edges", "recent", "levels", "spectrum", "patches", "stem_row", "last_row", "frame_mean")

@@ -32,6 +32,7 @@ from tinyclap.version import __version__
 MIN_COSINE, MIN_AGREEMENT = 0.99, 0.98  # of INT8 to float
 SELFTEST_COSINE = 0.999  # INT8 on another machine: only the front end's last bits differ
 UNCHECKED_COSINE = 0.9  # to the float embedding, where INT8 could not be run here
+NO_LABELS = Labels()
 MARKER = "src/tinyclap.h"
 STACK_BYTES = 8192  # that are set aside besides the arena
 FILES = {
@@ -67,7 +68,7 @@ class CExporter:
 
     student: Student
     calibration_set: CalibrationSet
-    labels: Labels = Labels()
+    labels: Labels = NO_LABELS
     name: str = "student"
     licence: str = "unknown"
     int8: bool = False

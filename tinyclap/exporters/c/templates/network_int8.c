@@ -17,7 +17,11 @@ static image_t to_image(float db)
     return (image_t)(rounded > 32767.0f ? 32767 : rounded < -32768.0f ? -32768 : (int32_t)rounded);
 }
 
+#if HAS_DSP
+static int8_t saturated(int32_t x) { return (int8_t)__ssat(x, 8); }
+#else
 static int8_t saturated(int32_t x) { return (int8_t)(x > 127 ? 127 : x < -128 ? -128 : x); }
+#endif
 
 /* gemmlowp's SaturatingRoundingDoublingHighMul; b is positive, so nothing saturates. */
 static int32_t doubling_high_mul(int32_t a, int32_t b)
@@ -28,8 +32,8 @@ static int32_t doubling_high_mul(int32_t a, int32_t b)
 /* gemmlowp's RoundingDivideByPOT: to the nearest, halves away from zero. */
 static int32_t rounding_divide(int32_t x, int exponent)
 {
-    const int32_t mask = (int32_t)(((int64_t)1 << exponent) - 1), rest = x & mask;
-    return (x >> exponent) + (rest > (mask >> 1) + (x < 0));
+    const uint32_t mask = ((uint32_t)1 << exponent) - 1, rest = (uint32_t)x & mask;
+    return (x >> exponent) + (rest > (mask >> 1) + (uint32_t)(x < 0));
 }
 
 /* TensorFlow Lite's MultiplyByQuantizedMultiplier. */
@@ -58,6 +62,8 @@ static int16x2_t word_at(const int8_t *x)
     memcpy(&word, x, sizeof word);
     return (int16x2_t)word;
 }
+
+static int8x4_t turned(int8x4_t x) { return (int8x4_t)((uint32_t)x >> 8 | (uint32_t)x << 24); }
 #endif
 
 /* Two positions of two output channels: four sums. */
@@ -69,10 +75,10 @@ static void four_sums(const int8_t *x0, const int8_t *x1, const int8_t *w0, cons
     for (; i + 4 <= n; i += 4) {
         const int8x4_t a = (int8x4_t)word_at(x0 + i), b = (int8x4_t)word_at(x1 + i);
         const int8x4_t c = (int8x4_t)word_at(w0 + i), d = (int8x4_t)word_at(w1 + i);
-        const int16x2_t ae = __sxtb16(a), ao = __sxtb16((int8x4_t)__ror((uint32_t)a, 8));
-        const int16x2_t be = __sxtb16(b), bo = __sxtb16((int8x4_t)__ror((uint32_t)b, 8));
-        const int16x2_t ce = __sxtb16(c), co = __sxtb16((int8x4_t)__ror((uint32_t)c, 8));
-        const int16x2_t de = __sxtb16(d), dd = __sxtb16((int8x4_t)__ror((uint32_t)d, 8));
+        const int16x2_t ae = __sxtb16(a), ao = __sxtb16(turned(a));
+        const int16x2_t be = __sxtb16(b), bo = __sxtb16(turned(b));
+        const int16x2_t ce = __sxtb16(c), co = __sxtb16(turned(c));
+        const int16x2_t de = __sxtb16(d), dd = __sxtb16(turned(d));
         s00 = __smlad(ao, co, __smlad(ae, ce, s00));
         s01 = __smlad(ao, dd, __smlad(ae, de, s01));
         s10 = __smlad(bo, co, __smlad(be, ce, s10));
