@@ -6,7 +6,16 @@
 #include <string.h>
 
 #ifndef TINYCLAP_LANES
-#define TINYCLAP_LANES 1 /* frames that are transformed side by side: 8 or 16 where the compiler makes vectors of them */
+/* Frames that are transformed side by side: as many as the processor's vectors hold. */
+#if defined(__AVX512F__)
+#define TINYCLAP_LANES 16
+#elif defined(__AVX__)
+#define TINYCLAP_LANES 8
+#elif defined(__SSE2__) || defined(__ARM_NEON)
+#define TINYCLAP_LANES 4
+#else
+#define TINYCLAP_LANES 1
+#endif
 #endif
 
 #ifndef TINYCLAP_ARENA_ATTRIBUTE
