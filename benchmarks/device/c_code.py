@@ -22,7 +22,7 @@ from onnxruntime import InferenceSession, SessionOptions
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from tinyclap.common.files import write_json
-from tinyclap.exporters.c.compiled import FLAGS, CompiledC
+from tinyclap.exporters.c.compiled import CompiledC
 from tinyclap.exporters.calibration import CalibrationSet, logmels
 from tinyclap.exporters.onnx.graph import join
 from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph, static_graph
@@ -57,7 +57,9 @@ def on_cortex_m7(folder: Path, files: list[str], stack: int | None = None) -> di
     """Instructions, stack and code size of a program in a folder of generated C."""
     script = folder / "qemu" / "an500.ld"
     if stack is not None:
-        script.write_text(script.read_text().replace("LENGTH = 4M\n}", f"LENGTH = {stack}\n}}").replace("0x20000000", "0x21000000"))
+        script.write_text(
+            script.read_text().replace("LENGTH = 4M\n}", f"LENGTH = {stack}\n}}").replace("0x20000000", "0x21000000")
+        )
         script.write_text(script.read_text().replace("0x40000", hex(stack - 2**20)))
     flags = ["-std=gnu99", "-O3", *CPU, f"-DTINYCLAP_TICKS={TICK}", "-Isrc", "-Itest"]
     link = ["qemu/start.c", "-T", "qemu/an500.ld", "--specs=rdimon.specs", "-nostartfiles", "-lm", "-o", "m7.elf"]
@@ -76,9 +78,17 @@ def on_cortex_m7(folder: Path, files: list[str], stack: int | None = None) -> di
 
 def without_front_end(folder: Path) -> None:
     """A program that counts the network alone, on a spectrogram."""
-    text = EMX_MAIN.replace("void model(const float in[1][1][FRAMES][MELS], float out[1][DIM]);", '#include "tinyclap.h"')
-    text = text.replace("model(in, out)", "tinyclap_embed_logmel(in[0][0][0], out[0])").replace("FRAMES", "TINYCLAP_FRAMES")
-    (folder / "network.c").write_text(text.replace("MELS", "TINYCLAP_MELS").replace("TINYCLAP_TINYCLAP", "TINYCLAP").replace("DIM", "TINYCLAP_EMBED_DIM"))
+    text = EMX_MAIN.replace(
+        "void model(const float in[1][1][FRAMES][MELS], float out[1][DIM]);", '#include "tinyclap.h"'
+    )
+    text = text.replace("model(in, out)", "tinyclap_embed_logmel(in[0][0][0], out[0])").replace(
+        "FRAMES", "TINYCLAP_FRAMES"
+    )
+    (folder / "network.c").write_text(
+        text.replace("MELS", "TINYCLAP_MELS")
+        .replace("TINYCLAP_TINYCLAP", "TINYCLAP")
+        .replace("DIM", "TINYCLAP_EMBED_DIM")
+    )
 
 
 def emx(program: str, student: Student, sounds: CalibrationSet, folder: Path) -> dict[str, Any]:
@@ -95,7 +105,11 @@ def emx(program: str, student: Student, sounds: CalibrationSet, folder: Path) ->
 
     kinds = {"quant_format": QuantFormat.QOperator, "activation_type": QuantType.QInt8, "weight_type": QuantType.QInt8}
     quantize_static(source, rounded, Reader(), per_channel=True, op_types_to_quantize=["Conv", "Gemm"], **kinds)
-    subprocess.run([program, "compile", rounded, "emx.c", "--large-weight-threshold", "0", "--model-name", "model"], cwd=folder, check=True)
+    subprocess.run(
+        [program, "compile", rounded, "emx.c", "--large-weight-threshold", "0", "--model-name", "model"],
+        cwd=folder,
+        check=True,
+    )
     frames, mels = (dim.dim_value for dim in graph.graph.input[0].type.tensor_type.shape.dim[2:])
     sizes = {"FRAMES": frames, "MELS": mels, "DIM": student.embed_dim}
     (folder / "main.c").write_text("".join(f"#define {key} {value}\n" for key, value in sizes.items()) + EMX_MAIN)

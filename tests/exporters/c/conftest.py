@@ -18,7 +18,9 @@ def tool(name: str) -> str:
     """The path of a program; the test is skipped without it."""
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not installed (Debian: gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm clang)")
+        pytest.skip(
+            f"{name} is not installed (Debian: gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm clang)"
+        )
     return found
 
 

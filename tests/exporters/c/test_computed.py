@@ -27,7 +27,13 @@ KINDS = {
     "raised": RAISED,
     "relu": replace(TINY, phinet=PhiNetConfig(alpha=0.2, squeeze_excite=False, activation="relu"), pooling="mels"),
     "projection": replace(TINY, head="projection", pooling="mean_max"),
-    "reference": replace(TINY, phinet=PhiNetConfig(alpha=0.2, compatibility=True), head="projection"),
+    # `amin` lies above float32's rounding of a pure tone, which untrained ones amplify.
+    "reference": replace(
+        TINY,
+        frontend=replace(SPEC, amin=1e-4),
+        phinet=PhiNetConfig(alpha=0.2, compatibility=True),
+        head="projection",
+    ),
     "no last": replace(TINY, features=0, phinet=PhiNetConfig(alpha=0.3, stem_stride=(4, 2), activation="relu6")),
     "other transform": replace(
         TINY, frontend=replace(SPEC, n_fft=240, win_length=200, hop_length=80, power=1.0, mel_scale="htk", n_mels=20)
@@ -105,7 +111,7 @@ def test_compilers_and_sanitizers_are_content(name: str, int8: bool, out: Path) 
     exporter(int8=int8, min_agreement=0.0, min_cosine=0.9).write(out)
     program, wav = out / "program", out / "sound.wav"
     sources = [str(out / "src" / "tinyclap.c"), "-I", str(out / "src"), "-I", str(out / "test")]
-    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if name == "gcc" else []
     for main in ("test/selftest.c", "examples/classify/classify.c"):
         subprocess.run([tool(name), *STRICT, *checks, *sources, str(out / main), "-lm", "-o", str(program)], check=True)
         if "selftest" in main:
@@ -134,10 +140,11 @@ def test_another_sample_rate_does_not_compile(out: Path) -> None:
 
 
 def test_code_that_is_not_the_student_is_not_written(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CompiledC, "embed", lambda self, sound: np.zeros(TINY.embed_dim, np.float32))
+    wrong = np.eye(TINY.embed_dim, dtype=np.float32)[0]
+    monkeypatch.setattr(CompiledC, "embed", lambda self, sound: wrong)
     with pytest.raises(GateError, match=r"tinyclap.c differs from torch"):
         exporter().write(out)
-    with pytest.raises(GateError, match=r"mean cosine to float 0.0000 \(needed: 0.99\)"):
+    with pytest.raises(GateError, match=r"mean cosine to float .* \(needed: 0.99\)"):
         exporter(int8=True).write(out)
     assert not out.exists()
 

@@ -168,16 +168,23 @@ def fake_rounded(name: str, x: Tensor, image_scale: float, stored: dict[str, Aff
 def rounded_weights(network: Network) -> Network:
     """The network with weights as int8 stand for them."""
 
-    def of(layer: Conv | None) -> Conv | None:
-        if layer is None:
-            return None
-        weights, scales = rounded(layer.weights)
-        shaped = scales.reshape(-1, *(1,) * (weights.ndim - 1))
-        return dataclasses.replace(layer, weights=(weights * shaped).astype(np.float32))
-
-    parts = ("expand", "depthwise", "squeeze", "excite", "project")
     blocks = [
-        dataclasses.replace(block, **{part: of(getattr(block, part)) for part in parts}) for block in network.blocks
+        dataclasses.replace(
+            block,
+            expand=block.expand and _rounded(block.expand),
+            depthwise=_rounded(block.depthwise),
+            squeeze=block.squeeze and _rounded(block.squeeze),
+            excite=block.excite and _rounded(block.excite),
+            project=_rounded(block.project),
+        )
+        for block in network.blocks
     ]
-    stem = dataclasses.replace(network.stem, conv=of(network.stem.conv))
-    return dataclasses.replace(network, stem=stem, blocks=tuple(blocks), last=of(network.last))
+    stem = dataclasses.replace(network.stem, conv=_rounded(network.stem.conv))
+    last = network.last and _rounded(network.last)
+    return dataclasses.replace(network, stem=stem, blocks=tuple(blocks), last=last)
+
+
+def _rounded(layer: Conv) -> Conv:
+    weights, scales = rounded(layer.weights)
+    shaped = scales.reshape(-1, *(1,) * (weights.ndim - 1))
+    return dataclasses.replace(layer, weights=(weights * shaped).astype(np.float32))

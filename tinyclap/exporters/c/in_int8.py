@@ -155,7 +155,7 @@ class Int8Writer:
                 array(f"{name}_bias", bias.astype(np.int32)),
                 array(f"{name}_scales", (read.scale * scales).astype(np.float32)),
             ]
-            fields = {key: f"{name}_{key}" for key in ("weights", "bias", "scales")}
+            fields: dict[str, Any] = {key: f"{name}_{key}" for key in ("weights", "bias", "scales")}
             fields |= {"in": layer.weights.shape[1], "out": layer.out}
             heads.append(initialiser(fields | {"in_scale": real(read.scale), "in_zero": read.zero}))
         return "\n".join([*parts, structs("head_t", "head", heads)])

@@ -187,11 +187,11 @@ def _folded(conv: nn.Module, norm: nn.Module | None, activation: str = LINEAR) -
 def _stem(student: Student, activation: str) -> Stem:
     stem, config = student.trunk.stem, student.config.phinet
     if not config.compatibility:
-        conv = cast(nn.Conv2d, stem.conv)
+        conv = stem.conv
         top, left = cast(tuple[int, int], conv.padding)
         return Stem(_folded(conv, stem.norm, activation), config.stem_stride, top, left)
-    depthwise, pointwise = cast(nn.Conv2d, stem.depthwise), cast(nn.Conv2d, stem.pointwise)
-    scale, shift = _norm(cast(nn.BatchNorm2d, stem.norm))
+    depthwise, pointwise = stem.depthwise, stem.pointwise
+    scale, shift = _norm(stem.norm)
     factors = pointwise.weight.detach()[:, 0] * scale[:, None, None]  # one filter, and so many multiples of it
     weights = depthwise.weight.detach()[0] * factors
     return Stem(Conv(weights.numpy(), shift.numpy(), activation), config.stem_stride, 0, 0)
