@@ -29,7 +29,7 @@ from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph, stati
 from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student import Student
 from tinyclap.pipelines.distilled_run import load_distilled_run
-from tinyclap.pipelines.export import _sounds, export_c
+from tinyclap.pipelines.export import export_c, run_sounds
 
 RESULT = Path(__file__).parents[1] / "results" / "c_code.json"
 CPU = ("-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16")
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--emx", help="program of emx-onnx-cgen")
     asked = parser.parse_args()
     finished = load_distilled_run(asked.run, "export")
-    student, sounds = finished.student, _sounds(finished.recipe, finished.student.sample_rate)
+    student, sounds = finished.student, run_sounds(finished.recipe, finished.student.sample_rate)
     found: dict[str, Any] = {"run": asked.run.name, "macs": student_costs(student.config).macs}
     calls: dict[str, Callable[[], object]] = {}
     sound = np.resize(sounds.train.waveform(0), student.config.window_samples).astype(np.float32)

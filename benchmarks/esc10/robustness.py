@@ -93,7 +93,7 @@ def one_fold(given: Any, fold: int) -> tuple[dict[str, dict[str, np.ndarray]], l
         for arm, seed in itertools.product(given.arms, given.seeds)
     }
     assert recipe.data.test is not None
-    teacher, test = build_teacher(recipe.teacher), build_dataset(recipe.data.test)
+    teacher, test = build_teacher(recipe.taught_by), build_dataset(recipe.data.test)
     rate = next(iter(students.values())).sample_rate
     decoded = {each: decode(test, each) for each in (teacher.sample_rate, rate)}
     classes = class_vectors(teacher, test.labels, teacher.prompts)

@@ -1,6 +1,7 @@
 """Runs of a cross-validation on ESC-10: what its scripts have in common. A run that is finished is not made again."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,10 +48,15 @@ def made(recipe: Recipe, run: Path) -> Path:
     return run
 
 
-def train_teacher(arguments: argparse.Namespace, fold: int) -> Path:
-    overrides = [*data_overrides(arguments, fold), f"text.source={arguments.text}"]
-    recipe = load_recipe("esc10_teacher", overrides, task="pretrain")
-    return made(recipe, run_folder(arguments, fold, "teacher"))
+def train_teacher(
+    arguments: argparse.Namespace,
+    fold: int,
+    folder: str = "teacher",
+    recipe: str = "esc10_teacher",
+    further: Sequence[str] = (),
+) -> Path:
+    overrides = [*data_overrides(arguments, fold), f"text.source={arguments.text}", *further]
+    return made(load_recipe(recipe, overrides, task="pretrain"), run_folder(arguments, fold, folder))
 
 
 def search_parser(purpose: str | None) -> argparse.ArgumentParser:

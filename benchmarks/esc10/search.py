@@ -114,7 +114,7 @@ def tested(run: Path, chosen: StudentConfig) -> dict[str, Any]:
     ours = clip_embeddings(student.embed_audio, heard, progress="student embeds")
     theirs = teacher_clips(teacher, decode(test, teacher.sample_rate, **recipe.data.limits))
     learned = build_distillation_set(recipe, build_dataset(recipe.data.train), teacher, student)
-    flat = learned.targets.embeddings.reshape(-1, teacher.embed_dim).astype(np.float32)
+    flat = np.asarray(learned.targets.embeddings.reshape(-1, teacher.embed_dim), np.float32)
     mean = flat.mean(0)
     if chosen.embed_dim < teacher.embed_dim:
         kept = latent_map("rotation", chosen.embed_dim, flat).matrix

@@ -45,7 +45,7 @@ from tinyclap.models.student import Student
 from tinyclap.runs.provenance import environment
 from tinyclap.runs.results import TEACHER_MEAN
 from tinyclap.teachers import load_teacher
-from tinyclap.teachers.dual import load_dual
+from tinyclap.teachers.dual.load import load_dual
 from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 from tinyclap.training.distill import view_number
 from tinyclap.training.distributed import build_accelerator

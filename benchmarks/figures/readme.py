@@ -13,8 +13,10 @@ from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
 from benchmarks.figures.plateau import plateau, self_distilled
+from benchmarks.figures.slap import objectives
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
 from benchmarks.figures.suites import suites
+from benchmarks.figures.teachers import several_teachers
 from benchmarks.figures.understood import understood
 from tinyclap.common.files import write_text
 
@@ -68,9 +70,11 @@ def figures() -> str:
         "In others' suites": suites(read("suites")),
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
+        "Several teachers, other widths": several_teachers(read_if_there("two_teachers"), read_if_there("joint_width")),
         "A loss that does not fall": plateau(read("plateau")),
         "Ways of training": trainings(read("baselines"), read("throughput"), read("growth"))
-        + self_distilled(read_if_there("self_distillation")),
+        + self_distilled(read_if_there("self_distillation"))
+        + objectives(read_if_there("slap")),
     }
     return "\n".join(f"### {title}\n\n{text}" for title, text in sections.items())
 

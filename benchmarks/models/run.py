@@ -87,7 +87,7 @@ def our_graphs(run: Path, work: Path) -> dict[str, Path]:
     if not smaller.exists():
         export_run(pruned, smaller)
     if not tower.exists():
-        export_tower(build_teacher(load_recipe(run / "recipe.yaml", task="distill").teacher), tower)
+        export_tower(build_teacher(load_recipe(run / "recipe.yaml", task="distill").taught_by), tower)
     graphs = {OURS: bundle / "audio.onnx", INT8: bundle / "audio_int8.onnx", PRUNED: smaller / "audio.onnx"}
     return {**graphs, TEACHER: tower}
 

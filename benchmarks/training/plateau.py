@@ -35,7 +35,8 @@ from tinyclap.data.view_spec import ViewSpec
 from tinyclap.data.views import Views
 from tinyclap.runs.provenance import environment
 from tinyclap.teachers import untrained
-from tinyclap.teachers.dual import Cnn14Tower, DualTeacher, Head
+from tinyclap.teachers.dual.pair import DualTeacher
+from tinyclap.teachers.dual.towers import Cnn14Tower, Head
 from tinyclap.training.losses import lowest_info_nce
 from tinyclap.training.options import PretrainOptions
 from tinyclap.training.pretrain import pretrain

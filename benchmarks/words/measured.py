@@ -56,12 +56,17 @@ class Measured:
 
     def of_student(self, student: TextStudent, folder: Path, table_bits: int = 8) -> dict[str, Any]:
         """A text student as its INT8 graph, whose table may have 4 bits a number."""
-        folder.mkdir(parents=True, exist_ok=True)
-        side = write_text_side(StudentWords(student), folder, list(self.labels), int8=True, table_bits=table_bits)
-        encoder = TextEncoder(folder, max_tokens=side.entry["max_tokens"], pad_id=side.entry["pad_id"], threads=1)
+        encoder, cosine = self.exported(student, folder, table_bits)
         own = student.encode_texts(self.captions).numpy()
         size = sum(path.stat().st_size for path in folder.iterdir())
-        return {"size_bytes": size, "int8_cosine": side.cosine, **self.of(encoder.embed, own)}
+        return {"size_bytes": size, "int8_cosine": cosine, **self.of(encoder.embed, own)}
+
+    def exported(self, student: TextStudent, folder: Path, table_bits: int = 8) -> tuple[TextEncoder, Any]:
+        """The INT8 graph of a text student, written to `folder`, and its cosine to what it was made of."""
+        folder.mkdir(parents=True, exist_ok=True)
+        side = write_text_side(StudentWords(student), folder, list(self.labels), int8=True, table_bits=table_bits)
+        limits = {"max_tokens": side.entry["max_tokens"], "pad_id": side.entry["pad_id"]}
+        return TextEncoder(folder, **limits, threads=1), side.cosine
 
     def of(self, embed: Callable[[list[str]], np.ndarray], sentences: np.ndarray) -> dict[str, Any]:
         """Words by what embeds texts in the shared space, and by their embeddings of the captions before that."""

@@ -180,3 +180,10 @@ def test_an_unfinished_header_of_64_bits(tmp_path: Path) -> None:
     (tmp_path / "a.rf64").write_bytes(content)
     with pytest.warns(UserWarning, match="its header was never finished"):
         np.testing.assert_allclose(files.read(tmp_path / "a.rf64", RATE), tone(400, 2.0, RATE), atol=2**-15)
+
+
+@pytest.mark.parametrize("behind", [b"\n", b"abc", b"\xff" * 700, bytes(5000), b"TAG" + b" " * 125])
+def test_a_little_behind_the_samples_is_passed_over_without_a_word(tmp_path: Path, behind: bytes) -> None:
+    content = bytes(encoded(tone(400, 2.0, RATE), RATE, **KINDS["float"]))
+    (tmp_path / "a.wav").write_bytes(content + behind)
+    np.testing.assert_array_equal(files.read(tmp_path / "a.wav", RATE), tone(400, 2.0, RATE))

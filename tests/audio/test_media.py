@@ -1,5 +1,7 @@
 """Sound of containers that libsndfile does not know, by PyAV and by ffmpeg alike."""
 
+import multiprocessing
+import os
 import shutil
 from pathlib import Path
 
@@ -7,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests.audio.test_odd_files import encoded, pitch, tone
-from tinyclap.audio import files, media
+from tinyclap.audio import files, media, rewritten
 from tinyclap.audio.checks import AudioError
 
 RATE = 48_000
+CRASHING = bytes.fromhex("80000020030004010000ac440003630001f4030000000000") + bytes(8) + b"(c)CRI" + bytes(4000)
+"""ADX with blocks of 0 bytes, by which FFmpeg 8 divides."""
 
 
 class TestMedia:
@@ -23,6 +27,21 @@ class TestMedia:
             pytest.importorskip("av")
         monkeypatch.setattr(media, "media_decoder", lambda: name)
         return name
+
+    @pytest.fixture
+    def started(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """One entry for each process of PyAV that is started."""
+        pytest.importorskip("av")
+        monkeypatch.setattr(media, "media_decoder", lambda: "av")
+        entries: list[int] = []
+
+        class Counted(media._AvProcess):
+            def __init__(self) -> None:
+                super().__init__()
+                entries.append(1)
+
+        monkeypatch.setattr(media, "_AvProcess", Counted)
+        return entries
 
     @pytest.mark.parametrize(
         ("suffix", "codec", "container"),
@@ -79,6 +98,50 @@ class TestMedia:
         with pytest.raises(AudioError, match=r"a: .*; install one of the two .*ffmpeg"):
             files.read(tmp_path / "a", 16_000)
 
+    def test_a_file_that_crashes_the_decoder_is_refused(self, tmp_path: Path, decoder: str) -> None:
+        (tmp_path / "a.adx").write_bytes(CRASHING)
+        with pytest.raises(AudioError, match=r"a\.adx: cannot be decoded"):
+            files.read(tmp_path / "a.adx", 16_000)
+
+    def test_one_process_decodes_them_all(self, tmp_path: Path, started: list[int]) -> None:
+        for name in "abc":
+            write_media(tmp_path / f"{name}.m4a", "aac", "mp4")
+            files.read(tmp_path / f"{name}.m4a", 16_000)
+        assert len(started) <= 1
+
+    @pytest.mark.parametrize("how", ["crashed", "killed while it waits"])
+    def test_it_is_started_anew(self, tmp_path: Path, started: list[int], how: str) -> None:
+        for name in "ab":
+            write_media(tmp_path / f"{name}.m4a", "aac", "mp4")
+        files.read(tmp_path / "a.m4a", 16_000)
+        (waiting,) = media._idle[os.getpid()]
+        if how == "crashed":
+            (tmp_path / "a.adx").write_bytes(CRASHING)
+            with pytest.raises(AudioError, match=r"a\.adx: cannot be decoded"):
+                files.read(tmp_path / "a.adx", 16_000)
+            assert waiting.ended()
+        else:
+            waiting._process.kill()
+            waiting._process.wait()
+        before = len(started)
+        files.read(tmp_path / "b.m4a", 16_000)
+        assert len(started) == before + 1
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+    @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 on, of processes with threads
+    def test_a_fork_takes_nothing_from_it(self, tmp_path: Path) -> None:
+        pytest.importorskip("av")
+        names = [tmp_path / f"{place}.m4a" for place in range(rewritten.KEPT + 2)]
+        write_media(names[0], "aac", "mp4")
+        for other in names[1:]:
+            shutil.copy(names[0], other)
+        whole = len(files.read(names[0], 16_000))
+        worker = multiprocessing.get_context("fork").Process(target=hear_all, args=(names,), daemon=True)
+        worker.start()
+        worker.join()
+        assert worker.exitcode == 0
+        assert len(files.read(names[0], 16_000)) == whole
+
     def test_without_a_decoder_the_two_are_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("av")
         write_media(tmp_path / "a.m4a", "aac", "mp4")
@@ -100,6 +163,11 @@ class TestMedia:
             container.mux(stream.encode(None))
         with pytest.raises(AudioError, match=r"a\.mp4: holds no sound"):
             files.read(tmp_path / "a.mp4", 16_000)
+
+
+def hear_all(paths: list[Path]) -> None:
+    for path in paths:
+        files.read(path, 16_000)
 
 
 def write_media(path: Path, codec: str, container_format: str) -> None:

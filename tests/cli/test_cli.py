@@ -130,6 +130,9 @@ def test_recipes_check_reports_every_file(run: Run, tmp_path: Path, monkeypatch:
     assert err.startswith(
         'error: 2 recipe errors\na=b.yaml:1: task: got "x", allowed: "distill", "distill_text" or "pretrain"\nnowhere'
     )
+    code, _, err = run("recipes", "check", "quickstart", "training.epochs=" + "9" * 500)
+    assert code == 2
+    assert "training.epochs: got" in err
     code, _, err = run("recipes", "check", "seed=1")
     assert code == 2
     assert "at least one recipe" in err

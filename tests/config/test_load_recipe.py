@@ -113,8 +113,8 @@ def test_all_errors_are_reported_at_once_in_the_order_of_the_file(write: Write) 
     assert found[3].startswith("my.yaml:8: student.frontend.f_max: got 9000, allowed: ")
     assert found[:3] + found[4:] == (
         "my.yaml:3: name: given twice, first on line 2",
-        'my.yaml:4: teacher.kind: got "clap", allowed: "clsp", "dual", "hf", "laion", "msclap", "onnx" or "tagger" '
-        "(did you mean 'msclap'?)",
+        'my.yaml:4: teacher.kind: got "clap", allowed: "clsp", "dual", "hf", "laion", "msclap", "naflexclap", '
+        '"onnx" or "tagger" (did you mean \'msclap\'?)',
         "my.yaml:6: data.train.n_clip: unknown key (did you mean 'n_clips'?), allowed here: "
         "kind, labels, exclude_labels, weight, n_clips, duration_s, seed",
         "my.yaml:10: training.epochs: got 0, allowed: a whole number >= 1 and <= 100000",

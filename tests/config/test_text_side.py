@@ -169,7 +169,10 @@ def test_every_mistake_is_named_with_its_line(write: Write) -> None:
             "data: {test: {kind: clotho, root: x}}\n",
             "my.yaml:9: data.test: got clotho, whose clips have captions and no labels",
         ),
-        ("views: {duration_s: 5}\n", "my.yaml:9: views: unknown key, allowed here: task, name, seed, teacher, text, "),
+        (
+            "views: {duration_s: 5}\n",
+            "my.yaml:9: views: unknown key, allowed here: task, name, seed, teacher, teachers, text, ",
+        ),
     ],
 )
 def test_rules_between_values_are_named_too(write: Write, lines: str, expected: str) -> None:

@@ -92,6 +92,7 @@ def test_per_clip_does_not_change_the_views(decoded: Decoded) -> None:
 def test_every_other_setting_changes_the_fingerprint() -> None:
     changes = {
         "duration_s": 4.0,
+        "repeat": False,
         "crop": False,
         "roll": False,
         "gain_db": 3.0,
@@ -105,6 +106,24 @@ def test_every_other_setting_changes_the_fingerprint() -> None:
     base = ViewSpec()
     specs = [dataclasses.replace(base, **{name: value}) for name, value in changes.items()]  # type: ignore[arg-type]
     assert len({base.fingerprint, *(spec.fingerprint for spec in specs)}) == len(changes) + 1
+
+
+def test_the_default_views_keep_the_fingerprint_they_had() -> None:
+    """That of version 0.1.0: a key that came later does not have stored embeddings made again."""
+    assert ViewSpec().fingerprint == "79b5c281255f126994945e8ee1faf4e2"
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.5])
+def test_without_repetition_views_are_as_long_as_their_clips(decoded: Decoded, speed: float) -> None:
+    """And no longer than asked for; a clip mixed in is repeated under all of its partner."""
+    spec = ViewSpec(per_clip=4, duration_s=1.5, repeat=False, mix=1.0, speed=speed, time_mask_s=1.0)
+    views = Views(decoded, spec)
+    for index, window in enumerate(decoded.windows):
+        for k in range(4):
+            view = views.draw(index, k)
+            assert view.duration_s == min(1.5, window.duration_s / view.own.speed) == views.duration_s(index, k)
+            assert view.mask_start_s + view.mask_s <= view.duration_s
+            assert len(views.waveform(index, k)) == round(view.duration_s * decoded.sample_rate)
 
 
 def test_fixed_views_are_the_clips_themselves(decoded: Decoded) -> None:

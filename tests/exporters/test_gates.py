@@ -14,6 +14,7 @@ from tests.support.tiny_exports import TINY
 from tinyclap.data.decoded import Decoded
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters import write_bundle as exporting
+from tinyclap.exporters.manifest import manifest_of
 from tinyclap.exporters.onnx import parity
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.write_bundle import Exporter
@@ -121,7 +122,7 @@ def test_what_is_no_number_is_infinitely_wrong() -> None:
 def test_int8_is_recommended_where_it_is_faster(quick: Exporter, ratio: float, recommended: str) -> None:
     facts: dict[str, Any] = dict.fromkeys(("precision", "opset", "parameters", "macs", "size_bytes"), 1)
     graphs = {"audio.onnx": facts, "audio_int8.onnx": {**facts, "latency_ratio": ratio}}
-    assert quick._manifest(graphs, None).recommended == recommended
+    assert manifest_of(quick, graphs, None).recommended == recommended
 
 
 def test_an_agreement_that_cannot_be_measured_is_no_gate_passed(quick: Exporter, tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.data.procedural.dataset import PROCEDURAL_LABELS, Procedural
 from tinyclap.embeddings.zero_shot import class_matrix, clean_label
 from tinyclap.errors import TinyclapError
-from tinyclap.exporters import write_bundle as exporting
 from tinyclap.exporters.background import SEED
 from tinyclap.exporters.bundle_readme import front_end_steps
+from tinyclap.exporters.manifest import manifest_of, stamp
 from tinyclap.exporters.onnx import quantize_int8
 from tinyclap.exporters.onnx.student import PLAIN_OPERATORS
 from tinyclap.exporters.options import ExportOptions
@@ -271,14 +271,14 @@ def test_only_bundles_are_replaced_and_only_if_asked(quick: Exporter, tmp_path: 
     assert not (tmp_path / "bundle" / "stale").exists()
 
 
-def test_stamped_sizes_are_true_also_where_they_gain_a_digit(quick: Exporter, tmp_path: Path) -> None:
+def teststamped_sizes_are_true_also_where_they_gain_a_digit(quick: Exporter, tmp_path: Path) -> None:
     graph = replace(quick, options=ExportOptions())._graphs()["audio.onnx"]
     facts = quick._facts({"audio.onnx": graph})
-    bare = quick._manifest(facts, None)
-    size = exporting._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
+    bare = manifest_of(quick, facts, None)
+    size = stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
     assert size == (tmp_path / "audio.onnx").stat().st_size
     graph.graph.doc_string = "x" * (10 ** len(str(size)) - size - 4)
-    grown = exporting._stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
+    grown = stamp(tmp_path, {"audio.onnx": graph}, bare).graphs["audio.onnx"]["size_bytes"]
     assert grown == (tmp_path / "audio.onnx").stat().st_size
 
 

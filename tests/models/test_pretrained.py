@@ -153,6 +153,14 @@ class TestRefusals:
         with pytest.raises(TinyclapError, match=f"do not fit this model .*{message}"):
             Student.from_pretrained(folder)
 
+    @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+    def test_weights_that_are_no_numbers(self, folder: Path, value: float) -> None:
+        weights = safetensors.torch.load_file(folder / "model.safetensors")
+        weights["head.bias"][3] = value
+        safetensors.torch.save_file(weights, folder / "model.safetensors")
+        with pytest.raises(TinyclapError, match=r"1 of the weights in .* hold NaN or infinite numbers: head\.bias"):
+            Student.from_pretrained(folder)
+
     @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
     def test_damaged_and_missing_files(self, folder: Path, name: str) -> None:
         whole = (folder / name).read_bytes()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -249,6 +250,22 @@ class TestClips:
         clip = noise(1, 3_000)
         expected = student(clip.repeat(1, 3)[:, :WINDOW]).detach()
         torch.testing.assert_close(student.embed_audio(clip), expected, rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda clip: clip.index_fill(1, torch.tensor([70]), float("nan")), "waveform 0: NaN .* at sample 70"),
+            (lambda clip: clip.index_fill(1, torch.tensor([70]), 3e37), r"waveform 0: a peak of 3e\+37"),
+            (lambda clip: clip * 32767, "a peak of .*: divide int16 by 32768"),
+            (lambda clip: (clip * 32767).short(), "waveforms of int16; expected floats .*: divide by 32768"),
+            (lambda clip: (clip * 2**30).int(), "waveforms of int32; expected floats .*: divide by 2147483648"),
+        ],
+    )
+    def test_what_is_no_sound_is_refused(
+        self, student: Student, change: Callable[[Tensor], Tensor], message: str
+    ) -> None:
+        with pytest.raises(TinyclapError, match=message):
+            student.embed_audio(change(noise(1, WINDOW)))
 
     def test_what_lies_beyond_the_length_is_not_heard(self, student: Student) -> None:
         clip = noise(1, WINDOW)

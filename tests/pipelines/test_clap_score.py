@@ -92,7 +92,7 @@ def test_a_bundle_of_a_run_is_calibrated_by_its_teacher(made: Path, tmp_path: Pa
 
 def test_teachers_that_are_none() -> None:
     for named, message in (
-        ("clap:demo", "kind 'clap' is not known; allowed: hf, laion, msclap, clsp, dual, or a recipe"),
+        ("clap:demo", "kind 'clap' is not known; allowed: hf, laion, msclap, clsp, naflexclap, dual, or a recipe"),
         ("nowhere", "nowhere"),
         ("demo_teacher", "the recipe makes a teacher; give dual:RUN/teacher"),
     ):

@@ -54,6 +54,14 @@ def test_the_published_student_becomes_a_student(tmp_path: Path) -> None:
     np.testing.assert_allclose(embedding, golden / np.linalg.norm(golden), atol=1e-5)
 
 
+def test_a_folder_of_openclip_is_read_as_what_it_is(tmp_path: Path) -> None:
+    """By its configuration: the rest of it is asked for by its own loader."""
+    config = {"model_cfg": {"embed_dim": 8, "audio_cfg": {"model_type": "naflexvit"}, "text_cfg": {}}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    told = failure("convert", str(tmp_path), str(tmp_path / "tower.onnx"))[0]
+    assert "has no open_clip_model.safetensors, but open_clip_config.json" in told
+
+
 def test_other_sources_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = str(tmp_path / "out")
     assert "whose name tells its shape" in failure("convert", NAME.replace("1.50", "1..5"), out)[0]

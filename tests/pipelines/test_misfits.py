@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 
 from tests.support.commands import failure, run
 from tests.support.tiny import small_recipe, tiny_clap
@@ -133,3 +134,14 @@ def test_what_is_said_to_type_can_be_typed(home: Path, tmp_path: Path, monkeypat
 def test_published_weights_that_git_lfs_has_not_fetched(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(POINTER)
     assert NOT_FETCHED in failure("convert", str(tmp_path / name), str(tmp_path / "made"))[0]
+
+
+def test_a_teacher_whose_weights_are_no_numbers(home: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(home / "clap", tmp_path / "clap"))
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    name = next(name for name in weights if name.endswith("attention.self.query.weight"))
+    weights[name][0, 0] = float("nan")
+    safetensors.torch.save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "small.yaml").write_text(small_recipe(folder))
+    message, _ = failure("distill", str(tmp_path / "small.yaml"), "--run", str(tmp_path / "run"))
+    assert f"1 of its weights hold NaN or infinite numbers, e.g. {name}; get them again" in message

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from tests.support.tiny_exports import TINY
+from tinyclap.embeddings.joint_space import heads_of
 from tinyclap.embeddings.latent_map import LatentMap, latent_map
 from tinyclap.errors import TinyclapError
 from tinyclap.models.heads import MappedProjection, Projection
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import Head
 from tinyclap.pruning.finetune import HeadTrainingSet, finetune
-from tinyclap.pruning.fold import narrow, prune
+from tinyclap.pruning.fold import narrow, one_head, prune
 from tinyclap.pruning.sweep import SweepProtocol, sweep
 
 CONFIG = dataclasses.replace(TINY, embed_dim=24)
@@ -153,3 +154,15 @@ def test_a_sweep_scores_every_method_at_every_dimension() -> None:
     assert found["magnitude", 4, False]["knn10_overlap"] < found["rotation", 4, False]["knn10_overlap"]
     low, high = found["magnitude", 4, False]["ci95"]
     assert low <= found["magnitude", 4, False]["accuracy"] <= high
+
+
+@pytest.mark.parametrize("head", ["linear", "projection"])
+def test_one_head_of_several_teachers_is_its_part_of_the_embedding(head: Head, waveforms: torch.Tensor) -> None:
+    student = new_student(head)
+    whole = student.embed_audio(waveforms).numpy()
+    for part in heads_of(("a", "b"), (17, 7), (1.0, 2.0)):
+        own = one_head(student, part)
+        expected = whole[:, part.start : part.start + part.dim]
+        expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
+        np.testing.assert_allclose(own.embed_audio(waveforms).numpy(), expected, atol=5e-6)
+        assert (own.embed_dim, own.latent_map) == (part.dim, None), "all of its teacher's dimensions are there"

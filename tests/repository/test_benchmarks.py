@@ -20,7 +20,7 @@ from benchmarks.models import run
 from benchmarks.training import plateau
 from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.reports.plots.scatter import Point
-from tinyclap.teachers.dual import Cnn14Tower
+from tinyclap.teachers.dual.towers import Cnn14Tower
 
 
 def run_row(fold: int, seed: int, correct: float) -> dict[str, object]:

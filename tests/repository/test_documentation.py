@@ -32,12 +32,8 @@ from tinyclap.runtime import bundle_contents
 REPOSITORY = Path(__file__).parents[2]
 TOP_LEVEL = ("tinyclap", "recipes", "export", "benchmarks", "tests")
 _MODEL_CARDS = {"assets", "golden"}  # folders that hold models, whose pages are not about this repository
-_BELOW = (
-    path
-    for folder in TOP_LEVEL
-    for path in (REPOSITORY / folder).rglob("README.md")
-    if _MODEL_CARDS.isdisjoint(path.parts)
-)
+_PATHS = (path for folder in TOP_LEVEL for path in (REPOSITORY / folder).rglob("README.md"))
+_BELOW = [path for path in _PATHS if _MODEL_CARDS.isdisjoint(path.parts)]
 PAGES = [str(path.relative_to(REPOSITORY)) for path in sorted([*REPOSITORY.glob("*.md"), *_BELOW])]
 
 Command = tuple[str, ...]
@@ -45,8 +41,10 @@ Command = tuple[str, ...]
 RUN = {"recipes", "devices", "costs", "evaluate", "report", "prune", "info", "selftest", "classify", "embed", "listen"}
 RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index", "adapt"}
 # What takes hours, with the task of the recipes it takes: these are checked.
-RECIPES = {"distill": "distill", "distill-text": "distill_text", "pretrain": "pretrain", "search": "distill"}
-PARSED = {*("convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe")}  # long, or serving
+RECIPES = {name: "distill" for name in ("distill", "search", "embed-teacher")}
+RECIPES |= {"distill-text": "distill_text", "pretrain": "pretrain"}
+# Long, or serving.
+PARSED = {"convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe", "shard"}
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k", "clotho"}  # what only another machine or a download has
 
@@ -177,7 +175,7 @@ def test_a_contract_is_inherited_as_the_page_shows(tmp_path: Path) -> None:
 
 
 def test_the_recipes_of_a_page_are_valid(tmp_path: Path) -> None:
-    for block, name in zip(blocks("recipes/README.md", "yaml"), ("smallest", "my_words"), strict=True):
+    for block, name in zip(blocks("recipes/README.md", "yaml"), ("smallest", "both", "my_words"), strict=True):
         (tmp_path / "shown.yaml").write_text(block)
         assert load_recipe(tmp_path / "shown.yaml").name == name
 
@@ -187,7 +185,7 @@ def test_other_programs_that_pages_start_are_there() -> None:
     extras = set(tomllib.loads(text_of("pyproject.toml"))["project"]["optional-dependencies"])
     everything = "\n".join(map(text_of, PAGES))
     asked = {name for names in re.findall(r"(?:tinyclap|\.)\[([\w,]+)\]", everything) for name in names.split(",")}
-    assert {"train", "test", "mic", "text", "bench", "formats", "suites", "lora"} == asked & extras == asked
+    assert {"train", "test", "mic", "text", "bench", "formats", "suites", "lora", "cloud"} == asked & extras == asked
     modules = set(re.findall(r"python -m ([\w.]+)", everything)) - {"venv"}
     assert {"tinyclap.config.reference", "pytest"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)

@@ -149,6 +149,11 @@ def test_the_same_command_again_finds_it_complete(bundle: Bundle, sounds: list[P
     for files, dtype in ((sounds[1:], "float32"), (sounds[::-1], "float32"), (sounds, "float16")):
         with pytest.raises(TinyclapError, match="exist already"):
             embed_files(bundle, files, tmp_path / "emb.npy", dtype=dtype)
+    index = json.loads((tmp_path / "emb.json").read_text())
+    (tmp_path / "emb.json").write_text(json.dumps(index | {"neighbours_kept": "many"}))
+    with pytest.raises(TinyclapError, match="exist already"):
+        embed_files(bundle, sounds, tmp_path / "emb.npy")
+    (tmp_path / "emb.json").write_text(json.dumps(index))
     os.utime(sounds[0])
     with pytest.raises(TinyclapError, match="exist already"):
         embed_files(bundle, sounds, tmp_path / "emb.npy")

@@ -19,10 +19,12 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.payload = PAYLOAD
         self.files: dict[str, bytes] = {}  # by name, in place of the payload
+        self.absent: set[str] = set()  # names that are not found
         self.drops: list[int | None] = []
         self.statuses: list[int] = []  # refusals, before anything is served
         self.knows_ranges = True
         self.announces_length = True
+        self.etag: str | None = None
         self.shift = 0  # a faulty server: the range it sends begins this much later
         self.asked: list[str | None] = []  # the Range header of every request
 
@@ -43,12 +45,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.server
-        payload = server.files.get(self.path.rpartition("/")[2], server.payload)
+        name = self.path.rpartition("/")[2]
+        payload = server.files.get(name, server.payload)
         server.asked.append(self.headers["Range"])
+        if name in server.absent:
+            self.send_error(404)
+            return
         if server.statuses:
             self.send_error(server.statuses.pop(0))
             return
-        start = int((self.headers["Range"] or "bytes=0-")[6:-1]) if server.knows_ranges else 0
+        asked = self.headers["Range"] if server.knows_ranges else None
+        first, _, last = (asked or "bytes=0-")[6:].partition("-")
+        start, stop = int(first), min(len(payload), int(last) + 1) if last else len(payload)
         if start >= len(payload):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(payload)}")
@@ -56,10 +64,13 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         start += server.shift if start else 0
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(payload) - 1}/{len(payload)}")
-        self._send_body(payload[start:], server.drops.pop(0) if server.drops else None)
+        is_part = start > 0 or stop < len(payload) or bool(last)
+        self.send_response(206 if is_part else 200)
+        if is_part:
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(payload)}")
+        if server.etag:
+            self.send_header("ETag", server.etag)
+        self._send_body(payload[start:stop], server.drops.pop(0) if server.drops else None)
 
     def _send_body(self, body: bytes, drop: int | None) -> None:
         chunked = not self.server.announces_length

@@ -160,6 +160,7 @@ def test_classes_that_the_text_encoder_cannot_tell_apart_are_named() -> None:
         ("other head", "no checkpoint of EfficientAT"),
         ("other classes", "5 classes; AudioSet has 527"),
         ("lacking", "missing"),
+        ("no numbers", "1 of its weights hold NaN or infinite numbers, e.g. features.3.block.0.0.weight"),
     ],
 )
 def test_other_files_are_refused(held: Any, message: str, tmp_path: Path) -> None:
@@ -168,6 +169,9 @@ def test_other_files_are_refused(held: Any, message: str, tmp_path: Path) -> Non
         held = {name: value for name, value in weights.items() if not name.startswith("classifier")}
     elif held == "other classes":
         held = weights | {"classifier.5.weight": torch.zeros(5, 128), "classifier.5.bias": torch.zeros(5)}
+    elif held == "no numbers":
+        name = "features.3.block.0.0.weight"
+        held = weights | {name: torch.full_like(weights[name], float("nan"))}
     elif held == "lacking":
         held = {name: value for name, value in weights.items() if name != "features.3.block.0.0.weight"}
     torch.save(held, tmp_path / "other.pt")

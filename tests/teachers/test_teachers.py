@@ -15,9 +15,11 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import StudentConfig
+from tinyclap.models.vit.config import VitConfig
 from tinyclap.teachers import base, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
-from tinyclap.teachers.dual import Head, TextTower, load_dual
+from tinyclap.teachers.dual.load import load_dual
+from tinyclap.teachers.dual.towers import Head, TextTower
 from tinyclap.teachers.hf import HFTeacher, load_hf
 
 TEXT: dict[str, Any] = {"vocab_size": 300, "hidden_size": 32, "layers": 1, "heads": 2}
@@ -29,7 +31,7 @@ def make_hf() -> HFTeacher:
 
 
 def make_dual(
-    audio: StudentConfig | tuple[FrontendSpec, float, Head], text: TextTower | None = None
+    audio: StudentConfig | tuple[FrontendSpec, float | VitConfig, Head], text: TextTower | None = None
 ) -> TrainableTeacher:
     torch.manual_seed(0)
     tower = text or untrained.new_text(CAPTIONS, 24, **TEXT)
@@ -297,7 +299,9 @@ def test_full_size_laion_layout(laion_config_root: Path, tmp_path: Path) -> None
 
 
 def test_a_kind_that_is_not_known_is_refused() -> None:
-    with pytest.raises(TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, clsp, dual"):
+    with pytest.raises(
+        TinyclapError, match="kind 'clap' is not known; allowed: hf, laion, msclap, clsp, naflexclap, dual"
+    ):
         load_teacher("clap", "somewhere")
     with pytest.raises(TinyclapError, match="a dual teacher has no other original"):
         load_teacher("dual", "somewhere", original=True)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.tiny import small_recipe, tiny_clap
+from tests.support.tiny import SOUNDS, STYLE, small_recipe, sounds_teacher, style_teacher, tiny_clap
 from tinyclap.config.load_recipe import load_recipe
 from tinyclap.data import build_dataset, views
 from tinyclap.data.degradation import degrade, draw
 from tinyclap.models.student import Student
+from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.joint import JointTeacher
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
 
 
@@ -78,3 +80,32 @@ def test_the_student_alone_gets_its_views_degraded(tmp_path: Path, rate: int) ->
     expected = inputs.frontend(torch.from_numpy(np.stack(waveforms)))
     torch.testing.assert_close(inputs.batch(rows), expected, atol=0.005 + 1e-3, rtol=0)
     assert (inputs.batch(rows) - plain.inputs.batch(rows)).abs().mean() > 1
+
+
+def test_each_of_several_teachers_keeps_the_store_it_would_have_alone(tmp_path: Path, rendered: list[int]) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(small_recipe("not loaded"))
+    recipe = load_recipe(path, task="distill")
+    train, each = build_dataset(recipe.data.train), (sounds_teacher(), style_teacher())
+    both = JointTeacher((SOUNDS, STYLE), each, (1.0, 3.0))
+
+    def learned(teacher: Teacher) -> DistillationSet:
+        student = Student(recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s))
+        return distillation_set(train, teacher, student, recipe.views, **recipe.data.limits)
+
+    alone = [learned(teacher) for teacher in each]
+    n_views = len(alone[0].inputs) * alone[0].inputs.per_clip
+    assert sorted(set(rendered)) == [8_000, 16_000, 48_000], "each hears the views at its own rate"
+    rendered.clear()
+    together = learned(both)
+    assert together.targets.teacher_forwards == 0
+    assert not rendered, "all of it is kept"
+    joined = np.concatenate(
+        [
+            root * one.targets.embeddings[:].astype(float)
+            for root, one in zip((0.25**0.5, 0.75**0.5), alone, strict=True)
+        ],
+        axis=-1,
+    )
+    assert together.targets.embeddings.shape == (n_views // 2, 2, 28)
+    np.testing.assert_allclose(together.targets.embeddings[:], joined, atol=1e-6)

@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tinyclap.embeddings.joint_space import heads_of
 from tinyclap.errors import TinyclapError
 from tinyclap.training.losses import (
     CentredCosineLoss,
     CosineLoss,
+    PerTeacherLoss,
     RelationalLoss,
     TextAnchorLoss,
     distillation_loss,
@@ -236,3 +238,39 @@ def test_nothing_comes_below_the_lowest_info_nce_and_a_simplex_reaches_it(scale:
 def test_a_scale_of_0_07_leaves_a_batch_of_8_near_its_logarithm() -> None:
     assert lowest_info_nce(0.07, 8) == pytest.approx(2.010, abs=5e-4)
     assert lowest_info_nce(1 / 0.07, 8) < 1e-5
+
+
+# ---- several teachers
+
+
+HEADS = heads_of(("a", "b"), (5, 3), (1.0, 3.0))
+
+
+def test_of_several_teachers_each_part_is_centred_by_itself() -> None:
+    """By hand: parts at unit norm about their own means, averaged by weight, and the plain cosine of the whole."""
+    student, teacher = STUDENT, torch.cat([0.5 * unit(6, 3, 5), 0.75**0.5 * unit(6, 4, 3)], dim=1)
+    means = [unit(50, 5, 5).mean(0), unit(50, 6, 3).mean(0)]
+    mean = torch.cat([0.5 * means[0], 0.75**0.5 * means[1]])
+    parts = []
+    for share, place, centre in ((0.25, slice(0, 5), means[0]), (0.75, slice(5, 8), means[1])):
+        ours, theirs = (F.normalize(rows[:, place], dim=-1).numpy() for rows in (student, teacher))
+        parts.append(share * centred_cosine(ours, theirs, centre.numpy(), 0.0))
+    plain = float((1 - (student * teacher).sum(1)).mean())
+    criterion = distillation_loss(DistillOptions(plain_weight=0.2), mean, heads=HEADS)
+    assert criterion(student, teacher).item() == pytest.approx(sum(parts) + 0.2 * plain, rel=1e-9)
+    assert criterion(teacher, teacher).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_how_long_a_teachers_part_is_only_the_plain_cosine_tells() -> None:
+    teacher = torch.cat([0.5 * unit(6, 3, 5), 0.75**0.5 * unit(6, 4, 3)], dim=1)
+    other = torch.cat([0.75**0.5 * unit(6, 3, 5), 0.5 * unit(6, 4, 3)], dim=1)
+    assert PerTeacherLoss(HEADS, MEAN, 0.0)(other, teacher).item() == pytest.approx(0, abs=1e-9)
+    assert PerTeacherLoss(HEADS, MEAN, 0.2)(other, teacher).item() > 0.01
+
+
+def test_the_plain_loss_of_several_teachers_is_the_mean_of_their_cosines_by_weight() -> None:
+    ours, theirs = [unit(6, 7, 5), unit(6, 8, 3)], [unit(6, 3, 5), unit(6, 4, 3)]
+    joined = [torch.cat([0.5 * one, 0.75**0.5 * other], dim=1) for one, other in (ours, theirs)]
+    cosines = [(one * other).sum(1).mean().item() for one, other in zip(ours, theirs, strict=True)]
+    found = distillation_loss(DistillOptions(loss="cosine"), MEAN, heads=HEADS)(*joined).item()
+    assert found == pytest.approx(1 - 0.25 * cosines[0] - 0.75 * cosines[1], rel=1e-9)

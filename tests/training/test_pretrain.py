@@ -23,7 +23,8 @@ from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.teachers import untrained
 from tinyclap.teachers.base import TrainableTeacher
-from tinyclap.teachers.dual import DualTeacher, Head
+from tinyclap.teachers.dual.pair import DualTeacher
+from tinyclap.teachers.dual.towers import Head
 from tinyclap.training.contrastive.diagnosis import diagnose
 from tinyclap.training.contrastive.matching import floor, matching
 from tinyclap.training.options import PretrainOptions

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from tests.support.commands import failure, invoke, run
+from tests.support.datasets import sound, write_shard
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.common.cache_lock import cache_folder, cache_to_oneself, use_cache
 from tinyclap.common.files import cache_root
 from tinyclap.common.row_store import RowStore, fill_stores
 from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.data.shards.dataset import shards
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.published_weights import AUDIOSET_ONTOLOGY, PUBLISHED
 from tinyclap.runtime.ready_made import place
@@ -32,6 +34,7 @@ def fill() -> dict[str, int]:
     remembered(["texts", "x"], lambda: np.zeros((3, 4), np.float32), "a teacher")
     store = RowStore(cache_folder("logmels") / KEY, (3, 4), np.float16, lambda rows, _: np.ones((len(rows), 4)))
     fill_stores([store], lambda rows: rows, progress="rows")
+    shards(str(write_shard(cache_root().parent / f"{cache_root().name}.tar", [("0.flac", sound())])))
     for path in (PUBLISHED["mn04_as"].weights.place, AUDIOSET_ONTOLOGY.part):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"12345")
@@ -70,7 +73,7 @@ def test_what_lies_there_by_kind() -> None:
     expected = fill()
     found = told()
     assert {kind: size for kind, (_, size) in found.items()} == expected
-    assert [count for count, _ in found.values()] == [1, 1, 1, 2, 1]
+    assert [count for count, _ in found.values()] == [1, 1, 1, 1, 2, 1]
     assert told("audio", "logmels").keys() == {"audio", "logmels"}
     row = json.loads(run("cache", "audio", "--json"))["kinds"][0]
     assert abs(time.time() - time.mktime(time.strptime(row["last_used"][:19], "%Y-%m-%dT%H:%M:%S"))) < 3600
@@ -83,7 +86,7 @@ def test_all_but_the_ready_made_bundles_is_removed() -> None:
     assert "audio: 1 removed" in out
     assert "of ready-made bundles stay unless they are named" in out
     assert told() == {
-        **dict.fromkeys(("embeddings", "audio", "logmels", "weights"), (0, 0)),
+        **dict.fromkeys(("embeddings", "audio", "shards", "logmels", "weights"), (0, 0)),
         "bundles": (1, before["bundles"]),
     }
     out = json.loads(run("cache", "--clear", "bundles", "--json"))
@@ -106,6 +109,7 @@ def test_only_what_was_not_used_for_long() -> None:
     decode(Procedural(2, duration_s=1.0), 8000)
     remembered(["texts", "x"], lambda: np.zeros((3, 4), np.float32), "a teacher")
     assert {kind: count for kind, (count, _) in told("--older-than", "7").items() if count} == {
+        "shards": 1,
         "logmels": 1,
         "weights": 2,
         "bundles": 1,

@@ -13,6 +13,11 @@ SCALES = (  # of integers that were written as floats: the largest, and how they
     (2.0**23, "divide 24-bit integers by 8388608"),
     (2.0**31, "divide int32 by 2147483648"),
 )
+REMEDIES = {  # for arrays of integers
+    "int16": ": divide by 32768",
+    "int32": ": divide by 2147483648",
+    "uint8": ": subtract 128, divide by 128",
+}
 RATES_HZ = (1_000, 1_000_000)
 
 

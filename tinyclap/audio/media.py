@@ -1,27 +1,29 @@
 """Sound of any container, m4a, mp4, webm, wma, amr and so on, by PyAV or ffmpeg as a file that libsndfile reads.
 
-What of it is damaged is passed over with a warning, by both alike.
+Both run as processes of their own, since damaged files crash some of FFmpeg's readers; what is damaged is passed over
+with a warning.
 """
 
+import contextlib
 import functools
-import itertools
+import json
+import os
 import subprocess
+import sys
+import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
-
-import soundfile
 
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.formats import HOW_TO_DECODE, SNDFILE_SUFFIXES, media_decoder
 
-TARGET = {"format": "RF64", "subtype": "FLOAT"}  # a WAV of any length
 PATIENCE_S = 3600.0
 NO_FORMAT = ("recogni", "nimplemented", "nsupported")
 NO_KIND = ("Unspecified", "flac decoder", "'fmt '")
 """By which libsndfile's message tells that it does not know a format; or perhaps a kind of it, such as Speex in Ogg."""
-STATED = ("mp4", "matroska", "asf", "flv", "tta", "wv", "ape", "avi")  # formats that say how long they are
 SPARE_S = 0.5
 
 
@@ -71,70 +73,68 @@ def _decode_refused(reason: str, path: Path, target: Path) -> None:
 
 
 def _by_av(path: Path, target: Path) -> None:
-    import av
-
+    idle = _idle.setdefault(os.getpid(), [])  # a fork has processes of its own
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise AudioError(str(path), "holds no sound")
-            stream, damage = container.streams.audio[0], _Damage()
-            frames = damage.passed_over(container, stream)
-            first = next(frames, None)
-            if first is None:
-                reason = f"cannot be decoded: {damage.reason}" if damage.reason else "holds no sound"
-                raise AudioError(str(path), reason)
-            resampler = av.AudioResampler(format="flt", layout=first.layout, rate=first.sample_rate)
-            channels = len(first.layout.channels)
-            with soundfile.SoundFile(str(target), "w", first.sample_rate, channels, **TARGET) as written:
-                for frame in itertools.chain([first], frames, [None]):
-                    for piece in resampler.resample(frame):
-                        written.write(piece.to_ndarray().reshape(-1, channels))
-                heard_s = written.frames / first.sample_rate
-            stated_s = _stated_s(container, stream)
-    except (av.FFmpegError, ValueError) as error:
-        raise AudioError(str(path), f"cannot be decoded: {getattr(error, 'strerror', None) or error}") from error
+        decoder = idle.pop()
+    except IndexError:
+        decoder = _AvProcess()
+    if decoder.ended():  # by another program, while it waited
+        decoder = _AvProcess()
+    try:
+        said = decoder.decode(path, target)
+    except BaseException:
+        decoder.end()
+        raise
+    idle.append(decoder)
+    if "reason" in said:
+        raise AudioError(str(path), said["reason"])
+    heard_s, stated_s, damaged = said["heard_s"], said["stated_s"], said["damaged"]
     if stated_s is not None and heard_s < stated_s - SPARE_S:
         _warn(path, f"{heard_s:.1f} s of the {stated_s:.1f} s that its header states can be decoded")
-    elif damage.packets:
-        _warn(path, f"{damage.packets} packets of it are damaged")
+    elif damaged:
+        _warn(path, f"{damaged} packets of it are damaged")
 
 
-class _Damage:
-    """What cannot be decoded of a stream.
+class _AvProcess:
+    """`av_process` as a process that decodes one file after another; it ends with this one."""
 
-    Attributes:
-        packets: how many between others that can: the first and last may be cut, as of a broadcast.
-        reason: why not, of the last one.
-    """
+    def __init__(self) -> None:
+        program = Path(__file__).with_name("av_process.py")
+        # Without its own folder, and with the packages of this process, wherever it found them.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in sys.path if place)}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        pipes |= {"text": True, "encoding": "utf-8", "errors": "replace"}
+        self._process = subprocess.Popen([sys.executable, "-P", str(program)], env=environment, **pipes)
+        # At the end of workers of multiprocessing too, and never of a fork.
+        self.end = Finalize(self, _end, (self._process,), exitpriority=0)
 
-    packets = 0
-    reason = ""
+    def ended(self) -> bool:
+        return self._process.poll() is not None
 
-    def passed_over(self, container: Any, stream: Any) -> Iterator[Any]:
-        """The frames that can be decoded."""
-        import av
+    def decode(self, path: Path, target: Path) -> dict[str, Any]:
+        """What it says of the file. Raises AudioError if it crashes or does not come to an end."""
+        last, timer = "", threading.Timer(PATIENCE_S, self._process.kill)
+        timer.start()
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it has ended; said below
+                print(json.dumps([str(path.absolute()), str(target)]), file=self._process.stdin, flush=True)
+            for line in self._process.stdout or ():
+                if line.startswith("{"):
+                    said: dict[str, Any] = json.loads(line)
+                    return said
+                last = line.strip() or last
+        finally:
+            timer.cancel()
+        raise AudioError(str(path), f"cannot be decoded: {_why(self._process.wait(), last)}")
 
-        packets, begun, since = container.demux(stream), False, 0
-        while True:
-            try:
-                packet = next(packets, None)
-                if packet is None:
-                    return
-                for frame in packet.decode():
-                    self.packets, begun, since = self.packets + since, True, 0
-                    yield frame
-            except av.FFmpegError as error:
-                since, self.reason = since + begun, str(error.strerror or error)
+
+_idle: dict[int, list[_AvProcess]] = {}  # by the process that they work for
 
 
-def _stated_s(container: Any, stream: Any) -> float | None:
-    """How long a sound is as its header says, seconds; None where that is a guess of the decoder."""
-    if not any(name in container.format.name.split(",") for name in STATED):
-        return None
-    if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
-    alone = len(container.streams) == 1 and container.duration is not None
-    return container.duration / 1e6 if alone else None
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    with contextlib.suppress(OSError), process:  # of what could not be written
+        pass
 
 
 def _by_ffmpeg(path: Path, target: Path) -> None:
@@ -146,9 +146,14 @@ def _by_ffmpeg(path: Path, target: Path) -> None:
         raise AudioError(str(path), f"ffmpeg: {error}") from error
     said = done.stderr.strip().splitlines()
     if done.returncode:
-        raise AudioError(str(path), f"cannot be decoded: ffmpeg: {said[-1] if said else 'it gives no reason'}")
-    if len(said) > 1:
+        raise AudioError(str(path), f"cannot be decoded: ffmpeg: {_why(done.returncode, said[-1] if said else '')}")
+    if len(said) > 2:  # of the first or last packet alone, as a broadcast is cut, it says two lines
         _warn(path, f"ffmpeg says: {said[0]}")
+
+
+def _why(code: int, last: str) -> str:
+    """Why a decoder ended, by the signal or its last line."""
+    return f"it crashes the decoder (signal {-code})" if code < 0 else last or "the decoder gives no reason"
 
 
 def _warn(path: Path, what: str) -> None:

@@ -9,7 +9,6 @@
 They are written once in a process, in a temporary folder; the newest few are kept.
 """
 
-import atexit
 import functools
 import mmap
 import os
@@ -19,6 +18,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,11 @@ import soundfile
 import soxr
 
 from tinyclap.audio import joined, mp3, unfinished
+from tinyclap.audio.av_process import TARGET
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.formats import RAW_SUFFIXES
 from tinyclap.audio.joined import Content, Part
-from tinyclap.audio.media import TARGET, media_or
+from tinyclap.audio.media import media_or
 from tinyclap.common.files import LFS_POINTER, NOT_FETCHED
 
 UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's length of a stream whose header names none
@@ -50,6 +51,17 @@ Rewrite = Callable[[Path, Path], None]
 _lock = threading.Lock()
 _known: dict[tuple[str, int, int], Path | None] = {}
 _folder: Path | None = None
+
+
+def _forget() -> None:
+    """In a fork: files of another process, and a lock that a thread of it may hold."""
+    global _lock, _folder
+    _lock, _folder = threading.Lock(), None
+    _known.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class Forward(soundfile.SoundFile):
@@ -96,7 +108,8 @@ def _place() -> Path:
     global _folder
     if _folder is None:
         _folder = Path(tempfile.mkdtemp(prefix="tinyclap-"))
-        atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+        # At the end of workers of multiprocessing too, and never of a fork.
+        Finalize(None, shutil.rmtree, (_folder,), {"ignore_errors": True}, exitpriority=-1)
     descriptor, name = tempfile.mkstemp(suffix=".wav", dir=_folder)
     os.close(descriptor)
     return Path(name)

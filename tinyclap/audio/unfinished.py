@@ -40,7 +40,7 @@ def _of_wav(content: Content) -> Patches:
                 return []
             return [(sizes, struct.pack("<QQ", content.size - 8, rest))]
         # A finished file's header counts all of it, whatever stands behind the samples.
-        if rest <= max(length, LEAST_BYTES) or (length and stated >= content.size):
+        if rest <= length + LEAST_BYTES or (length and stated >= content.size):
             return []
         if _is_chunk(content, start + length) or (length and _only_zeros(content, start + length)):
             return []

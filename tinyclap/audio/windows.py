@@ -167,12 +167,8 @@ def _floats(samples: np.ndarray, rate: float, what: str, start_s: float = 0.0) -
     """Samples as float32, if they can be samples in [-1, 1]; they begin at `start_s` of their sound."""
     kind = samples.dtype if isinstance(samples, np.ndarray) else type(samples).__name__
     if not isinstance(samples, np.ndarray) or not np.issubdtype(samples.dtype, np.floating):
-        remedy = {
-            "int16": ": divide by 32768",
-            "int32": ": divide by 2147483648",
-            "uint8": ": subtract 128, divide by 128",
-        }
-        raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]{remedy.get(str(kind), ', a numpy array')}")
+        remedy = checks.REMEDIES.get(str(kind), ", a numpy array")
+        raise TinyclapError(f"{what} of {kind}; expected floats in [-1, 1]{remedy}")
     with np.errstate(over="ignore", invalid="ignore"):
         floats = samples.astype(np.float32, copy=False)
     wrong = checks.wrong_samples(floats, rate, start_s)

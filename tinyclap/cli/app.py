@@ -17,14 +17,16 @@ from tinyclap.cli.cache import caching
 from tinyclap.cli.device import Prompts, device
 from tinyclap.cli.export import exporting
 from tinyclap.cli.failures import explain, user_errors
-from tinyclap.cli.groups import CommandGroup
+from tinyclap.cli.groups import group
 from tinyclap.cli.library import library
 from tinyclap.cli.listen import listening
 from tinyclap.cli.matching import matching
 from tinyclap.cli.options import AsJson, RunArgument, chosen_run
 from tinyclap.cli.probe import probing
 from tinyclap.cli.prune import pruning
+from tinyclap.cli.recipes import recipes
 from tinyclap.cli.scaling import scaling
+from tinyclap.cli.sharding import sharding
 from tinyclap.common.threads import spin_briefly
 from tinyclap.version import __version__
 
@@ -33,20 +35,7 @@ INTERRUPTED = (
 )
 
 
-def _app(purpose: str) -> typer.Typer:
-    # Without rich: loading it would cost more than all the rest of `tinyclap --help`.
-    return typer.Typer(
-        cls=CommandGroup,
-        help=purpose,
-        no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-
-
-app = _app("Distil any CLAP into a tiny audio encoder in the same embedding space.")
-recipes = _app("List, copy and check recipes.")
+app = group("Distil any CLAP into a tiny audio encoder in the same embedding space.")
 app.add_typer(recipes, name="recipes")
 app.add_typer(device)
 app.add_typer(listening)
@@ -59,6 +48,7 @@ app.add_typer(exporting)
 app.add_typer(pruning)
 app.add_typer(probing)
 app.add_typer(scaling)
+app.add_typer(sharding)
 
 
 def main() -> None:
@@ -196,11 +186,11 @@ def evaluate(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Other data: folder, manifest, procedural, esc50, urbansound8k, tut2017; with captions: audiocaps, "
-            "clotho, macs, fsd50k, gigaspeech."
+            help="Other data: folder, manifest, shards, procedural, esc50, urbansound8k, tut2017; with captions: "
+            "audiocaps, clotho, macs, fsd50k, gigaspeech."
         ),
     ] = None,
-    root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file).")] = None,
+    root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file, or the urls of shards).")] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -215,6 +205,7 @@ def evaluate(
         typer.Option(help="What data with labels and captions is for; by default zero-shot, by its labels."),
     ] = None,
     prompts: Prompts = None,
+    head: Annotated[str | None, typer.Option(help="Of several teachers the one to score by; else all.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's student beside its teacher: zero-shot by labels, as retrieval by captions."""
@@ -224,7 +215,7 @@ def evaluate(
     from tinyclap.pipelines.evaluate import evaluate_run
 
     asked: dict[str, Any] = {"settings": settings or [], "degrade": degrade or [], "task": task, "prompts": templates}
-    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, **asked)
+    evaluation = evaluate_run(folder, kind=data, root=root, folds=folds, head=head, **asked)
     _conclude(folder, as_json, evaluation)
 
 
@@ -261,57 +252,3 @@ def _conclude(folder: Path, as_json: bool, evaluated: dict[str, Any] | None = No
     from tinyclap.reports.console.run import as_object, as_table
 
     typer.echo(as_object(folder, evaluated) if as_json else as_table(folder, evaluated))
-
-
-@recipes.command("ls")
-def recipes_ls() -> None:
-    """List the shipped recipes and what each is for."""
-    from tinyclap.config.load_recipe import purpose, shipped_recipes
-
-    shipped = shipped_recipes()
-    width = max(map(len, shipped), default=0)
-    for name, path in shipped.items():
-        typer.echo(f"{name:<{width}}  {purpose(path)}")
-
-
-@recipes.command("cp")
-def recipes_cp(
-    name: Annotated[str, typer.Argument(help="A shipped recipe, see `tinyclap recipes ls`.")],
-    destination: Annotated[Path, typer.Argument(help="File or folder to copy to.")] = Path("."),
-) -> None:
-    """Copy a shipped recipe to edit it; no file is overwritten."""
-    from tinyclap.config.load_recipe import copy_recipe
-
-    target = copy_recipe(name, destination)
-    typer.echo(str(target))
-
-
-@recipes.command("check")
-def recipes_check(
-    arguments: Annotated[
-        list[str], typer.Argument(metavar="FILE [KEY=VALUE]", help="Recipes, and overrides to check them with.")
-    ],
-) -> None:
-    """Check recipes: OK, or every error with its line.
-
-    With overrides, if there are any; the exit code of errors is 2.
-    """
-    from tinyclap.config.load_recipe import absent_inputs, load_recipe
-    from tinyclap.strict_yaml.load import ProblemsError
-
-    files = [argument for argument in arguments if "=" not in argument or Path(argument).is_file()]
-    overrides = [argument for argument in arguments if argument not in files]
-    if not files:
-        raise typer.BadParameter("give at least one recipe file or shipped recipe")
-    problems: list[str] = []
-    for file in files:
-        try:
-            recipe = load_recipe(file, overrides)
-        except ProblemsError as error:
-            problems += error.problems
-        else:
-            typer.echo(f"{file}: OK ({recipe.task})")
-            for absent in absent_inputs(recipe):
-                typer.echo(f"{file}: not there yet: {absent}", err=True)
-    if problems:
-        raise ProblemsError(problems)

@@ -13,7 +13,9 @@ caching = typer.Typer()
 def cache_command(
     kinds: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KIND]...", help="Of these alone: embeddings, audio, logmels, weights, bundles."),
+        typer.Argument(
+            metavar="[KIND]...", help="Of these alone: embeddings, audio, shards, logmels, weights, bundles."
+        ),
     ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove it; ready-made bundles only where named.")] = False,
     older_than: Annotated[

@@ -42,6 +42,9 @@ Prompts = Annotated[
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of the graph; 1 by default.")]
 Provider = Annotated[str | None, typer.Option("--provider", help="Execution provider, e.g. cuda; the CPU by default.")]
 Dim = Annotated[int | None, typer.Option("--dim", min=1, help="First dimensions to keep, of a pruned bundle.")]
+Head = Annotated[
+    str | None, typer.Option("--head", metavar="NAME", help="Of a bundle of several teachers one; by default all.")
+]
 Int8 = Annotated[
     bool | None, typer.Option("--int8/--float", help="Which graph; by default the one that the export recommends.")
 ]
@@ -81,6 +84,7 @@ def classify(
     provider: Provider = None,
     int8: Int8 = None,
     dim: Dim = None,
+    head: Head = None,
 ) -> None:
     """Say which labels fit sound files best."""
     refuse_several(json=as_json, csv=as_csv)
@@ -90,7 +94,7 @@ def classify(
     from tinyclap.runtime.labels import read_labels, read_prompts
 
     wanted, templates = None if labels is None else read_labels(labels), read_prompts(prompts)
-    loaded = load_bundle(bundle, threads, provider, int8, dim)
+    loaded = load_bundle(bundle, threads, provider, int8, dim, head)
     sounds = find_sounds(files, tell)
     judge = loaded.judge(wanted, prompts=templates, **judging(top, threshold, silence_below, multi_label))
     if as_csv:
@@ -121,6 +125,7 @@ def embed(
     provider: Provider = None,
     int8: Int8 = None,
     dim: Dim = None,
+    head: Head = None,
     dtype: Annotated[str, typer.Option("--dtype", help="float32, float16, int8 or binary.")] = "float32",
 ) -> None:
     """Embed many sound files into one array.
@@ -134,7 +139,7 @@ def embed(
     if STDIN in map(str, files):
         raise typer.BadParameter("an array names its files; write what comes on standard input to one")
     sounds = find_sounds(files, tell)
-    loaded = load_bundle(bundle, None, provider, int8, dim)
+    loaded = load_bundle(bundle, None, provider, int8, dim, head)
     settings: dict[str, Any] = {"dtype": dtype, "workers": threads, "overwrite": overwrite}
     made = embed_files(loaded, sounds, out, windows=windows, hop_s=hop, channel=channel, **settings)
     if made.was_there:
@@ -268,7 +273,12 @@ def judging(top: int, threshold: float | None, silence_below: float | None, mult
 
 
 def load_bundle(
-    bundle: Path | None, threads: int | None, provider: str | None, int8: bool | None, dim: int | None = None
+    bundle: Path | None,
+    threads: int | None,
+    provider: str | None,
+    int8: bool | None,
+    dim: int | None = None,
+    head: str | None = None,
 ) -> "Bundle":
     """The bundle that the options of a command ask for; what fewer dimensions cost is said on stderr."""
     from tinyclap.reports.console.bundle import cost_of
@@ -280,7 +290,8 @@ def load_bundle(
         providers=provider,
         threads=threads,
         dim=dim,
+        head=head,
     )
-    if dim not in (None, loaded.manifest.embed_dim):
+    if head is None and dim not in (None, loaded.manifest.embed_dim):
         typer.echo(cost_of(loaded.manifest, dim), err=True)
     return loaded

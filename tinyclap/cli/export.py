@@ -36,6 +36,9 @@ def export_command(
     words: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Add the words that `tinyclap distill-text` made in this run.")
     ] = None,
+    head: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of several teachers one alone, as a bundle of its own.")
+    ] = None,
     table_bits: Annotated[
         int, typer.Option("--table-bits", metavar="8|4", help="Of a text student's word pieces, with --int8.")
     ] = 8,
@@ -87,13 +90,13 @@ def export_command(
     }
     _refuse_mixed(c, bundle_alone, {"--device": device, "--hop": hop_s})
     from tinyclap.reports.console.export import as_object, as_table
-    from tinyclap.runs.folder import BUNDLE_FOLDER
     from tinyclap.runtime.labels import read_labels, read_prompts
 
     named, templates = None if labels is None else tuple(read_labels(labels)), read_prompts(prompts)
     folder = chosen_run(run, of_student=True)
     if c is not None:
         limits = {"min_cosine": int8_min_cosine, "min_agreement": int8_min_agreement, "device": device, "hop_s": hop_s}
+        limits["head"] = head
         given = {name: value for name, value in limits.items() if value is not None}
         _export_c(
             folder, c, given | {"labels": named, "prompts": templates, "int8": int8, "overwrite": overwrite}, as_json
@@ -107,7 +110,7 @@ def export_command(
         "int8_min_cosine": int8_min_cosine,
         "int8_min_agreement": int8_min_agreement,
     }
-    from tinyclap.pipelines.export import export_run
+    from tinyclap.pipelines.export import bundle_folder, export_run
 
     manifest = export_run(
         folder,
@@ -117,12 +120,13 @@ def export_command(
         int8=int8,
         text=text,
         words=words,
+        head=head,
         wheel=wheel,
         overwrite=overwrite,
         progress=lambda what: typer.echo(f"{what} ...", err=True),
         **{name: value for name, value in asked.items() if value is not None},
     )
-    bundle = folder / BUNDLE_FOLDER if out is None else out
+    bundle = bundle_folder(folder, head) if out is None else out
     typer.echo(as_object(bundle, manifest) if as_json else as_table(bundle, manifest))
 
 

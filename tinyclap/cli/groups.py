@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
 SECTIONS = {
-    "Train": ("recipes", "distill", "distill-text", "pretrain", "convert"),
+    "Train": ("recipes", "distill", "distill-text", "pretrain", "convert", "shard", "embed-teacher"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
     "Use": ("get", "models", "classify", "embed", "listen", "caption", "adapt"),
@@ -35,3 +36,16 @@ class CommandGroup(TyperGroup):
 def _first_sentence(command: Any) -> str:
     sentence: str = command.get_short_help_str(limit=1000)
     return sentence
+
+
+def group(purpose: str) -> typer.Typer:
+    """A group of commands."""
+    # Without rich: loading it would cost more than all the rest of `tinyclap --help`.
+    return typer.Typer(
+        cls=CommandGroup,
+        help=purpose,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )

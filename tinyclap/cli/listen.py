@@ -11,6 +11,7 @@ import typer
 from tinyclap.cli.device import (
     BundleOption,
     Channel,
+    Head,
     Int8,
     Labels,
     MultiLabel,
@@ -74,6 +75,7 @@ def listen(
     threads: Threads = None,
     provider: Provider = None,
     int8: Int8 = None,
+    head: Head = None,
 ) -> None:
     """Say what the microphone hears, until Ctrl-C.
 
@@ -91,7 +93,7 @@ def listen(
     raw = _raw_format(file, raw_rate, raw_format, raw_channels)
     wants_events = any(option is not None for option in (confirm, hold_off, on_start, on_event))
     events = Events(*needed_among(confirm or "1/1"), hold_off_s=hold_off or 0.0) if wants_events else None
-    loaded = load_bundle(bundle, threads, provider, int8)
+    loaded = load_bundle(bundle, threads, provider, int8, head=head)
     if events is not None and threshold is None:
         threshold = event_threshold(loaded)
         if threshold is None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tinyclap.cli.device import BundleArgument, BundleOption, Dim, Int8, Provider, Sounds, Threads, load_bundle
+from tinyclap.cli.device import BundleArgument, BundleOption, Dim, Head, Int8, Provider, Sounds, Threads, load_bundle
 from tinyclap.cli.options import AsCsv, AsJson, refuse_several, tell
 
 if TYPE_CHECKING:
@@ -159,6 +159,7 @@ def caption(
     provider: Provider = None,
     int8: Int8 = None,
     dim: Dim = None,
+    head: Head = None,
 ) -> None:
     """Find the sentences of a file that fit sounds best.
 
@@ -173,7 +174,7 @@ def caption(
 
     texts = read_captions(captions, column)
     sounds = find_sounds(files, tell)
-    loaded = load_bundle(bundle, threads, provider, int8, dim)
+    loaded = load_bundle(bundle, threads, provider, int8, dim, head)
     bank = caption_bank(loaded, texts)
     if bank.left_out:
         tell(f"{whole(len(bank.left_out))} captions left out, no word of which is known: {bank.left_out[0]}")

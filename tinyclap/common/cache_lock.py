@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tinyclap.common.files import cache_root, only_one
+from tinyclap.common.files import cache_root, claimed, only_one
 from tinyclap.errors import TinyclapError
 
 try:
@@ -42,6 +42,14 @@ def touch(folder: Path) -> None:
     """Note that something in the cache was used now."""
     with suppress(OSError):  # not there, or may only be read
         os.utime(folder)
+
+
+@contextmanager
+def one_at_a_time(work: str) -> Iterator[None]:
+    """Wait while another process is in such a block with the same `work`, a word that can name a file."""
+    root = cache_root()
+    with claimed(_lock_file(root).with_name(work), wait=True):
+        yield
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""Files from the web: resumed where they stopped, verified, and never seen half finished."""
+"""Files from the web: resumed where they stopped, verified, and never seen half finished; and stretches of them."""
 
 import hashlib
 import http.client
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ CHUNK_BYTES = 2**18
 TIMEOUT_S = 30.0
 MAX_FAILURES = 6  # in a row, without getting further than ever before
 FIRST_WAIT_S = 1.0  # before trying again, doubled every time
+WHOLE_FILES = "download it, and name the file on the disk instead"
 RANGE_NOT_SATISFIABLE = 416
 WORTH_RETRYING = (408, 425, 429, 500, 502, 503, 504)
 
@@ -25,6 +27,21 @@ class _DroppedError(Exception):
 
 class _UnreachableError(_DroppedError):
     """No connection at all: worth trying again only if there was one a moment ago."""
+
+
+@dataclass(frozen=True)
+class WebFile:
+    """A file on the web, of which stretches can be read.
+
+    Attributes:
+        url: its address.
+        size: bytes of it.
+        stamp: what the server says to tell one state of it from another (its ETag, or when it was changed).
+    """
+
+    url: str
+    size: int
+    stamp: str
 
 
 @dataclass
@@ -72,6 +89,49 @@ def download(
     return target
 
 
+def look_up(url: str) -> WebFile:
+    """How long a file on the web is, and in which state.
+
+    Raises TinyclapError as `download` does, and for a server that sends files only as a whole.
+    """
+    found: list[WebFile] = []
+
+    def ask() -> None:
+        with _ranged(url, 0, 0) as response:
+            size = response.headers.get("Content-Range", "").rpartition("/")[2]
+            if not size.isdecimal():
+                raise TinyclapError(f"{url}: the server does not say how long it is; {WHOLE_FILES}")
+            found.append(WebFile(url, int(size), _stamp(response)))
+
+    _persist(url, ask, lambda: 0, lambda: "check the network, then run the same command again")
+    return found[0]
+
+
+def read_range(file: WebFile, offset: int, size: int) -> bytes:
+    """`size` bytes of a file on the web from `offset` on.
+
+    What breaks off goes on where it stopped, as in `download`. Raises TinyclapError as `look_up` does, and for a file
+    that is in another state than it was.
+    """
+    content = bytearray()
+
+    def ask() -> None:
+        try:
+            with _ranged(file.url, offset + len(content), offset + size - 1) as response:
+                if _stamp(response) != file.stamp:
+                    raise TinyclapError(f"{file.url} changed on the server while it was read; run the command again")
+                while len(content) < size and (chunk := _receive(response)):
+                    content.extend(chunk)
+        except _UnreachableError as error:  # it could be reached a moment ago
+            raise _DroppedError(str(error)) from error
+        if len(content) < size:
+            raise _DroppedError(f"{len(content):,} of {size:,} bytes from byte {offset:,} on arrived")
+
+    if size:
+        _persist(file.url, ask, lambda: len(content), lambda: "check the network, then run the same command again")
+    return bytes(content[:size])
+
+
 def part_of(target: Path) -> Path:
     """Where a file lies until it is complete."""
     return target.with_name(target.name + ".part")
@@ -79,23 +139,31 @@ def part_of(target: Path) -> Path:
 
 def _fetch_all(url: str, part: Path) -> None:
     """Complete `part`, trying again while that makes it longer than it ever was."""
-    first = furthest = _size(part)
+
+    def kept() -> str:
+        return f"{_size(part):,} bytes are kept in {part}, the same command goes on from there"
+
+    _persist(url, lambda: _fetch(url, part), lambda: _size(part), kept)
+
+
+def _persist(url: str, attempt: Callable[[], None], received: Callable[[], int], kept: Callable[[], str]) -> None:
+    """Attempt it until it succeeds, while more is received than ever before; `kept` says what there is of it."""
+    first = furthest = received()
     failures = 0
     while True:
         try:
-            _fetch(url, part)
+            attempt()
             return
         except _DroppedError as error:
-            failures = 0 if _size(part) > furthest else failures + 1
-            furthest = max(furthest, _size(part))
-            kept = f"{_size(part):,} bytes are kept in {part}, the same command goes on from there"
+            failures = 0 if received() > furthest else failures + 1
+            furthest = max(furthest, received())
             if isinstance(error, _UnreachableError) and furthest == first:
-                remedy = f"; {kept}" if first else ""
+                remedy = f"; {kept()}" if first else ""
                 raise TinyclapError(
                     f"cannot reach {url}: {error}; check the network and the address{remedy}"
                 ) from error
             if failures == MAX_FAILURES:
-                raise TinyclapError(f"{url}: the connection keeps breaking ({error}); {kept}") from error
+                raise TinyclapError(f"{url}: the connection keeps breaking ({error}); {kept()}") from error
             time.sleep(FIRST_WAIT_S * 2**failures)
 
 
@@ -117,16 +185,11 @@ def _fetch(url: str, part: Path) -> None:
 
 def _connect(url: str, offset: int) -> _Transfer | None:
     """Ask for the bytes from `offset` on; None when there are none left."""
-    headers = {"User-Agent": "tinyclap"} | ({"Range": f"bytes={offset}-"} if offset else {})
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S)
+        response = _request(url, f"bytes={offset}-" if offset else None)
     except urllib.error.HTTPError as error:
         with error:
             return _refused(url, offset, error)
-    except urllib.error.URLError as error:
-        raise _UnreachableError(str(error.reason)) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _DroppedError(repr(error)) from error
     length = int(response.headers["Content-Length"]) if response.headers["Content-Length"] else None
     resumed = response.status == http.client.PARTIAL_CONTENT
     if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
@@ -134,6 +197,42 @@ def _connect(url: str, offset: int) -> _Transfer | None:
         return _connect(url, 0)
     first = offset if resumed else 0
     return _Transfer(response, first, None if length is None else first + length)
+
+
+def _request(url: str, wanted: str | None) -> http.client.HTTPResponse:
+    """Ask for a file, or for a range of it. Raises HTTPError for what is no success."""
+    headers = {"User-Agent": "tinyclap"} | ({"Range": wanted} if wanted else {})
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S
+        )
+    except urllib.error.HTTPError:
+        raise
+    except urllib.error.URLError as error:
+        raise _UnreachableError(str(error.reason)) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _DroppedError(repr(error)) from error
+    return response
+
+
+def _ranged(url: str, first: int, last: int) -> http.client.HTTPResponse:
+    """An answer with the bytes [first, last] of a file, and nothing else."""
+    try:
+        response = _request(url, f"bytes={first}-{last}")
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code in WORTH_RETRYING:
+                raise _DroppedError(f"HTTP {error.code} {error.reason}") from error
+            raise TinyclapError(f"{url}: the server answers {error.code} {error.reason}; check the address") from error
+    content = response.headers.get("Content-Range", "")
+    if response.status != http.client.PARTIAL_CONTENT or not content.startswith(f"bytes {first}-"):
+        response.close()
+        raise TinyclapError(f"{url}: the server sends no part of a file (it ignores range requests); {WHOLE_FILES}")
+    return response
+
+
+def _stamp(response: http.client.HTTPResponse) -> str:
+    return response.headers["ETag"] or response.headers["Last-Modified"] or ""
 
 
 def _refused(url: str, offset: int, error: urllib.error.HTTPError) -> _Transfer | None:

@@ -158,13 +158,23 @@ def _is_running(process: str) -> bool:
 @contextmanager
 def only_one(path: Path, refusal: str) -> Iterator[None]:
     """Raise a TinyclapError with this text while another process is in such a block; a kill frees it."""
+    with claimed(path) as mine:
+        if not mine:
+            raise TinyclapError(refusal)
+        yield
+
+
+@contextmanager
+def claimed(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Whether no other process is in such a block, which a kill frees; with `wait`, once that is so."""
     with path.open("w") as lock:
+        mine = True
         if fcntl is not None:  # elsewhere than on POSIX nobody is kept out
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise TinyclapError(refusal) from error
-        yield
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                mine = False
+        yield mine
 
 
 @contextmanager

@@ -2,11 +2,19 @@
 
 A block is marked done after its bytes are written, so a killed run goes on where it stopped and ends with the same
 bytes.
+
+Several processes, on several machines too, fill one store in parts of `PART_BLOCKS` blocks: each writes the parts that
+it computes as files of their own (whole, with a checksum), and whoever opens the store next gathers them into the
+array. They do not write into it together, because a network disk may write back whole pages, others' rows among them.
 """
 
+import hashlib
 import math
+import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +24,15 @@ from numpy.lib.format import open_memmap
 
 from tinyclap.common.arrays import map_array
 from tinyclap.common.cache_lock import touch
-from tinyclap.common.files import cached_folder
+from tinyclap.common.files import cached_folder, claimed, write_bytes
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
 from tinyclap.errors import TinyclapError
 
 BLOCK_ROWS = 16
+PART_BLOCKS = 32
+PARTS, PART = "parts", ".part"  # the folder of a store's parts, and the suffix of one
+DIGEST_BYTES = 16
 BLOCK = np.dtype([("done", np.uint8), ("rounding_error", np.float32)])
 
 
@@ -66,7 +77,8 @@ class RowStore:
             shutil.rmtree(self.folder, ignore_errors=True)  # damaged: what lies in the cache can be made again
             with cached_folder(self.folder) as temporary:
                 open_memmap(temporary / "rows.npy", "w+", self.dtype, self.shape)
-                open_memmap(temporary / "blocks.npy", "w+", BLOCK, (-(-self.shape[0] // BLOCK_ROWS),))
+                open_memmap(temporary / "blocks.npy", "w+", BLOCK, (self.n_blocks,))
+        self.gather()
         missing: list[int] = np.flatnonzero(np.load(self.folder / "blocks.npy")["done"] == 0).tolist()
         return missing
 
@@ -90,13 +102,104 @@ class RowStore:
 
     def put(self, block: int, prepared: Any) -> None:
         """Compute a block and write it."""
-        rows = self.rows(block)
+        stored, error = self._computed(self.rows(block), prepared)
+        _overwrite(self.folder / "rows.npy", self.rows(block).start, stored)
+        _overwrite(self.folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
+
+    def _computed(self, rows: range, prepared: Any) -> tuple[np.ndarray, float]:
+        """Rows as they are stored, and their largest rounding error."""
         exact = self.compute(rows, prepared)
         units = np.rint(exact / self.scale) if np.issubdtype(self.dtype, np.integer) else exact
         stored: np.ndarray = units.astype(self.dtype)
-        error = np.abs(exact - stored * np.float32(self.scale)).max()
-        _overwrite(self.folder / "rows.npy", rows.start, stored)
-        _overwrite(self.folder / "blocks.npy", block, np.array([(1, error)], BLOCK))
+        return stored, np.abs(exact - stored * np.float32(self.scale)).max()
+
+    # ---- parts
+
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks there are."""
+        return -(-self.shape[0] // BLOCK_ROWS)
+
+    @property
+    def n_parts(self) -> int:
+        """How many parts there are."""
+        return -(-self.n_blocks // PART_BLOCKS)
+
+    def blocks(self, part: int) -> range:
+        """The blocks of a part."""
+        return range(part * PART_BLOCKS, min((part + 1) * PART_BLOCKS, self.n_blocks))
+
+    def missing_parts(self) -> list[int]:
+        """Numbers of the parts that nobody has finished."""
+        written = {
+            int(path.stem) for path in self._part_files()
+        }  # before the blocks: gathering goes from here to there
+        done = np.load(self.folder / "blocks.npy")["done"] != 0
+        return [part for part in range(self.n_parts) if part not in written and not done[self.blocks(part)].all()]
+
+    def fill_part(self, part: int, prepare: Callable[[range], Any]) -> int:
+        """Compute a part and write it as a file of its own, from which `gather` takes it; returns its number of rows.
+
+        0 where it is there already, or another process is at it.
+        """
+        folder = self.folder / PARTS
+        folder.mkdir(exist_ok=True)
+        with ExitStack() as claim:
+            try:
+                mine = claim.enter_context(claimed(folder / f"{part}.lock"))
+            except FileNotFoundError:  # all was gathered meanwhile
+                return 0
+            if not mine or self._has_part(part):
+                return 0
+            blocks = self.blocks(part)
+            marks, content = np.zeros(len(blocks), BLOCK), bytearray()
+            ahead = prepared_ahead(prepare, [self.rows(block) for block in blocks])
+            for number, (block, prepared) in enumerate(zip(blocks, ahead, strict=True)):
+                stored, error = self._computed(self.rows(block), prepared)
+                marks[number] = (1, error)
+                content += stored.tobytes()
+            whole = marks.tobytes() + bytes(content)
+            write_bytes(folder / f"{part}{PART}", _checksum(whole) + whole)
+            return self._part_rows(part)
+
+    def gather(self) -> None:
+        """Take finished parts into the array."""
+        folder = self.folder / PARTS
+        if not folder.is_dir():
+            return
+        with suppress(FileNotFoundError), claimed(folder / "gather.lock", wait=True):
+            for path in self._part_files():
+                self._take(int(path.stem), path)
+            if np.load(self.folder / "blocks.npy")["done"].all():
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _take(self, part: int, path: Path) -> None:
+        """Put a part into the array, and mark its blocks only when its bytes are on the disk."""
+        content, blocks = path.read_bytes(), self.blocks(part)
+        whole, marks_size = content[DIGEST_BYTES:], len(blocks) * BLOCK.itemsize
+        if _checksum(whole) != content[:DIGEST_BYTES] or len(whole) != marks_size + self.size(blocks):
+            warnings.warn(f"{path} is damaged; it is computed anew", stacklevel=2)
+        else:
+            rows: np.ndarray = np.frombuffer(whole[marks_size:], self.dtype).reshape(
+                self._part_rows(part), *self.shape[1:]
+            )
+            _overwrite(self.folder / "rows.npy", self.rows(blocks.start).start, rows, sync=True)
+            _overwrite(self.folder / "blocks.npy", blocks.start, np.frombuffer(whole[:marks_size], BLOCK), sync=True)
+        path.unlink(missing_ok=True)
+
+    def _has_part(self, part: int) -> bool:
+        """Whether a part is finished: a file, or gathered, which is looked at second as gathering goes that way."""
+        if (self.folder / PARTS / f"{part}{PART}").exists():
+            return True
+        blocks = self.blocks(part)
+        done = np.load(self.folder / "blocks.npy", mmap_mode="r")["done"][blocks.start : blocks.stop]
+        return bool(done.all())
+
+    def _part_files(self) -> list[Path]:
+        return sorted(path for path in (self.folder / PARTS).glob(f"*{PART}") if path.stem.isdecimal())
+
+    def _part_rows(self, part: int) -> int:
+        return sum(len(self.rows(block)) for block in self.blocks(part))
 
 
 def fill_stores(
@@ -115,7 +218,7 @@ def fill_stores(
     """
     missing = [set(store.missing()) for store in stores]
     needed = sum(store.size(lacking) for store, lacking in zip(stores, missing, strict=True))
-    _refuse_small_disk(stores[0].folder, needed, progress)
+    refuse_small_disk(stores[0].folder, needed, progress)
     blocks = sorted(set().union(*missing))
     ahead = prepared_ahead(prepare, [stores[0].rows(block) for block in blocks])
     with Progress(progress, sum(len(stores[0].rows(block)) for block in blocks), unit) as counter:
@@ -128,6 +231,7 @@ def fill_stores(
 
 
 def _filled(store: RowStore, computed: set[int]) -> Filled:
+    store.gather()  # what others made meanwhile
     worst = float(np.load(store.folder / "blocks.npy")["rounding_error"].max())
     rows = np.load(store.folder / "rows.npy", mmap_mode="r")
     return Filled(rows, store.folder, sum(len(store.rows(block)) for block in computed), worst)
@@ -143,8 +247,11 @@ def _is_whole(folder: Path, shape: tuple[int, ...], dtype: np.dtype) -> bool:
     return (rows.shape, rows.dtype, blocks.shape, blocks.dtype) == (shape, dtype, (-(-shape[0] // BLOCK_ROWS),), BLOCK)
 
 
-def _refuse_small_disk(folder: Path, needed: int, what: str) -> None:
-    """The file is sparse until it is filled, so a disk that is too small would show only after hours."""
+def refuse_small_disk(folder: Path, needed: int, what: str) -> None:
+    """Raise a TinyclapError where so many bytes are not free.
+
+    The file is sparse until it is filled, so a disk that is too small would show only after hours.
+    """
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise TinyclapError(
@@ -153,11 +260,18 @@ def _refuse_small_disk(folder: Path, needed: int, what: str) -> None:
         )
 
 
-def _overwrite(path: Path, first: int, rows: np.ndarray) -> None:
+def _checksum(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+def _overwrite(path: Path, first: int, rows: np.ndarray, *, sync: bool = False) -> None:
     """Overwrite rows of a .npy file. On a full disk this raises; writing to a memory map would end the process."""
     with path.open("r+b") as stream:
         stream.seek(np.load(path, mmap_mode="r").offset + first * rows[0].nbytes)
         stream.write(rows.tobytes())
+        if sync:
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 VERSION = 4

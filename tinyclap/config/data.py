@@ -5,10 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from tinyclap.strict_yaml.sections import Labels, PathText, Seconds, Section, Seed, Share
+from tinyclap.data.shards.addresses import expand
+from tinyclap.errors import TinyclapError
+from tinyclap.strict_yaml.sections import Labels, PathText, Seconds, Section, Seed, Share, Text
 
 if TYPE_CHECKING:
     from tinyclap.data.decoded import DecodeLimits
+
+
+def _one_or_several(value: Any) -> str:
+    return "several" if isinstance(value, list | tuple) else "one"
 
 
 class DataSpec(Section):
@@ -117,6 +123,30 @@ class ManifestData(DataSpec):
     splits: Labels | None = None
 
 
+class ShardsData(DataSpec):
+    """WebDataset tars of `N.flac` (or another sound) with `N.json` or `N.txt`: files, or at http(s), s3, gs, ..."""
+
+    kind: Literal["shards"]
+    urls: Annotated[
+        Annotated[Text, Tag("one")] | Annotated[Annotated[tuple[Text, ...], Field(min_length=1)], Tag("several")],
+        Discriminator(_one_or_several),
+    ]
+    folds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    splits: Labels | None = None
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The urls as a list."""
+        return (self.urls,) if isinstance(self.urls, str) else self.urls
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        yield from super().conflicts()
+        try:
+            expand(self.patterns)
+        except TinyclapError as error:
+            yield "urls", str(error).removeprefix("urls: ")
+
+
 class ProceduralData(DataSpec):
     """Generated everyday-like sounds; clip i depends on the seed and i alone."""
 
@@ -129,10 +159,12 @@ class ProceduralData(DataSpec):
 CAPTIONED = ("audiocaps", "clotho", "macs", "fsd50k", "gigaspeech")  # no clip of these has a label
 CaptionedData = AudioCapsData | ClothoData | MacsData | Fsd50kData | GigaSpeechData
 PublishedData = Esc50Data | UrbanSound8kData | Tut2017Data | CaptionedData
-AnyData = Annotated[PublishedData | FolderData | ManifestData | ProceduralData, Field(discriminator="kind")]
+AnyData = Annotated[
+    PublishedData | FolderData | ManifestData | ShardsData | ProceduralData, Field(discriminator="kind")
+]
 OneOrMore = Annotated[
     Annotated[AnyData, Tag("one")] | Annotated[tuple[AnyData, ...], Field(min_length=1), Tag("several")],
-    Discriminator(lambda value: "several" if isinstance(value, list | tuple) else "one"),
+    Discriminator(_one_or_several),
 ]
 
 

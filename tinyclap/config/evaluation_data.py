@@ -13,6 +13,8 @@ from tinyclap.strict_yaml import messages, source
 from tinyclap.strict_yaml.sections import Seconds, Section, Share
 from tinyclap.strict_yaml.source import Place, Source
 
+PLACES = {"manifest": "path", "shards": "urls"}  # what --root gives, by kind; of all others a root
+
 
 class Limits(Section):
     """What an evaluation may set anew of a recipe's `data`."""
@@ -43,7 +45,7 @@ def other_data(
         TinyclapError: with everything that is wrong at once.
     """
     written = Source("--data", {})
-    for key, value in {"kind": kind, "path" if kind == "manifest" else "root": root}.items():
+    for key, value in {"kind": kind, PLACES.get(str(kind), "root"): root}.items():
         if value is not None:
             written.values[key] = value
             written.places[key,] = Place(0, f"{'--data' if key == 'kind' else '--root'} {value}")
@@ -93,4 +95,4 @@ def _checked(adapter: TypeAdapter[Any], values: dict[str, Any], written: Source)
 
 def _option(key: str) -> str:
     """How the command line gives a key of a data section."""
-    return {"root": "--root FOLDER", "path": "--root FILE"}.get(key, f"--set {key}=...")
+    return {"root": "--root FOLDER", "path": "--root FILE", "urls": "--root URLS"}.get(key, f"--set {key}=...")

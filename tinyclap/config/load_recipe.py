@@ -10,6 +10,7 @@ from typing import Any, Literal, overload
 
 from tinyclap.config.data import one_or_more
 from tinyclap.config.schema import RECIPE, DistillRecipe, DistillTextRecipe, PretrainRecipe, Recipe
+from tinyclap.data.shards.addresses import expand, is_remote
 from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import command_of
 from tinyclap.strict_yaml import load
@@ -68,8 +69,13 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = (), *, task: Task
 
 
 def dump(recipe: Recipe) -> str:
-    """The whole recipe as YAML, defaults written out; loading it gives an equal recipe."""
-    return yaml_source.dump_yaml(_kind_first(RECIPE.dump_python(recipe, mode="json")))
+    """The whole recipe as YAML, defaults written out; loading it gives an equal recipe.
+
+    Of `teacher` and `teachers` only the one that is given is written.
+    """
+    values = RECIPE.dump_python(recipe, mode="json")
+    absent = [key for key in ("teacher", "teachers") if values.get(key, "") is None]
+    return yaml_source.dump_yaml(_kind_first({key: value for key, value in values.items() if key not in absent}))
 
 
 def dump_for(recipe: Recipe, run: Path) -> str:
@@ -130,10 +136,21 @@ def absent_inputs(recipe: Recipe) -> list[str]:
         if not getattr(part, "download", False)
         for key in ("root", "path")
     ]
+    named += [
+        (f"data.{section}.urls", address)
+        for section, spec in (("train", getattr(recipe.data, "train", None)), ("test", recipe.data.test))
+        for part in one_or_more(spec)
+        if part.kind == "shards"
+        for address in expand(part.patterns)
+        if not is_remote(address)
+    ]
     if recipe.task == "pretrain":
         named += [(f"init.{key}", path) for key, path in (recipe.init.files() if recipe.init else {}).items()]
     else:
-        named += [(f"teacher.{key}", path) for key, path in recipe.teacher.files().items()]
+        sections = {f"teachers.{number}.teacher": each.teacher for number, each in enumerate(recipe.teachers or ())}
+        sections |= {"teacher": recipe.teacher} if recipe.teacher is not None else {}
+        for place, section in sections.items():
+            named += [(f"{place}.{key}", path) for key, path in section.files().items()]
         if recipe.text is not None:
             named += [(f"text.{key}", path) for key, path in recipe.text.files().items()]
     return [f"{key}: {path}" for key, path in named if path is not None and not Path(path).expanduser().exists()]

@@ -8,7 +8,10 @@ from pydantic import Field, PlainSerializer
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.models.student_config import EncoderConfig
+from tinyclap.models.vit.config import SLAP, SLAP_FRONTEND, VitConfig
 from tinyclap.strict_yaml.sections import Count, Dropout, PathText, Section, Width
+
+Pooling = Literal["mean", "attention"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,19 @@ class Cnn14Tower(Headed):
     width: Annotated[float, Field(gt=0, le=2)] = 1.0
 
 
+class VitTower(Headed):
+    """A transformer over patches of the spectrogram, which hears clips of any length; the defaults are SLAP's."""
+
+    kind: Literal["vit"]
+    frontend: FrontendSpec = SLAP_FRONTEND
+    vit: VitConfig = SLAP
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """Bands that do not make whole patches."""
+        if self.frontend.n_mels % self.vit.patch_mels:
+            yield "vit.patch_mels", f"got {self.vit.patch_mels}, allowed: a divisor of n_mels = {self.frontend.n_mels}"
+
+
 class HtsatTower(Section):
     """HTSAT, the audio tower of a transformers ClapModel, with LAION's front end; names as in ClapAudioConfig."""
 
@@ -80,6 +96,11 @@ class TransformersText(Headed):
     source: PathText
     freeze: bool = True
     max_tokens: Annotated[int, Field(ge=3, le=512)] = 128
+    pooling: Pooling = "mean"
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        if self.freeze and self.pooling == "attention":
+            yield "pooling", 'got "attention", allowed: "mean" with freeze: true, which keeps a vector for each text'
 
 
 class ScratchText(Headed):
@@ -90,6 +111,7 @@ class ScratchText(Headed):
     hidden_size: Width = 64
     layers: Annotated[int, Field(ge=1, le=48)] = 2
     heads: Annotated[int, Field(ge=1, le=64)] = 2
+    pooling: Pooling = "mean"
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         if self.hidden_size % self.heads:

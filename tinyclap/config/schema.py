@@ -15,9 +15,10 @@ from tinyclap.config.networks import (
     PhiNetTower,
     ScratchText,
     TransformersText,
+    VitTower,
     stride_conflicts,
 )
-from tinyclap.config.teachers import AnyTeacher, Init
+from tinyclap.config.teachers import AnyTeacher, Init, SeveralTeachers, either, teacher_conflicts
 from tinyclap.config.text_side import TextSide
 from tinyclap.data.view_spec import ViewSpec
 from tinyclap.models.student_config import EncoderConfig
@@ -44,7 +45,8 @@ class DistillRecipe(Section):
     task: Literal["distill"]
     name: Name
     seed: Seed = 0
-    teacher: AnyTeacher
+    teacher: AnyTeacher | None = None
+    teachers: SeveralTeachers | None = None
     data: Data
     views: ViewSpec = ViewSpec()
     student: Encoder = EncoderConfig()
@@ -52,9 +54,22 @@ class DistillRecipe(Section):
     text: TextSide | None = None
     evaluate: Evaluate = Evaluate()
 
+    @property
+    def taught_by(self) -> AnyTeacher | SeveralTeachers:
+        """The teacher, or all of them."""
+        return either(self.teacher, self.teachers)
+
+    @property
+    def teacher_is_local(self) -> bool:
+        """Whether the teacher lies on this machine; several have no one place on the hub either."""
+        return self.teacher is None or self.teacher.is_local
+
     def conflicts(self) -> Iterator[tuple[str, str]]:
-        """Views longer than clips; strides that do not fit; trainings of one run in different precisions."""
+        """No teacher; views longer than clips; strides that do not fit; trainings of one run in other precisions."""
+        yield from teacher_conflicts(self.teacher, self.teachers)
         yield from _view_conflicts(self.views, self.data)
+        if not self.views.repeat:
+            yield "views.repeat", "got false, allowed: true with task: distill, whose students hear windows"
         yield from stride_conflicts("student", self.student)
         precision = self.training.precision
         if self.text is not None and self.text.training.precision != precision:
@@ -75,10 +90,20 @@ class DistillTextRecipe(Section):
     task: Literal["distill_text"]
     name: Name
     seed: Seed = 0
-    teacher: AnyTeacher
+    teacher: AnyTeacher | None = None
+    teachers: SeveralTeachers | None = None
     text: TextSide
     data: TestedOn = TestedOn()
     evaluate: Evaluate = Evaluate()
+
+    @property
+    def taught_by(self) -> AnyTeacher | SeveralTeachers:
+        """The teacher, or all of them."""
+        return either(self.teacher, self.teachers)
+
+    def conflicts(self) -> Iterator[tuple[str, str]]:
+        """No teacher, or both one and several."""
+        yield from teacher_conflicts(self.teacher, self.teachers)
 
 
 class PretrainRecipe(Section):
@@ -95,7 +120,7 @@ class PretrainRecipe(Section):
     data: Data
     views: ViewSpec = ViewSpec()
     init: Init | None = None
-    audio: Annotated[AnyPhiNetTower | Cnn14Tower | HtsatTower, Field(discriminator="kind")] | None = None
+    audio: Annotated[AnyPhiNetTower | Cnn14Tower | HtsatTower | VitTower, Field(discriminator="kind")] | None = None
     text: Annotated[TransformersText | ScratchText, Field(discriminator="kind")] | None = None
     embed_dim: Width = 512
     training: PretrainOptions = PretrainOptions()
@@ -146,6 +171,11 @@ class PretrainRecipe(Section):
             return
         if isinstance(self.audio, PhiNetTower):
             yield from stride_conflicts("audio", self.audio)
+        if not isinstance(self.audio, VitTower):
+            if not self.views.repeat:
+                yield "views.repeat", "got false, allowed: true unless audio.kind: vit, which hears any length"
+            if self.training.dense:
+                yield f"training.{self.training.dense}", "got a section, allowed: null unless audio.kind: vit"
         if self.audio.kind == "htsat" and self.text.kind != "scratch":
             yield (
                 "text.kind",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from tinyclap.strict_yaml.sections import PathText, Section
+from tinyclap.strict_yaml.sections import Name, PathText, Section
 from tinyclap.teachers.options import OnnxOptions, TaggerOptions
 from tinyclap.training.options import LoraOptions
 
@@ -39,19 +39,20 @@ class _Clap(Section):
 
 class ClapTeacher(_Clap):
     """A frozen CLAP: `hf` is a transformers ClapModel (hub id, folder or the built-in `demo`), `laion` an original .pt
-    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles (hub id or folder),
-    `dual` our own pair. `parity: original` keeps to the original code also where it does worse, for comparison with
-    published numbers."""
+    file, `msclap` Microsoft's ("2022", "2023" or a .pth file), `clsp` CLSP for speaking styles and `naflexclap`
+    OpenCLIP's NaFlexClap (hub id or folder, both), `dual` our own pair. `parity: original` keeps to the original code
+    also where it does worse, for comparison with published numbers."""
 
-    kind: Literal["hf", "laion", "msclap", "clsp", "dual"]
+    kind: Literal["hf", "laion", "msclap", "clsp", "naflexclap", "dual"]
     parity: Literal["original"] | None = None
 
     def conflicts(self) -> Iterator[tuple[str, str]]:
         yield from super().conflicts()
         if self.kind == "dual" and self.parity:
             yield "parity", 'got "original", allowed: null with kind: dual, which has no other original'
-        if self.kind == "clsp" and self.parity:
-            yield "parity", 'got "original", allowed: null with kind: clsp, which embeds a clip as its original does'
+        if self.kind in ("clsp", "naflexclap") and self.parity:
+            told = f"kind: {self.kind}, which embeds a clip as its original does"
+            yield "parity", f'got "original", allowed: null with {told}'
 
 
 class Init(_Clap):
@@ -104,6 +105,44 @@ class OnnxTeacher(OnnxOptions):
 
 
 AnyTeacher = Annotated[ClapTeacher | TaggerTeacher | OnnxTeacher, Field(discriminator="kind")]
+
+
+class HeadTeacher(Section):
+    """One of several teachers. The student gets one vector in which each teacher has its part, a head; together they
+    judge by the mean of their cosines, by weight, and `--head NAME` asks one of them alone. Each hears at its own
+    sample rate."""
+
+    head: Name
+    weight: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    teacher: AnyTeacher
+
+
+SeveralTeachers = Annotated[tuple[HeadTeacher, ...], Field(min_length=2)]
+
+
+def either(one: AnyTeacher | None, several: SeveralTeachers | None) -> AnyTeacher | SeveralTeachers:
+    """Which of the two a recipe gives, that has no `teacher_conflicts`."""
+    taught_by = several if one is None else one
+    assert taught_by is not None
+    return taught_by
+
+
+def teacher_conflicts(one: AnyTeacher | None, several: SeveralTeachers | None) -> Iterator[tuple[str, str]]:
+    """No teacher, or one beside several; several of one name, or one several times."""
+    if one is None and several is None:
+        yield "teacher", "missing, allowed: a section on the teacher, or several of them as a list `teachers`"
+    if one is not None and several is not None:
+        yield "teachers", "got a list beside teacher, allowed: one of the two"
+    for number, each in enumerate(several or ()):
+        before = (several or ())[:number]
+        if each.head in [other.head for other in before]:
+            yield f"teachers.{number}.head", f'got "{each.head}" twice, allowed: another name for each'
+        same = [other.head for other in before if other.teacher == each.teacher]
+        if same:
+            yield (
+                f"teachers.{number}.teacher",
+                f"got that of {same[0]} once more, allowed: another one (a larger weight makes it count more)",
+            )
 
 
 def _is_path(source: str) -> bool:

@@ -14,7 +14,7 @@ __all__ = ["Clip", "Concat", "Dataset", "build_dataset"]
 
 KINDS = (
     *("esc50", "urbansound8k", "tut2017", "audiocaps", "clotho", "macs", "fsd50k", "gigaspeech"),
-    *("folder", "manifest", "procedural"),
+    *("folder", "manifest", "shards", "procedural"),
 )
 FILTERS = ("folds", "splits", "labels", "exclude_labels")
 
@@ -43,6 +43,10 @@ def _unfiltered(spec: "AnyData") -> Dataset:
             from tinyclap.data.manifest import manifest
 
             return manifest(Path(spec.path).expanduser(), None if spec.root is None else Path(spec.root).expanduser())
+        case "shards":
+            from tinyclap.data.shards.dataset import shards
+
+            return shards(spec.patterns)
         case "procedural":
             from tinyclap.data.procedural.dataset import Procedural
 

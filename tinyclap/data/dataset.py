@@ -9,7 +9,7 @@ settings must be recoverable from the `Clip`, e.g. its number from its name.
 import copy
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -75,7 +75,7 @@ class Dataset:
             total = hashlib.blake2b(digest_size=DIGEST_BYTES)
             for clip in self.clips:
                 name = self._own_name(clip).encode("utf-8", "surrogateescape")  # file names need not be UTF-8
-                total.update(len(name).to_bytes(4, "big") + name + _digest(self._content(clip)))
+                total.update(len(name).to_bytes(4, "big") + name + self._content_digest(clip))
             self._fingerprint = total.hexdigest()
         return self._fingerprint
 
@@ -157,9 +157,26 @@ class Dataset:
         """What decides how the clip sounds: its file, or for a generated clip its recipe as bytes."""
         return self._file(clip)
 
+    def _content_digest(self, clip: Clip) -> bytes:
+        """What stands for the content in the fingerprint."""
+        content = self._content(clip)
+        return digest(content) if isinstance(content, bytes) else file_digest(content)
+
     def _own_name(self, clip: Clip) -> str:
         """The name that goes into the fingerprint."""
         return clip.name
+
+    def _home(self, clip: Clip) -> Hashable:
+        """Where recordings of one name are one recording; None for a generated clip."""
+        return None if clip.path is None else clip.path.resolve().parent
+
+    def _file_size(self, clip: Clip) -> int:
+        """Bytes of the file that the clip is (a part of); 0 where there is none."""
+        return clip.path.stat().st_size if clip.path and clip.path.is_file() else 0
+
+    def _file_digest(self, clip: Clip) -> bytes:
+        """Hash of the file that the clip is (a part of)."""
+        return file_digest(self._file(clip))
 
     def _file(self, clip: Clip) -> Path:
         if clip.path is None:
@@ -194,6 +211,22 @@ class Concat(Dataset):
         dataset, own = self._homes[clip.name]
         return dataset._content(own)
 
+    def _content_digest(self, clip: Clip) -> bytes:
+        dataset, own = self._homes[clip.name]
+        return dataset._content_digest(own)
+
+    def _home(self, clip: Clip) -> Hashable:
+        dataset, own = self._homes[clip.name]
+        return dataset._home(own)
+
+    def _file_size(self, clip: Clip) -> int:
+        dataset, own = self._homes[clip.name]
+        return dataset._file_size(own)
+
+    def _file_digest(self, clip: Clip) -> bytes:
+        dataset, own = self._homes[clip.name]
+        return dataset._file_digest(own)
+
     def _own_name(self, clip: Clip) -> str:
         """Without the prefix, so that renaming a data set's folder leaves the fingerprint as it is."""
         dataset, own = self._homes[clip.name]
@@ -201,14 +234,18 @@ class Concat(Dataset):
 
 
 def _by_lot(name: str) -> bytes:
-    return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES).digest()
+    return digest(name.encode("utf-8", "surrogateescape"))
 
 
-def _digest(content: Path | bytes) -> bytes:
-    if isinstance(content, bytes):
-        return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+def digest(content: bytes) -> bytes:
+    """Hash of a content, 16 bytes."""
+    return hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+
+
+def file_digest(path: Path) -> bytes:
+    """`digest` of what a file holds; zeros where it cannot be read."""
     try:
-        with content.open("rb") as file:
+        with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).digest()
     except OSError:
         # The clip is reported by name when it is loaded; once it can be read, the fingerprint is another.

@@ -1,6 +1,5 @@
 """Which clips of a test set are in the training data."""
 
-import hashlib
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ def clips_in_training(train: Dataset, test: Dataset) -> list[Clip]:
     """
     known = {key for clip in train.clips for key in _keys(train, clip)}
     copies = _copies(train, test)
-    return [clip for clip in test.clips if clip.path in copies or not known.isdisjoint(_keys(test, clip))]
+    return [clip for clip in test.clips if clip.name in copies or not known.isdisjoint(_keys(test, clip))]
 
 
 def refuse_overlap(train: Dataset, test: Dataset) -> None:
@@ -31,34 +30,40 @@ def refuse_overlap(train: Dataset, test: Dataset) -> None:
 
 
 def _keys(dataset: Dataset, clip: Clip) -> Iterator[Hashable]:
-    if clip.path is None:
+    home = dataset._home(clip)
+    if home is None:
         yield "generated", dataset._own_name(clip)
         return
-    path = clip.path.resolve()
-    yield "file", path
+    if clip.path is not None:
+        yield "file", clip.path.resolve()
     if clip.source is not None:
-        yield "recording", path.parent, clip.source
+        yield "recording", home, clip.source
 
 
-def _copies(train: Dataset, test: Dataset) -> set[Path]:
-    """Test files with the very bytes of a training file; only files of equal size are read."""
+def _copies(train: Dataset, test: Dataset) -> set[str]:
+    """Names of the test clips whose file has the very bytes of a training file; only files of equal size are read."""
     theirs, ours = _by_size(train), _by_size(test)
-    copies: set[Path] = set()
+    digests: dict[Path, bytes] = {}
+    copies: set[str] = set()
     for size in theirs.keys() & ours.keys():
-        known = {_digest(path) for path in theirs[size]}
-        copies |= {path for path in ours[size] if _digest(path) in known}
+        known = {_digest(train, clip, digests) for clip in theirs[size]}
+        copies |= {clip.name for clip in ours[size] if _digest(test, clip, digests) in known}
     return copies
 
 
-def _by_size(dataset: Dataset) -> dict[int, list[Path]]:
-    found: dict[int, list[Path]] = {}
+def _by_size(dataset: Dataset) -> dict[int, list[Clip]]:
+    found: dict[int, list[Clip]] = {}
     for clip in dataset.clips:
-        size = clip.path.stat().st_size if clip.path and clip.path.is_file() else 0
-        if clip.path and size:  # empty files are alike, and no sound
-            found.setdefault(size, []).append(clip.path)
+        size = dataset._file_size(clip)
+        if size:  # empty files are alike, and no sound
+            found.setdefault(size, []).append(clip)
     return found
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").digest()
+def _digest(dataset: Dataset, clip: Clip, known: dict[Path, bytes]) -> bytes:
+    """Hash of a clip's file; of one that several clips share, once."""
+    if clip.path is None:
+        return dataset._file_digest(clip)
+    if clip.path not in known:
+        known[clip.path] = dataset._file_digest(clip)
+    return known[clip.path]

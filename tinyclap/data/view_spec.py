@@ -29,6 +29,7 @@ class ViewSpec(Settings):
         seed: of the draw; runs of other seeds that share this one reuse the stored views and teacher embeddings.
         per_clip: number of different views of each clip.
         duration_s: length of a view; shorter clips are repeated. Of several lengths the views of a clip take turns.
+        repeat: false leaves shorter clips as short as they are, for a tower that hears any length.
         crop: begin anywhere in clips longer than a view.
         roll: shift circularly in time.
         gain_db: level change, uniform in ±gain_db.
@@ -48,6 +49,7 @@ class ViewSpec(Settings):
     seed: Annotated[int, Ge(0), Le(2**32 - 1)] = 0
     per_clip: Annotated[int, Ge(1), Le(10_000)] = 16
     duration_s: Duration | Annotated[tuple[Duration, ...], MinLen(1)] = 5.0
+    repeat: bool = True
     crop: bool = True
     roll: bool = True
     gain_db: Annotated[float, Ge(0), Le(60)] = 6.0
@@ -80,7 +82,8 @@ class ViewSpec(Settings):
     @property
     def fingerprint(self) -> str:
         """Hash of all that decides how a view sounds to a teacher (not of the seed, nor of how many there are)."""
-        settings = {key: value for key, value in asdict(self).items() if key not in ("seed", "per_clip", "student")}
+        left_out = ("seed", "per_clip", "student", *(["repeat"] if self.repeat else []))  # the last came later
+        settings = {key: value for key, value in asdict(self).items() if key not in left_out}
         constants = [VERSION, GRID_S, NOISE_RATE, SPEED_STEPS, MIX_SNR_DB, BAND_HZ]
         return hashlib.blake2b(json.dumps([settings, constants], sort_keys=True).encode(), digest_size=16).hexdigest()
 

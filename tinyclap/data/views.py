@@ -59,13 +59,14 @@ def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, k: int) -> Vi
         durations_s: duration of every clip in the data set, which mixing partners are drawn from.
     """
     rng = np.random.default_rng([spec.seed, index, k])
-    duration_s = spec.duration_of(k)
-    own = _draw_segment(spec, duration_s, durations_s, index, rng)
+    speed = _draw_speed(spec, rng)
+    duration_s = spec.duration_of(k) if spec.repeat else min(spec.duration_of(k), durations_s[index] / speed)
+    own = _draw_segment(spec, duration_s, durations_s, index, speed, rng)
     other = None
     if spec.mix and len(durations_s) > 1 and rng.random() < spec.mix:
         partner = (index + 1 + int(rng.integers(len(durations_s) - 1))) % len(durations_s)
-        other = _draw_segment(spec, duration_s, durations_s, partner, rng)
-    mask_s = rng.uniform(0.0, spec.time_mask_s)
+        other = _draw_segment(spec, duration_s, durations_s, partner, _draw_speed(spec, rng), rng)
+    mask_s = rng.uniform(0.0, spec.time_mask_s if spec.repeat else min(spec.time_mask_s, duration_s / 2))
     octaves = rng.uniform(0.0, spec.band_mask_octaves)
     low_hz = BAND_HZ[0] * 2.0 ** rng.uniform(0.0, max(0.0, math.log2(BAND_HZ[1] / BAND_HZ[0]) - octaves))
     noise_snr_db = None if spec.noise_snr_db is None else spec.noise_snr_db + rng.uniform(0.0, 30.0)
@@ -84,14 +85,17 @@ def draw(spec: ViewSpec, durations_s: Sequence[float], index: int, k: int) -> Vi
     )
 
 
+def _draw_speed(spec: ViewSpec, rng: np.random.Generator) -> float:
+    if not spec.speed:
+        return 1.0
+    # A grid of a few speeds, because building a resampling filter costs more than applying it.
+    position = int(rng.integers(-SPEED_STEPS, SPEED_STEPS + 1)) / SPEED_STEPS
+    return round((1.0 + spec.speed) ** position, 3)
+
+
 def _draw_segment(
-    spec: ViewSpec, duration_s: float, durations_s: Sequence[float], index: int, rng: np.random.Generator
+    spec: ViewSpec, duration_s: float, durations_s: Sequence[float], index: int, speed: float, rng: np.random.Generator
 ) -> Segment:
-    speed = 1.0
-    if spec.speed:
-        # A grid of a few speeds, because building a resampling filter costs more than applying it.
-        position = int(rng.integers(-SPEED_STEPS, SPEED_STEPS + 1)) / SPEED_STEPS
-        speed = round((1.0 + spec.speed) ** position, 3)
     spare_s = max(0.0, durations_s[index] - duration_s * speed)
     start_s = _on_grid(rng.uniform(0.0, spare_s)) if spec.crop else 0.0
     roll_s = _on_grid(rng.uniform(0.0, duration_s)) if spec.roll else 0.0
@@ -178,6 +182,10 @@ class Views:
     def waveform(self, index: int, k: int) -> np.ndarray:
         """View `k` of clip `index`: float32 (T,), T its own duration."""
         return render(self.decoded, self.draw(index, k))
+
+    def duration_s(self, index: int, k: int) -> float:
+        """Seconds of view `k` of clip `index`."""
+        return self.draw(index, k).duration_s
 
     def batch(self, rows: Sequence[tuple[int, int]]) -> np.ndarray:
         """Views by (index, k): float32 (B, T), T samples of the longest duration, zeros behind shorter ones."""

@@ -54,7 +54,7 @@ Licence of the weights: {manifest.licence} (inherited from the teacher: {manifes
 ```bash
 {install_line("text" if manifest.text and manifest.text.get("reader") != WORDPIECE else "", wheel=wheel)}
 tinyclap selftest .
-{classify}tinyclap embed SOUNDS --bundle . --out embeddings.npy
+{classify}{_by_head(manifest, option) if classify else ""}tinyclap embed SOUNDS --bundle . --out embeddings.npy
 ```
 
 {graphs}
@@ -64,7 +64,31 @@ the output `embedding` (batch, {manifest.embed_dim}) has unit norm. Sounds short
 ones are cut into windows, the last one aligned to the end. Their embeddings are added, each times its level (root of
 the mean square about the window's mean, + 1e-6), and the sum is scaled to unit norm. Several channels are their mean,
 or the louder of two that would cancel each other. `bundle.json` states the rest.
-{_static(manifest)}{_front_end(manifest)}"""
+{_heads(manifest)}{_static(manifest)}{_front_end(manifest)}"""
+
+
+def _by_head(manifest: Manifest, option: str) -> str:
+    """How to ask one of several teachers; nothing where there is one."""
+    return "".join(
+        f"tinyclap classify sound.wav --bundle .{option} --head {name}  # by {facts['teacher']['name']} alone\n"
+        for name, facts in (manifest.heads or {}).items()
+    )
+
+
+def _heads(manifest: Manifest) -> str:
+    """Where the teachers' spaces lie in the embedding; nothing where there is one."""
+    if not manifest.heads:
+        return ""
+    listed = "\n".join(
+        f"- `{name}`: {facts['dim']} dimensions from {facts['start']} on, made unit norm again, are the space of "
+        f"*{facts['teacher']['name']}* (licence: {facts['teacher']['licence']})"
+        for name, facts in manifest.heads.items()
+    )
+    return f"""
+Several teachers lie side by side in the embedding. Its cosines are the means of theirs, by weight; one alone:
+
+{listed}
+"""
 
 
 def _named(manifest: Manifest, *, static: bool) -> str:

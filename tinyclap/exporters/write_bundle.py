@@ -14,10 +14,12 @@ from tinyclap.common.files import whole_folder, write_array, write_json, write_t
 from tinyclap.common.progress import silent
 from tinyclap.data.decoded import Decoded
 from tinyclap.embeddings import zero_shot
+from tinyclap.embeddings.joint_space import Head
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.background import measured_background
 from tinyclap.exporters.bundle_readme import readme
 from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows, words_of_label
+from tinyclap.exporters.manifest import manifest_of, stamp
 from tinyclap.exporters.onnx import parity, quantize_int8
 from tinyclap.exporters.onnx.graph import join, operators, save
 from tinyclap.exporters.onnx.opset import at_opset, opset_of
@@ -48,10 +50,10 @@ from tinyclap.runtime.selftest import refuse_failed, selftest
 from tinyclap.runtime.session import open_session, run
 from tinyclap.runtime.text_encoder import TextEncoder
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.joint import heads_in
 from tinyclap.teachers.stored_embeddings import class_vectors, teacher_texts
 
 SHIPPED_LABELS = ("dog", "rain")  # whose prompts are the text side's test inputs
-FASTER_BELOW = 0.9  # of float's time: INT8 is recommended only where it gains something
 
 FLOAT_OF = {INT8_GRAPH: FLOAT_GRAPH, STATIC_INT8_GRAPH: STATIC_GRAPH}
 STATIC_GRAPHS = (STATIC_GRAPH, STATIC_INT8_GRAPH)
@@ -103,7 +105,7 @@ class Exporter:
             facts = self._facts(graphs)
             for name in [name for name in FLOAT_OF if name in graphs]:
                 facts[name] |= self._measure_int8(name, new, graphs)
-            manifest = _stamp(new, graphs, self._manifest(facts, text.entry if text else None))
+            manifest = stamp(new, graphs, manifest_of(self, facts, text.entry if text else None))
             if text is not None:
                 save(text.graph, new / TEXT_GRAPH, manifest.graph_metadata())
             write_text(new / README, readme(manifest, options.labels, wheel))
@@ -221,10 +223,14 @@ class Exporter:
         labels = self.options.labels or calibration_set.labels
         classes = self._classes(labels) if labels else None
         exact, rounded = (self._opened(folder / graph) for graph in (FLOAT_OF[name], name))
-        measured = quantize_int8.measure(exact, rounded, batches, classes)
+        measured = quantize_int8.measure(exact, rounded, batches, classes, self._parts())
         min_agreement = quantize_int8.MIN_AGREEMENT if asked is None else asked
         quantize_int8.gate(name, measured, self.options.int8_min_cosine, min_agreement)
         return {**dataclasses.asdict(measured), "measured_clips": len(indices)}
+
+    def _parts(self) -> tuple[Head, ...]:
+        """The heads of a student of several teachers, each of which INT8 must keep; none of a pruned one."""
+        return () if self.student.latent_map else heads_in(self.teacher)
 
     def _write_words(self, folder: Path) -> TextSide | None:
         """The label table, and the text side if it is asked for."""
@@ -248,56 +254,6 @@ class Exporter:
 
     def _words_of(self, label: str) -> str:
         return words_of_label(self.calibration_set, label)
-
-    def _costs(self, method: str) -> list[dict[str, Any]]:
-        """The sweep's rows of the student's own method and of no more dimensions than it has."""
-        own = method.rpartition("+")[2]
-        keys = ("dim", "accuracy", "knn10_overlap")
-        return [
-            {key: row[key] for key in keys}
-            for row in self.sweep
-            if row["method"] == own and not row["finetuned"] and row["dim"] <= self.student.embed_dim
-        ]
-
-    def _manifest(self, facts: Mapping[str, Mapping[str, Any]], text: Mapping[str, int] | None) -> Manifest:
-        student, teacher, latent_map = self.student, self.teacher, self.student.latent_map
-        faster = facts.get(INT8_GRAPH, {}).get("latency_ratio", 1.0) < FASTER_BELOW
-        return Manifest(
-            name=self.name,
-            licence=teacher.licence,
-            teacher={"name": teacher.name, "fingerprint": teacher.fingerprint, "licence": teacher.licence},
-            embed_dim=student.embed_dim,
-            sample_rate=student.sample_rate,
-            window_s=student.config.window_s,
-            input=self.options.input,
-            frontend=student.config.frontend,
-            prompts=self.prompts,
-            logit_scale=teacher.logit_scale,
-            graphs=facts,
-            recommended=INT8_GRAPH if faster else FLOAT_GRAPH,
-            text=text,
-            latent_map=None
-            if latent_map is None
-            else {
-                "method": latent_map.method,
-                "full_dim": latent_map.full_dim,
-                "nested": latent_map.nested,
-                "fingerprint": latent_map.fingerprint,
-                "measured": self._costs(latent_map.method),
-            },
-        )
-
-
-def _stamp(folder: Path, graphs: Graphs, manifest: Manifest) -> Manifest:
-    """Write the graphs with the manifest in them, which states the size that they have with it."""
-    while True:
-        for name, graph in graphs.items():
-            save(graph, folder / name, manifest.graph_metadata())
-        sizes = {name: {"size_bytes": (folder / name).stat().st_size} for name in graphs}
-        sized = dataclasses.replace(manifest, graphs={name: {**manifest.graphs[name], **sizes[name]} for name in sizes})
-        if sized == manifest:
-            return manifest
-        manifest = sized
 
 
 def refuse_taken(folder: Path, overwrite: bool) -> None:

@@ -30,10 +30,12 @@ LEFT_OUT = {
     "embedding",
     "numpy_T",
     "index_select",
+    "amin",
+    "rms_norm",
 }
 ELEMENT_WISE = {
-    *("add", "add_", "sub", "rsub", "mul", "div", "neg", "pow", "square", "rsqrt", "sqrt", "exp", "abs"),
-    *("ne", "gt", "lt", "where", "masked_fill", "clamp", "clamp_min", "mean", "sum", "max", "min", "amax"),
+    *("add", "add_", "sub", "rsub", "mul", "div", "neg", "pow", "square", "reciprocal", "rsqrt", "sqrt", "exp", "abs"),
+    *("ne", "gt", "lt", "le", "where", "masked_fill", "clamp", "clamp_min", "mean", "sum", "max", "min", "amax"),
     *("sign", "log", "atan", "cos", "sin", "softplus", "glu", "ones_like"),
     *("relu", "relu_", "hardtanh", "hardtanh_", "hardswish", "hardswish_", "gelu", "silu", "sigmoid", "tanh"),
     *(
@@ -47,7 +49,7 @@ ELEMENT_WISE = {
         "avg_pool2d",
     ),
     *("upsample_bicubic2d", "zeros", "ones", "full", "fill_", "copy_", "index_add_", "expand_as", "repeat", "roll"),
-    *("cat", "stack", "pad", "constant_pad_nd"),
+    *("cat", "stack", "pad", "constant_pad_nd", "unflatten"),
 }
 
 

@@ -28,7 +28,7 @@ def identity_of(bundle: Bundle) -> dict[str, Any]:
     manifest = bundle.manifest
     frontend = json.dumps(json.loads(manifest.to_json())["frontend"], sort_keys=True)
     return {
-        "teacher": manifest.teacher["fingerprint"],
+        "teacher": bundle.part.teacher["fingerprint"],
         "latent_map": manifest.latent_map and manifest.latent_map["fingerprint"],
         "embed_dim": bundle.embed_dim,
         "graph": bundle.graph,
@@ -72,6 +72,10 @@ def load(folder: Path, place: str, made_by: dict[str, Any]) -> Bundle:
         )
     graph: Any = {file: name for name, file in GRAPHS.items()}.get(made_by.get("graph", ""))
     manifest = read_manifest(where, later=TEXT_FILES)
+    chosen = graph if GRAPHS.get(graph) in manifest.graphs else None
+    for head, facts in (manifest.heads or {}).items():
+        if (facts["teacher"]["fingerprint"], facts["dim"]) == (made_by.get("teacher"), made_by["embed_dim"]):
+            return Bundle.load(where, graph=chosen, head=head)
     dim = None if made_by["embed_dim"] >= manifest.embed_dim else made_by["embed_dim"]
     if dim is not None and not (manifest.latent_map and manifest.latent_map["nested"]):
         raise TinyclapError(
@@ -79,4 +83,4 @@ def load(folder: Path, place: str, made_by: dict[str, Any]) -> Bundle:
             f"{manifest.embed_dim}: library.json is damaged, or the bundle another one; copy the library again, or "
             f"embed its files again: tinyclap index --again --bundle {shell_path(where)} --out {shell_path(folder)}"
         )
-    return Bundle.load(where, graph=graph if GRAPHS.get(graph) in manifest.graphs else None, dim=dim)
+    return Bundle.load(where, graph=chosen, dim=dim)

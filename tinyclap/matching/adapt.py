@@ -157,7 +157,7 @@ def write_adapted(bundle: Bundle, adapted: Adapted, out: Path, *, overwrite: boo
         for name in bundle.manifest.files:
             if (source / name).is_file():  # the wheel need not be there
                 shutil.copyfile(source / name, new / name)
-        prompts = list(bundle.manifest.prompts)
+        prompts = list(bundle.part.prompts)
         write_json(new / LABELS, {"labels": list(adapted.labels), "prompts": prompts, "examples": adapted.facts()})
         write_array(new / LABEL_EMBEDDINGS, adapted.vectors)
         if bundle.background is not None:

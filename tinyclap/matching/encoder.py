@@ -98,7 +98,10 @@ def text_identity(bundle: Bundle, *further: str) -> str:
     names = [name for name in (*TEXT_FILES, *further) if name in manifest.files]
     text = sorted((key, value) for key, value in (manifest.text or {}).items() if key != "words")
     parts = [(name, manifest.files[name]["sha256"]) for name in names]
-    return hashlib.blake2b(repr([parts, text, bundle.embed_dim]).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        repr([parts, text, bundle.embed_dim, *([bundle.part.head] if bundle.part.head else [])]).encode(),
+        digest_size=16,
+    ).hexdigest()
 
 
 def embed_clips(

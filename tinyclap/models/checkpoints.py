@@ -117,7 +117,7 @@ def pretrained(kind: Any, source: str | Path, who: str, **options: Any) -> tuple
         **options: of `from_pretrained`.
 
     Raises:
-        TinyclapError: a file that git-lfs has not fetched, or weights of other shapes than the configuration's.
+        TinyclapError: a file that git-lfs has not fetched, weights of other shapes than the configuration's, or NaN.
         OSError, ValueError, TypeError, AttributeError, RuntimeError, SafetensorError: what transformers raises.
     """
     refuse_pointers(Path(source))
@@ -138,6 +138,8 @@ def pretrained(kind: Any, source: str | Path, who: str, **options: Any) -> tuple
             f"{who}: the weights do not fit config.json ({len(wrong)} of another shape, e.g. {min(wrong)}); take both "
             "from one place"
         )
+    running = {name: buffer for name, buffer in model.named_buffers() if "running_" in name}  # masks may be infinite
+    refuse_no_numbers(who, {**dict(model.named_parameters()), **running})
     return model, report
 
 
@@ -162,7 +164,7 @@ def load_published(
     With `assign` they become the module's own, which need not have any, in place of being copied.
 
     Raises:
-        TinyclapError: counting what is missing, unknown or of another shape.
+        TinyclapError: counting what is missing, unknown or of another shape, or NaN or infinite.
     """
     own = module.state_dict()
     faults = {
@@ -171,6 +173,7 @@ def load_published(
         "of another shape": [key for key in weights if key in own and weights[key].shape != own[key].shape],
     }
     refuse_misfit(name, f"not the weights of {format_name}", faults)
+    refuse_no_numbers(f"teacher {name}", {key: weights[key] for key in own if not key.endswith(following)})
     kept = {key: tensor.float() for key, tensor in weights.items() if key in own and not key.endswith(following)}
     module.load_state_dict(kept, strict=False, assign=assign)
 
@@ -180,3 +183,12 @@ def refuse_misfit(name: str, what: str, faults: Mapping[str, list[str]]) -> None
     described = [f"{len(keys)} {fault} (e.g. {keys[0]})" for fault, keys in faults.items() if keys]
     if described:
         raise TinyclapError(f"teacher {name}: {what}: {'; '.join(described)}")
+
+
+def refuse_no_numbers(who: str, weights: Mapping[str, Tensor]) -> None:
+    """Raise a TinyclapError for weights that hold NaN or infinite numbers."""
+    damaged = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
+    if damaged:
+        raise TinyclapError(
+            f"{who}: {len(damaged)} of its weights hold NaN or infinite numbers, e.g. {min(damaged)}; get them again"
+        )

@@ -1,4 +1,4 @@
-"""From a feature map to an embedding: pooling, the two heads, unit norm."""
+"""From a feature map or tokens to an embedding: pooling, the two heads, unit norm."""
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,32 @@ def pool(feature_map: Tensor, pooling: str) -> Tensor:
 def unit_norm(embeddings: Tensor) -> Tensor:
     """Rows scaled to length 1, in plain arithmetic: `functional.normalize` upsets ONNX Runtime's quantiser."""
     return embeddings * torch.rsqrt(embeddings.square().sum(-1, keepdim=True).clamp_min(1e-24))
+
+
+class AttentionPool(nn.Module):
+    """Tokens (B, N, width) to one vector (B, width): multi-head attention with a learned query, then a feed-forward.
+
+    Zhai et al. 2022, "Scaling Vision Transformers" (arXiv 2106.04560), as SigLIP and SLAP pool.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(heads, 1, width // heads))
+        self.inputs, self.output = nn.Linear(width, 2 * width), nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, tokens: Tensor, valid: Tensor | None = None) -> Tensor:
+        """`valid` (B, N) is true where a token belongs to its clip or text; None where all do."""
+        query = self.query.expand(tokens.shape[0], -1, -1, -1)
+        key, value = (
+            part.unflatten(2, (query.shape[1], -1)).transpose(1, 2) for part in self.inputs(tokens).chunk(2, dim=-1)
+        )
+        seen = None if valid is None else valid[:, None, None]
+        attended = functional.scaled_dot_product_attention(query.to(key.dtype), key, value, attn_mask=seen)
+        pooled = self.output(attended.flatten(1))
+        out: Tensor = pooled + self.feed_forward(self.norm(pooled))
+        return out
 
 
 class LinearHead(nn.Linear):

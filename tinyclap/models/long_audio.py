@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyclap.audio import windows
-from tinyclap.audio.checks import LOUDEST, wrong_samples
+from tinyclap.audio.checks import LOUDEST, REMEDIES, wrong_samples
 from tinyclap.audio.level import FAINTEST
 from tinyclap.errors import TinyclapError
+from tinyclap.models.threads import in_threads
 
 Encode = Callable[[Tensor], Tensor]
 EncodePieces = Callable[[list[Tensor]], Tensor]
@@ -30,7 +31,7 @@ def embed_long(
         encode: (n, window) -> unit-norm (n, D).
         window: samples in a window.
         pad: (t,) with t < window -> (window,).
-        batch_size: windows encoded at a time; bounds memory on long clips.
+        batch_size: windows encoded at a time, on the CPU in several threads; bounds memory on long clips.
 
     Returns:
         Unit-norm embeddings (B, D).
@@ -55,7 +56,7 @@ def embed_pieces(
         lengths: int (B,), samples of each clip; None means T for all.
         encode: pieces (t,), t <= window -> unit-norm (n, D).
         window: samples of the longest piece.
-        batch_size: pieces encoded at a time.
+        batch_size: as there.
 
     Returns:
         Unit-norm embeddings (B, D).
@@ -72,16 +73,16 @@ def embed_pieces(
     _refuse_wrong(waveforms, sizes)
     places = [(clip, start) for clip, size in enumerate(sizes) for start in windows.window_starts(size, window)]
     weights = _weights(waveforms, sizes, places, window)
-    sums: Tensor | None = None
-    for first in range(0, len(places), batch_size):
+
+    def encode_chunk(first: int) -> Tensor:
         chunk = places[first : first + batch_size]
-        cut = [waveforms[clip, start : min(start + window, sizes[clip])] for clip, start in chunk]
-        embeddings = encode(cut)
-        if sums is None:
-            sums = embeddings.new_zeros(len(sizes), embeddings.shape[1])
-        weighted = embeddings * weights[first : first + batch_size, None].to(embeddings)
-        sums.index_add_(0, torch.tensor([clip for clip, _ in chunk], device=sums.device), weighted)
-    assert sums is not None
+        return encode([waveforms[clip, start : min(start + window, sizes[clip])] for clip, start in chunk])
+
+    firsts = range(0, len(places), batch_size)
+    embeddings = torch.cat(in_threads(encode_chunk, firsts) if waveforms.is_cpu else [*map(encode_chunk, firsts)])
+    clips = torch.tensor([clip for clip, _ in places], device=embeddings.device)
+    sums = embeddings.new_zeros(len(sizes), embeddings.shape[1])
+    sums.index_add_(0, clips, embeddings * weights[:, None].to(embeddings))
     return F.normalize(sums, dim=-1)
 
 
@@ -98,7 +99,8 @@ def _weights(waveforms: Tensor, sizes: list[int], places: list[tuple[int, int]],
 def _refuse_wrong(waveforms: Tensor, sizes: list[int]) -> None:
     """Raise a TinyclapError for integers, and for samples that are not finite or far outside [-1, 1]."""
     if not waveforms.is_floating_point():
-        raise TinyclapError(f"waveforms of {waveforms.dtype}; expected floats in [-1, 1]: divide int16 by 32768")
+        kind = str(waveforms.dtype).removeprefix("torch.")
+        raise TinyclapError(f"waveforms of {kind}; expected floats in [-1, 1]{REMEDIES.get(kind, '')}")
     if waveforms.numel() and waveforms.abs().amax() <= LOUDEST:  # not so for NaN
         return
     for clip, size in enumerate(sizes):

@@ -19,7 +19,6 @@ from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student_config import MAPPED, StudentConfig
 
 FORMAT, FORMAT_VERSION = "tinyclap-student", 1
-WINDOWS_AT_ONCE = 32  # bounds the memory of embed_audio
 
 
 class Student(nn.Module):
@@ -79,7 +78,7 @@ class Student(nn.Module):
         window = self.config.window_samples
         pad = functools.partial(repeat_pad, length=window)
         waveforms = waveforms.to(self.frontend.window.device)
-        return embed_long(waveforms, lengths, self, window=window, pad=pad, batch_size=WINDOWS_AT_ONCE)
+        return embed_long(waveforms, lengths, self, window=window, pad=pad)
 
     def save_pretrained(self, folder: str | Path, card: str | None = None, *, overwrite: bool = False) -> None:
         """Write config.json, model.safetensors and README.md, whole or not at all.

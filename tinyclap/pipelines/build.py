@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText
+from tinyclap.config.networks import Cnn14Tower, HtsatTower, ScratchText, VitTower
 from tinyclap.config.schema import DistillRecipe, PretrainRecipe
-from tinyclap.config.teachers import ClapTeacher, OnnxTeacher, TaggerTeacher
+from tinyclap.config.teachers import AnyTeacher, ClapTeacher, SeveralTeachers, TaggerTeacher
 from tinyclap.data import Dataset
 from tinyclap.data.captions import Captions
 from tinyclap.embeddings.zero_shot import prompts_for
@@ -17,19 +17,24 @@ from tinyclap.errors import TinyclapError
 from tinyclap.hardware import traced_costs
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
+from tinyclap.models.vit.config import VitConfig
 from tinyclap.strict_yaml.load import read_text
 from tinyclap.teachers import load_onnx_teacher, load_tagger_teacher, load_teacher, untrained
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.class_names import AUDIOSET_CLASSES
-from tinyclap.teachers.dual import Head
+from tinyclap.teachers.dual.towers import Head
 from tinyclap.teachers.encoder import Encoder, Teacher
+from tinyclap.teachers.joint import JointTeacher
 from tinyclap.teachers.stored_embeddings import teacher_texts
 from tinyclap.training.distillation_set import DistillationSet, distillation_set
 from tinyclap.training.options import DistillOptions
 
 
-def build_teacher(section: ClapTeacher | TaggerTeacher | OnnxTeacher) -> Teacher:
-    """The frozen teacher that a recipe names; raises as the loader of its kind does."""
+def build_teacher(section: AnyTeacher | SeveralTeachers) -> Teacher:
+    """The frozen teacher that a recipe names, or several as one; raises as the loader of its kind does."""
+    if isinstance(section, tuple):
+        each = [build_teacher(one.teacher) for one in section]
+        return JointTeacher([one.head for one in section], each, [one.weight for one in section])
     if isinstance(section, ClapTeacher):
         return load_teacher(section.kind, section.source, original=section.parity == "original")
     return load_tagger_teacher(section) if isinstance(section, TaggerTeacher) else load_onnx_teacher(section)
@@ -110,11 +115,18 @@ def new_teacher(recipe: PretrainRecipe, captions: Captions) -> TrainableTeacher:
         tower = untrained.new_text(texts, recipe.embed_dim, **sizes, head=head)
     else:
         tower = untrained.pretrained_text(
-            text.source, recipe.embed_dim, frozen=text.freeze, head=head, max_tokens=text.max_tokens
+            text.source,
+            recipe.embed_dim,
+            frozen=text.freeze,
+            head=head,
+            max_tokens=text.max_tokens,
+            pooling=text.pooling,
         )
     window_s = recipe.views.longest_s
-    encoder: StudentConfig | tuple[FrontendSpec, float, Head]
-    if isinstance(audio, Cnn14Tower):
+    encoder: StudentConfig | tuple[FrontendSpec, float | VitConfig, Head]
+    if isinstance(audio, VitTower):
+        encoder = (audio.frontend, audio.vit, Head(audio.head, audio.head_dropout))
+    elif isinstance(audio, Cnn14Tower):
         encoder = (audio.frontend, audio.width, Head(audio.head, audio.head_dropout))
     else:
         encoder = audio.with_embedding(recipe.embed_dim, window_s)

@@ -84,7 +84,7 @@ def named_teacher(named: str) -> Teacher:
     recipe = load_recipe(named)
     if recipe.task == "pretrain":
         raise TinyclapError(f"--teacher {named}: the recipe makes a teacher; give dual:RUN/teacher of its run")
-    return build_teacher(recipe.teacher)
+    return build_teacher(recipe.taught_by)
 
 
 def _encoder(

@@ -25,9 +25,10 @@ from tinyclap.reports.run_report import write_report
 from tinyclap.runs.provenance import write_provenance
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.clsp.load import is_clsp
-from tinyclap.teachers.dual import FORMAT as DUAL
+from tinyclap.teachers.dual.pair import FORMAT as DUAL
 from tinyclap.teachers.laion import load_laion
 from tinyclap.teachers.msclap import LICENCE, VERSIONS
+from tinyclap.teachers.naflexclap.load import is_naflexclap
 
 STUDENTS = "fpaissan/tinyCLAP"  # the published students on the hub
 STUDENT_NAME = re.compile(r"phinet_alpha_(\d+\.?\d*)_beta_(\d+\.?\d*)_t0_(\d+\.?\d*)_N_(\d+)\.ckpt")
@@ -181,4 +182,6 @@ def _kind(source: str) -> str:
         )
     if is_clsp(source):
         return "clsp"
+    if is_naflexclap(source):
+        return "naflexclap"
     return "dual" if read_json(Path(source) / "config.json", {}).get("format") == DUAL else "hf"

@@ -18,19 +18,20 @@ from tinyclap.data import build_dataset
 from tinyclap.data.overlap import refuse_overlap
 from tinyclap.models import hub
 from tinyclap.models.student import Student
+from tinyclap.models.threads import threads_for
 from tinyclap.pipelines.build import anchor_texts, build_distillation_set, build_teacher, describe_student
-from tinyclap.pipelines.scoring import zero_shot_task
+from tinyclap.pipelines.scoring import evaluated_heads, zero_shot_task
 from tinyclap.pipelines.text_side import finish_words, prepare_words, train_words
 from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.reports.model_cards import model_card
 from tinyclap.runs.folder import check_run, open_run, refuse_derived
 from tinyclap.runs.results import TEACHER_MEAN, TEXT_FOLDER, TEXT_STUDENT
 from tinyclap.teachers.describe import describe_teacher
+from tinyclap.teachers.joint import heads_in
 from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.distill import BACKWARD, distill, teacher_mean
 from tinyclap.training.distributed import build_accelerator, micro_batches
 from tinyclap.training.sampling import clip_weights
-from tinyclap.training.threads import threads_for
 
 
 def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         micro_batches(np.arange(training.batch_size), training.micro_batches, accelerator)
     with accelerator.main_process_first():  # it downloads, decodes and embeds; the others read
         train = build_dataset(recipe.data.train)
-        teacher = build_teacher(recipe.teacher)
+        teacher = build_teacher(recipe.taught_by)
         torch.manual_seed(recipe.seed)
         student = Student(recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s))
         described = {"teacher": describe_teacher(teacher), "student": describe_student(student)}
@@ -79,6 +80,7 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
             accelerator=accelerator,
             weights=clip_weights(train, decoded),
             texts=texts,
+            heads=heads_in(teacher),
         )
     word_student = words and train_words(words, run, recipe.seed, accelerator)
     if not accelerator.is_main_process:
@@ -97,11 +99,12 @@ def distill_run(recipe: DistillRecipe, run: Path, *, resume: bool = False, overw
         "wall_s": spent_s + time.perf_counter() - began,
     }
     evaluation = task.evaluate(teacher, student, mean=mean) if task else None
-    local = recipe.teacher.is_local
+    of_heads = evaluated_heads(run, recipe, teacher, student, mean)
+    local = recipe.teacher_is_local
     card = model_card(summary, evaluation, teacher_is_local=local, own_words=recipe.text is not None)
     student.save_pretrained(run / "student", card, overwrite=True)
     if words and word_student:
         ears = {"student": task.student_clips(student)} if task else None
         summary["text"] = finish_words(words, word_student, teacher, run, task or None, ears)["student"]
-    finish_run(run, summary, evaluation)
+    finish_run(run, summary, evaluation, of_heads)
     return summary

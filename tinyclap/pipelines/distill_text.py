@@ -35,7 +35,7 @@ def distill_text_run(
     accelerator = build_accelerator(training.precision)
     micro_batches(np.arange(training.batch_size), training.micro_batches, accelerator)
     with accelerator.main_process_first():
-        teacher = build_teacher(recipe.teacher)
+        teacher = build_teacher(recipe.taught_by)
         task = recipe.data.test and zero_shot_task(recipe.data.test, recipe, teacher)
         words = prepare_words(recipe.text, teacher, recipe.seed, accelerator.device)
     inputs = {"teacher": teacher.fingerprint, "captions": words.corpus.fingerprint}

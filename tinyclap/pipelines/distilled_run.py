@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinyclap.common.machine import shell_path
 from tinyclap.config.load_recipe import load_recipe
@@ -11,6 +11,8 @@ from tinyclap.errors import TinyclapError
 from tinyclap.runs.folder import check_inputs, refuse_unfinished
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from tinyclap.models.student import Student
     from tinyclap.models.student_config import StudentConfig
     from tinyclap.teachers.encoder import Teacher
@@ -63,7 +65,7 @@ def student_and_teacher(run: Path, recipe: DistillRecipe) -> "tuple[Student, Tea
     from tinyclap.models.student import Student
     from tinyclap.pipelines.build import build_teacher
 
-    teacher = build_teacher(recipe.teacher)
+    teacher = build_teacher(recipe.taught_by)
     check_inputs(run, {"teacher": teacher.fingerprint})
     student = Student.from_pretrained(run / "student")
     _refuse_other_sound(run, student.config, recipe)
@@ -75,6 +77,54 @@ def student_and_teacher(run: Path, recipe: DistillRecipe) -> "tuple[Student, Tea
             "copy the whole run again"
         )
     return student, teacher
+
+
+@dataclass(frozen=True)
+class HeadRun:
+    """One head of a run, as a run of its teacher alone would have made it.
+
+    Attributes:
+        name: of the head.
+        teacher: of it alone.
+        student: whose embeddings are this teacher's.
+        mean: of this teacher's embeddings that the student learned from, (dim,); None where it is not known.
+    """
+
+    name: str
+    teacher: "Teacher"
+    student: "Student"
+    mean: "np.ndarray | None"
+
+    def described(self, evaluation: dict[str, Any]) -> dict[str, Any]:
+        """An evaluation of it, named so that it stands beside those of the whole."""
+        return {**evaluation, "data": f"{evaluation['data']}, head {self.name}", "head": self.name}
+
+
+def head_of(run: Path, name: str, teacher: "Teacher", student: "Student", mean: "np.ndarray | None" = None) -> HeadRun:
+    """The head of a run that is asked for.
+
+    Args:
+        run: its folder, for messages.
+        name: of the head.
+        teacher, student, mean: of the run.
+
+    Raises:
+        TinyclapError: one teacher alone, a pruned student, or no head of this name.
+    """
+    from tinyclap.pruning.fold import one_head
+    from tinyclap.teachers.joint import JointTeacher, chosen_head
+
+    if not isinstance(teacher, JointTeacher):
+        raise TinyclapError(f"{run} learned from one teacher and has no heads; leave out --head")
+    number = chosen_head(teacher.heads, name, str(run))
+    if student.latent_map is not None:
+        raise TinyclapError(
+            f"{run} is pruned, which mixed the teachers' dimensions, so it has no heads any more; leave out --head, or "
+            "name the run that it was pruned from"
+        )
+    head = teacher.heads[number]
+    own_mean = None if mean is None else mean[head.place] / head.length
+    return HeadRun(name, teacher.teachers[number], one_head(student, head), own_mean)
 
 
 def _refuse_other_sound(run: Path, config: "StudentConfig", recipe: DistillRecipe) -> None:

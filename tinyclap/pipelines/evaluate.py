@@ -24,7 +24,7 @@ from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
 from tinyclap.pipelines.build import build_teacher
-from tinyclap.pipelines.distilled_run import student_and_teacher
+from tinyclap.pipelines.distilled_run import head_of, student_and_teacher
 from tinyclap.pipelines.scoring import retrieval_task, zero_shot_task
 from tinyclap.pipelines.text_side import evaluate_words, measure_words
 from tinyclap.reports.run_report import write_report
@@ -55,6 +55,7 @@ def evaluate_run(
     degrade: Sequence[str] = (),
     task: str | None = None,
     prompts: tuple[str, ...] | None = None,
+    head: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a finished run on its recipe's test set or on other data, and rewrite `evaluation.json` and the report.
 
@@ -67,6 +68,7 @@ def evaluate_run(
         settings: further keys of that section, `key=value` each; also the limits `max_bad_share` and `max_clip_s`.
         degrade: conditions of `config.degradations.conditions_of`, under which the clips are heard too.
         prompts: templates with {} in place of the recipe's; such an evaluation stands beside that with the recipe's.
+        head: of a run with several teachers, to score beside its own teacher; None for the whole.
         task: of `TASKS`; by default zero-shot classification where the data has labels, else retrieval by its captions.
     """
     conditions = conditions_of(degrade)
@@ -76,6 +78,8 @@ def evaluate_run(
         raise TinyclapError(
             f"--degrade changes sounds, and {run} made words alone; leave it out, or evaluate the run of a student"
         )
+    if head is not None and recipe.task != "distill":
+        raise TinyclapError(f"{run} made no student that hears, so it has no heads; leave out --head")
     read_evaluations(run)  # a damaged file, to which nothing can be added, is found before the work
     own = describe_data(recipe.data.test) if recipe.data.test else None
     recipe = _pointed_at(recipe, run, other_data(kind, root, folds, settings))
@@ -91,18 +95,25 @@ def evaluate_run(
     if recipe.task == "distill_text" and wanted == ZERO_SHOT:
         return evaluate_words(run, recipe, spec, own, prompts)
     teacher, student = _models(run, recipe)
+    mean = None if student is None else _teacher_mean(run, student.embed_dim)
+    one = None
+    if head is not None and student is not None:
+        one = head_of(run, head, teacher, student, mean)
+        teacher, student, mean = one.teacher, one.student, one.mean
     rates = () if student is None else (student.sample_rate,)
-    words = TextStudent.from_pretrained(run / TEXT_STUDENT) if (run / TEXT_STUDENT).is_dir() else None
+    has_words = one is None and (run / TEXT_STUDENT).is_dir()  # those of all teachers, not of a head
+    words = TextStudent.from_pretrained(run / TEXT_STUDENT) if has_words else None
     chosen: Task
     if wanted == RETRIEVAL:
         chosen = retrieval_task(listed, spec, recipe, teacher, *rates, text_student=words)
     else:
         clean = zero_shot_task(spec, recipe, teacher, *rates, listed=listed, prompts=prompts)
         chosen = RobustnessTask(clean, conditions) if conditions else clean
-    mean = None if student is None else _teacher_mean(run, student.embed_dim)
     evaluation = chosen.evaluate(teacher, student, mean=mean)
     if recipe.task != "distill_text":
         evaluation["heard_in_training"] = _clips_in_training(recipe.data, listed)
+    if one is not None:
+        evaluation = one.described(evaluation)
     write_evaluation(run, evaluation, own)
     if isinstance(chosen, ZeroShotTask) and student is not None and words is not None:
         measure_words(run, chosen, teacher, own, student)
@@ -130,7 +141,7 @@ def _models(run: Path, recipe: Recipe) -> tuple[Teacher, Student | None]:
     if recipe.task == "distill":
         student, teacher = student_and_teacher(run, recipe)
         return teacher, student
-    teacher = build_teacher(recipe.teacher)
+    teacher = build_teacher(recipe.taught_by)
     check_inputs(run, {"teacher": teacher.fingerprint})
     return teacher, None
 

@@ -19,7 +19,7 @@ from tinyclap.exporters.calibration import CalibrationSet, words_of_label
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.write_bundle import Exporter, refuse_taken
 from tinyclap.models.text_student import TextStudent
-from tinyclap.pipelines.distilled_run import load_distilled_run
+from tinyclap.pipelines.distilled_run import head_of, load_distilled_run
 from tinyclap.runs.folder import BUNDLE_FOLDER
 from tinyclap.runs.results import SWEEP, TEXT_STUDENT, read_result
 from tinyclap.runtime.bundle_contents import Manifest
@@ -34,6 +34,7 @@ def export_run(
     labels: tuple[str, ...] | None = None,
     prompts: tuple[str, ...] | None = None,
     words: Path | None = None,
+    head: str | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = silent,
     **options: Any,
@@ -47,6 +48,8 @@ def export_run(
         prompts: templates with {} for labels, which the bundle keeps; None for those that the run is evaluated with.
         words: another run or folder with a text student of the same teacher, for the text side; None for the run's own
             or, without one, the teacher's text tower.
+        head: of a run with several teachers the only one to export, as an ordinary bundle of its teacher; None for the
+            bundle of all.
         overwrite: replace the bundle that is there.
         progress: called with a line on each step.
         **options: further fields of `ExportOptions`.
@@ -55,7 +58,7 @@ def export_run(
         TinyclapError: no finished distillation, or the folder is taken.
         GateError: the graphs do not compute what the student computes; nothing is written.
     """
-    folder = run / BUNDLE_FOLDER if out is None else out
+    folder = bundle_folder(run, head) if out is None else out
     refuse_odd_name(folder)
     refuse_taken(folder, overwrite)
     if words is not None:
@@ -64,13 +67,17 @@ def export_run(
     progress("loading the student, its teacher and its clips")
     finished = load_distilled_run(run, "export")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
-    sounds = _sounds(recipe, student.sample_rate)
+    name = recipe.name
+    if head is not None:
+        one = head_of(run, head, teacher, student)
+        student, teacher, name = one.student, one.teacher, f"{name}-{head}"
+    sounds = run_sounds(recipe, student.sample_rate)
     if labels is None:
         chosen = dataclasses.replace(chosen, labels=sounds.labels)
     templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
     sweep = read_result(run, SWEEP).get("rows") or []
-    own = _text_student(run, words, teacher) if chosen.text else None
-    exporter = Exporter(student, teacher, sounds, chosen, recipe.name, templates, sweep, own, progress)
+    own = _text_student(run, words, teacher, head) if chosen.text else None
+    exporter = Exporter(student, teacher, sounds, chosen, name, templates, sweep, own, progress)
     return exporter.write(folder, overwrite=overwrite)
 
 
@@ -80,6 +87,7 @@ def export_c(
     *,
     labels: tuple[str, ...] | None = None,
     prompts: tuple[str, ...] | None = None,
+    head: str | None = None,
     overwrite: bool = False,
     progress: Callable[[str], None] = silent,
     **options: Any,
@@ -89,7 +97,7 @@ def export_c(
     Args:
         run: its folder.
         out: of the C code.
-        labels, prompts: as in `export_run`.
+        labels, prompts, head: as in `export_run`.
         overwrite: replace the C code that is there.
         progress: called with a line on each step.
         **options: further fields of `CExporter`: int8, hop_s, device, min_cosine, min_agreement.
@@ -103,7 +111,10 @@ def export_c(
     progress("loading the student, its teacher and its clips")
     finished = load_distilled_run(run, "export")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
-    sounds = _sounds(recipe, student.sample_rate)
+    if head is not None:
+        one = head_of(run, head, teacher, student)
+        student, teacher = one.student, one.teacher
+    sounds = run_sounds(recipe, student.sample_rate)
     names = sounds.labels if labels is None else labels
     templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
     words_of = functools.partial(words_of_label, sounds)
@@ -115,7 +126,7 @@ def export_c(
     return exporter.write(out, overwrite=overwrite)
 
 
-def _sounds(recipe: DistillRecipe, sample_rate: int) -> CalibrationSet:
+def run_sounds(recipe: DistillRecipe, sample_rate: int) -> CalibrationSet:
     """The clips of a run, decoded."""
     train = decode(build_dataset(recipe.data.train), sample_rate, **recipe.data.limits)
     if not recipe.data.test:
@@ -124,12 +135,19 @@ def _sounds(recipe: DistillRecipe, sample_rate: int) -> CalibrationSet:
     return CalibrationSet(train, decode(test, sample_rate, **recipe.data.limits), tuple(test.labels))
 
 
-def _text_student(run: Path, words: Path | None, teacher: Teacher) -> TextStudent | None:
-    """The text student that is named, or the run's own; None where it has none.
+def bundle_folder(run: Path, head: str | None = None) -> Path:
+    """Where a run's bundle goes, or that of one of its heads."""
+    return run / (BUNDLE_FOLDER if head is None else f"{BUNDLE_FOLDER}-{head}")
+
+
+def _text_student(run: Path, words: Path | None, teacher: Teacher, head: str | None = None) -> TextStudent | None:
+    """The text student that is named, or the run's own; None where it has none, or of a head, whose words are not its.
 
     Raises:
         TinyclapError: none in the folder that is named, or one of another teacher.
     """
+    if head is not None and words is None:
+        return None
     folder = run if words is None else words
     if (folder / TEXT_STUDENT).is_dir():
         folder = folder / TEXT_STUDENT

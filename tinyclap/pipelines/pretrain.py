@@ -1,6 +1,7 @@
 """From a recipe to a pretrained teacher, new or fine-tuned: what `tinyclap pretrain` does, step by step."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,23 @@ from tinyclap.data.overlap import refuse_overlap
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.evaluation.zero_shot import ZeroShotTask
+from tinyclap.models.threads import threads_for
 from tinyclap.pipelines.build import new_teacher
 from tinyclap.pipelines.scoring import zero_shot_task
+from tinyclap.pipelines.text_side import USUAL_TOKENS
 from tinyclap.pipelines.training_summary import finish_run, training_clips
 from tinyclap.reports.model_cards import teacher_card
 from tinyclap.runs.folder import check_run, open_run
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.teachers.describe import describe_teacher
-from tinyclap.teachers.dual import DualTeacher
+from tinyclap.teachers.dual.pair import DualTeacher
+from tinyclap.teachers.dual.vit import VitTower
 from tinyclap.training.checkpoint import Checkpoint
 from tinyclap.training.contrastive.lora import Adapters, trained_share
+from tinyclap.training.distill import BACKWARD
 from tinyclap.training.distributed import build_accelerator
-from tinyclap.training.pretrain import pretrain, refuse_several
+from tinyclap.training.pretrain import pretrain, refuse_lengths, refuse_several
 
 UNKNOWN = "unknown"  # a licence, and PretrainRecipe's default
 
@@ -41,9 +46,10 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     refuse_several(accelerator)
     train = build_dataset(recipe.data.train)
     torch.manual_seed(recipe.seed)
-    captions = _captions(train, range(len(train)), recipe.templates)
+    captions = _captions(train, range(len(train)), recipe)
     teacher = new_teacher(recipe, captions) if recipe.init is None else initial_teacher(recipe)
     teacher.licence = recipe.licence if recipe.init is None or recipe.licence != UNKNOWN else teacher.licence
+    refuse_lengths(teacher, recipe.views)
     begun = describe_teacher(teacher)  # what cannot be counted is said before the training, not after it
     lora = recipe.init and recipe.init.lora
     adapters = Adapters(teacher, lora) if lora else None
@@ -52,21 +58,25 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
         refuse_overlap(train, task.dataset)
     decoded = decode(train, teacher.sample_rate, **recipe.data.limits)
     views = Views(decoded, recipe.views)
-    captions = _captions(train, [window.clip for window in decoded.windows], recipe.templates)
+    _warn_of_short(views, teacher)
+    captions = _captions(train, [window.clip for window in decoded.windows], recipe)
     inputs = {"training clips": decoded.fingerprint}
     open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     spent_s = Checkpoint(run).spent_s()
     init = recipe.init and _describe_init(recipe, begun, teacher, task)
-    pretrain(
-        teacher,
-        views,
-        captions,
-        recipe.training,
-        run,
-        seed=recipe.seed,
-        is_new=recipe.init is None,
-        accelerator=accelerator,
-    )
+    # A token takes each weight of the text side once, and its table's not at all: rather too many than too few.
+    text_macs = USUAL_TOKENS * sum(parameter.numel() for parameter in teacher.text_parameters())
+    with threads_for(BACKWARD * (begun["macs"] + text_macs) * recipe.training.batch_size):
+        pretrain(
+            teacher,
+            views,
+            captions,
+            recipe.training,
+            run,
+            seed=recipe.seed,
+            is_new=recipe.init is None,
+            accelerator=accelerator,
+        )
     if adapters is not None:
         adapters.merge()
     if recipe.weights == "float16":
@@ -132,5 +142,21 @@ def _describe_init(
     return {**told, **({key: before["teacher"][key] for key in ("accuracy", "ci95")} if before else {})}
 
 
-def _captions(dataset: Dataset, clips: Sequence[int], templates: Sequence[str]) -> Captions:
-    return Captions([dataset.clips[clip] for clip in clips], templates)
+def _warn_of_short(views: Views, teacher: TrainableTeacher) -> None:
+    """Say which clips are shorter than one patch, where clips are heard at their own length."""
+    if views.spec.repeat or not isinstance(teacher, DualTeacher) or not isinstance(teacher.audio, VitTower):
+        return
+    patch_s = teacher.audio.patch_s
+    short = [window.name for window in views.decoded.windows if window.duration_s < patch_s]
+    if short:
+        warnings.warn(
+            f"{len(short)} of {len(views)} clips are shorter than one patch of {patch_s:g} s, e.g. {short[0]}; each "
+            "is heard as one patch, filled up with silence",
+            stacklevel=3,
+        )
+
+
+def _captions(dataset: Dataset, clips: Sequence[int], recipe: PretrainRecipe) -> Captions:
+    """Of these clips; with an objective on sound alone some may have none."""
+    some = recipe.training.masked is not None
+    return Captions([dataset.clips[clip] for clip in clips], recipe.templates, some=some)

@@ -42,7 +42,7 @@ def probe_run(run: Path, **settings: Any) -> dict[str, Any]:
     elif recipe.task == "distill":
         student, teacher = student_and_teacher(run, recipe)
     else:
-        teacher = build_teacher(recipe.teacher)
+        teacher = build_teacher(recipe.taught_by)
         check_inputs(run, {"teacher": teacher.fingerprint})
     ears = [Ears("teacher", teacher.sample_rate, teacher.window_s, _hearing(teacher.embed_audio))]
     words = [Words("teacher", lambda texts: teacher_texts(teacher, texts))]

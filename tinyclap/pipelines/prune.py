@@ -16,7 +16,6 @@ from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.clip_embeddings import clip_embeddings
 from tinyclap.data.decoded import decode
 from tinyclap.data.folder import folder as folder_data
-from tinyclap.data.views import Views
 from tinyclap.embeddings.latent_map import METHODS, LatentMap, latent_map
 from tinyclap.evaluation.zero_shot import ZeroShotTask
 from tinyclap.models.student import Student
@@ -39,7 +38,7 @@ from tinyclap.runs.results import (
 )
 from tinyclap.teachers.stored_embeddings import class_vectors, teacher_clips
 from tinyclap.training.distill import teacher_mean
-from tinyclap.training.targets import stored_embeddings
+from tinyclap.training.distillation_set import stored_targets
 
 
 def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path:
@@ -84,7 +83,7 @@ def prune_run(run: Path, options: PruneOptions, out: Path | None = None) -> Path
         write_provenance(new, recipe.seed, inputs)
         write_array(new / TEACHER_MEAN, mean)
         own = (new / TEXT_STUDENT).is_dir()
-        card = model_card(summary, evaluation, teacher_is_local=recipe.teacher.is_local, own_words=own)
+        card = model_card(summary, evaluation, teacher_is_local=recipe.teacher_is_local, own_words=own)
         pruned.save_pretrained(new / "student", card)
         if rows:
             write_json(new / SWEEP, {"pruned_from": str(run), "data": describe_data(recipe.data.test), "rows": rows})
@@ -140,9 +139,9 @@ class _Pruning:
         Its views as the training stored them; where they are not stored any more, of the clips as they are.
         """
         teacher, recipe = self.finished.teacher, self.finished.recipe
-        decoded = decode(self.train, teacher.sample_rate, **recipe.data.limits)
-        embeddings = stored_embeddings(teacher, Views(decoded, recipe.views))
+        embeddings = stored_targets(self.train, teacher, recipe.views, **recipe.data.limits)
         if embeddings is None:
+            decoded = decode(self.train, teacher.sample_rate, **recipe.data.limits)
             embeddings = _usable(teacher_clips(teacher, decoded))
         return teacher_mean(embeddings, pruned.latent_map)
 

@@ -3,15 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyclap.config.data import describe_data, one_or_more
-from tinyclap.config.schema import Recipe
+from tinyclap.config.schema import DistillRecipe, Recipe
 from tinyclap.data import Dataset, build_dataset
 from tinyclap.data.folder import empty_classes
 from tinyclap.evaluation.caption_task import RetrievalTask
 from tinyclap.evaluation.labelled import check_captions, check_labels
 from tinyclap.evaluation.zero_shot import ZeroShotTask
+from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
+from tinyclap.pipelines.distilled_run import head_of
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.joint import JointTeacher
 
 
 def labelled_dataset(spec: Any, listed: Dataset | None = None) -> Dataset:
@@ -81,3 +86,17 @@ def retrieval_task(
         seed=recipe.seed,
         **recipe.data.limits,
     )
+
+
+def evaluated_heads(
+    run: Path, recipe: DistillRecipe, teacher: Teacher, student: Student, mean: np.ndarray
+) -> list[dict[str, Any]]:
+    """Each head on the run's test data, beside its own teacher; none without test data or several teachers."""
+    if recipe.data.test is None or not isinstance(teacher, JointTeacher):
+        return []
+    found = []
+    for head in teacher.heads:
+        one = head_of(run, head.name, teacher, student, mean)
+        task = zero_shot_task(recipe.data.test, recipe, one.teacher, student.sample_rate)
+        found.append(one.described(task.evaluate(one.teacher, one.student, mean=one.mean)))
+    return found

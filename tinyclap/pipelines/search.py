@@ -39,6 +39,7 @@ from tinyclap.scaling.design_space import enumerate_space, refuse_empty, space_a
 from tinyclap.scaling.options import ASKED, CHOSEN, FRONT, RESULT, STUDY, TRIALS, SearchOptions, asked, refuse_other
 from tinyclap.scaling.successive_halving import Report, Stopped, Trial, search
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.joint import heads_in
 from tinyclap.teachers.stored_embeddings import teacher_clips
 from tinyclap.training.distill import distill, teacher_mean
 from tinyclap.training.distillation_set import DistillationSet
@@ -80,7 +81,7 @@ def search_run(
         if len(found["trials"]) >= options.trials:
             return found
     progress("counting the students that fit")
-    teacher = build_teacher(recipe.teacher)
+    teacher = build_teacher(recipe.taught_by)
     base = recipe.student.with_embedding(teacher.embed_dim, recipe.views.longest_s)
     space = space_around(base, teacher.sample_rate, teacher.embed_dim)
     feasible = enumerate_space(space, budget)
@@ -195,6 +196,7 @@ class _Trials:
             seed=self.recipe.seed,
             weights=clip_weights(self._parts[0], learned.inputs.views.decoded),
             texts=anchor_texts(self.recipe.training, self.teacher),
+            heads=heads_in(self.teacher),
             watch=watch,
         )
         value = self._score(trained, mean, kept)
@@ -219,7 +221,7 @@ class _Trials:
     def _kept(self, dim: int, learned: DistillationSet) -> LatentMap | None:
         """The rotation to so many dimensions, of the teacher's embeddings of the views."""
         full = self.teacher.embed_dim
-        embeddings = learned.targets.embeddings.reshape(-1, full).astype(np.float32)
+        embeddings = np.asarray(learned.targets.embeddings.reshape(-1, full), np.float32)
         return None if dim == full else latent_map("rotation", dim, embeddings)
 
     @cached_property

@@ -14,6 +14,7 @@ from tinyclap.common.files import write_json
 from tinyclap.config.schema import DistillTextRecipe
 from tinyclap.config.text_side import TextSide
 from tinyclap.data.texts.corpus import Caption, Corpus
+from tinyclap.embeddings.joint_space import Head
 from tinyclap.errors import TinyclapError
 from tinyclap.evaluation.words import agreement, zero_shot_by_words
 from tinyclap.evaluation.zero_shot import ZeroShotTask
@@ -21,6 +22,7 @@ from tinyclap.hardware.traced_costs import n_parameters
 from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
 from tinyclap.models.text_student_config import macs
+from tinyclap.models.threads import threads_for
 from tinyclap.pipelines.build import anchor_names, build_teacher
 from tinyclap.pipelines.scoring import zero_shot_task
 from tinyclap.reports.model_cards import text_card
@@ -28,6 +30,7 @@ from tinyclap.reports.run_report import write_report
 from tinyclap.runs.folder import check_inputs
 from tinyclap.runs.results import TEXT_FOLDER, TEXT_RESULT, TEXT_STUDENT, add_zero_shot, read_result
 from tinyclap.teachers.encoder import Teacher, TextTarget
+from tinyclap.teachers.joint import heads_in
 from tinyclap.teachers.stored_embeddings import teacher_clips
 from tinyclap.training.confusable import confusable
 from tinyclap.training.distill import BACKWARD, distill, teacher_mean
@@ -35,7 +38,6 @@ from tinyclap.training.sampling import Companions
 from tinyclap.training.targets import TeacherTargets
 from tinyclap.training.text_start import new_text_student
 from tinyclap.training.text_targets import CaptionTokens, in_store_order, text_embeddings
-from tinyclap.training.threads import threads_for
 
 USUAL_TOKENS = 8  # of a caption, for the choice of threads
 
@@ -52,6 +54,7 @@ class Words:
         targets: embeddings of the captions to learn from, and `measured` of those held out.
         anchors: embeddings of the texts of a further loss.
         student: untrained.
+        heads: of several teachers in the space of the targets; none of one.
     """
 
     section: TextSide
@@ -63,6 +66,7 @@ class Words:
     measured: TeacherTargets | None
     anchors: np.ndarray | None
     student: TextStudent
+    heads: tuple[Head, ...]
 
 
 def prepare_words(section: TextSide, teacher: Teacher, seed: int, device: str | torch.device = "cpu") -> Words:
@@ -89,7 +93,7 @@ def prepare_words(section: TextSide, teacher: Teacher, seed: int, device: str | 
     targets = text_embeddings(target, train, teacher.name)
     measured = text_embeddings(target, held_out, teacher.name) if held_out else None
     student = new_text_student(section.student, target, train, teacher.fingerprint, seed, further=corpus.excluded)
-    return Words(section, corpus, train, held_out, target, targets, measured, anchors, student)
+    return Words(section, corpus, train, held_out, target, targets, measured, anchors, student, heads_in(teacher))
 
 
 def train_words(words: Words, run: Path, seed: int, accelerator: Accelerator) -> TextStudent:
@@ -108,6 +112,7 @@ def train_words(words: Words, run: Path, seed: int, accelerator: Accelerator) ->
             accelerator=accelerator,
             texts=words.anchors,
             companions=_companions(words),
+            heads=words.heads,
         )
 
 
@@ -172,7 +177,7 @@ def evaluate_words(
     Raises:
         TinyclapError: the teacher is not the one it learned from, or data that cannot be used.
     """
-    teacher = build_teacher(recipe.teacher)
+    teacher = build_teacher(recipe.taught_by)
     check_inputs(run, {"teacher": teacher.fingerprint})
     found = measure_words(run, zero_shot_task(spec, recipe, teacher, prompts=prompts), teacher, own)
     write_report(run)

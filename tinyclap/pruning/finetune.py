@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from tinyclap.common.progress import Progress, counted
+from tinyclap.embeddings.joint_space import Stored
 from tinyclap.models.heads import unit_norm
 from tinyclap.models.student import Student
 from tinyclap.pruning.fold import narrow
@@ -39,7 +40,7 @@ class HeadTrainingSet:
 
 @torch.no_grad()
 def head_training_set(
-    student: Student, views: LogMelViews, targets: np.ndarray, loss: str, plain_weight: float
+    student: Student, views: LogMelViews, targets: Stored, loss: str, plain_weight: float
 ) -> HeadTrainingSet:
     """The stored views of a distillation, targets (clips, views, full_dim), through the student's trunk."""
     rows = [divmod(row, views.per_clip) for row in range(len(views) * views.per_clip)]
@@ -48,7 +49,7 @@ def head_training_set(
         student.eval().features(views.batch(block)).numpy()
         for block in counted(blocks, "student embeds", len(blocks), "block")
     ]
-    return HeadTrainingSet(np.concatenate(features), targets.reshape(len(rows), -1), loss, plain_weight)
+    return HeadTrainingSet(np.concatenate(features), np.asarray(targets.reshape(len(rows), -1)), loss, plain_weight)
 
 
 def finetune(student: Student, learned: HeadTrainingSet, epochs: int, *, lr: float = 0.004, seed: int = 0) -> Student:

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from tinyclap.embeddings.joint_space import Head
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.models.heads import LinearHead, MappedProjection, Projection
@@ -41,6 +43,13 @@ def prune(student: Student, latent_map: LatentMap) -> Student:
         kind = MAPPED
     config = dataclasses.replace(student.config, head=kind, embed_dim=latent_map.dim)
     return _filled(Student(config, whole), state)
+
+
+def one_head(student: Student, head: Head) -> Student:
+    """A student of several teachers in the space of one of them alone: what a run of that teacher makes."""
+    chosen = prune(student, LatentMap(np.eye(student.embed_dim, dtype=np.float32)[head.place], "head"))
+    chosen.latent_map = None  # nothing is pruned: all dimensions of its teacher's space are there
+    return chosen
 
 
 def narrow(student: Student, seed: int = 0) -> Student:

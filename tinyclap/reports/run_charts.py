@@ -11,6 +11,8 @@ from tinyclap.reports.plots.look import DASHED, DOTTED, Plot
 from tinyclap.reports.tables import swept_name
 from tinyclap.runs.results import as_mappings
 
+TERMS = ("contrastive", "masked", "captioning")  # of the loss of a pretraining with more than one objective
+STROKES = (("line-1", "-"), ("line-2", DASHED), ("teacher", DOTTED), ("student", DASHED))
 METHOD_COLOURS = ("teacher", "student", "soft")
 
 
@@ -22,8 +24,9 @@ def charts(epochs: Sequence[Mapping[str, Any]], of: str = "") -> list[Plot]:
         of: ends the titles, where a page shows two trainings.
     """
     xs, marks = _epoch_axis(epochs)
+    terms = [term for term in TERMS if any(known(epoch.get(term)) for epoch in epochs)]
     panels = {
-        "Loss": {"loss": "loss"},
+        "Loss": {name: name for name in ("loss", *(terms if len(terms) > 1 else ()))},
         "Cosine to the teacher": {"cosine": "cosine", "centred_cosine": "centred cosine"},
         "Learning rate": {"lr": "learning rate"},
     }
@@ -36,7 +39,7 @@ def charts(epochs: Sequence[Mapping[str, Any]], of: str = "") -> list[Plot]:
                 colour,
                 dashes,
             )
-            for (key, name), colour, dashes in zip(keys.items(), ("line-1", "line-2"), ("-", DASHED), strict=False)
+            for (key, name), (colour, dashes) in zip(keys.items(), STROKES, strict=False)
         ]
         plot = line_plot(f"{title}{of}", "epoch", lines, marks)
         drawn += [plot] if plot else []

@@ -50,6 +50,7 @@ class Evaluation(TypedDict, total=False):
 
     task: str
     data: str
+    head: str
     teacher: ModelScore
     student: ModelScore
     difference: Difference

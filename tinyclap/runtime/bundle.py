@@ -10,7 +10,6 @@ import numpy as np
 
 from tinyclap.audio.level import SILENCE_BELOW_DBFS
 from tinyclap.audio.log_mel.in_numpy import NumpyLogMel
-from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime.background import Background, read_background
 from tinyclap.runtime.bundle_contents import (
@@ -21,13 +20,13 @@ from tinyclap.runtime.bundle_contents import (
     TEXT_GRAPH,
     Manifest,
     graph_to_run,
-    kept_dims,
     read_manifest,
     refuse_other_graph,
     verify,
 )
 from tinyclap.runtime.embed_sound import EmbeddedSound, EmbedOptions, embed_sound, hop_samples, timed_embeddings
 from tinyclap.runtime.judge import Answer, Judge
+from tinyclap.runtime.kept_part import KeptPart, kept_part
 from tinyclap.runtime.labels import LabelTable, find_table, read_table
 from tinyclap.runtime.live import answers
 from tinyclap.runtime.session import embeddings_of, metadata_of, open_session
@@ -43,14 +42,15 @@ class Bundle:
         manifest: what it says of itself.
         graph: file name of the audio graph that is run.
         threads: working on one graph.
-        embed_dim: dimensions of its embeddings.
+        part: the dimensions that are kept of its embeddings: all, fewer, or one teacher's head.
+        embed_dim: how many.
     """
 
     def __init__(
-        self, folder: Path, manifest: Manifest, graph: str, session: Any, threads: int, embed_dim: int
+        self, folder: Path, manifest: Manifest, graph: str, session: Any, threads: int, part: KeptPart
     ) -> None:
         self.folder, self.manifest, self.graph, self.threads = folder, manifest, graph, threads
-        self.embed_dim = embed_dim
+        self.part, self.embed_dim = part, part.dim
         self._session = session
         self._logmel = NumpyLogMel(manifest.frontend) if manifest.input == "logmel" else None
 
@@ -63,6 +63,7 @@ class Bundle:
         providers: str | Sequence[str] | None = None,
         threads: int | None = None,
         dim: int | None = None,
+        head: str | None = None,
     ) -> "Bundle":
         """Check a bundle and make it ready to run.
 
@@ -73,10 +74,11 @@ class Bundle:
             threads: working on one graph; None for one, which is best for small graphs.
             dim: dimensions to keep of a bundle whose run was pruned by rotation, the first ones of which hold most;
                 None for all.
+            head: of a bundle of several teachers the one whose space and words are used; None for all together.
 
         Raises:
-            TinyclapError: no bundle, one that is truncated, changed or of an unknown schema, no such graph, a provider
-                that does not become active, or dimensions that cannot be left out.
+            TinyclapError: no bundle, one that is truncated, changed or of an unknown schema, no such graph or head, a
+                provider that does not become active, or dimensions that cannot be left out.
         """
         folder = Path(path)
         if not folder.exists():
@@ -94,11 +96,12 @@ class Bundle:
             width=manifest.embed_dim,
         )
         refuse_other_graph(folder / name, metadata_of(folder / name, session), manifest)
-        return cls(folder, manifest, name, session, threads or 1, kept_dims(folder, manifest, dim))
+        return cls(folder, manifest, name, session, threads or 1, kept_part(folder, manifest, dim, head))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For `pickle`: a worker process loads the bundle anew, from where it lies."""
-        return _load_again, (self.folder, self.graph, self._session.get_providers(), self.threads, self.embed_dim)
+        how = (self.folder, self.graph, self._session.get_providers(), self.threads)
+        return _load_again, (*how, self.embed_dim, self.part.head)
 
     @property
     def provider(self) -> str:
@@ -188,7 +191,7 @@ class Bundle:
         self, labels: Sequence[str] | None = None, *, prompts: Sequence[str] | None = None, **settings: Any
     ) -> Judge:
         """What makes answers of embeddings; `settings` and errors as for `classify`."""
-        return Judge(self.label_table(labels, prompts), self.manifest.logit_scale, self.background, **settings)
+        return Judge(self.label_table(labels, prompts), self.part.logit_scale, self.background, **settings)
 
     def embed_windows(
         self, sound: Sound, hop_s: float | None = None, *, sample_rate: float | None = None, channel: int | None = None
@@ -217,7 +220,7 @@ class Bundle:
         return find_table(
             labels,
             prompts,
-            own_prompts=self.manifest.prompts,
+            own_prompts=self.part.prompts,
             table=self._table,
             text_side=lambda: self._text,
             embed_text=self.embed_text,
@@ -235,7 +238,7 @@ class Bundle:
                 f"bundle {self.folder} has no text side; export it with `tinyclap export --onnx --text`"
             )
         texts = [texts] if isinstance(texts, str) else [str(text) for text in texts]
-        return self._first(self._text.embed(texts)) if len(texts) else np.empty((0, self.embed_dim), np.float32)
+        return self.part.of(self._text.embed(texts)) if len(texts) else np.empty((0, self.embed_dim), np.float32)
 
     def spelled_out(self, texts: Sequence[str]) -> list[str]:
         """The words of texts, if it knows each by single letters alone: slips of the pen, most often; else none."""
@@ -247,7 +250,7 @@ class Bundle:
         Sounds of any length and rate are for `embed`, which cuts them into such windows.
         """
         batch = windows if self._logmel is None else self._logmel(windows)
-        return self._first(embeddings_of(self._session, {self.manifest.input: np.ascontiguousarray(batch)}))
+        return self.part.of(embeddings_of(self._session, {self.manifest.input: np.ascontiguousarray(batch)}))
 
     def stream(
         self,
@@ -283,14 +286,14 @@ class Bundle:
         """What sounds look like that are none of the labels; None for a bundle without it."""
         if BACKGROUND not in self.manifest.files:
             return None
-        return read_background(self.folder, self.manifest.embed_dim).mapped(self._first)
+        return read_background(self.folder, self.manifest.embed_dim).mapped(self.part.of)
 
     @cached_property
     def _table(self) -> LabelTable | None:
         if LABELS not in self.manifest.files:
             return None
         table = read_table(self.folder, self.manifest.embed_dim)
-        return LabelTable(table.labels, self._first(table.embeddings))
+        return LabelTable(table.labels, self.part.of(table.embeddings))
 
     @cached_property
     def _text(self) -> TextEncoder | None:
@@ -307,11 +310,7 @@ class Bundle:
             )
         return encoder
 
-    def _first(self, embeddings: np.ndarray) -> np.ndarray:
-        """The dimensions that are kept, unit-norm again: (N, manifest.embed_dim) to (N, embed_dim)."""
-        return embeddings if self.embed_dim == self.manifest.embed_dim else unit(embeddings[:, : self.embed_dim])
 
-
-def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int) -> Bundle:
+def _load_again(folder: Path, graph: str, providers: list[str], threads: int, dim: int, head: str | None) -> Bundle:
     name: Any = {file: key for key, file in GRAPHS.items()}[graph]
-    return Bundle.load(folder, graph=name, providers=providers, threads=threads, dim=dim)
+    return Bundle.load(folder, graph=name, providers=providers, threads=threads, dim=dim, head=head)

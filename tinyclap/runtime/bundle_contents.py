@@ -10,7 +10,7 @@ from typing import Any
 
 from tinyclap.audio.log_mel.emphasised import spec_of
 from tinyclap.audio.log_mel.spec import FrontendSpec
-from tinyclap.common.checks import arguments, exact_keys, is_count, is_number, require
+from tinyclap.common.checks import LATER, arguments, exact_keys, is_count, is_number, require
 from tinyclap.common.files import NOT_FETCHED, is_pointer, parse_json, refuse_pointer, sha256_of, write_text
 from tinyclap.errors import TinyclapError
 from tinyclap.version import __version__
@@ -30,6 +30,8 @@ INPUTS = ("waveform", "logmel")
 LARGEST_DIM, LONGEST_WINDOW_S = 65_536, 600.0
 MAP_KEYS = ("method", "full_dim", "nested", "fingerprint", "measured")  # the last: what fewer dimensions cost
 TEXT_KEYS = {"max_tokens": 1, "pad_id": 0, "opset": 1}  # and the least that each can be
+HEAD_KEYS = ("start", "dim", "logit_scale", "prompts", "teacher")
+TEACHER_KEYS = ("name", "fingerprint", "licence")
 TEXT_WORDS = ("precision", "words", "reader")  # how it was rounded, whose words it has, and what reads its tokens
 WORDPIECE, PACKAGE = "wordpiece", "tokenizers"  # readers: tinyclap itself, or this package
 FIXED = ("input", "sample_rate", "window_s", "frontend", "embed_dim")  # what a graph was made for
@@ -55,6 +57,8 @@ class Manifest:
         recommended: the graph to run unless another one is asked for.
         text: TEXT_KEYS and TEXT_WORDS of the text side; None without one.
         latent_map: MAP_KEYS of the map that pruned the teacher's space; None where all its dimensions are there.
+        heads: of each of several teachers, by name, HEAD_KEYS: its dimensions, and what the manifest says of one
+            teacher; None, and no key of the file, for one teacher.
         parity: what the export measured.
         files: `sha256` and `size_bytes` of every other file of the bundle, by name.
         tinyclap: the version that wrote it.
@@ -78,6 +82,7 @@ class Manifest:
     recommended: str = FLOAT_GRAPH
     text: Mapping[str, Any] | None = None
     latent_map: Mapping[str, Any] | None = None
+    heads: Mapping[str, Mapping[str, Any]] | None = field(default=None, metadata=LATER)
     parity: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tinyclap: str = __version__
@@ -89,7 +94,7 @@ class Manifest:
             require(self, where, name, isinstance(getattr(self, name), str), "a text")
         for name in ("graphs", "parity", "files"):
             require(self, where, name, isinstance(getattr(self, name), Mapping), "an object")
-        exact_keys(self.teacher, ("name", "fingerprint", "licence"), "bundle: teacher")
+        exact_keys(self.teacher, TEACHER_KEYS, "bundle: teacher")
         sized = is_count(self.embed_dim) and self.embed_dim <= LARGEST_DIM
         require(self, where, "embed_dim", sized, f"a whole number from 1 to {LARGEST_DIM}")
         same_rate = self.sample_rate == self.frontend.sample_rate
@@ -111,6 +116,10 @@ class Manifest:
             mapped = exact_keys(self.latent_map, MAP_KEYS, "bundle: latent_map")
             narrower = is_count(mapped["full_dim"], self.embed_dim) and type(mapped["nested"]) is bool
             require(self, where, "latent_map", narrower, "null or an object from a wider space")
+        fitting = self.heads is None or _heads_fit(self.heads, self.embed_dim)
+        require(
+            self, where, "heads", fitting, f"null or an object of heads within the embedding: {', '.join(HEAD_KEYS)}"
+        )
         if self.text is not None:
             said = exact_keys(self.text, (*TEXT_KEYS, *TEXT_WORDS), "bundle: text", TEXT_WORDS)
             known = all(is_count(said[key], at_least) for key, at_least in TEXT_KEYS.items())
@@ -126,6 +135,8 @@ class Manifest:
     def to_json(self) -> str:
         """The text of bundle.json."""
         values = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
+        if self.heads is None:
+            del values["heads"]
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
     def graph_metadata(self) -> str:
@@ -229,21 +240,6 @@ def verify(folder: Path, manifest: Manifest, name: str, *, checksum: bool = True
         raise TinyclapError(f"bundle {folder}: {fault}; copy or export it again")
 
 
-def kept_dims(folder: Path, manifest: Manifest, dim: int | None) -> int:
-    """How many dimensions are kept of those asked for, None for all; raises a TinyclapError if that is not possible."""
-    full = manifest.embed_dim
-    if dim is None or dim == full:
-        return full
-    if not is_count(dim) or dim > full:
-        raise TinyclapError(f"dim is {dim}: bundle {folder} has {full} dimensions; allowed: 1 to {full}")
-    if not (manifest.latent_map and manifest.latent_map["nested"]):
-        raise TinyclapError(
-            f"dim is {dim}: the first dimensions of bundle {folder} are no better than others; export a run that was "
-            "pruned by rotation (`tinyclap prune --dim`)"
-        )
-    return dim
-
-
 def refuse_other_graph(path: Path, own: Mapping[str, Any], manifest: Manifest) -> None:
     """Raise a TinyclapError where what a graph says of itself is of other sound or another space than bundle.json."""
     frontend = own.get("frontend")
@@ -265,6 +261,22 @@ def _fixed(metadata: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: metadata[key] for key in FIXED if key in metadata}
     frontend = found.pop("frontend", None) or {}
     return found | {f"frontend.{key}": value for key, value in frontend.items()}
+
+
+def _heads_fit(heads: object, embed_dim: int) -> bool:
+    """Whether heads are what a manifest may say of them."""
+    if not isinstance(heads, Mapping) or not heads:
+        return False
+    for name, facts in heads.items():
+        said = exact_keys(facts, HEAD_KEYS, f"bundle: heads: {name}")
+        exact_keys(said["teacher"], TEACHER_KEYS, f"bundle: heads: {name}: teacher")
+        inside = is_count(said["start"], 0) and is_count(said["dim"]) and said["start"] + said["dim"] <= embed_dim
+        scaled = is_number(said["logit_scale"]) and said["logit_scale"] > 0
+        prompts = said["prompts"]
+        listed = isinstance(prompts, list | tuple) and len(prompts) > 0
+        if not (inside and scaled and listed and all(isinstance(text, str) and "{}" in text for text in prompts)):
+            return False
+    return True
 
 
 def _optional(manifest: Manifest) -> set[str]:

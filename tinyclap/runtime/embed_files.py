@@ -151,7 +151,8 @@ class _Job(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """What decides an embedding: the manifest holds its files' checksums."""
         bundle = self.bundle
-        text = f"{bundle.graph} {bundle.embed_dim} {bundle.manifest.to_json()}"
+        head = f"{bundle.part.head} " if bundle.part.head else ""
+        text = f"{bundle.graph} {bundle.embed_dim} {head}{bundle.manifest.to_json()}"
         made_by = hashlib.sha256(text.encode()).hexdigest()
         windows = {"windows": True} if self.windows else {}
         return {
@@ -168,7 +169,7 @@ class _Job(NamedTuple):
             "made_by": self.settings()["bundle"],
             "windows": self.windows,
             "graph": self.bundle.graph,
-            "teacher": manifest.teacher["fingerprint"],  # arrays of one teacher and latent map share a space
+            "teacher": self.bundle.part.teacher["fingerprint"],  # arrays of one teacher and latent map share a space
             "latent_map": manifest.latent_map and manifest.latent_map["fingerprint"],
             **self.options,
         }
@@ -206,6 +207,7 @@ def _finished(job: _Job, files: Sequence[Path], out: Path, dtype: str) -> Embedd
         left = {entry.file for entry in bad}
         in_order = [str(file) for file in files if str(file) not in left]
         n_rows, kept = len(map_array(out)), index["neighbours_kept"]
+        kept = None if kept is None else float(kept)
         then = list(zip(index["sizes"], index["mtimes_ns"], strict=True))
     except (ValueError, KeyError, TypeError, TinyclapError):
         return None

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tinyclap.teachers.encoder import Teacher
     from tinyclap.teachers.options import OnnxOptions, TaggerOptions
 
-KINDS = ("hf", "laion", "msclap", "clsp", "dual")
+KINDS = ("hf", "laion", "msclap", "clsp", "naflexclap", "dual")
 
 
 def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher":
@@ -17,8 +17,8 @@ def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher"
 
     Args:
         kind: `hf`: any ClapModel, by hub id, folder, or `demo`; `laion`: an original checkpoint, a .pt file; `msclap`:
-            Microsoft's, "2022", "2023" or a .pth file; `clsp`: CLSP, by hub id or folder; `dual`: a folder made by
-            pretrain.
+            Microsoft's, "2022", "2023" or a .pth file; `clsp`: CLSP, `naflexclap`: OpenCLIP's NaFlexClap, both by hub
+            id or folder; `dual`: a folder made by pretrain.
         source: where it lies.
         original: keep to the original code also where it does worse, as far as that is deterministic (each loader
             says where); for comparison with published numbers.
@@ -43,15 +43,19 @@ def load_teacher(kind: str, source: str, *, original: bool = False) -> "Teacher"
         from tinyclap.teachers.clsp.load import load_clsp
 
         return load_clsp(source)
+    if kind == "naflexclap" and not original:
+        from tinyclap.teachers.naflexclap.load import load_naflexclap
+
+        return load_naflexclap(source)
     if kind == "dual" and not original:
-        from tinyclap.teachers.dual import load_dual
+        from tinyclap.teachers.dual.load import load_dual
 
         return load_dual(source)
     if kind == "dual":
         raise TinyclapError("teacher: original is for published kinds; a dual teacher has no other original")
-    if kind == "clsp":
+    if kind in ("clsp", "naflexclap"):
         raise TinyclapError(
-            "teacher: leave original out with kind: clsp, whose clips are embedded as the original does"
+            f"teacher: leave original out with kind: {kind}, whose clips are embedded as the original does"
         )
     raise TinyclapError(f"teacher: kind {kind!r} is not known; allowed: {', '.join(KINDS)}")
 

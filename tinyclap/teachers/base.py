@@ -21,7 +21,7 @@ from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.data.dataset import Dataset
 from tinyclap.errors import TinyclapError
 from tinyclap.hardware.traced_costs import count_macs
-from tinyclap.models.long_audio import embed_long
+from tinyclap.models.long_audio import embed_long, embed_pieces
 from tinyclap.teachers.encoder import AudioGraph, TextGraph, TextTarget, token_table
 
 Part = Literal["audio", "text", "head"]
@@ -158,6 +158,15 @@ class TrainableTeacher(AudioTower):
         """A data set as this teacher reads its files in an evaluation: mixed to mono, unless its original does not."""
         return dataset
 
+    @property
+    def any_length(self) -> bool:
+        """Whether its audio tower hears clips shorter than a window at their own length."""
+        return False
+
+    def encode_clips(self, clips: Sequence[Tensor]) -> Tensor:
+        """Clips (t,), windows unless it hears `any_length` -> unit-norm (B, D), with gradients."""
+        return self.encode_audio(torch.stack(list(clips)))
+
     @abstractmethod
     def encode_text(self, texts: list[str]) -> Tensor:
         """N texts -> unit-norm (N, D), with gradients."""
@@ -268,6 +277,8 @@ class TrainableTeacher(AudioTower):
         """Waveforms (B, T), of these lengths (B,), to unit-norm (B, D); see `Encoder.embed_audio`."""
         self.eval()
         waveforms = waveforms.to(next(self.parameters()).device)
+        if self.any_length:
+            return embed_pieces(waveforms, lengths, self.encode_clips, window=self.window)
         return embed_long(waveforms, lengths, self.encode_audio, window=self.window, pad=self.pad)
 
     @torch.no_grad()

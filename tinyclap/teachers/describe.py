@@ -3,6 +3,7 @@
 from typing import Any
 
 from tinyclap.teachers.encoder import AudioModel, Encoder
+from tinyclap.teachers.joint import JointTeacher
 
 
 def describe_encoder(encoder: AudioModel) -> dict[str, Any]:
@@ -12,5 +13,9 @@ def describe_encoder(encoder: AudioModel) -> dict[str, Any]:
 
 
 def describe_teacher(teacher: Encoder) -> dict[str, Any]:
-    """`describe_encoder` with the fingerprint, for a run's summary."""
-    return {"fingerprint": teacher.fingerprint, **describe_encoder(teacher)}
+    """`describe_encoder` with the fingerprint, for a run's summary; of several teachers also each, by its head."""
+    described: dict[str, Any] = {"fingerprint": teacher.fingerprint, **describe_encoder(teacher)}
+    if isinstance(teacher, JointTeacher):
+        pairs = zip(teacher.heads, teacher.teachers, strict=True)
+        described["heads"] = {head.name: {"share": head.share, **describe_teacher(each)} for head, each in pairs}
+    return described

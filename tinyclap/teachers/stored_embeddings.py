@@ -12,10 +12,12 @@ from tinyclap.common.cache_lock import cache_folder, touch
 from tinyclap.common.files import cached_folder, write_array
 from tinyclap.common.row_store import VERSION
 from tinyclap.data.clip_embeddings import Clips, clip_embeddings
+from tinyclap.embeddings.joint_space import side_by_side
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.embeddings.zero_shot import SameClassesError, class_matrix, clean_label
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.encoder import Encoder, Teacher
+from tinyclap.teachers.joint import JointTeacher
 
 
 def teacher_clips(teacher: Encoder, decoded: Clips) -> np.ndarray:
@@ -47,7 +49,14 @@ def class_vectors(
     latent_map: LatentMap | None = None,
     words_of: Callable[[str], str] = clean_label,
 ) -> np.ndarray:
-    """`class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one."""
+    """`class_matrix` of a teacher's texts, in the space of its students or, mapped, of a pruned one.
+
+    Of several teachers each gives its part in its own prompts, unless others are chosen.
+    """
+    if isinstance(teacher, JointTeacher) and tuple(prompts) == teacher.prompts:
+        parts = [class_vectors(each, labels, each.prompts, words_of=words_of) for each in teacher.teachers]
+        classes = side_by_side(parts, teacher.heads)
+        return classes if latent_map is None else latent_map.apply(classes)
     if latent_map is None:
         return class_matrix(lambda texts: teacher_texts(teacher, texts), labels, prompts, words_of)
     try:

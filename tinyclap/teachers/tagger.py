@@ -138,6 +138,7 @@ class TaggerTeacher(nn.Module):
     @torch.no_grad()
     def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveforms (B, T), of these lengths (B,), to unit-norm (B, D); see `Encoder.embed_audio`."""
+        self.placed(torch.zeros(1, len(self._as_tagger.classes)))  # here, what is made once, and not in several threads
         waveforms = waveforms.to(self._device)
         return embed_long(waveforms, lengths, self.encode_audio, window=self.window, pad=self.pad)
 

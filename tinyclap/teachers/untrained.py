@@ -18,7 +18,10 @@ from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
-from tinyclap.teachers.dual import LINEAR, MAX_TEXT_TOKENS, Cnn14Tower, DualTeacher, Head, TextTower
+from tinyclap.models.vit.config import VitConfig
+from tinyclap.teachers.dual.pair import AnyTower, DualTeacher
+from tinyclap.teachers.dual.towers import LINEAR, MAX_TEXT_TOKENS, Cnn14Tower, Head, Pooling, TextTower
+from tinyclap.teachers.dual.vit import VitTower
 from tinyclap.teachers.hf import MAX_TOKENS, HFTeacher
 from tinyclap.teachers.sentence_encoder import load_transformer
 
@@ -108,7 +111,7 @@ def new_clap(
 
 
 def new_dual(
-    audio: StudentConfig | tuple[FrontendSpec, float, Head],
+    audio: StudentConfig | tuple[FrontendSpec, float | VitConfig, Head],
     text: TextTower,
     *,
     embed_dim: int,
@@ -117,21 +120,34 @@ def new_dual(
     logit_scale: float,
     name: str,
 ) -> DualTeacher:
-    """An untrained audio tower (a PhiNet, or CNN14 by front end, width and head) beside a text tower."""
+    """An untrained audio tower beside a text tower.
+
+    The audio tower is a PhiNet by its configuration; CNN14 by front end, width and head; or a transformer over patches
+    by front end, shape and head.
+    """
     if isinstance(audio, StudentConfig):
-        tower: Student | Cnn14Tower = Student(audio)
+        tower: AnyTower = Student(audio)
     else:
-        frontend, width, head = audio
-        tower = Cnn14Tower(frontend, width, embed_dim, head)
+        frontend, shape, head = audio
+        if isinstance(shape, VitConfig):
+            tower = VitTower(frontend, shape, embed_dim, head)
+        else:
+            tower = Cnn14Tower(frontend, shape, embed_dim, head)
     return DualTeacher(tower, text, window_s=window_s, prompts=tuple(prompts), logit_scale=logit_scale, name=name)
 
 
 def pretrained_text(
-    source: str, embed_dim: int, *, frozen: bool, head: Head = LINEAR, max_tokens: int = MAX_TEXT_TOKENS
+    source: str,
+    embed_dim: int,
+    *,
+    frozen: bool,
+    head: Head = LINEAR,
+    max_tokens: int = MAX_TEXT_TOKENS,
+    pooling: Pooling = "mean",
 ) -> TextTower:
     """Any `transformers` encoder as a text tower; raises as `load_transformer` does."""
     encoder, tokenizer = load_transformer(source, "text.source")
-    return TextTower(encoder, tokenizer, embed_dim, frozen=frozen, head=head, max_tokens=max_tokens)
+    return TextTower(encoder, tokenizer, embed_dim, frozen=frozen, head=head, max_tokens=max_tokens, pooling=pooling)
 
 
 def new_text(
@@ -143,6 +159,7 @@ def new_text(
     layers: int,
     heads: int,
     head: Head = LINEAR,
+    pooling: Pooling = "mean",
 ) -> TextTower:
     """A small BERT from scratch, with a tokenizer learned from the captions."""
     tokenizer = train_tokenizer(captions, vocab_size)
@@ -155,4 +172,4 @@ def new_text(
         max_position_embeddings=MAX_TOKENS + 2,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return TextTower(BertModel(config), tokenizer, embed_dim, frozen=False, head=head)
+    return TextTower(BertModel(config), tokenizer, embed_dim, frozen=False, head=head, pooling=pooling)

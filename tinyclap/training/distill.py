@@ -10,7 +10,7 @@ its running statistics are averaged over the processes at the end of every epoch
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from tinyclap.common.progress import Progress
+from tinyclap.embeddings.joint_space import Head, Stored
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student import Student
@@ -45,7 +46,7 @@ Learner = TypeVar("Learner", Student, TextStudent)
 
 def distill(
     student: Learner,
-    targets: np.ndarray,
+    targets: Stored,
     mean: np.ndarray,
     inputs: StudentInputs,
     options: DistillOptions,
@@ -56,6 +57,7 @@ def distill(
     weights: np.ndarray | None = None,
     texts: np.ndarray | None = None,
     companions: Companions | None = None,
+    heads: Sequence[Head] = (),
     watch: Callable[[int, Callable[[], Learner]], None] | None = None,
 ) -> Learner:
     """Train a student, of sound or of text, on stored teacher embeddings.
@@ -74,6 +76,7 @@ def distill(
         weights: how often each clip is trained on, relative to the others, (clips,); None for all alike.
         texts: the teacher's embeddings of `options.texts`, unit norm (N, D), where `options.text_weight` is not 0.
         companions: clips (or captions) to contrast within a batch; None for a batch of any.
+        heads: the parts of several teachers in the space; none for one teacher.
         watch: called after every epoch with how many there were, and can have the student as it is then (its weights'
             moving average, in evaluation mode on the CPU); what it raises ends the training.
 
@@ -93,7 +96,7 @@ def distill(
         targets,
         inputs,
         centre,
-        distillation_loss(options, centre, anchors),
+        distillation_loss(options, centre, anchors, heads),
         seed,
         options.batch_size,
         weights,
@@ -157,7 +160,7 @@ class Stage:
 class TargetBatches:
     """Targets (clips, views, D), the student's inputs of the same views, and the loss between target and embedding."""
 
-    targets: np.ndarray
+    targets: Stored
     inputs: StudentInputs
     mean: Tensor
     criterion: nn.Module
@@ -243,7 +246,7 @@ def view_number(index: Indices, epoch: int, per_clip: int) -> Indices:
     return (epoch + index) % per_clip
 
 
-def teacher_mean(targets: np.ndarray, latent_map: LatentMap | None = None) -> np.ndarray:
+def teacher_mean(targets: Stored, latent_map: LatentMap | None = None) -> np.ndarray:
     """Mean embedding over all stored views: float32 (D,), not normalised.
 
     `latent_map` takes each of them into the space of a pruned student first.
@@ -285,7 +288,7 @@ class _Encoder(nn.Module):
         return encoded
 
 
-def _refuse_mismatch(student: Any, targets: np.ndarray, inputs: StudentInputs) -> None:
+def _refuse_mismatch(student: Any, targets: Stored, inputs: StudentInputs) -> None:
     wanted = (len(inputs), inputs.per_clip, student.embed_dim)
     if targets.shape != wanted:
         raise TinyclapError(f"targets have shape {targets.shape}, but clips, views and student's width make {wanted}")

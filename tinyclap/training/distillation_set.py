@@ -9,10 +9,12 @@ from tinyclap.data import Dataset
 from tinyclap.data.decoded import DecodeLimits, decode
 from tinyclap.data.view_spec import ViewSpec
 from tinyclap.data.views import Views
+from tinyclap.embeddings.joint_space import SideBySide, Stored
 from tinyclap.models.student import Student
 from tinyclap.teachers.encoder import Encoder
+from tinyclap.teachers.joint import JointTeacher, encoders_in
 from tinyclap.training.spectrograms import LogMelViews, logmel_store
-from tinyclap.training.targets import TeacherTargets, teacher_embeddings
+from tinyclap.training.targets import JointTargets, TeacherTargets, stored_embeddings, teacher_embeddings
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class DistillationSet:
         inputs: the student's spectrograms.
     """
 
-    targets: TeacherTargets
+    targets: TeacherTargets | JointTargets
     inputs: LogMelViews
 
 
@@ -40,7 +42,8 @@ def distillation_set(
 ) -> DistillationSet:
     """Targets and inputs, from the cache as far as they lie there; what is missing is made and kept.
 
-    A view is rendered once where teacher and student take the same sample rate.
+    A view is rendered once where teacher and student take the same sample rate. Each of several teachers hears it at
+    its own rate, and has the store that it would have alone.
 
     Args:
         train: the training set.
@@ -54,9 +57,23 @@ def distillation_set(
     Raises:
         TinyclapError: too many unusable clips, an embedding that is not finite, or too small a disk.
     """
-    theirs = ours = Views(decode(train, teacher.sample_rate, **limits), views)
-    if student.sample_rate != teacher.sample_rate:
-        ours = Views(decode(train, student.sample_rate, **limits), views)
-    beside = [logmel_store(ours, student.frontend)] if keep_logmels and ours is theirs else []
-    targets = teacher_embeddings(teacher, theirs, device, beside=beside)
+    ours = Views(decode(train, student.sample_rate, **limits), views)
+    found = []
+    for each in encoders_in(teacher):
+        shared = each.sample_rate == student.sample_rate
+        theirs = ours if shared else Views(decode(train, each.sample_rate, **limits), views)
+        beside = [logmel_store(ours, student.frontend)] if keep_logmels and shared else []
+        found.append(teacher_embeddings(each, theirs, device, beside=beside))
+    targets = JointTargets(tuple(found), teacher.heads) if isinstance(teacher, JointTeacher) else found[0]
     return DistillationSet(targets, LogMelViews(ours, student.frontend, keep=keep_logmels))
+
+
+def stored_targets(train: Dataset, teacher: Encoder, views: ViewSpec, **limits: Unpack[DecodeLimits]) -> Stored | None:
+    """The targets of `distillation_set` where all of them are stored; None elsewhere."""
+    each = [
+        stored_embeddings(one, Views(decode(train, one.sample_rate, **limits), views)) for one in encoders_in(teacher)
+    ]
+    whole = [rows for rows in each if rows is not None]
+    if len(whole) < len(each):
+        return None
+    return SideBySide(whole, teacher.heads) if isinstance(teacher, JointTeacher) else whole[0]

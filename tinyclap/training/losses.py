@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinyclap.embeddings.joint_space import Head
 from tinyclap.errors import TinyclapError
 from tinyclap.training.options import DistillOptions
 
@@ -42,6 +43,32 @@ class CentredCosineLoss(nn.Module):
         """Unit-norm (B, D) and (B, D) -> scalar."""
         centred = F.cosine_similarity(student - self.mean, teacher - self.mean, dim=-1)
         return (1.0 - centred).mean() + self.plain_weight * self.plain(student, teacher)
+
+
+class PerTeacherLoss(nn.Module):
+    """The mean by weight of each teacher's centred cosine loss, plus a share of the plain cosine loss of the whole.
+
+    Centring the whole would spend the loss on the teacher whose sounds lie farthest apart. The plain cosine of the
+    whole fixes how long each teacher's part is.
+
+    Args:
+        heads: the teachers' parts of the space.
+        mean: mean embedding over the training views, (D,).
+        plain_weight: weight of the plain cosine loss.
+    """
+
+    def __init__(self, heads: Sequence[Head], mean: Tensor, plain_weight: float = 0.2) -> None:
+        super().__init__()
+        self.heads, self.plain_weight, self.plain = tuple(heads), plain_weight, CosineLoss()
+        self.each = nn.ModuleList(CentredCosineLoss(mean[head.place] / head.length, 0.0) for head in heads)
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Unit-norm (B, D) and (B, D) -> scalar."""
+        total = self.plain_weight * self.plain(student, teacher)
+        for head, loss in zip(self.heads, self.each, strict=True):
+            parts = (F.normalize(embeddings[:, head.place], dim=-1) for embeddings in (student, teacher))
+            total = total + head.share * loss(*parts)
+        return total
 
 
 class TextAnchorLoss(nn.Module):
@@ -116,15 +143,21 @@ class WeightedSum(nn.Module):
         return total
 
 
-def distillation_loss(options: DistillOptions, mean: Tensor, texts: Tensor | None = None) -> nn.Module:
+def distillation_loss(
+    options: DistillOptions, mean: Tensor, texts: Tensor | None = None, heads: Sequence[Head] = ()
+) -> nn.Module:
     """The loss that the options name, of (student, teacher), unit-norm (B, D) each.
 
     Args:
         options: which terms, with which weights.
         mean: the teacher's mean embedding, (D,).
         texts: the teacher's embeddings of the anchor texts, (N, D), where `text_weight` is not 0.
+        heads: of several teachers; none for one.
     """
-    base = CosineLoss() if options.loss == "cosine" else CentredCosineLoss(mean, options.plain_weight)
+    base: nn.Module = CosineLoss()
+    if options.loss != "cosine":
+        weight = options.plain_weight
+        base = PerTeacherLoss(heads, mean, weight) if heads else CentredCosineLoss(mean, weight)
     more: list[tuple[float, nn.Module]] = []
     if options.text_weight:
         if texts is None:
@@ -177,3 +210,21 @@ def soft_info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, matches: Ten
     audio_to_text = -(by_audio * torch.log_softmax(logits, 1)).sum(1).mean()
     text_to_audio = -(by_text * torch.log_softmax(logits.T, 1)).sum(1).mean()
     return (audio_to_text + text_to_audio) / 2
+
+
+def sigmoid_loss(audio: Tensor, text: Tensor, logit_scale: Tensor, logit_bias: Tensor, matches: Tensor) -> Tensor:
+    """Each pair of a sound and a text on its own: do they belong together? SigLIP (arXiv 2303.15343, Eq. 1).
+
+    No softmax over the batch, so that a sound may have several texts: all that it matches are right, be it by little.
+
+    Args:
+        audio, text: unit-norm (B, D).
+        logit_scale, logit_bias: scalars.
+        matches: non-negative (B, B), row i: how much sound i matches each text.
+
+    Returns:
+        Scalar: the sum over a sound's pairs, mean over sounds.
+    """
+    logits = logit_scale * audio @ text.T + logit_bias
+    signs = 2.0 * (matches > 0) - 1.0
+    return -F.logsigmoid(signs * logits).sum(1).mean()

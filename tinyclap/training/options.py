@@ -87,10 +87,65 @@ class DistillOptions(TrainingOptions):
 
 
 @dataclass(frozen=True)
-class PretrainOptions(TrainingOptions):
-    """How to pretrain contrastively.
+class MaskedOptions(Settings):
+    """Learning from sound alone: hidden patches take the prototypes that an averaged copy, which hears all, gives them.
 
     Args:
+        weight: beside the other objectives.
+        share: of a clip's patches that are hidden, another choice in every epoch.
+        prototypes: of which each patch takes some.
+        temperature: of the tower's choice among them.
+        target_temperature: of the copy's.
+        ema: decay of the copy at the beginning; it rises to 1 as half a cosine.
+    """
+
+    place: ClassVar[str] = "training.masked"
+
+    weight: Annotated[float, Gt(0), Le(10)] = 1.0
+    share: Annotated[float, Gt(0), Lt(1)] = 0.5
+    prototypes: Annotated[int, Ge(2), Le(1_000_000)] = 1024
+    temperature: Annotated[float, Gt(0), Le(10)] = 0.1
+    target_temperature: Annotated[float, Gt(0), Le(10)] = 0.05
+    ema: BelowOne = 0.994
+
+
+@dataclass(frozen=True)
+class CaptioningOptions(Settings):
+    """Writing a clip's caption from its patches, word by word, by a decoder that is not kept; SLAP's shape.
+
+    Args:
+        weight: beside the other objectives.
+        layers: of the decoder.
+        heads: of its attention; they divide its width.
+        width: of its tokens.
+        dropout: in it.
+    """
+
+    place: ClassVar[str] = "training.captioning"
+
+    weight: Annotated[float, Gt(0), Le(10)] = 0.5
+    layers: Annotated[int, Ge(1), Le(48)] = 8
+    heads: Annotated[int, Ge(1), Le(64)] = 8
+    width: Annotated[int, Ge(1), Le(16_384)] = 512
+    dropout: BelowOne = 0.1
+
+    def conflicts(self) -> Conflicts:
+        """Heads that do not share the width."""
+        if self.width % self.heads:
+            yield "heads", f"a divisor of width = {self.width}"
+
+
+@dataclass(frozen=True)
+class PretrainOptions(TrainingOptions):
+    """How to pretrain: contrastively, and with more objectives in the same stage (SLAP, arXiv 2601.12594).
+
+    Args:
+        loss: of sounds and captions: `info_nce`, or `sigmoid`, each pair on its own (SigLIP, arXiv 2303.15343).
+        contrastive_weight: of this loss.
+        masked: a loss on hidden patches; clips without a caption teach this alone. null for none. It and captioning
+            need a tower of patches (`audio.kind: vit`).
+        captioning: a loss on captions that are written; null for none.
+        logit_bias_init: of the sigmoid loss, at the beginning.
         text_lr: learning rate of the text tower, where it is not frozen.
         head_lr: learning rate of the maps from both towers into the shared space, and of the temperature; null: each
             map learns as its tower does, the temperature at `lr`.
@@ -109,6 +164,11 @@ class PretrainOptions(TrainingOptions):
     batch_size: Annotated[int, Ge(2)] = 64
     lr: Rate = 0.001
     ema: BelowOne = 0.0
+    loss: Literal["info_nce", "sigmoid"] = "info_nce"
+    contrastive_weight: Weight = 1.0
+    masked: MaskedOptions | None = None
+    captioning: CaptioningOptions | None = None
+    logit_bias_init: Annotated[float, Ge(-1000), Le(1000)] = -10.0
     text_lr: Rate = 0.0005
     head_lr: Rate | None = None
     logit_scale_init: Annotated[float, Gt(0), Le(1000)] = 14.2857
@@ -119,10 +179,19 @@ class PretrainOptions(TrainingOptions):
     lock_text: bool = False
 
     def conflicts(self) -> Conflicts:
-        """A batch that cannot be shared out evenly, or a temperature that begins beyond its clamp."""
+        """A batch that cannot be shared out evenly, a temperature beyond its clamp, nothing to learn from."""
         yield from super().conflicts()
         if self.logit_scale_init > self.logit_scale_max:
             yield "logit_scale_init", f"at most logit_scale_max = {self.logit_scale_max:g}"
+        if self.loss == "sigmoid" and self.hard_negatives:
+            yield "hard_negatives", "0 with loss: sigmoid"
+        if not self.contrastive_weight and self.masked is None and self.captioning is None:
+            yield "contrastive_weight", "above 0, without masked and captioning"
+
+    @property
+    def dense(self) -> str | None:
+        """The first objective on single patches, which need a tower that has them."""
+        return next((name for name in ("masked", "captioning") if getattr(self, name) is not None), None)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Contrastive language-audio pretraining from scratch: it makes the teachers that are not downloaded.
+"""Contrastive language-audio pretraining: it makes the teachers that are not downloaded.
 
-Symmetric InfoNCE with a learnable, clamped temperature. Clips that share a label or caption are not each other's
-negatives; a view that mixes two clips matches the captions of both, by their share of the amplitude.
+Symmetric InfoNCE, or SigLIP's loss, with a learnable, clamped temperature. Clips that share a label or caption are not
+each other's negatives; a view that mixes two clips matches the captions of both, by their share of the amplitude. More
+objectives of the same stage are in `contrastive.objectives`. Clips of different lengths are put into batches by length.
 """
 
 import math
@@ -20,14 +21,16 @@ from torch import Tensor, nn
 
 from tinyclap.common.progress import Progress, counted
 from tinyclap.data.captions import Captions
+from tinyclap.data.view_spec import ViewSpec
 from tinyclap.data.views import Views
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.base import TrainableTeacher
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
 from tinyclap.training.confusable import confusable
-from tinyclap.training.contrastive.diagnosis import diagnose, spread
+from tinyclap.training.contrastive.diagnosis import diagnose
 from tinyclap.training.contrastive.gradient_cache import backward_in_parts
-from tinyclap.training.contrastive.matching import floor, matching
+from tinyclap.training.contrastive.matching import matching
+from tinyclap.training.contrastive.objectives import BatchLoss, Heard, Objectives
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics, load_trained_state, trained_state
 from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
@@ -38,7 +41,7 @@ from tinyclap.training.sampling import Companions, epoch_batches
 
 WATCHED_EPOCHS = 5
 
-LossOf = Callable[[Tensor, Tensor], Tensor]
+LossOf = Callable[..., Tensor]
 
 
 def pretrain(
@@ -73,15 +76,20 @@ def pretrain(
     state = checkpoint.load()
     first_epoch = state["epoch"] if state else 0
     checkpoint.keep_metrics(first_epoch)
+    refuse_lengths(teacher, views.spec)
+    objectives = Objectives(teacher, options, seed).to(accelerator.device)
     teacher.to(accelerator.device)
     if state:
         load_trained_state(teacher, state["model"])
+        objectives.load_state_dict(state.get("objectives", {}))
     companions = _companions(captions, options.confusable_share)
     statistics = RunningStatistics(teacher, is_new=is_new)
-    batches = _Batches(teacher, views, captions, options, accelerator, companions, statistics, seed)
+    batches = _Batches(teacher, views, captions, options, accelerator, companions, statistics, seed, objectives)
     if options.text_epochs and not state:
         _pretrain_text(batches)
-    optimizer = build_optimizer(parameter_groups(teacher, options), options)
+    groups = parameter_groups(teacher, options)
+    groups[0][0].extend(objectives.parameters())
+    optimizer = build_optimizer(groups, options)
     ema = Ema(teacher, options.ema) if options.ema else None
     if state:
         restore(state, optimizer, ema, accelerator.scaler)
@@ -91,14 +99,16 @@ def pretrain(
     counter = Progress("pretrain", options.epochs * steps, "step", done=first_epoch * steps)
     for epoch in range(first_epoch, options.epochs):
         teacher.train()
+        objectives.train()
         row = _run_epoch(batches, trainee, epoch, counter)
         counter.update(0, f"epoch {epoch + 1} of {options.epochs}, loss {row['loss']:.3f}")
         checkpoint.add_metrics({"epoch": epoch + 1, "stage": "contrastive", **row})
-        diagnosis = diagnose(row) if epoch < WATCHED_EPOCHS else None
+        diagnosis = diagnose(row) if epoch < WATCHED_EPOCHS and options.loss == "info_nce" else None
         if diagnosis:
             warnings.warn(f"epoch {epoch + 1}: {diagnosis}", stacklevel=2)
         if (epoch + 1) % options.checkpoint_every == 0 or epoch + 1 == options.epochs:
-            checkpoint.save(snapshot(epoch + 1, trained_state(teacher), optimizer, ema, accelerator.scaler))
+            now = snapshot(epoch + 1, trained_state(teacher), optimizer, ema, accelerator.scaler)
+            checkpoint.save(now | {"objectives": objectives.state_dict()})
     counter.close()
     if ema:
         ema.write_into(teacher)
@@ -130,6 +140,15 @@ def refuse_several(accelerator: Accelerator) -> None:
         )
 
 
+def refuse_lengths(teacher: TrainableTeacher, spec: ViewSpec) -> None:
+    """Raise a TinyclapError where views are as long as their clips, and the audio tower takes windows alone."""
+    if not spec.repeat and not teacher.any_length:
+        raise TinyclapError(
+            f"views.repeat is false, but the audio tower of teacher {teacher.name} hears windows of one length; set "
+            "views.repeat: true, or take a pair with audio.kind: vit"
+        )
+
+
 def _companions(captions: Captions, share: float) -> Companions | None:
     """Clips of other captions with the same rare words, where they are contrasted."""
     said = [" ".join(choices) for choices in captions.choices]
@@ -156,11 +175,22 @@ class _Batches:
     companions: Companions | None
     statistics: RunningStatistics
     seed: int
+    objectives: Objectives
 
     def of_epoch(self, epoch: int) -> list[np.ndarray]:
-        """Every clip but a rest smaller than a batch."""
-        size = self.options.batch_size
-        return epoch_batches(len(self.views), size, self.seed, epoch, companions=self.companions)
+        """Every clip but a rest smaller than a batch; those of a batch are of about the same length."""
+        size, n, sizes = self.options.batch_size, len(self.views), None
+        if not self.views.spec.repeat:
+            sizes = np.array([self.views.duration_s(index, epoch) for index in range(n)])
+        return epoch_batches(n, size, self.seed, epoch, sizes=sizes, companions=self.companions)
+
+    def heard(self, part: np.ndarray, epoch: int) -> Heard:
+        """The views of an epoch and their captions."""
+        clips = [int(index) for index in part]
+        rows = [(clip, epoch) for clip in clips]
+        views = self.views.batch(rows) if self.views.spec.repeat else [self.views.waveform(*row) for row in rows]
+        waveforms = [torch.from_numpy(view).to(self.accelerator.device) for view in views]
+        return Heard(clips, waveforms, [self.captions.draw(clip, self.seed, epoch) for clip in clips], epoch)
 
     def backward(
         self, batch: np.ndarray, encode: Callable[[np.ndarray], Sequence[Tensor]], loss_of: LossOf, step: _Step
@@ -195,7 +225,10 @@ def _pretrain_text(batches: _Batches) -> None:
     teacher.train()
     for epoch in counted(range(options.text_epochs), "text tower", options.text_epochs, "epoch"):
         every = epoch_batches(len(captions.groups), options.batch_size, seed, epoch, companions=batches.companions)
-        for number, batch in enumerate(every):
+        for number, clips in enumerate(every):
+            batch = clips[captions.known[clips]]
+            if not len(batch):
+                continue
             step = epoch * len(every) + number
             set_learning_rate(optimizer, step, options.text_epochs * len(every), options)
             matches = torch.from_numpy(captions.alike(batch).astype(np.float32)).to(batches.accelerator.device)
@@ -218,47 +251,46 @@ def _pretrain_text(batches: _Batches) -> None:
 def _run_epoch(batches: _Batches, trainee: Trainee, epoch: int, counter: Progress) -> dict[str, float]:
     """Returns the epoch's means and what tells a stuck training."""
     teacher, options, accelerator = batches.teacher, batches.options, batches.accelerator
-    optimizer = trainee.optimizer
+    optimizer, objectives = trainee.optimizer, batches.objectives
     began, data_seconds = time.perf_counter(), 0.0
 
     def encode(part: np.ndarray) -> list[Tensor]:
         nonlocal data_seconds
         started = time.perf_counter()
-        waveforms = torch.from_numpy(batches.views.batch([(int(index), epoch) for index in part]))
+        heard = batches.heard(part, epoch)
         data_seconds += time.perf_counter() - started
         with accelerator.autocast():
-            audio = teacher.encode_audio(waveforms.to(accelerator.device))
+            audio, *more = objectives.audio(teacher, heard)
         with accelerator.autocast(), torch.set_grad_enabled(torch.is_grad_enabled() and not options.lock_text):
-            texts = [batches.captions.draw(int(index), batches.seed, epoch) for index in part]
-            return [audio, teacher.encode_text(texts)]
+            return [audio, teacher.encode_text(heard.texts), *more]
 
     rows = []
     every = batches.of_epoch(epoch)
+    steps = options.epochs * len(every)
     for number, batch in enumerate(every):
         step = epoch * len(every) + number
-        lr = set_learning_rate(optimizer, step, options.epochs * len(every), options)
+        lr = set_learning_rate(optimizer, step, steps, options)
         matches = matching(batches.views, batches.captions, batch, epoch).to(accelerator.device)
-
-        def loss_of(audio: Tensor, text: Tensor, matches: Tensor = matches) -> Tensor:
-            return soft_info_nce(audio, text, teacher.log_scale.exp(), matches, options.hard_negatives)
-
+        loss_of = BatchLoss(objectives, batches.captions, batch, matches, teacher.log_scale)
         scale = teacher.log_scale.detach().exp()
-        loss, (audio, text) = batches.backward(batch, encode, loss_of, _Step(step, 0, accelerator.backward))
+        loss, (audio, text, *_) = batches.backward(batch, encode, loss_of, _Step(step, 0, accelerator.backward))
         if options.clip_norm:
-            accelerator.clip_grad_norm_(teacher.parameters(), options.clip_norm)
+            accelerator.clip_grad_norm_([*teacher.parameters(), *objectives.parameters()], options.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
             teacher.log_scale.clamp_(max=math.log(options.logit_scale_max))
         if trainee.ema:
             trainee.ema.update(teacher, step)
+        objectives.follow(teacher, step, steps)
         counter.update()
-        rows.append([loss.item(), floor(matches), len(batch), *spread(audio, text, scale)])
-    means = np.mean(rows, axis=0)
-    if not np.isfinite(means[0]):
-        raise TinyclapError(NOT_FINITE.format(loss=means[0], epoch=epoch + 1))
-    names = ("loss", "loss_floor", "batch", "logit_sd", "audio_cosine", "text_cosine")
-    measured = dict(zip(names, means.tolist(), strict=True))
+        rows.append({"loss": loss.item()} | loss_of.measured(audio, text, scale))
+    measured = {
+        name: float(np.mean([row[name] for row in rows if name in row]))
+        for name in dict.fromkeys(name for row in rows for name in row)
+    }
+    if not np.isfinite(measured["loss"]):
+        raise TinyclapError(NOT_FINITE.format(loss=measured["loss"], epoch=epoch + 1))
     return measured | {
         "steps": (epoch + 1) * len(every),
         "logit_scale": teacher.logit_scale,

@@ -8,6 +8,7 @@ from scipy.cluster.vq import kmeans2
 
 from tinyclap.data.dataset import Dataset
 from tinyclap.data.decoded import Decoded
+from tinyclap.embeddings.joint_space import Stored
 
 ROUNDS = 30  # of k-means
 ALIKE = 16  # batches whose inputs are sorted by size
@@ -115,7 +116,7 @@ def clip_weights(dataset: Dataset, decoded: Decoded) -> np.ndarray | None:
     return None if (weights == weights[0]).all() else weights
 
 
-def balanced(targets: np.ndarray, clusters: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
+def balanced(targets: Stored, clusters: int, seed: int, weights: np.ndarray | None = None) -> np.ndarray:
     """Weights with which every cluster of the teacher's embeddings is trained on equally often (S-SONDO, 2604.24933).
 
     Rare kinds of sound are used as often as common ones, which keeps a student that starts from scratch from learning

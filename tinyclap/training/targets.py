@@ -21,6 +21,7 @@ from tinyclap.common.row_store import (
     fill_stores,
 )
 from tinyclap.data.views import Views
+from tinyclap.embeddings.joint_space import Head, SideBySide
 from tinyclap.errors import TinyclapError
 from tinyclap.teachers.encoder import Encoder
 
@@ -55,6 +56,39 @@ def store_key(teacher: Encoder, views: Views) -> str:
     return hashlib.blake2b(json.dumps([*parts, views.spec.per_clip]).encode(), digest_size=16).hexdigest()
 
 
+@dataclass(frozen=True)
+class JointTargets:
+    """What several teachers made of the same views, each in a store of its own.
+
+    Attributes:
+        each: by teacher.
+        heads: their parts of the space.
+    """
+
+    each: tuple[TeacherTargets, ...]
+    heads: tuple[Head, ...]
+
+    @property
+    def embeddings(self) -> SideBySide:
+        """Side by side, (clips, views, D)."""
+        return SideBySide([one.embeddings for one in self.each], self.heads)
+
+    @property
+    def folder(self) -> Path:
+        """What holds the stores."""
+        return self.each[0].folder.parent
+
+    @property
+    def teacher_forwards(self) -> int:
+        """Views embedded in this call, by all teachers together."""
+        return sum(one.teacher_forwards for one in self.each)
+
+    @property
+    def rounding_error(self) -> float:
+        """The largest of all."""
+        return max(one.rounding_error for one in self.each)
+
+
 def stored_embeddings(teacher: Encoder, views: Views) -> np.ndarray | None:
     """What `teacher_embeddings` made and kept, float16 (clips, views, D); None unless every view is there."""
     rows = _store(teacher, views, _never).stored()
@@ -75,6 +109,13 @@ def teacher_embeddings(
     Raises:
         TinyclapError: the views' sample rate is not the teacher's, or an embedding is not finite.
     """
+    store = target_store(teacher, views, device)
+    filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} embeds")[0]
+    return TeacherTargets(_by_clip(filled.rows, views), filled.folder, filled.computed, filled.rounding_error)
+
+
+def target_store(teacher: Encoder, views: Views, device: str | torch.device = "cpu") -> RowStore:
+    """What `teacher_embeddings` fills: rows (clips * views, D); the arguments and errors are its own."""
     if views.decoded.sample_rate != teacher.sample_rate:
         raise TinyclapError(
             f"views at {views.decoded.sample_rate} Hz for a teacher that expects {teacher.sample_rate} Hz"
@@ -97,9 +138,7 @@ def teacher_embeddings(
                 )
         return embeddings
 
-    store = _store(teacher, views, embed)
-    filled = fill_stores([store, *beside], views.block, progress=f"{teacher.name} embeds")[0]
-    return TeacherTargets(_by_clip(filled.rows, views), filled.folder, filled.computed, filled.rounding_error)
+    return _store(teacher, views, embed)
 
 
 def _store(teacher: Encoder, views: Views, embed: Callable[[range, np.ndarray], np.ndarray]) -> RowStore:

@@ -22,6 +22,7 @@ BUNDLES, WEIGHTS = "bundles", "weights"
 KINDS: Mapping[str, str] = {
     "embeddings": "teachers' embeddings of views, clips and texts; banks of captions",
     "audio": "decoded sound",
+    "shards": "where each sound lies in a shard, and what is said of it",
     "logmels": "students' log-mel spectrograms of views",
     WEIGHTS: "downloads: published weights, tokenizers and word lists",
     BUNDLES: "ready-made bundles",

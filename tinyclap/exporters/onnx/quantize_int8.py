@@ -1,7 +1,7 @@
 """INT8 graphs: static, QDQ, per channel, calibrated on training clips, and measured against float."""
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 
 from tinyclap.bench.timing import interleaved_ms, median_ratio
 from tinyclap.embeddings import similarity, zero_shot
+from tinyclap.embeddings.joint_space import Head
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters.onnx.student import HEAD_NODES, TAIL_NODES
 
@@ -72,7 +73,7 @@ class Measured:
     """An INT8 graph beside the float graph.
 
     Attributes:
-        cosine_to_float: mean over the clips.
+        cosine_to_float: mean over the clips; of several teachers' heads the lowest, the whole's among them.
         agreement: share of clips to which both give the same class; None without classes.
         latency_ratio: INT8's time over float's for one window on one thread, median of interleaved calls.
     """
@@ -83,9 +84,13 @@ class Measured:
 
 
 def measure(
-    exact: InferenceSession, quantized: InferenceSession, batches: Iterable[np.ndarray], classes: np.ndarray | None
+    exact: InferenceSession,
+    quantized: InferenceSession,
+    batches: Iterable[np.ndarray],
+    classes: np.ndarray | None,
+    heads: Sequence[Head] = (),
 ) -> Measured:
-    """Compare two graphs on inputs (B, ...) of whole windows; `classes` are unit vectors (C, D)."""
+    """Compare two graphs on inputs (B, ...) of whole windows; `classes` are unit vectors (C, D), `heads` parts of D."""
     name, sessions = exact.get_inputs()[0].name, {"float": exact, "int8": quantized}
     embedded: dict[str, list[np.ndarray]] = {key: [] for key in sessions}
     one = {}
@@ -98,7 +103,9 @@ def measure(
     if classes is not None:
         agreement = float(np.mean(zero_shot.predict(ints, classes) == zero_shot.predict(floats, classes)))
     taken = interleaved_ms({key: partial(session.run, None, one) for key, session in sessions.items()})
-    return Measured(similarity.mean_cosine(ints, floats), agreement, median_ratio(taken["int8"], taken["float"]))
+    pairs = [(ints, floats), *((head.of(ints), head.of(floats)) for head in heads)]
+    cosines = [similarity.mean_cosine(*pair) for pair in pairs]
+    return Measured(min(cosines), agreement, median_ratio(taken["int8"], taken["float"]))
 
 
 def gate(graph: str, measured: Measured, min_cosine: float, min_agreement: float) -> None:

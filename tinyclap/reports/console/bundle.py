@@ -1,5 +1,8 @@
 """What `tinyclap info` says of a bundle."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from tinyclap.common.numbers import file_size, percent, scaled
 from tinyclap.runtime.bundle_contents import BACKGROUND, LABELS, TEXT_GRAPH, TOKENIZER, WORDPIECE, Manifest
 
@@ -14,6 +17,7 @@ def bundle_table(manifest: Manifest, labels: tuple[str, ...]) -> str:
         ("sound", f"{manifest.sample_rate} Hz, windows of {manifest.window_s:g} s"),
         ("input", f"{manifest.input}; log-mel {spec.n_fft}/{spec.hop_length}, {spec.n_mels} bands"),
         ("embedding", _dimensions(manifest)),
+        *[(f"--head {name}", _head_line(facts)) for name, facts in (manifest.heads or {}).items()],
         *[(name, _graph_line(manifest, name)) for name in manifest.graphs],
         ("labels", _listed(labels) if LABELS in manifest.files else "no table"),
         ("words", _words_line(manifest)),
@@ -62,6 +66,12 @@ def _dimensions(manifest: Manifest) -> str:
     pruned = manifest.latent_map
     of = f" of the teacher's {pruned['full_dim']}, by {pruned['method']}" if pruned else ""
     return f"{manifest.embed_dim} dimensions{of}"
+
+
+def _head_line(facts: Mapping[str, Any]) -> str:
+    """One of several teachers."""
+    teacher = facts["teacher"]
+    return f"{facts['dim']} of them, the space of {teacher['name']} (licence: {teacher['licence']})"
 
 
 def _listed(labels: tuple[str, ...]) -> str:

@@ -44,6 +44,7 @@ def as_table(run: Path, evaluated: dict[str, Any] | None = None) -> str:
         lines += ["", *_agreement_lines(evaluation)]
         if pruned:
             lines.append(f"(cosines in the {whole(pruned.get('dim'))} dimensions left: higher the fewer there are)")
+    lines += [] if evaluated else _head_lines(written)
     lines += _sweep_lines(written.sweep)
     lines += _words_lines(written, evaluated)
     for what, told in (("training", summary), ("test", evaluation)):
@@ -128,6 +129,22 @@ def _agreement_lines(evaluation: dict[str, Any]) -> list[str]:
         f"cosine {decimal(told('cosine'))}, centred cosine {decimal(told('centred_cosine'))}, "
         f"10-NN overlap {decimal(told('knn10_overlap'))} (chance {decimal(told('knn10_chance'))})",
     ]
+
+
+def _head_lines(run: Run) -> list[str]:
+    """Each of several teachers' heads beside its own teacher, on the run's own test data."""
+    own = _own_evaluation(run).get("data")
+    heads = [
+        entry for entry in run.evaluations if entry.get("head") and entry["data"] == f"{own}, head {entry['head']}"
+    ]
+    if not heads:
+        return []
+    rows: list[tuple[str, ...]] = [("by one teacher alone", *MODELS, "centred cosine")]
+    for entry in heads:
+        scores = [as_mapping(entry.get(model)) for model in MODELS]
+        cells = [f"{percent(score.get('accuracy'))} {percent_interval(score.get('ci95'))}".strip() for score in scores]
+        rows.append((f"--head {entry['head']}", *cells, decimal(entry.get("centred_cosine"))))
+    return ["", *aligned(rows)]
 
 
 def _sweep_lines(sweep: dict[str, Any]) -> list[str]:

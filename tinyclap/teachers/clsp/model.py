@@ -1,7 +1,6 @@
 """CLSP's two towers: SPEAR's Zipformer and RoBERTa, each with a projection into one space."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,20 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers import RobertaModel
 
 from tinyclap.audio.log_mel.kaldi import KaldiFbank, KaldiSpec
 from tinyclap.common.files import whole_folder, write_bytes, write_text
 from tinyclap.models.hub import WEIGHTS
-from tinyclap.models.long_audio import embed_pieces, repeat_pad
+from tinyclap.models.long_audio import repeat_pad
 from tinyclap.models.zipformer import SHORTEST_FRAMES, Embed, Zipformer, ZipformerConfig, beyond, embedded, fewer
-from tinyclap.teachers.base import TrainableTeacher, config_values, tokenizer_text
+from tinyclap.teachers.base import config_values, tokenizer_text
 from tinyclap.teachers.encoder import TextGraph
+from tinyclap.teachers.own_length import OwnLengthTeacher
 
 SPEC = KaldiSpec()
 WINDOW_S = 30.0  # the longest stretch that is embedded at once; the original takes any, in memory that grows squared
 SHORTEST = SHORTEST_FRAMES * SPEC.hop_length - SPEC.hop_length // 2  # samples of a clip
-PIECES = 4  # of so many seconds, at a time
 MAX_TOKENS = 512
 PROMPTS = ("A speaker in a {} tone.",)
 DROPOUT = 0.1
@@ -70,7 +68,7 @@ class ClspModel(nn.Module):
         return F.normalize(self.text_transform(self.text_projection(pooled)), dim=-1)
 
 
-class Clsp(TrainableTeacher):
+class Clsp(OwnLengthTeacher):
     """CLSP as a teacher.
 
     Clips of up to WINDOW_S seconds are embedded at their own length, without padding or repetition; longer ones as
@@ -107,24 +105,8 @@ class Clsp(TrainableTeacher):
         text = {id(parameter) for parameter in (*self.text_parameters(), self.log_scale)}
         return [parameter for parameter in self.parameters() if id(parameter) not in text]
 
-    def encode_logmel(self, logmel: Tensor) -> Tensor:
-        return self.model.audio(logmel[:, 0])
-
-    def encode_clips(self, clips: Sequence[Tensor]) -> Tensor:
-        """Clips (t,) of any lengths of a window at most, to unit-norm (n, D); each as it is embedded alone."""
-        clips = [self.pad(clip) for clip in clips]
-        sizes = [len(clip) for clip in clips]
-        if len(set(sizes)) == 1:
-            return self.encode_audio(torch.stack(list(clips)))
-        logmels = [self.frontend(clip.unsqueeze(0))[0, 0] for clip in clips]
-        lengths = torch.tensor([len(frames) for frames in logmels], device=logmels[0].device)
-        return self.model.audio(pad_sequence(logmels, batch_first=True), lengths)
-
-    @torch.no_grad()
-    def embed_audio(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        self.eval()
-        waveforms = waveforms.to(self.log_scale.device)
-        return embed_pieces(waveforms, lengths, self.encode_clips, window=self.window, batch_size=PIECES)
+    def encode_lengths(self, logmel: Tensor, lengths: Tensor | None) -> Tensor:
+        return self.model.audio(logmel, lengths)
 
     def encode_text(self, texts: list[str]) -> Tensor:
         longest, most = max(len(ids) for ids in self.tokenizer(texts)["input_ids"]), self.max_tokens

@@ -25,12 +25,15 @@ def diagnose(row: dict[str, float]) -> str | None:
     """Why a contrastive loss sits at ln(batch), the loss of guessing; None while it does not.
 
     Args:
-        row: one epoch's metrics: loss, batch, steps, logit_sd, audio_cosine, text_cosine, logit_scale.
+        row: one epoch's metrics: contrastive (or loss, if that is all), batch, steps, logit_sd, audio_cosine,
+            text_cosine, logit_scale.
     """
-    chance = math.log(row["batch"])
-    if abs(row["loss"] / chance - 1.0) > STUCK_SHARE:
+    if "batch" not in row:  # nothing was contrasted
         return None
-    message = f"the loss {row['loss']:.3f} sits at ln(batch) = {chance:.3f}, the loss of guessing: "
+    loss, chance = row.get("contrastive", row["loss"]), math.log(row["batch"])
+    if abs(loss / chance - 1.0) > STUCK_SHARE:
+        return None
+    message = f"the loss {loss:.3f} sits at ln(batch) = {chance:.3f}, the loss of guessing: "
     collapsed = [name for name in ("audio", "text") if row[f"{name}_cosine"] > COLLAPSED_COSINE]
     if collapsed:
         return message + (

@@ -13,7 +13,8 @@ from tests.training.test_fine_tuning import small_clap
 from tests.training.test_pretrain import make_teacher, make_views
 from tinyclap.teachers import load_teacher
 from tinyclap.teachers.base import TrainableTeacher
-from tinyclap.teachers.dual import DualTeacher, TextTower
+from tinyclap.teachers.dual.pair import DualTeacher
+from tinyclap.teachers.dual.towers import TextTower
 
 CARD = "---\nlicense: cc-by-4.0\n---\n# a teacher for tests\n"
 

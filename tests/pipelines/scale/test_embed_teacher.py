@@ -1,0 +1,214 @@
+"""A teacher's embeddings made before the training, by workers and shares: the same bytes, whoever is killed."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import failure, invoke, run
+from tests.support.tiny import save_two, small_recipe, style_teacher, two_teachers_recipe, write_labelled
+from tinyclap.common.files import cache_root
+from tinyclap.pipelines.scale import embed_teacher as module
+from tinyclap.pipelines.scale import workers
+from tinyclap.teachers.base import TrainableTeacher
+
+MANY = ("data.train.n_clips=252", "views.per_clip=46")  # 24 clips: 3 parts, the last of them not full
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Switches to an empty cache of a name."""
+    return lambda name: monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "caches" / name))
+
+
+def store_hash() -> str:
+    """Of the one store of embeddings of views in the cache, all of its files."""
+    (folder,) = [path.parent for path in (cache_root() / "embeddings").glob("*/blocks.npy")]
+    files = sorted(folder.rglob("*"))
+    assert [path.name for path in files] == ["blocks.npy", "rows.npy"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def embed(recipe: Path, *options: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(run("embed-teacher", str(recipe), *MANY, *options, "--json"))
+    return told
+
+
+@pytest.fixture
+def quick(recipe: Path, tmp_path: Path) -> Path:
+    """The recipe with a teacher that takes less time."""
+    style_teacher().save_pretrained(tmp_path / "style", "---\nlicense: mit\n---\n# untrained\n")
+    recipe.write_text(small_recipe("style").replace("kind: hf", "kind: dual"))
+    return recipe
+
+
+@pytest.mark.slow
+def test_workers_and_shares_make_the_store_of_one_process(quick: Path, elsewhere: Any) -> None:
+    elsewhere("one")
+    told = embed(quick)
+    assert told["parts"] == told["computed"] == -(-told["clips"] * told["views"] // module.PART_ROWS) == 3
+    assert told["missing"] == 0
+    quiet = store_hash()
+    elsewhere("shares")
+    for number, own in ((2, 1), (1, 2)):
+        told = embed(quick, "--shard", f"{number}/2")
+        assert told["own"] == told["computed"] == own
+    assert (told["missing"], store_hash()) == (0, quiet)
+    elsewhere("workers")
+    told = embed(quick, "--workers", "2")
+    assert (told["computed"], told["missing"], store_hash()) == (told["parts"], 0, quiet)
+    again = embed(quick, "--workers", "2")
+    assert (again["computed"], again["embeddings_per_s"]) == (0, None), "what is there is skipped"
+
+
+def test_the_training_finds_all_and_is_the_same(recipe: Path, elsewhere: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere("plain")
+    run("distill", str(recipe), "--run", "plain")
+    plain = store_hash()
+    elsewhere("ahead")
+    told, _ = invoke("embed-teacher", str(recipe))
+    assert f"next     tinyclap distill {recipe}" in told
+    assert store_hash() == plain
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainableTeacher, "embed_audio", refuse_views(TrainableTeacher.embed_audio))
+        run("distill", str(recipe), "--run", "ahead")
+    assert summary("plain")["teacher_forwards"] > 0
+    assert summary("ahead")["teacher_forwards"] == 0
+    assert_same_training("plain", "ahead")
+
+
+def refuse_views(embed_audio: Any) -> Any:
+    """Test clips may be embedded, views of the training not."""
+
+    def embed(teacher: Any, waveforms: Any, lengths: Any = None) -> Any:
+        caller = sys._getframe(1).f_code.co_filename
+        assert "training/targets" not in caller
+        return embed_audio(teacher, waveforms, lengths)
+
+    return embed
+
+
+def summary(run: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(Path(run, "summary.json").read_text())
+    return told
+
+
+def assert_same_training(one: str, other: str) -> None:
+    """Every figure but the times, and every weight."""
+    lines = [
+        [
+            {key: value for key, value in json.loads(line).items() if "seconds" not in key}
+            for line in Path(name, "metrics.jsonl").read_text().splitlines()
+        ]
+        for name in (one, other)
+    ]
+    assert lines[0] == lines[1]
+    assert len(lines[0]) == 2
+    weights = [Path(name, "student/model.safetensors").read_bytes() for name in (one, other)]
+    assert weights[0] == weights[1]
+    means = [Path(name, "teacher_mean.npy").read_bytes() for name in (one, other)]
+    assert means[0] == means[1]
+
+
+def test_a_folder_and_its_shards_train_the_same_student(recipe: Path, tmp_path: Path, elsewhere: Any) -> None:
+    write_labelled(tmp_path / "sounds")
+    run("shard", "sounds", "--out", "packed/s-%04d.tar", "--clips", "3")
+    kinds = {"folder": "{kind: folder, root: sounds}", "shards": '{kind: shards, urls: "packed/s-{0000..0002}.tar"}'}
+    for kind, section in kinds.items():
+        elsewhere(kind)
+        run("distill", str(recipe), f"data.train={section}", "--run", kind)
+    assert summary("folder")["teacher_forwards"] == summary("shards")["teacher_forwards"] > 0
+    assert_same_training("folder", "shards")
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_store_is_that_of_a_quiet_run(quick: Path, elsewhere: Any) -> None:
+    elsewhere("quiet")
+    embed(quick)
+    quiet = store_hash()
+    elsewhere("killed")
+    words = ["embed-teacher", str(quick), *MANY, "--workers", "2"]
+    chance = random.Random(1)
+    for _ in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tinyclap", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        until_parts_begin(process)
+        time.sleep(chance.uniform(0.0, 1.5))
+        if chance.random() < 0.5:
+            os.kill(process.pid, signal.SIGKILL)  # its workers end by themselves
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    told = embed(quick)
+    assert (told["missing"], store_hash()) == (0, quiet)
+
+
+def until_parts_begin(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a worker is at a part, or all are there."""
+    while process.poll() is None and not list((cache_root() / "embeddings").glob("*/parts/*.lock")):
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("damage", "exit_code"), [("sounds", 2), ("killed", 1)])
+def test_what_a_worker_meets_reaches_the_user(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str, exit_code: int
+) -> None:
+    """Its sounds are not there, or it cannot even start: an error, and no waiting."""
+    fill = workers.fill_with_workers
+
+    def fill_without(job: workers.Job, *rest: Any) -> None:
+        teacher = job.teacher if damage == "sounds" else _Deadly()
+        fill(replace(job, teacher=teacher, decoded=tmp_path / "nowhere"), *rest)
+
+    monkeypatch.setattr(module, "fill_with_workers", fill_without)
+    message, code = failure("embed-teacher", str(recipe), "--workers", "2")
+    expected = (
+        "No such file or directory" if damage == "sounds" else "the workers ended early (exit codes -9; -9: killed"
+    )
+    assert expected in message
+    assert code == exit_code
+
+
+class _Deadly:
+    """Kills the process that unpacks it."""
+
+    def __reduce__(self) -> Any:
+        return os.kill, (_Own(), signal.SIGKILL)
+
+
+class _Own:
+    """The number of the process that unpacks it."""
+
+    def __reduce__(self) -> Any:
+        return os.getpid, ()
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [("0/3", "--shard 0/3: give 1/3 to 3/3"), ("4/3", "--shard 4/3: give 1/3"), ("1/0", "--shard 1/0: give 1/0")],
+)
+def test_a_share_that_there_is_not(recipe: Path, share: str, message: str) -> None:
+    told, code = failure("embed-teacher", str(recipe), "--shard", share)
+    assert message in told
+    assert code == 2
+
+
+def test_of_several_teachers_each_is_embedded_alone(tmp_path: Path) -> None:
+    save_two(tmp_path)
+    (tmp_path / "two.yaml").write_text(two_teachers_recipe(tmp_path))
+    told, code = failure("embed-teacher", str(tmp_path / "two.yaml"))
+    assert 'once for each, with teachers=null "teacher={kind: ...}"' in told
+    assert code == 2

@@ -1,0 +1,1 @@
+"""NaFlexClap's towers (OpenCLIP): a vision transformer over patches of a spectrogram, and a modern text transformer."""

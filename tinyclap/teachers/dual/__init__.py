@@ -1,0 +1,1 @@
+"""What is a pair made of? Two towers, trained together here into one space."""
