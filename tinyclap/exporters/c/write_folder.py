@@ -207,7 +207,7 @@ class CExporter:
             "MEASURED": "\n".join(measured_lines(report)),
             "CMSIS": "; `TINYCLAP_CMSIS_NN` takes\nthe 1x1 layers from CMSIS-NN (same integers)" if self.int8 else "",
         }
-        return template("README.md", values)
+        return template("folder_readme.txt", values)
 
 
 def refuse_taken(folder: Path, overwrite: bool) -> None:
