@@ -57,7 +57,9 @@ def on_cortex_m7(folder: Path, files: list[str], stack: int | None = None) -> di
     """Instructions, stack and code size of a program in a folder of generated C."""
     script = folder / "qemu" / "an500.ld"
     if stack is not None:  # in the board's largest memory
-        larger = script.read_text().replace("ORIGIN = 0x20000000, LENGTH = 4M", f"ORIGIN = 0x60000000, LENGTH = {stack}")
+        larger = script.read_text().replace(
+            "ORIGIN = 0x20000000, LENGTH = 4M", f"ORIGIN = 0x60000000, LENGTH = {stack}"
+        )
         script.write_text(larger.replace("0x40000", hex(stack - 2**20)))
     flags = ["-std=gnu99", "-O3", *CPU, f"-DTINYCLAP_TICKS={TICK}", "-Isrc", "-Itest"]
     link = ["qemu/start.c", "-T", "qemu/an500.ld", "--specs=rdimon.specs", "-nostartfiles", "-lm", "-o", "m7.elf"]

@@ -35,8 +35,8 @@ def _of_block(name: str, block: Block, step: int, number: int) -> Iterator[Buffe
     hidden, positions = block.shape.hidden_channels, block.out_height * block.out_width
     yield Buffer(f"{name}.rows", 4 * (block.width + 2) * hidden * number, step, step)
     yield Buffer(f"{name}.inner", (positions if block.squeeze else block.out_width) * hidden * number, step, step)
+    yield Buffer(f"{name}.sums", 4 * hidden, step, step)
     if block.squeeze is not None:
-        yield Buffer(f"{name}.sums", 4 * hidden, step, step)
         yield Buffer(f"{name}.squeezed", (block.squeeze.out + hidden) * number, step, step)
     if block.shape.residual:
         yield Buffer(f"{name}.project_row", block.out_width * block.project.out * number, step, step)

@@ -1,7 +1,7 @@
 """A network's constants in C, in INT8."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from tinyclap.exporters.c.layers import Block, Conv, Network
 from tinyclap.exporters.c.text import array, defines, initialiser, real, struct, structs
 
 IMAGE_STEPS = 64  # of a decibel, in the int16 of the image
+LARGEST_SUM = 2**30 - 2**28  # of a bias, so that a sum can be doubled
 ADD_SHIFT = 20  # of both terms of a sum, as in TensorFlow Lite
 
 
@@ -24,6 +25,8 @@ class Int8Writer:
     network: Network
     calibration: Calibration
     places: dict[str, int]
+    shifts: list[int] = field(default_factory=list)
+    """Of all rescaling that ends a layer's sums."""
 
     def constants(self) -> str:
         """All constants of the network."""
@@ -44,6 +47,7 @@ class Int8Writer:
             text, current = self._layer("last", network.last, current.scale, "last", zero=current.zero)
             parts.append(text)
         parts += [self._pool(current), self._heads()]
+        parts.append(defines({"ALL_SHIFT_RIGHT": int(max(self.shifts) < 0)}))
         return "\n".join(parts)
 
     def _image(self, scale: float) -> str:
@@ -73,11 +77,12 @@ class Int8Writer:
         weights, scales = rounded(layer.weights)
         pairs = [multiplier(scale * one / read.scale) for one in scales.tolist()]
         shifted = layer.bias + self.calibration.biases[computed]
+        self.shifts += [shift for _, shift in pairs]
         bias = np.round(shifted / (scale * scales)) - zero * weights.reshape(layer.out, -1).sum(axis=1, dtype=int)
         laid_out = weights.transpose(1, 2, 0) if depthwise else weights
         arrays = {
             "weights": np.ascontiguousarray(laid_out),
-            "bias": np.clip(bias, -(2**31) + 1, 2**31 - 1).astype(np.int32),
+            "bias": np.clip(bias, -LARGEST_SUM, LARGEST_SUM).astype(np.int32),
             "multiplier": np.array([value for value, _ in pairs], np.int32),
         }
         parts = [array(f"{name}_{key}", values) for key, values in arrays.items()]
@@ -125,8 +130,9 @@ class Int8Writer:
         mean = self.calibration.stored[f"{name}.mean"]
         squeeze, middle = self._layer(f"{name}_squeeze", block.squeeze, mean.scale, f"{name}.squeeze", zero=mean.zero)
         excite, gates = self._layer(f"{name}_excite", block.excite, middle.scale, f"{name}.excite", zero=middle.zero)
-        gated = self.calibration.stored[f"{name}.gated"]
         positions = block.out_height * block.out_width
+        gated = self.calibration.stored[f"{name}.gated"]
+        self.shifts.append(multiplier(current.scale * gates.scale / gated.scale)[1])
         fields = {
             "squeeze": f"&{name}_squeeze",
             "excite": f"&{name}_excite",

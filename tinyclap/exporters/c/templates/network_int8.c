@@ -10,6 +10,11 @@
 #else
 #define HAS_DSP 0
 #endif
+#if defined(__GNUC__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
+#endif
 
 static image_t to_image(float db)
 {
@@ -18,26 +23,26 @@ static image_t to_image(float db)
 }
 
 #if HAS_DSP
-static int8_t saturated(int32_t x) { return (int8_t)__ssat(x, 8); }
+static INLINE int8_t saturated(int32_t x) { return (int8_t)__ssat(x, 8); }
 #else
-static int8_t saturated(int32_t x) { return (int8_t)(x > 127 ? 127 : x < -128 ? -128 : x); }
+static INLINE int8_t saturated(int32_t x) { return (int8_t)(x > 127 ? 127 : x < -128 ? -128 : x); }
 #endif
 
 /* gemmlowp's SaturatingRoundingDoublingHighMul; b is positive, so nothing saturates. */
-static int32_t doubling_high_mul(int32_t a, int32_t b)
+static INLINE int32_t doubling_high_mul(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
 }
 
 /* gemmlowp's RoundingDivideByPOT: to the nearest, halves away from zero. */
-static int32_t rounding_divide(int32_t x, int exponent)
+static INLINE int32_t rounding_divide(int32_t x, int exponent)
 {
     const uint32_t mask = ((uint32_t)1 << exponent) - 1, rest = (uint32_t)x & mask;
     return (x >> exponent) + (rest > (mask >> 1) + (uint32_t)(x < 0));
 }
 
 /* TensorFlow Lite's MultiplyByQuantizedMultiplier. */
-static int32_t rescaled(int32_t x, int32_t multiplier, int shift)
+static INLINE int32_t rescaled(int32_t x, int32_t multiplier, int shift)
 {
     if (shift > 0)
         return doubling_high_mul((int32_t)((uint32_t)x << shift), multiplier);
@@ -49,25 +54,74 @@ static int32_t scaled(const scaling_t *by, int32_t x)
     return rescaled(x - by->subtracted, by->multiplier, by->shift) + by->zero;
 }
 
-static int8_t finished(const dense_t *layer, int channel, int32_t sum)
+/* What ends a channel's sum, with all that does not depend on the sum computed before. */
+typedef struct {
+    const int8_t *table;
+    int32_t multiplier, zero, half, signs;
+    int left, right;
+} ending_t;
+
+static INLINE ending_t ending_of(int32_t multiplier, int shift, int32_t zero, const int8_t *table)
 {
-    const int8_t y = saturated(rescaled(sum, layer->multiplier[channel], layer->shift[channel]) + layer->zero);
-    return layer->table == NULL ? y : layer->table[y + 128];
+    ending_t made;
+    made.table = table == NULL ? NULL : table + 128;
+    made.multiplier = multiplier;
+    made.zero = zero;
+#if ALL_SHIFT_RIGHT /* as nearly always: then these are constants */
+    made.left = 1;
+    made.signs = -1;
+    made.right = -shift;
+    made.half = (int32_t)((uint32_t)1 << (made.right - 1));
+#else
+    made.left = (shift > 0 ? shift : 0) + 1;
+    made.right = shift > 0 ? 0 : -shift;
+    made.half = made.right > 0 ? (int32_t)((uint32_t)1 << (made.right - 1)) : 0;
+    made.signs = made.right > 0 ? -1 : 0;
+#endif
+    return made;
+}
+
+static INLINE ending_t ending(const dense_t *layer, int channel)
+{
+    return ending_of(layer->multiplier[channel], layer->shift[channel], layer->zero, layer->table);
+}
+
+/* The upper 32 bits of a product, rounded. */
+static INLINE int32_t upper_half(int32_t a, int32_t b)
+{
+#if HAS_DSP && defined(__GNUC__)
+    int32_t high;
+    __asm__("smmulr %0, %1, %2" : "=r"(high) : "r"(a), "r"(b));
+    return high;
+#else
+    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+#endif
+}
+
+/* `rescaled`, plus the zero point, and the activation's table. It is the same in fewer instructions: of a sum below
+ * 2^30 the doubled product's upper half is one instruction of Arm's (SMMULR), and halves go away from zero where 1 is
+ * taken from negative numbers before a half is added. */
+static INLINE int8_t finished(ending_t by, int32_t sum)
+{
+    const int32_t twice = (int32_t)((uint32_t)sum << by.left);
+    const int32_t high = upper_half(twice, by.multiplier);
+    const int8_t y = saturated(((high + by.half + ((high >> 31) & by.signs)) >> by.right) + by.zero);
+    return by.table == NULL ? y : by.table[y];
 }
 
 #if HAS_DSP
-static int16x2_t word_at(const int8_t *x)
+static INLINE int16x2_t word_at(const int8_t *x)
 {
     int32_t word;
     memcpy(&word, x, sizeof word);
     return (int16x2_t)word;
 }
 
-static int8x4_t turned(int8x4_t x) { return (int8x4_t)((uint32_t)x >> 8 | (uint32_t)x << 24); }
+static INLINE int8x4_t turned(int8x4_t x) { return (int8x4_t)((uint32_t)x >> 8 | (uint32_t)x << 24); }
 #endif
 
 /* Two positions of two output channels: four sums. */
-static void four_sums(const int8_t *x0, const int8_t *x1, const int8_t *w0, const int8_t *w1, int n, int32_t sums[4])
+static INLINE void four_sums(const int8_t *x0, const int8_t *x1, const int8_t *w0, const int8_t *w1, int n, int32_t sums[4])
 {
     int32_t s00 = sums[0], s01 = sums[1], s10 = sums[2], s11 = sums[3];
     int i = 0;
@@ -111,39 +165,54 @@ static void pointwise(const dense_t *layer, const int8_t *x, int stride, int n, 
         return;
     }
 #endif
-    for (p = 0; p < n; p += 2) {
-        const int8_t *const x0 = x + p * stride, *const x1 = p + 1 < n ? x0 + stride : x0;
-        int8_t *const y0 = y + p * out, *const y1 = p + 1 < n ? y0 + out : y0;
-        for (c = 0; c < out; c += 2) {
-            const int next = c + 1 < out ? c + 1 : c;
+    for (c = 0; c < out; c += 2) {
+        const int next = c + 1 < out ? c + 1 : c;
+        const int8_t *const w0 = layer->weights + c * in, *const w1 = layer->weights + next * in;
+        const ending_t end0 = ending(layer, c), end1 = ending(layer, next);
+        for (p = 0; p < n; p += 2) {
+            const int8_t *const x0 = x + p * stride, *const x1 = p + 1 < n ? x0 + stride : x0;
+            int8_t *const y0 = y + p * out, *const y1 = p + 1 < n ? y0 + out : y0;
             int32_t sums[4];
             sums[0] = sums[2] = layer->bias[c];
             sums[1] = sums[3] = layer->bias[next];
-            four_sums(x0, x1, layer->weights + c * in, layer->weights + next * in, in, sums);
-            y0[c] = finished(layer, c, sums[0]);
-            y0[next] = finished(layer, next, sums[1]);
-            y1[c] = finished(layer, c, sums[2]);
-            y1[next] = finished(layer, next, sums[3]);
+            four_sums(x0, x1, w0, w1, in, sums);
+            y0[c] = finished(end0, sums[0]);
+            y0[next] = finished(end1, sums[1]);
+            y1[c] = finished(end0, sums[2]);
+            y1[next] = finished(end1, sums[3]);
         }
     }
 }
 
-/* A row of a 3x3 depthwise layer from three rows that are padded at both sides with the zero point. */
-static void depthwise_row(const block_t *block, const int8_t *const rows[3], int8_t *y)
+/* A row of a 3x3 depthwise layer from three rows that are padded at both sides with the zero point; `sums`, of every
+ * channel, grow by it. */
+static void depthwise_row(const block_t *block, const int8_t *const rows[3], int8_t *y, int32_t *sums)
 {
     const dense_t *const layer = block->depthwise;
     const int c = block->hidden, stride = block->stride_x * c;
     const int8_t *const w = layer->weights;
     int x, i;
-    for (x = 0; x < block->out_width; x++) {
-        const int8_t *r0 = rows[0] + x * stride, *r1 = rows[1] + x * stride, *r2 = rows[2] + x * stride;
-        for (i = 0; i < c; i++) {
-            int32_t sum = layer->bias[i];
-            sum += r0[i] * w[i] + r0[c + i] * w[c + i] + r0[2 * c + i] * w[2 * c + i];
-            sum += r1[i] * w[3 * c + i] + r1[c + i] * w[4 * c + i] + r1[2 * c + i] * w[5 * c + i];
-            sum += r2[i] * w[6 * c + i] + r2[c + i] * w[7 * c + i] + r2[2 * c + i] * w[8 * c + i];
-            y[x * c + i] = finished(layer, i, sum);
+    for (i = 0; i < c; i++) {
+        const ending_t end = ending(layer, i);
+        const int32_t w0 = w[i], w1 = w[c + i], w2 = w[2 * c + i], w3 = w[3 * c + i], w4 = w[4 * c + i];
+        const int32_t w5 = w[5 * c + i], w6 = w[6 * c + i], w7 = w[7 * c + i], w8 = w[8 * c + i];
+        const int8_t *r0 = rows[0] + i, *r1 = rows[1] + i, *r2 = rows[2] + i;
+        const int32_t bias = layer->bias[i];
+        int32_t total = 0;
+        for (x = 0; x < block->out_width; x++) {
+            int32_t sum = bias;
+            int8_t done;
+            sum += r0[0] * w0 + r0[c] * w1 + r0[2 * c] * w2;
+            sum += r1[0] * w3 + r1[c] * w4 + r1[2 * c] * w5;
+            sum += r2[0] * w6 + r2[c] * w7 + r2[2 * c] * w8;
+            done = finished(end, sum);
+            y[x * c + i] = done;
+            total += done;
+            r0 += stride;
+            r1 += stride;
+            r2 += stride;
         }
+        sums[i] += total;
     }
 }
 
@@ -177,15 +246,17 @@ static void stem_row(const block_t *block, int at, int8_t *y)
             for (kx = 0; kx < STEM_WIDTH; kx++)
                 patches[x * STEM_HEIGHT * STEM_WIDTH + ky * STEM_WIDTH + kx] = row[x * STEM_STRIDE_X + kx];
     }
-    for (x = 0; x < block->width; x++)
-        for (c = 0; c < stem.out; c++) {
+    for (c = 0; c < stem.out; c++) {
+        const int8_t *const w = stem.weights + c * STEM_HEIGHT * STEM_WIDTH;
+        const ending_t end = ending(&stem, c);
+        for (x = 0; x < block->width; x++) {
             const int16_t *const patch = patches + x * STEM_HEIGHT * STEM_WIDTH;
-            const int8_t *const w = stem.weights + c * STEM_HEIGHT * STEM_WIDTH;
             int32_t sum = stem.bias[c];
             for (i = 0; i < STEM_HEIGHT * STEM_WIDTH; i++)
                 sum += patch[i] * w[i];
-            y[x * stem.out + c] = finished(&stem, c, sum);
+            y[x * stem.out + c] = finished(end, sum);
         }
+    }
 }
 
 /* Row `at` of the map that the depthwise layer reads: of the stem, or expanded from the block's input. */
@@ -256,34 +327,30 @@ static void run_block(const block_t *block)
     int32_t *const sums = (int32_t *)(void *)(arena + block->at_sums);
     const int8_t *const in = (const int8_t *)(arena + block->at_in), *gates;
     const int8_t *rows[3];
+    ending_t end;
     int y, x, i, ready = 0;
     memset(arena + block->at_rows, block->hidden_zero, (size_t)(4 * padded));
-    if (block->squeeze != NULL)
-        memset(sums, 0, (size_t)block->hidden * sizeof *sums);
+    memset(sums, 0, (size_t)block->hidden * sizeof *sums);
     for (y = 0; y < block->out_height; y++) {
         int8_t *const row = inner + (block->squeeze == NULL ? 0 : y * size);
         ring_rows(block, y * block->stride_y, &ready, rows);
-        depthwise_row(block, rows, row);
+        depthwise_row(block, rows, row, sums);
         if (block->squeeze == NULL)
             project_row(block, row, y,
                         !block->residual ? NULL
                         : block->expand == NULL ? rows[1] + block->hidden
                                                 : in + y * block->width * block->channels);
-        else
-            for (x = 0; x < block->out_width; x++)
-                for (i = 0; i < block->hidden; i++)
-                    sums[i] += row[x * block->hidden + i];
     }
     if (block->squeeze == NULL)
         return;
     gates = excite(block, sums);
+    end = ending_of(block->gate.multiplier, block->gate.shift, block->gate.zero, NULL);
     for (y = 0; y < block->out_height; y++) {
         int8_t *const row = inner + y * size;
         for (x = 0; x < block->out_width; x++)
             for (i = 0; i < block->hidden; i++) {
-                const int32_t product = (row[x * block->hidden + i] - block->gate.subtracted) * (gates[i] + 128);
-                row[x * block->hidden + i] =
-                    saturated(rescaled(product, block->gate.multiplier, block->gate.shift) + block->gate.zero);
+                int8_t *const at = row + x * block->hidden + i;
+                *at = finished(end, (*at - block->gate.subtracted) * (gates[i] + 128));
             }
         project_row(block, row, y, block->residual ? in + y * block->width * block->channels : NULL);
     }
