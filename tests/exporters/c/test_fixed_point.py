@@ -1,4 +1,4 @@
-"""INT8's arithmetic: single operations against the published formulas, a network against its rounding tried in torch."""
+"""INT8 arithmetic: single operations against published formulas, a network against its rounding tried in torch."""
 
 import ctypes
 import subprocess
