@@ -108,11 +108,11 @@ def test_numbers_are_stored_as_near_as_their_steps_allow() -> None:
     assert multiplier(0.0) == (0, 0)
     stored, values = affine(-1.0, 3.0), np.linspace(-1, 3, 99)
     np.testing.assert_allclose(stored.real(stored.stored(values)), values, atol=stored.scale * 0.51)
-    assert stored.real(np.int8([stored.zero]))[0] == 0
+    assert stored.real(np.array([stored.zero], np.int8))[0] == 0
     read, written = affine(-3.0, 6.0), affine(-0.4, 6.0)
     numbers = np.arange(-128, 128)
     made = written.real(table(hard_swish, read, written))
     np.testing.assert_allclose(made, hard_swish(read.real(numbers)), atol=written.scale * 0.51)
-    weights, scales = rounded(np.float32([[1.0, -2.0], [0.0, 0.0]]))
+    weights, scales = rounded(np.array([[1.0, -2.0], [0.0, 0.0]], np.float32))
     np.testing.assert_array_equal(weights, [[64, -127], [0, 0]])
     assert scales[0] == pytest.approx(2 / 127)
