@@ -13,7 +13,7 @@ exporting = typer.Typer()
 @exporting.command("export")
 def export_command(
     run: RunArgument = None,
-    _: Annotated[bool, typer.Option("--onnx", help="As a bundle of ONNX graphs, so far the only form.")] = True,
+    _: Annotated[bool, typer.Option("--onnx", help="As a bundle of ONNX graphs (the default).")] = True,
     int8: Annotated[bool, typer.Option("--int8", help="Add an INT8 graph, calibrated on training clips.")] = False,
     input_kind: Annotated[
         Literal["waveform", "logmel"] | None,
@@ -56,6 +56,16 @@ def export_command(
     wheel: Annotated[
         bool, typer.Option("--wheel", help="Add tinyclap itself, to install on the device from the bundle.")
     ] = False,
+    c: Annotated[
+        Path | None,
+        typer.Option("--c", metavar="OUT", help="As C99 for a microcontroller in this folder instead; also --int8."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="With --c: refuse what does not fit; see `tinyclap devices`.")
+    ] = None,
+    hop_s: Annotated[
+        float | None, typer.Option("--hop", metavar="SECONDS", help="With --c: between two answers of a stream (1).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the bundle; by default bundle in the run.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
     int8_min_cosine: Annotated[
@@ -66,14 +76,32 @@ def export_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a run's student as a bundle that runs without torch."""
+    """Export a run's student as a bundle that runs without torch, or as C for a microcontroller."""
     if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
+    bundle_alone: dict[str, Any] = {
+        "--input": input_kind,
+        "--text": text or None,
+        "--words": words,
+        "--static": static_s,
+        "--opset": opset,
+        "--wheel": wheel or None,
+        "--out": out,
+    }
+    _refuse_mixed(c, bundle_alone, {"--device": device, "--hop": hop_s})
     from tinyclap.reports.console.export import as_object, as_table
     from tinyclap.runtime.labels import read_labels, read_prompts
 
     named, templates = None if labels is None else tuple(read_labels(labels)), read_prompts(prompts)
     folder = chosen_run(run, of_student=True)
+    if c is not None:
+        limits = {"min_cosine": int8_min_cosine, "min_agreement": int8_min_agreement, "device": device, "hop_s": hop_s}
+        limits["head"] = head
+        given = {name: value for name, value in limits.items() if value is not None}
+        _export_c(
+            folder, c, given | {"labels": named, "prompts": templates, "int8": int8, "overwrite": overwrite}, as_json
+        )
+        return
     asked: dict[str, Any] = {
         "input": input_kind,
         "static_s": static_s,
@@ -100,6 +128,22 @@ def export_command(
     )
     bundle = bundle_folder(folder, head) if out is None else out
     typer.echo(as_object(bundle, manifest) if as_json else as_table(bundle, manifest))
+
+
+def _refuse_mixed(c: Path | None, bundle_alone: dict[str, Any], c_alone: dict[str, Any]) -> None:
+    """Raise BadParameter where an option of the one form is given with the other."""
+    wrong = [name for name, value in (c_alone if c is None else bundle_alone).items() if value is not None]
+    if wrong:
+        what = "belongs to --c OUT" if c is None else "is an option of bundles, not of --c"
+        raise typer.BadParameter(f"{wrong[0]} {what}")
+
+
+def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
+    from tinyclap.pipelines.export import export_c
+    from tinyclap.reports.console.export_c import as_object, as_table
+
+    report = export_c(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
+    typer.echo(as_object(out, report) if as_json else as_table(out, report))
 
 
 @exporting.command("convert")

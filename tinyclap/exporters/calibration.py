@@ -9,6 +9,7 @@ import torch
 from tinyclap.audio.windows import fit
 from tinyclap.data.decoded import Decoded
 from tinyclap.data.procedural.dataset import Procedural
+from tinyclap.embeddings import zero_shot
 from tinyclap.models.student import Student
 
 CALIBRATION_CLIPS, MEASURED_CLIPS, AT_ONCE = 128, 500, 16
@@ -43,6 +44,11 @@ class CalibrationSet:
         used = set(self.calibration) if self.test is None else set()
         free = [index for index in range(len(decoded)) if index not in used] or [0]
         return decoded, [free[row] for row in spread(len(free), MEASURED_CLIPS)]
+
+
+def words_of_label(sounds: CalibrationSet, label: str) -> str:
+    """A label as a prompt has it: the test set's own names are cleaned, other labels were typed."""
+    return (zero_shot.clean_label if label in sounds.labels else zero_shot.as_typed)(label)
 
 
 def spread(n: int, wanted: int) -> list[int]:

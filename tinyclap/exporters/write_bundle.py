@@ -18,7 +18,7 @@ from tinyclap.embeddings.joint_space import Head
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.background import measured_background
 from tinyclap.exporters.bundle_readme import readme
-from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows
+from tinyclap.exporters.calibration import CalibrationSet, logmels, shipped_vectors, windows, words_of_label
 from tinyclap.exporters.manifest import manifest_of, stamp
 from tinyclap.exporters.onnx import parity, quantize_int8
 from tinyclap.exporters.onnx.graph import join, operators, save
@@ -253,8 +253,7 @@ class Exporter:
         return class_vectors(self.teacher, labels, self.prompts, self.student.latent_map, self._words_of)
 
     def _words_of(self, label: str) -> str:
-        """The test set's own names are cleaned, other labels were typed."""
-        return (zero_shot.clean_label if label in self.calibration_set.labels else zero_shot.as_typed)(label)
+        return words_of_label(self.calibration_set, label)
 
 
 def refuse_taken(folder: Path, overwrite: bool) -> None:

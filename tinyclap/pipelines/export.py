@@ -1,16 +1,21 @@
 """From a finished run to a bundle: what `tinyclap export` does."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tinyclap.common.files import refuse_odd_name
 from tinyclap.common.progress import silent
+from tinyclap.config.schema import DistillRecipe
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
 from tinyclap.errors import TinyclapError
-from tinyclap.exporters.calibration import CalibrationSet
+from tinyclap.exporters.c import write_folder
+from tinyclap.exporters.c.report import CReport
+from tinyclap.exporters.c.source import Labels
+from tinyclap.exporters.calibration import CalibrationSet, words_of_label
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.write_bundle import Exporter, refuse_taken
 from tinyclap.models.text_student import TextStudent
@@ -19,6 +24,7 @@ from tinyclap.runs.folder import BUNDLE_FOLDER
 from tinyclap.runs.results import SWEEP, TEXT_STUDENT, read_result
 from tinyclap.runtime.bundle_contents import Manifest
 from tinyclap.teachers.encoder import Teacher
+from tinyclap.teachers.stored_embeddings import class_vectors
 
 
 def export_run(
@@ -65,11 +71,7 @@ def export_run(
     if head is not None:
         one = head_of(run, head, teacher, student)
         student, teacher, name = one.student, one.teacher, f"{name}-{head}"
-    train = decode(build_dataset(recipe.data.train), student.sample_rate, **recipe.data.limits)
-    sounds = CalibrationSet(train)
-    if recipe.data.test:
-        test = build_dataset(recipe.data.test)
-        sounds = CalibrationSet(train, decode(test, student.sample_rate, **recipe.data.limits), tuple(test.labels))
+    sounds = run_sounds(recipe, student.sample_rate)
     if labels is None:
         chosen = dataclasses.replace(chosen, labels=sounds.labels)
     templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
@@ -77,6 +79,60 @@ def export_run(
     own = _text_student(run, words, teacher, head) if chosen.text else None
     exporter = Exporter(student, teacher, sounds, chosen, name, templates, sweep, own, progress)
     return exporter.write(folder, overwrite=overwrite)
+
+
+def export_c(
+    run: Path,
+    out: Path,
+    *,
+    labels: tuple[str, ...] | None = None,
+    prompts: tuple[str, ...] | None = None,
+    head: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str], None] = silent,
+    **options: Any,
+) -> CReport:
+    """Write the student of a finished distillation as C.
+
+    Args:
+        run: its folder.
+        out: of the C code.
+        labels, prompts, head: as in `export_run`.
+        overwrite: replace the C code that is there.
+        progress: called with a line on each step.
+        **options: further fields of `CExporter`: int8, hop_s, device, min_cosine, min_agreement.
+
+    Raises:
+        TinyclapError: no finished distillation, the folder is taken, or a student that C or the device cannot take.
+        GateError: the code does not compute what the student computes; nothing is written.
+    """
+    refuse_odd_name(out)
+    write_folder.refuse_taken(out, overwrite)
+    progress("loading the student, its teacher and its clips")
+    finished = load_distilled_run(run, "export")
+    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
+    if head is not None:
+        one = head_of(run, head, teacher, student)
+        student, teacher = one.student, one.teacher
+    sounds = run_sounds(recipe, student.sample_rate)
+    names = sounds.labels if labels is None else labels
+    templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
+    words_of = functools.partial(words_of_label, sounds)
+    vectors = class_vectors(teacher, names, templates, student.latent_map, words_of) if names else None
+    constants = Labels(tuple(names), vectors, teacher.logit_scale)
+    exporter = write_folder.CExporter(
+        student, sounds, constants, recipe.name, teacher.licence, progress=progress, **options
+    )
+    return exporter.write(out, overwrite=overwrite)
+
+
+def run_sounds(recipe: DistillRecipe, sample_rate: int) -> CalibrationSet:
+    """The clips of a run, decoded."""
+    train = decode(build_dataset(recipe.data.train), sample_rate, **recipe.data.limits)
+    if not recipe.data.test:
+        return CalibrationSet(train)
+    test = build_dataset(recipe.data.test)
+    return CalibrationSet(train, decode(test, sample_rate, **recipe.data.limits), tuple(test.labels))
 
 
 def bundle_folder(run: Path, head: str | None = None) -> Path:

@@ -1,0 +1,23 @@
+"""`tinyclap export --c`: which options go with it."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tinyclap.cli.app import app
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--hop", "1"], "--hop belongs to --c OUT"),
+        (["--device", "esp32s3"], "--device belongs to --c OUT"),
+        (["--c", "out", "--text"], "--text is an option of bundles, not of --c"),
+        (["--c", "out", "--out", "other"], "--out is an option of bundles, not of --c"),
+    ],
+)
+def test_options_of_the_other_form_are_refused(options: list[str], said: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["export", str(tmp_path), *options])
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.replace("│", " ").split())

@@ -1,0 +1,1 @@
+"""How does a student become plain C for a microcontroller?"""
