@@ -59,11 +59,20 @@ class Decoded:
     Args:
         folder: made by `decode`.
 
+    Attributes:
+        folder: as given.
+        sample_rate: Hz.
+        fingerprint: of the sounds and how they were decoded.
+        windows: that are usable, in their order.
+        bad: clips that were left out.
+        n_clips: of the data set.
+
     Raises:
         OSError, ValueError, KeyError, TypeError: the folder is not there or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         index = parse_json((folder / "index.json").read_bytes())
         self.sample_rate: int = index["sample_rate"]
         self.fingerprint: str = index["fingerprint"]
