@@ -138,8 +138,13 @@ class Crew:
                 self._waiting -= 1
 
     def _spare(self) -> Worker | None:
+        """A worker for whom nothing else is left; where there is none, one may be there later."""
         with self._changed:
-            return self._idle.pop() if self._idle and not self._waiting else None
+            if self._idle and not self._waiting:
+                return self._idle.pop()
+            if not self._starting and len(self._turns) < self._source.size():
+                self._begin()
+            return None
 
     def _release(self, worker: Worker, others: list[Worker], seconds: float) -> None:
         """A worker has replied; the others of its item are still at it, and nobody knows for how long."""

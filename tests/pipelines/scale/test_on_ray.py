@@ -1,0 +1,237 @@
+"""Work on a Ray cluster of two nodes on this machine: a killed node, a killed driver, and what a cluster cannot do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.pipelines.scale.conftest import embed, store_hash
+from tests.support.commands import failure, run
+from tests.support.sounds import noise, write
+from tests.support.tiny_bundles import tiny_bundle
+from tinyclap import Library
+from tinyclap.common import row_store
+from tinyclap.common.crew.team import Team
+from tinyclap.common.files import cache_root
+from tinyclap.errors import TinyclapError
+from tinyclap.pipelines.scale import embed_teacher as module
+from tinyclap.teachers.base import TrainableTeacher
+
+ray = pytest.importorskip("ray", reason='pip install "tinyclap[ray]"', exc_type=ImportError)
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own warnings
+
+MANY = ("data.train.n_clips=252", "views.per_clip=160")  # 24 clips: 8 parts
+NODE = {"num_cpus": 1, "object_store_memory": 100_000_000, "include_dashboard": False}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head and another node, of one core each; this process is connected by the commands alone."""
+    os.environ.update(RAY_DEDUP_LOGS="0", RAY_USAGE_STATS_ENABLED="0")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args=NODE)
+    made.add_node(**NODE)
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture
+def two_nodes(cluster: Any) -> Any:
+    """The cluster, with its second node where a test has killed it."""
+    if len(cluster.worker_nodes) == 0:
+        cluster.add_node(**NODE)
+    cluster.wait_for_nodes()
+    yield cluster
+    ray.shutdown()
+
+
+@pytest.fixture
+def quiet(quick: Path, elsewhere: Callable[[str], None]) -> str:
+    """The hash of the store that this process makes by itself; the cache is then another one."""
+    elsewhere("quiet")
+    embed(quick, many=MANY)
+    found = store_hash()
+    elsewhere("cluster")
+    return found
+
+
+def test_the_store_is_that_of_one_process(quick: Path, quiet: str, two_nodes: Any) -> None:
+    told = embed(quick, "--ray", two_nodes.address, many=MANY)
+    assert (told["computed"], told["missing"], store_hash()) == (8, 0, quiet)
+    again = embed(quick, "--ray", two_nodes.address, many=MANY)
+    assert (again["computed"], store_hash()) == (0, quiet)
+
+
+def test_a_node_killed_in_the_middle(
+    quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has at least begun: both actors are ready when it goes."""
+    put, killed = row_store.RowStore.put_part, []
+
+    def kill_first(store: Any, part: int, content: bytes) -> bool:
+        if not killed:
+            wait_for(lambda: len(alive_on()) == 2)
+            killed.append(two_nodes.worker_nodes.copy().pop())
+            two_nodes.remove_node(killed[0], allow_graceful=False)
+        return put(store, part, content)
+
+    monkeypatch.setattr(row_store.RowStore, "put_part", kill_first)
+    told = embed(quick, "--ray", two_nodes.address, many=MANY)
+    assert killed
+    assert (told["computed"], told["missing"], store_hash()) == (8, 0, quiet)
+
+
+def alive_on() -> set[str]:
+    """The nodes that have actors."""
+    from ray.util.state import list_actors
+
+    return {actor.node_id for actor in list_actors(filters=[("state", "=", "ALIVE")])}
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_a_killed_driver_is_run_again(quick: Path, quiet: str, two_nodes: Any) -> None:
+    words = ["embed-teacher", str(quick), *MANY, "--ray", two_nodes.address]
+    process = subprocess.Popen([sys.executable, "-m", "tinyclap", *words], stderr=subprocess.PIPE)
+    parts = cache_root() / "embeddings"
+    wait_for(lambda: process.poll() is not None or bool(list(parts.glob("*/parts/*.part"))))
+    process.kill()
+    process.communicate()
+    told = embed(quick, "--ray", two_nodes.address, many=MANY)
+    assert (told["missing"], store_hash()) == (0, quiet)
+
+
+def test_a_full_disk_loses_nothing(
+    quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes, written = row_store.write_bytes, []
+
+    def full(path: Path, content: bytes) -> None:
+        if len(written) == 3:
+            raise OSError(28, "No space left on device", str(path))
+        written.append(path)
+        write_bytes(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(row_store, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            embed(quick, "--ray", two_nodes.address, many=MANY)
+    told = embed(quick, "--ray", two_nodes.address, many=MANY)
+    assert (told["computed"], told["missing"], store_hash()) == (5, 0, quiet)
+
+
+def test_a_part_that_comes_damaged_is_made_again(
+    quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, damaged = row_store.RowStore.put_part, []
+
+    def damage(store: Any, part: int, content: bytes) -> bool:
+        if part == 2 and not damaged:
+            damaged.append(part)
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        return put(store, part, content)
+
+    monkeypatch.setattr(row_store.RowStore, "put_part", damage)
+    told = embed(quick, "--ray", two_nodes.address, many=MANY)
+    assert damaged
+    assert (told["computed"], told["missing"], store_hash()) == (8, 0, quiet)
+
+
+def test_nodes_without_the_sounds_or_with_another_teacher_say_so(
+    quick: Path, elsewhere: Callable[[str], None], two_nodes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    elsewhere("cluster")
+    job = module.Job
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "Job", lambda one, _, *rest: job(one, tmp_path / "nowhere", *rest))
+        message, code = failure("embed-teacher", str(quick), *MANY, "--ray", two_nodes.address)
+        assert "node " in message
+        assert f"there is no {tmp_path / 'nowhere'}, the sounds as this machine has decoded them; all nodes" in message
+        assert code == 2
+        patch.setattr(module, "Job", lambda *fields: job(*fields[:-1], "another"))
+        message, code = failure("embed-teacher", str(quick), *MANY, "--ray", two_nodes.address)
+        assert "its teacher is another one than here" in message
+
+
+# ---- libraries
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle(tmp_path_factory.mktemp("made") / "bundle")
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    """Good files, and a bad one in their midst."""
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for number in range(12):
+        write(folder / f"{number:02}.wav", noise(0.3 + 0.1 * number, number))
+    (folder / "05.wav").write_bytes(b"no sound")
+    return folder
+
+
+def test_index_and_embed_are_as_without(
+    bundle: Path, sounds: Path, two_nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = {}
+    for name, options in {"alone": [], "workers": ["--workers", "2"], "ray": ["--ray", two_nodes.address]}.items():
+        told = json.loads(run("index", "sounds", "--out", name, "--bundle", str(bundle), *options, "--json"))
+        run("embed", "sounds", "--bundle", str(bundle), "--out", f"{name}.npy", "--windows", *options)
+        library = Library.open(name)
+        rows = [(hit.path, hit.start_s, hit.end_s) for hit in library.rows()]
+        made[name] = (
+            {key: value for key, value in told.items() if key not in ("library", "seconds")},
+            rows,
+            library.embeddings().tobytes(),
+            Path(f"{name}.npy").read_bytes(),
+            json.loads(Path(f"{name}.json").read_text()),
+        )
+    assert made["workers"] == made["alone"]
+    assert made["ray"] == made["alone"]
+
+
+def test_files_that_a_node_does_not_have(
+    bundle: Path, sounds: Path, two_nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    from tinyclap.runtime import read_by_workers
+
+    monkeypatch.setattr(read_by_workers, "no_file", None)
+    monkeypatch.setattr(Team, "crew", lambda *_, **__: Blind())
+    with pytest.raises(TinyclapError, match="is here, and a worker does not have it: all nodes of a cluster read"):
+        Library.create("lib", bundle).add([sounds], team=Team(2), progress=False)
+
+
+class Blind:
+    """A crew that has no file."""
+
+    size = 1
+
+    def __enter__(self) -> "Blind":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, item: Any) -> Any:
+        from tinyclap.runtime.read_by_workers import Unusable
+
+        return Unusable(None)
