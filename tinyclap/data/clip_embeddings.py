@@ -12,7 +12,7 @@ from tinyclap.common.progress import counted
 from tinyclap.common.row_store import (
     BLOCK_ROWS,
 )
-from tinyclap.data.decoded import Window
+from tinyclap.data.windows import Window
 from tinyclap.embeddings.similarity import unit
 
 

@@ -23,26 +23,13 @@ from tinyclap.common.cache_lock import cache_folder, touch
 from tinyclap.common.files import cached_folder, parse_json, write_json
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Dataset
+from tinyclap.data.windows import Window, Windows
 from tinyclap.errors import TinyclapError
 
 VERSION = 1
 WINDOWS = "windows.jsonl"  # a line each, so that no more than one is held as text
 INT16_PEAK = 32_767
 SAMPLE_BYTES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One decoded stretch of a clip. Level and duration are those of the file itself, whatever the decoding rate."""
-
-    name: str
-    clip: int
-    duration_s: float
-    rms: float
-    peak: float
-    offset: int
-    length: int
-    scale: float
 
 
 @dataclass(frozen=True)
@@ -76,11 +63,10 @@ class Decoded:
         index = parse_json((folder / "index.json").read_bytes())
         self.sample_rate: int = index["sample_rate"]
         self.fingerprint: str = index["fingerprint"]
-        with (folder / WINDOWS).open(encoding="utf-8") as rows:
-            self.windows = [Window(**parse_json(row)) for row in rows]
+        self.windows = Windows(folder / WINDOWS)
         self.bad = [BadClip(**row) for row in index["bad"]]
         self.n_clips: int = index["n_clips"]
-        samples, size = folder / "samples.i16", sum(window.length for window in self.windows) * SAMPLE_BYTES
+        samples, size = folder / "samples.i16", self.windows.n_samples * SAMPLE_BYTES
         if samples.stat().st_size != size:
             raise ValueError(f"{samples} holds {samples.stat().st_size} bytes instead of {size}")
         # Read and not mapped: mapped pages count as the process's memory once they have been touched.
@@ -188,7 +174,7 @@ def _stretches(
 
 def _refuse_bad(dataset: Dataset, decoded: Decoded, max_bad_share: float) -> None:
     # A window of a long file counts as its share of that file: ten silent minutes are not ten bad clips.
-    lost = len(dataset) - len({window.clip for window in decoded.windows})
+    lost = len(dataset) - len({*decoded.windows.clips})
     listed = "".join(f"\n  {clip.name}: {clip.reason}" for clip in decoded.bad[:10])
     more = f"\n  ... and {len(decoded.bad) - 10} more" if len(decoded.bad) > 10 else ""
     if not decoded.windows:

@@ -38,6 +38,10 @@ def of(job: Job, workers: int = 2) -> Crew:
 # ---- jobs
 
 
+def kill_oneself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 @dataclass(frozen=True)
 class Squares:
     """Squares, with a file of its number for every time that an item is begun; some items end their worker or fail."""
@@ -45,7 +49,7 @@ class Squares:
     log: Path
     deadly: tuple[int, ...] = ()
     times: int = 1
-    damage: Callable[[], None] = partial(os._exit, 7)
+    damage: Callable[[], None] = kill_oneself
 
     def __call__(self, turn: int) -> Callable[[int], int]:
         return self.square
@@ -59,10 +63,6 @@ class Squares:
 
     def begun(self, item: int) -> list[str]:
         return (self.log / f"{item}").read_text().split()
-
-
-def kill_oneself() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def raise_one(error: Exception) -> None:

@@ -21,6 +21,7 @@ from tinyclap.common.files import cache_root
 from tinyclap.pipelines.scale import embed_teacher as module
 from tinyclap.teachers.base import TrainableTeacher
 
+
 @pytest.mark.slow
 def test_workers_and_shares_make_the_store_of_one_process(quick: Path, elsewhere: Any) -> None:
     elsewhere("one")

@@ -2,15 +2,14 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.pipelines.scale.conftest import embed, store_hash
@@ -20,10 +19,9 @@ from tests.support.tiny_bundles import tiny_bundle
 from tinyclap import Library
 from tinyclap.common import row_store
 from tinyclap.common.crew.team import Team
-from tinyclap.common.files import cache_root
+from tinyclap.common.files import cache_root, write_bytes
 from tinyclap.errors import TinyclapError
 from tinyclap.pipelines.scale import embed_teacher as module
-from tinyclap.teachers.base import TrainableTeacher
 
 ray = pytest.importorskip("ray", reason='pip install "tinyclap[ray]"', exc_type=ImportError)
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own warnings
@@ -72,11 +70,9 @@ def test_the_store_is_that_of_one_process(quick: Path, quiet: str, two_nodes: An
     assert (again["computed"], store_hash()) == (0, quiet)
 
 
-def test_a_node_killed_in_the_middle(
-    quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_node_killed_in_the_middle(quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has at least begun: both actors are ready when it goes."""
-    put, killed = row_store.RowStore.put_part, []
+    put, killed = row_store.RowStore.put_part, list[Any]()
 
     def kill_first(store: Any, part: int, content: bytes) -> bool:
         if not killed:
@@ -116,10 +112,8 @@ def test_a_killed_driver_is_run_again(quick: Path, quiet: str, two_nodes: Any) -
     assert (told["missing"], store_hash()) == (0, quiet)
 
 
-def test_a_full_disk_loses_nothing(
-    quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_bytes, written = row_store.write_bytes, []
+def test_a_full_disk_loses_nothing(quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Path] = []
 
     def full(path: Path, content: bytes) -> None:
         if len(written) == 3:
@@ -138,7 +132,7 @@ def test_a_full_disk_loses_nothing(
 def test_a_part_that_comes_damaged_is_made_again(
     quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, damaged = row_store.RowStore.put_part, []
+    put, damaged = row_store.RowStore.put_part, list[int]()
 
     def damage(store: Any, part: int, content: bytes) -> bool:
         if part == 2 and not damaged:
@@ -158,12 +152,12 @@ def test_nodes_without_the_sounds_or_with_another_teacher_say_so(
     elsewhere("cluster")
     job = module.Job
     with monkeypatch.context() as patch:
-        patch.setattr(module, "Job", lambda one, _, *rest: job(one, tmp_path / "nowhere", *rest))
+        patch.setattr(module, "Job", lambda *fields: replace(job(*fields), decoded=tmp_path / "nowhere"))
         message, code = failure("embed-teacher", str(quick), *MANY, "--ray", two_nodes.address)
         assert "node " in message
         assert f"there is no {tmp_path / 'nowhere'}, the sounds as this machine has decoded them; all nodes" in message
         assert code == 2
-        patch.setattr(module, "Job", lambda *fields: job(*fields[:-1], "another"))
+        patch.setattr(module, "Job", lambda *fields: replace(job(*fields), store="another"))
         message, code = failure("embed-teacher", str(quick), *MANY, "--ray", two_nodes.address)
         assert "its teacher is another one than here" in message
 
