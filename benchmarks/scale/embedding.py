@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tinyclap.common.files import write_json
 from tinyclap.runs.provenance import environment
@@ -52,7 +53,7 @@ def main() -> None:
     if given.one:
         json.dump(stored(*given.one), sys.stdout)
         return
-    os.environ.update(OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0", PYTHONPATH=os.getcwd())
+    os.environ.update(OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0", PYTHONPATH=os.getcwd())
     with tempfile.TemporaryDirectory() as folder, pushed(Path(folder)):
         os.environ["TINYCLAP_CACHE"] = str(Path(folder) / "cache")
         Path("scale.yaml").write_text(RECIPE)
@@ -175,11 +176,11 @@ def stored(workers: str, ray: str, share: str) -> dict[str, Any]:
         cpu.append(time.process_time())
         return done
 
-    RowStore.put_part = noted  # type: ignore[method-assign]
     began = time.monotonic()
     number, shares = map(int, share.split("/"))
     team = Team(int(workers) if workers else None, ray or None)
-    (told,) = command.embed_teacher(load_recipe("scale.yaml", task="distill"), team, share=(number, shares))
+    with patch.object(RowStore, "put_part", noted):
+        (told,) = command.embed_teacher(load_recipe("scale.yaml", task="distill"), team, share=(number, shares))
     return {"puts": puts, "cpu": cpu, "began": began, "seconds": told.seconds}
 
 

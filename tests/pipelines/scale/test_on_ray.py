@@ -33,7 +33,7 @@ NODE = {"num_cpus": 1, "object_store_memory": 100_000_000, "include_dashboard": 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head and another node, of one core each; this process is connected by the commands alone."""
-    os.environ.update(RAY_DEDUP_LOGS="0", RAY_USAGE_STATS_ENABLED="0")
+    os.environ.update(RAY_DEDUP_LOGS="0", RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0")  # else 15
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args=NODE)

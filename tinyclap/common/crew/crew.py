@@ -17,7 +17,8 @@ from tinyclap.common.crew.work import Reply, Source, Worker, WorkerLostError
 from tinyclap.common.parallel import stop_if_asked
 from tinyclap.errors import MachineError, TinyclapError
 
-POLL_S = 0.5
+POLL_S, LONGEST_POLL_S = 0.5, 5.0  # how often threads that wait look up; a thousand of them less often
+FEW = 64
 TRIES = 5  # of an item, by as many workers
 SPARE_LOSSES = 3  # in a row without any result between them, beside one of each worker
 SLOW_S, SLOW_TIMES = 20.0, 4.0  # after these seconds, and so many times the median, a free worker tries too
@@ -65,6 +66,10 @@ class Crew:
         return self._source.size()
 
     @property
+    def _poll_s(self) -> float:
+        return min(LONGEST_POLL_S, POLL_S * max(1.0, len(self._turns) / FEW))
+
+    @property
     def at_work(self) -> int:
         """How many workers are there."""
         return len(self._workers)
@@ -95,7 +100,7 @@ class Crew:
             for worker in [*asked]:
                 stop_if_asked()
                 try:
-                    reply = worker.reply(POLL_S / len(asked))
+                    reply = worker.reply(self._poll_s / len(asked))
                 except WorkerLostError as error:
                     asked.remove(worker)
                     self._lose(worker, last := str(error))
@@ -133,7 +138,7 @@ class Crew:
                         return self._idle.pop()
                     if self._starting < self._waiting and len(self._turns) < self._source.size():
                         self._begin()
-                    self._changed.wait(POLL_S)
+                    self._changed.wait(self._poll_s)
             finally:
                 self._waiting -= 1
 
