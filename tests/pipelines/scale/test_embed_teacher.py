@@ -16,8 +16,9 @@ import pytest
 from tests.pipelines.scale.conftest import MANY, embed, store_hash
 from tests.support.commands import failure, invoke, run
 from tests.support.tiny import save_two, two_teachers_recipe, write_labelled
+from tinyclap.common import row_store
 from tinyclap.common.crew.team import Team
-from tinyclap.common.files import cache_root
+from tinyclap.common.files import cache_root, write_bytes
 from tinyclap.pipelines.scale import embed_teacher as module
 from tinyclap.teachers.base import TrainableTeacher
 
@@ -153,6 +154,86 @@ def test_what_a_worker_meets_reaches_the_user(
     )
     assert expected in message
     assert code == exit_code
+
+
+class _Here:
+    """A crew that computes in this process."""
+
+    size = at_work = 2
+
+    def __init__(self, job: module.Job) -> None:
+        self._make = job(0)
+
+    def __enter__(self) -> "_Here":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, part: int) -> Any:
+        return self._make(part)
+
+
+@pytest.fixture
+def crew_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Team, "crew", lambda team, job, *_, **__: _Here(job))
+
+
+def test_a_full_disk_loses_nothing(
+    quick: Path, elsewhere: Any, crew_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere("quiet")
+    embed(quick)
+    quiet, written = store_hash(), list[Path]()
+    elsewhere("full")
+
+    def full(path: Path, content: bytes) -> None:
+        if len(written) == 1:
+            raise OSError(28, "No space left on device", str(path))
+        written.append(path)
+        write_bytes(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(row_store, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            embed(quick, "--workers", "2")
+    told = embed(quick, "--workers", "2")
+    assert (told["computed"], told["missing"], store_hash()) == (2, 0, quiet)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_comes_damaged_is_made_once_more(
+    quick: Path, elsewhere: Any, crew_here: None, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    elsewhere("quiet")
+    embed(quick)
+    quiet, damaged = store_hash(), list[int]()
+    elsewhere("damaged")
+    put = row_store.RowStore.put_part
+
+    def damage(store: Any, part: int, content: bytes) -> bool:
+        if part == 2 and len(damaged) < times:
+            damaged.append(part)
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        return put(store, part, content)
+
+    monkeypatch.setattr(row_store.RowStore, "put_part", damage)
+    if times == 2:
+        message, code = failure("embed-teacher", str(quick), *MANY, "--workers", "2")
+        assert "part 2 came back damaged twice: look at the network" in message
+        assert code == 1
+    told = embed(quick, "--workers", "2")
+    assert (len(damaged), told["missing"], store_hash()) == (times, 0, quiet)
+
+
+def test_a_worker_with_another_teacher_is_refused(
+    recipe: Path, crew_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = module.Job
+    monkeypatch.setattr(module, "Job", lambda *fields: replace(job(*fields), store="another"))
+    told, code = failure("embed-teacher", str(recipe), "--workers", "2")
+    assert "its teacher is another one than here: the files that the recipe names differ" in told
+    assert code == 2
 
 
 class _Deadly:
