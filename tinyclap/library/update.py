@@ -5,7 +5,6 @@ moment loses the last seconds of work alone, and doubles nothing.
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -70,7 +69,6 @@ class Updater:
         self._update = Update()
         self._missing: dict[str, list[int]] = {}  # records of files that are not where they were, by what they held
         self._taken: set[int] = set()  # of these, those that a file has claimed by its content
-        self._claims = threading.Lock()
         self._batch: list[_Made] = []
         self._read_file: Callable[[Ask], Contents]
         self._sample: list[np.ndarray] = []
@@ -128,33 +126,28 @@ class Updater:
             else:
                 self._update.unchanged += 1
 
-    def _make(self, task: _Task) -> _Made:
-        """In a thread: what a file holds, and its rows unless they are there already."""
+    def _make(self, task: _Task, *, anew: bool = False) -> _Made:
+        """In a thread: what a file holds, and its rows unless they are there already, or with `anew` in any case."""
         made = _Made(task, None, reason=KEEPS_CHANGING)
         for _ in range(TRIES):
             status = status_of(task.path)
             try:
-                made = self._read(task, status)
+                made = self._read(task, status, anew)
             except AudioError as error:
                 made = _Made(task, status, reason=error.reason)
             if status is None or _same(status, status_of(task.path)):
                 return made
         return _Made(task, None, reason=KEEPS_CHANGING)  # without a status, so that it is tried again
 
-    def _read(self, task: _Task, status: os.stat_result | None) -> _Made:
+    def _read(self, task: _Task, status: os.stat_result | None, anew: bool) -> _Made:
         if status is None:
             raise AudioError(str(task.path), audio.no_file(task.path))
         usable = task.known is not None and not task.known.reason
-        ask = Ask(task.path, task.known.hash if task.known and usable else None)
+        ask = Ask(task.path, task.known.hash if task.known and usable else None, anew)
         found = self._read_file(ask)
-        if task.known and found.hash == ask.known:
-            return _Made(task, status, found.hash, moved_from=task.known.id)
-        before = self._claim(found.hash)
-        if before is not None:
-            return _Made(task, status, found.hash, moved_from=before)
-        if found.rows is None:  # another file of this content has claimed the rows that are there
-            found = self._read_file(ask._replace(anew=True))
-        assert found.rows is not None
+        if found.rows is None:
+            own = task.known.id if task.known and found.hash == ask.known else None
+            return _Made(task, status, found.hash, moved_from=own)
         if len(self._sample) < SAMPLE:
             self._sample.append(found.rows[0])
         coded = quantization.quantize(found.rows, self._how.codes)
@@ -162,23 +155,26 @@ class Updater:
 
     def _own(self, known: FileRecord) -> FileRecord | None:
         """The record of a path where a file lies now, which no other file may claim; None where one has done so."""
-        with self._claims:
-            there = self._missing.get(_content(known), [])
-            if known.id in there:
-                there.remove(known.id)
-            return None if known.id in self._taken else known
+        there = self._missing.get(_content(known), [])
+        if known.id in there:
+            there.remove(known.id)
+        return None if known.id in self._taken else known
 
-    def _claim(self, content: str) -> int | None:
-        """The record of a missing file of this content, which is missing no more; None where there is none."""
-        with self._claims:
-            there = self._missing.get(content)
-            if not there:
-                return None
-            self._taken.add(there[-1])
-            return there.pop()
+    def _claimed(self, made: _Made) -> _Made:
+        """With the rows that are there of a missing file of this content, which is missing no more.
+
+        In the order of the files, so that it is the same one whoever reads fastest.
+        """
+        if made.hash is None or made.coded is not None or made.moved_from is not None:
+            return made
+        there = self._missing.get(made.hash)
+        if not there:  # another file of this content has claimed them
+            return self._make(made.task, anew=True)
+        self._taken.add(there[-1])
+        return made._replace(moved_from=there.pop())
 
     def _take(self, made: _Made) -> None:
-        self._batch.append(made)
+        self._batch.append(self._claimed(made))
         rows = sum(len(entry.times) for entry in self._batch)
         if rows >= COMMIT_ROWS or time.monotonic() - self._began >= COMMIT_S:
             self._commit()
