@@ -18,6 +18,7 @@ from tests.support.sounds import noise, write
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap import Library
 from tinyclap.common import row_store
+from tinyclap.common.crew.crew import Crew
 from tinyclap.common.files import cache_root
 from tinyclap.pipelines.scale import embed_teacher as module
 
@@ -66,27 +67,25 @@ def quiet(quick: Path, elsewhere: Callable[[str], None]) -> str:
 
 
 def test_a_node_killed_in_the_middle(quick: Path, quiet: str, two_nodes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has at least begun: both actors are ready when it goes."""
-    put, killed = row_store.RowStore.put_part, list[Any]()
+    """Once the first part is there, and both nodes have begun."""
+    put, put_part, crews, killed = module._put, row_store.RowStore.put_part, list[Crew](), list[Any]()
+
+    def note(store: Any, part: int, crew: Crew) -> None:
+        crews.append(crew)
+        put(store, part, crew)
 
     def kill_first(store: Any, part: int, content: bytes) -> bool:
         if not killed:
-            wait_for(lambda: len(alive_on()) == 2)
-            killed.append(two_nodes.worker_nodes.copy().pop())
+            killed.extend(two_nodes.worker_nodes)
+            wait_for(lambda: crews[0].at_work == 2)
             two_nodes.remove_node(killed[0], allow_graceful=False)
-        return put(store, part, content)
+        return put_part(store, part, content)
 
+    monkeypatch.setattr(module, "_put", note)
     monkeypatch.setattr(row_store.RowStore, "put_part", kill_first)
     told = embed(quick, "--ray", two_nodes.address, many=MANY)
     assert killed
     assert (told["computed"], told["missing"], store_hash()) == (5, 0, quiet)
-
-
-def alive_on() -> set[str]:
-    """The nodes that have actors."""
-    from ray.util.state import list_actors
-
-    return {actor.node_id for actor in list_actors(filters=[("state", "=", "ALIVE")])}
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
