@@ -18,8 +18,8 @@ def _embedding(told: dict[str, Any]) -> str:
     lines = [
         f"**Teacher embeddings by several** ({environment['cpu']}, Ray {environment['ray']}, medians of "
         f"{told['rounds']}; `scale/embedding`): {told['clips'] * told['views']:,} views of 1 s in parts of "
-        f"{told['part_rows']}, a thread each; all stores equal, byte for byte. Two processes that know nothing of each other are "
-        f"{three_digits(told['two_cores_give'])} times as fast as one: that is what two cores give.",
+        f"{told['part_rows']}, a thread each; all stores equal, byte for byte. Two processes that know nothing "
+        f"of each other are {three_digits(told['two_cores_give'])} times as fast as one: that is what two cores give.",
         "",
         COLUMNS,
         "| --- | --- | --- | --- | --- |",
@@ -49,9 +49,9 @@ def _driver(told: dict[str, Any]) -> str:
         f"{three_digits(1e3 * wide['cpu_s_per_part'])} ms of the driver, file and array included. Over "
         f"{short_count(tiny['clips'])} clips it holds {memory['first']:.0f} MB after the first parts, "
         f"{memory['half']:.0f} MB at half, {memory['last']:.0f} MB at the end, and at most "
-        f"{tiny['files_at_most']:,} files; a million embeddings add {file_size(tiny['block_bytes_per_million_clips'])} of marks. What is known of "
-        f"{short_count(held['clips'])} decoded clips: {file_size(held['disk_bytes'])} on the disk, "
-        f"{held['memory_mb']:.0f} MB in each process, read in {three_digits(held['load_s'])} s.\n\n"
+        f"{tiny['files_at_most']:,} files; a million embeddings add "
+        f"{file_size(tiny['block_bytes_per_million_clips'])} of marks. What is known of {short_count(held['clips'])} decoded clips: "
+        f"{file_size(held['disk_bytes'])} on the disk, {held['memory_mb']:.0f} MB in each process, read in {three_digits(held['load_s'])} s.\n\n"
         f"Extrapolated: one driver takes {far['parts_per_s']:.0f} such parts a second. Of LAION's HTSAT, at 6 clips "
         f"a second and core, a part takes a core {duration(far['htsat_part_s'])}; a driver would be busy with "
         f"{short_count(far['htsat_cores'])} cores, and 1,000 take "

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from tinyclap.common.crew.work import Reply, Source, Worker, WorkerLostError
+from tinyclap.common.machine import allow_open_files
 from tinyclap.common.parallel import stop_if_asked
 from tinyclap.errors import MachineError, TinyclapError
 
@@ -47,6 +48,7 @@ class Crew:
         self._fault: BaseException | None = None
         self._closed = False
         self._starters = ThreadPoolExecutor(MOST_STARTING)
+        allow_open_files()  # some for each of a thousand workers, and for what is claimed for it
 
     def __enter__(self) -> Self:
         return self
