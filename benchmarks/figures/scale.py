@@ -43,17 +43,19 @@ def _embedding(told: dict[str, Any]) -> str:
 
 def _driver(told: dict[str, Any]) -> str:
     tiny, wide, clips, far = (told[key] for key in ("tiny", "wide", "clips", "extrapolated"))
-    memory, held = tiny["memory_mb"], clips["all"]
+    part_ms, marks = 1e3 * wide["cpu_s_per_part"], tiny["block_bytes_per_million_clips"]
+    first, half, last = (f"{tiny['memory_mb'][key]:.0f} MB" for key in ("first", "half", "last"))
+    held, load_s, memory_mb = clips["all"], clips["all"]["load_s"], clips["all"]["memory_mb"]
+    share = far["share_of_driver_at_1000_htsat_cores"]
     return (
         f"**{told['workers']:,} simulated workers** (`scale/driver`). A part of {file_size(wide['part_bytes'])} takes "
-        f"{three_digits(1e3 * wide['cpu_s_per_part'])} ms of the driver, file and array included. Over "
-        f"{short_count(tiny['clips'])} clips it holds {memory['first']:.0f} MB after the first parts, "
-        f"{memory['half']:.0f} MB at half, {memory['last']:.0f} MB at the end, and at most "
-        f"{tiny['files_at_most']:,} files; a million embeddings add "
-        f"{file_size(tiny['block_bytes_per_million_clips'])} of marks. What is known of {short_count(held['clips'])} decoded clips: "
-        f"{file_size(held['disk_bytes'])} on the disk, {held['memory_mb']:.0f} MB in each process, read in {three_digits(held['load_s'])} s.\n\n"
-        f"Extrapolated: one driver takes {far['parts_per_s']:.0f} such parts a second. Of LAION's HTSAT, at 6 clips "
-        f"a second and core, a part takes a core {duration(far['htsat_part_s'])}; a driver would be busy with "
-        f"{short_count(far['htsat_cores'])} cores, and 1,000 take "
-        f"{percent(far['share_of_driver_at_1000_htsat_cores'])} of it. What Ray adds to a part is in the table above.\n"
+        f"{three_digits(part_ms)} ms of the driver, file and array included. Over {short_count(tiny['clips'])} clips it "
+        f"holds {first} after the first parts, {half} at half, {last} at the end, and at most "
+        f"{tiny['files_at_most']:,} files; a million embeddings add {file_size(marks)} of marks. What is known of "
+        f"{short_count(held['clips'])} decoded clips: {file_size(held['disk_bytes'])} on the disk, {memory_mb:.0f} MB in "
+        f"each process, read in {three_digits(load_s)} s.\n\n"
+        f"Extrapolated: one driver takes {far['parts_per_s']:.0f} such parts a second. Of LAION's HTSAT, at 6 clips a "
+        f"second and core, a part takes a core {duration(far['htsat_part_s'])}; a driver would be busy with "
+        f"{short_count(far['htsat_cores'])} cores, and 1,000 take {percent(share)} of it. What Ray adds to a part is in "
+        "the table above.\n"
     )
