@@ -49,13 +49,13 @@ def _driver(told: dict[str, Any]) -> str:
     share = far["share_of_driver_at_1000_htsat_cores"]
     return (
         f"**{told['workers']:,} simulated workers** (`scale/driver`). A part of {file_size(wide['part_bytes'])} takes "
-        f"{three_digits(part_ms)} ms of the driver, file and array included. Over {short_count(tiny['clips'])} clips it "
-        f"holds {first} after the first parts, {half} at half, {last} at the end, and at most "
+        f"{three_digits(part_ms)} ms of the driver, file and array included. Over {short_count(tiny['clips'])} clips "
+        f"it holds {first} after the first parts, {half} at half, {last} at the end, and at most "
         f"{tiny['files_at_most']:,} files; a million embeddings add {file_size(marks)} of marks. What is known of "
-        f"{short_count(held['clips'])} decoded clips: {file_size(held['disk_bytes'])} on the disk, {memory_mb:.0f} MB in "
-        f"each process, read in {three_digits(load_s)} s.\n\n"
+        f"{short_count(held['clips'])} decoded clips: {file_size(held['disk_bytes'])} on the disk, {memory_mb:.0f} MB "
+        f"in each process, read in {three_digits(load_s)} s.\n\n"
         f"Extrapolated: one driver takes {far['parts_per_s']:.0f} such parts a second. Of LAION's HTSAT, at 6 clips a "
         f"second and core, a part takes a core {duration(far['htsat_part_s'])}; a driver would be busy with "
-        f"{short_count(far['htsat_cores'])} cores, and 1,000 take {percent(share)} of it. What Ray adds to a part is in "
-        "the table above.\n"
+        f"{short_count(far['htsat_cores'])} cores, and 1,000 take {percent(share)} of it. What Ray adds to a part is "
+        "in the table above.\n"
     )
