@@ -19,6 +19,7 @@ from tests.support.tiny_bundles import tiny_bundle
 from tinyclap import Library
 from tinyclap.common import row_store
 from tinyclap.common.crew.crew import Crew
+from tinyclap.common.crew.team import Team
 from tinyclap.common.files import cache_root
 from tinyclap.pipelines.scale import embed_teacher as module
 
@@ -110,8 +111,12 @@ def test_nodes_without_the_sounds_say_so(
     quick: Path, elsewhere: Callable[[str], None], two_nodes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     elsewhere("cluster")
-    job = module.Job
-    monkeypatch.setattr(module, "Job", lambda *fields: replace(job(*fields), decoded=tmp_path / "nowhere"))
+    fill = module._filled_by
+
+    def without_sounds(team: Team, job: module.Job, *rest: Any) -> Any:
+        return fill(team, replace(job, decoded=tmp_path / "nowhere"), *rest)
+
+    monkeypatch.setattr(module, "_filled_by", without_sounds)
     message, code = failure("embed-teacher", str(quick), *MANY, "--ray", two_nodes.address)
     assert message.startswith("node ")
     assert f"there is no {tmp_path / 'nowhere'}, the sounds as this machine has decoded them; all nodes" in message

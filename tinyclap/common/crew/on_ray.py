@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from typing import Any
 
 from tinyclap.common.crew.work import Order, Reply, WorkerLostError, attempt
@@ -37,6 +37,8 @@ class Actors:
 
     def __init__(self, order: Order, address: str, workers: int | None, *, cores: int, gpus: bool) -> None:
         self._ray, self._own = connected(address)
+        self._aside = redirect_stdout(sys.stderr)  # Ray prints there what becomes of nodes, and stdout is the result's
+        self._aside.__enter__()
         self._workers, self._order = workers, self._ray.put(order)
         has_gpus = gpus and any(node.get("GPU", 0) >= 1 for node in self._nodes())
         self._each = {"CPU": cores, "GPU": 1} if has_gpus else {"CPU": cores}
@@ -73,6 +75,7 @@ class Actors:
         """Leave the cluster, and end it where it was started here."""
         if self._own:
             self._ray.shutdown()
+        self._aside.__exit__(None, None, None)
 
     def _nodes(self) -> list[dict[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
