@@ -4,7 +4,7 @@ from typing import Any
 
 from tinyclap.common.numbers import duration, file_size, percent, short_count, three_digits
 
-COLUMNS = "| | embeddings/s | beside cores that share nothing | with the start | first part after |"
+COLUMNS = "| | embeddings/s | beside cores that share nothing | with the start | first part after | runs |"
 
 
 def scale(embedding: dict[str, Any] | None, driver: dict[str, Any] | None) -> str:
@@ -16,19 +16,19 @@ def scale(embedding: dict[str, Any] | None, driver: dict[str, Any] | None) -> st
 def _embedding(told: dict[str, Any]) -> str:
     environment, rows = told["environment"], told["rows"]
     lines = [
-        f"**Teacher embeddings by several** ({environment['cpu']}, Ray {environment['ray']}, medians of "
-        f"{told['rounds']}; `scale/embedding`): {told['clips'] * told['views']:,} views of 1 s in parts of "
-        f"{told['part_rows']}, a thread each; all stores equal, byte for byte. Two processes that know nothing "
+        f"**Teacher embeddings by several** ({environment['cpu']}, Ray {environment['ray']}, medians; "
+        f"`scale/embedding`): {told['clips'] * told['views']:,} views of 1 s in parts of "
+        f"{told['part_rows']}, a thread each. Two processes that know nothing "
         f"of each other are {three_digits(told['two_cores_give'])} times as fast as one: that is what two cores give.",
         "",
         COLUMNS,
-        "| --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         way = row["way"]
         lines.append(
             f"| {way} | {row['steady_per_s']:.0f} | {percent(told['efficiency'][way])} "
-            f"| {percent(told['efficiency_whole'][way])} | {three_digits(row['first_part_s'])} s |"
+            f"| {percent(told['efficiency_whole'][way])} | {three_digits(row['first_part_s'])} s | {row['n']} |"
         )
     ray = {row["way"]: row for row in rows}
     cpu = ray["two Ray nodes"]["driver_cpu_s_per_part"]

@@ -1,11 +1,12 @@
 """Teacher embeddings stored by 1 and 2 processes and Ray nodes on two cores; writes results/scale_embedding.json.
 
-    python -m benchmarks.scale.embedding [--rounds 3]
+    python -m benchmarks.scale.embedding [--rounds 3] [--work runs/scale_embedding.jsonl]
 
 A small teacher embeds 12,288 views of 1 s, in parts of 512, a thread each: by one process; by two that know nothing of
 each other (`--shard 1/2`, `2/2`: what two cores give); by two workers; by one and by two nodes of one core of a Ray
 cluster on this machine (`ray.cluster_utils`). The ways in turn in every round, each from an empty store, whose bytes
 must be the same. `steady` is the rate after the first parts, `whole` that of the command with the start of its workers.
+What is measured is kept in the work file, so that the same command goes on after it was stopped.
 Needs `pip install -e ".[ray]"`.
 """
 
@@ -33,6 +34,13 @@ RESULT = Path(__file__).parents[1] / "results" / "scale_embedding.json"
 CLIPS, VIEWS, DIM = 256, 48, 128
 WARM = 4  # parts after which the rate is steady
 ONE, SHARES, WORKERS, NODE, NODES = "one process", "two, by shares", "two workers", "one Ray node", "two Ray nodes"
+WAYS: dict[str, tuple[int, list[tuple[str, str, str]]]] = {
+    ONE: (0, [("1", "", "1/1")]),
+    SHARES: (0, [("1", "", "1/2"), ("1", "", "2/2")]),
+    WORKERS: (0, [("2", "", "1/1")]),
+    NODE: (1, [("", "RAY", "1/1")]),
+    NODES: (2, [("", "RAY", "1/1")]),
+}
 RECIPE = f"""
 task: distill
 name: scale
@@ -48,22 +56,24 @@ student: {{head: linear}}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--work", type=Path, default=Path("runs", "scale_embedding.jsonl"), help="what is measured")
     parser.add_argument("--one", nargs=3, metavar=("WORKERS", "RAY", "SHARE"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
         json.dump(stored(*given.one), sys.stdout)
         return
     os.environ.update(OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0", RAY_worker_niceness="0", PYTHONPATH=os.getcwd())
+    work = given.work.absolute()
     with tempfile.TemporaryDirectory() as folder, pushed(Path(folder)):
         os.environ["TINYCLAP_CACHE"] = str(Path(folder) / "cache")
         Path("scale.yaml").write_text(RECIPE)
         subprocess.run([sys.executable, "-c", "from benchmarks.scale.embedding import teacher; teacher()"], check=True)
-        rows = measured(given.rounds)
-    told = {"rows": rows, **ratios(rows)}
+        rows, compared = measured(given.rounds, work)
+    told = {"rows": rows, "equal_stores": compared, **ratios(rows)}
     facts = environment(seed=0) | {"ray": metadata.version("ray")}
     command = f"python -m benchmarks.scale.embedding --rounds {given.rounds}"
     sizes = {"clips": CLIPS, "views": VIEWS, "embed_dim": DIM, "part_rows": 512}
-    write_json(RESULT, {"command": command, "environment": facts, "rounds": given.rounds, **sizes, **told})
+    write_json(RESULT, {"command": command, "environment": facts, **sizes, **told})
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
 
 
@@ -91,29 +101,34 @@ def teacher() -> None:
     made.eval().save_pretrained(Path("teacher"), "---\nlicense: mit\n---\n# untrained\n")
 
 
-def measured(rounds: int) -> list[dict[str, Any]]:
-    """Of each way the medians of all rounds."""
-    taken: dict[str, list[dict[str, float]]] = {}
-    hashes = set()
-    filled([("1", "", "1/2")])  # decodes, once for all
-    for _ in range(rounds):
-        for way, nodes, commands in (
-            (ONE, 0, [("1", "", "1/1")]),
-            (SHARES, 0, [("1", "", "1/2"), ("1", "", "2/2")]),
-            (WORKERS, 0, [("2", "", "1/1")]),
-            (NODE, 1, [("", "RAY", "1/1")]),
-            (NODES, 2, [("", "RAY", "1/1")]),
-        ):
+def measured(rounds: int, work: Path) -> tuple[list[dict[str, Any]], int]:
+    """Of each way the medians of what was measured, added to until there are so many rounds.
+
+    Also how many stores were compared.
+    """
+    work.parent.mkdir(parents=True, exist_ok=True)
+    work.touch()
+    lines = [json.loads(line) for line in work.read_text().splitlines()]
+    taken = {way: [line["rates"] for line in lines if line["way"] == way] for way in WAYS}
+    if any(len(rows) < rounds for rows in taken.values()):
+        filled([("1", "", "1/2")])  # decodes, once for all
+    for number in range(rounds):
+        for way, (nodes, commands) in WAYS.items():
+            if len(taken[way]) > number:
+                continue
             with cluster(nodes) as address:
-                told, found = filled([(workers, ray and address, share) for workers, ray, share in commands])
-            taken.setdefault(way, []).append(told)
-            hashes.add(found)
-            sys.stderr.write(f"{way}: {told}\n")
-    assert len(hashes) == 1, "every way makes the same bytes"
-    return [
-        {"way": way, **{key: statistics.median(told[key] for told in rows) for key in rows[0]}, "each": rows}
+                rates, store = filled([(workers, ray and address, share) for workers, ray, share in commands])
+            taken[way].append(rates)
+            lines.append({"way": way, "rates": rates, "store": store})
+            with work.open("a") as stream:
+                stream.write(json.dumps(lines[-1]) + "\n")
+    stores = [line["store"] for line in lines if "store" in line]
+    assert len({*stores}) <= 1, "every way makes the same bytes"
+    medians = [
+        {"way": way, "n": len(rows), **{key: statistics.median(told[key] for told in rows) for key in rows[0]}}
         for way, rows in taken.items()
     ]
+    return medians, len(stores)
 
 
 @contextmanager
@@ -190,9 +205,10 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, Any]:
     steady = {way: row["steady_per_s"] for way, row in by.items()}
     return {
         "two_cores_give": steady[SHARES] / steady[ONE],
-        "efficiency": {way: steady[way] / steady[SHARES if way in (WORKERS, NODES) else ONE] for way in steady},
+        "efficiency": {way: steady[way] / steady[SHARES if way in (SHARES, WORKERS, NODES) else ONE] for way in steady},
         "efficiency_whole": {
-            way: by[way]["whole_per_s"] / by[SHARES if way in (WORKERS, NODES) else ONE]["whole_per_s"] for way in by
+            way: by[way]["whole_per_s"] / by[SHARES if way in (SHARES, WORKERS, NODES) else ONE]["whole_per_s"]
+            for way in by
         },
         "ray_start_s": by[NODES]["first_part_s"] - by[WORKERS]["first_part_s"],
     }
