@@ -140,7 +140,7 @@ def driven(folder: Path, clips: int, dim: int, workers: int, seconds: float) -> 
         for done in as_they_end(fill, range(store.n_parts), lambda: crew.size + QUEUED):
             computed += done
             if computed % GATHERED_AT == 0:
-                most_files = max(most_files, len([*(folder / PARTS).iterdir()]))
+                most_files = max(most_files, len([*folder.glob(f"{PARTS}/*")]))
                 store.gather()
                 held_mb.append(rss_mb())
     store.gather()

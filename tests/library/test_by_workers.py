@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.support.commands import failure, run
 from tests.support.sounds import noise, write
 from tinyclap import Library
+from tinyclap.cli.app import app
 from tinyclap.common.crew.team import Team
 from tinyclap.errors import TinyclapError
 from tinyclap.library.answers import Update
@@ -55,8 +57,10 @@ def test_the_library_is_that_of_threads(bundle: Bundle, sounds: Path, tmp_path: 
 def test_the_command(home: Path, made: Path) -> None:
     told = json.loads(run("index", "sounds", "--out", "new", "--bundle", str(made), "--workers", "2", "--json"))
     assert told["new"] == 5
-    with pytest.raises(SystemExit):
-        run("index", "sounds", "--out", "new", "--workers", "2", "--threads", "2")
+    words = ["index", "sounds", "--out", "new", "--workers", "2", "--threads", "2"]
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert "--threads are of this process; leave them out with --workers or --ray" in refused.stderr
 
 
 def test_files_that_a_workers_machine_does_not_have(
