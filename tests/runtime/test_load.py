@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx
 import pytest
 
 from tests.support.sounds import RATE, noise
