@@ -8,7 +8,6 @@ QEMU's with -icount shift=0, not cycles. Needs gcc, arm-none-eabi-gcc and qemu-s
 """
 
 import argparse
-import re
 import subprocess
 import tempfile
 import time
@@ -21,8 +20,9 @@ import onnx
 from onnxruntime import InferenceSession, SessionOptions
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from tinyclap.bench.compiled_c import FAST, CompiledC
+from tinyclap.bench.emulator import BOARDS, SELFTEST, Emulated, emulated
 from tinyclap.common.files import write_json
-from tinyclap.exporters.c.compiled import CompiledC
 from tinyclap.exporters.calibration import CalibrationSet, logmels
 from tinyclap.exporters.onnx.graph import join
 from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph, static_graph
@@ -32,9 +32,7 @@ from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.pipelines.export import export_c, run_sounds
 
 RESULT = Path(__file__).parents[1] / "results" / "c_code.json"
-CPU = ("-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16")
-TICK = 40
-FAST = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
+(M7,) = (board for board in BOARDS if board.core == "Cortex-M7")
 ROUNDS = 200
 EMX_MAIN = """
 #include <stdio.h>
@@ -53,27 +51,16 @@ int main(void) {
 """
 
 
-def on_cortex_m7(folder: Path, files: list[str], stack: int | None = None) -> dict[str, Any]:
-    """Instructions, stack and code size of a program in a folder of generated C."""
-    script = folder / "qemu" / "an500.ld"
-    if stack is not None:  # in the board's largest memory
-        larger = script.read_text().replace(
-            "ORIGIN = 0x20000000, LENGTH = 4M", f"ORIGIN = 0x60000000, LENGTH = {stack}"
-        )
-        script.write_text(larger.replace("0x40000", hex(stack - 2**20)))
-    flags = ["-std=gnu99", "-O3", *CPU, f"-DTINYCLAP_TICKS={TICK}", "-Isrc", "-Itest"]
-    link = ["qemu/start.c", "-T", "qemu/an500.ld", "--specs=rdimon.specs", "-nostartfiles", "-lm", "-o", "m7.elf"]
-    subprocess.run(["arm-none-eabi-gcc", *flags, *files, *link], cwd=folder, check=True)
-    command = ["qemu-system-arm", "-M", "mps2-an500", "-nographic", "-icount", "shift=0", "-kernel", "m7.elf"]
-    command += ["-semihosting-config", "enable=on,target=native"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=True)
-    counted = re.findall(r": (\d+) instructions, (\d+) bytes of stack", done.stdout)
-    size = subprocess.run(["arm-none-eabi-size", "m7.elf"], cwd=folder, capture_output=True, text=True, check=True)
-    return {
-        "instructions": int(counted[0][0]),
-        "stack_bytes": int(counted[-1][1]),
-        "text_bytes": int(size.stdout.splitlines()[1].split()[0]),
-    }
+def in_larger_memory(folder: Path, size: int) -> None:
+    """Move the stack into the board's largest memory."""
+    script = folder / M7.script
+    larger = script.read_text().replace("ORIGIN = 0x20000000, LENGTH = 4M", f"ORIGIN = 0x60000000, LENGTH = {size}")
+    script.write_text(larger.replace("0x40000", hex(size - 2**20)))
+
+
+def counts(one: Emulated) -> dict[str, Any]:
+    """As the result has it."""
+    return {"instructions": one.instructions, "stack_bytes": one.stack_bytes, "text_bytes": one.code_bytes}
 
 
 def without_front_end(folder: Path) -> None:
@@ -113,7 +100,8 @@ def emx(program: str, student: Student, sounds: CalibrationSet, folder: Path) ->
     frames, mels = (dim.dim_value for dim in graph.graph.input[0].type.tensor_type.shape.dim[2:])
     sizes = {"FRAMES": frames, "MELS": mels, "DIM": student.embed_dim}
     (folder / "main.c").write_text("".join(f"#define {key} {value}\n" for key, value in sizes.items()) + EMX_MAIN)
-    return on_cortex_m7(folder, ["emx.c", "main.c"], stack=15 * 2**20)
+    in_larger_memory(folder, 15 * 2**20)
+    return counts(emulated(folder, M7, sources=("emx.c", "main.c")))
 
 
 def host_ms(calls: dict[str, Callable[[], object]]) -> dict[str, np.ndarray]:
@@ -141,9 +129,9 @@ def main() -> None:
         for precision in ("int8", "float32"):
             folder = Path(temporary) / precision
             report = export_c(asked.run, folder, int8=precision == "int8", min_agreement=0.0)
-            measured = on_cortex_m7(folder, ["src/tinyclap.c", "test/selftest.c"])
+            measured = counts(emulated(folder, M7))
             without_front_end(folder)
-            network = on_cortex_m7(folder, ["src/tinyclap.c", "network.c"])["instructions"]
+            network = emulated(folder, M7, sources=(SELFTEST[0], "network.c")).instructions
             found[precision] = {**vars(report), **measured, "network_instructions": network}
             code = CompiledC(folder / "src" / "tinyclap.c", folder / "c.so", len(sound), student.embed_dim, FAST)
             calls[f"c_{precision}"] = lambda code=code: code.embed(sound)  # type: ignore[misc]
