@@ -19,7 +19,8 @@ def _embedding(told: dict[str, Any]) -> str:
         f"**Teacher embeddings by several** ({environment['cpu']}, Ray {environment['ray']}, medians; "
         f"`scale/embedding`): {told['clips'] * told['views']:,} views of 1 s in parts of "
         f"{told['part_rows']}, a thread each. Two processes that know nothing "
-        f"of each other are {three_digits(told['two_cores_give'])} times as fast as one: that is what two cores give.",
+        f"of each other are {three_digits(told['two_cores_give'])} times as fast as one: that is what two cores give. "
+        f"Runs of one way differ by up to {percent(max(row['steady_spread'] for row in rows))}.",
         "",
         COLUMNS,
         "| --- | --- | --- | --- | --- | --- |",
@@ -56,6 +57,6 @@ def _driver(told: dict[str, Any]) -> str:
         f"in each process, read in {three_digits(load_s)} s.\n\n"
         f"Extrapolated: one driver takes {far['parts_per_s']:.0f} such parts a second. Of LAION's HTSAT, at 6 clips a "
         f"second and core, a part takes a core {duration(far['htsat_part_s'])}; a driver would be busy with "
-        f"{short_count(far['htsat_cores'])} cores, and 1,000 take {percent(share)} of it. What Ray adds to a part is "
+        f"some {round(far['htsat_cores'], -3):,.0f} cores, and 1,000 take {percent(share)} of it. What Ray adds to a part is "
         "in the table above.\n"
     )

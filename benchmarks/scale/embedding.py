@@ -125,10 +125,20 @@ def measured(rounds: int, work: Path) -> tuple[list[dict[str, Any]], int]:
     stores = [line["store"] for line in lines if "store" in line]
     assert len({*stores}) <= 1, "every way makes the same bytes"
     medians = [
-        {"way": way, "n": len(rows), **{key: statistics.median(told[key] for told in rows) for key in rows[0]}}
+        {
+            "way": way,
+            "n": len(rows),
+            "steady_spread": spread([told["steady_per_s"] for told in rows]),
+            **{key: statistics.median(told[key] for told in rows) for key in rows[0]},
+        }
         for way, rows in taken.items()
     ]
     return medians, len(stores)
+
+
+def spread(rates: list[float]) -> float:
+    """From the slowest to the fastest, as a share of the median."""
+    return (max(rates) - min(rates)) / statistics.median(rates)
 
 
 @contextmanager
