@@ -57,6 +57,6 @@ def _driver(told: dict[str, Any]) -> str:
         f"in each process, read in {three_digits(load_s)} s.\n\n"
         f"Extrapolated: one driver takes {far['parts_per_s']:.0f} such parts a second. Of LAION's HTSAT, at 6 clips a "
         f"second and core, a part takes a core {duration(far['htsat_part_s'])}; a driver would be busy with "
-        f"some {round(far['htsat_cores'], -3):,.0f} cores, and 1,000 take {percent(share)} of it. What Ray adds to a part is "
-        "in the table above.\n"
+        f"some {round(far['htsat_cores'], -3):,.0f} cores, and 1,000 take {percent(share)} of it. What Ray adds to a "
+        "part is in the table above.\n"
     )
