@@ -1,6 +1,6 @@
 """What tests do with the page of a library in a browser."""
 
-from tests.library.browse.chromium import Page
+from tests.support.chromium import Page
 from tests.library.browse.client import Client
 
 TITLES = "[...document.querySelectorAll('#hits b')].map((name) => name.textContent)"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.library.browse.chromium import Page
+from tests.support.chromium import Page
 from tests.library.browse.client import Client
 from tests.library.browse.conftest import made, serving
 from tests.library.browse.pages import PLAYS, TITLES, centre, show

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.library.browse.chromium import Page
+from tests.support.chromium import Page
 from tests.library.browse.client import Client
 from tests.library.browse.pages import PLAYS, centre, show
 
