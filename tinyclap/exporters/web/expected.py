@@ -24,6 +24,7 @@ from tinyclap.runtime.text_encoder import TextEncoder, UnknownWordsError, token_
 
 TOLERANCE = 1e-4  # of unit vectors, cosines and probabilities; more in a pruned space, whose entries are larger
 RESAMPLED, ROUNDED = 1e-3, 0.03  # of sounds at other rates, by another resampler; of graphs with rounded activations
+LEVEL_DB = 0.01  # of sounds at other rates
 OTHER_RATES = (44_100, 48_000, 22_050)
 BLOCK, STREAM_RATE, HOPS = 4_096, 48_000, 3
 TEXTS = (
@@ -116,10 +117,10 @@ def _limits(bundle: Bundle) -> dict[str, float]:
     mapped, facts = bundle.manifest.latent_map, bundle.manifest.graphs[bundle.graph]
     larger = enlargement(mapped["full_dim"], bundle.manifest.embed_dim) if mapped else 1.0
     unit = ROUNDED if facts["precision"] == "int8" else TOLERANCE * larger
-    exact = {name: TOLERANCE for name in ("level", "cosine", "probability", "score")}
-    return exact | {"embedding": unit, "stream": max(unit, RESAMPLED), "resampled": max(unit, RESAMPLED * larger)} | dict.fromkeys(
-        ("text", "label"), TOLERANCE * larger
-    )
+    resampled = max(unit, RESAMPLED * larger)
+    limits = dict.fromkeys(("level", "cosine", "probability", "score"), TOLERANCE)
+    limits |= {"embedding": unit, "stream": resampled, "resampled": resampled, "resampled_level": LEVEL_DB}
+    return limits | dict.fromkeys(("text", "label"), TOLERANCE * larger)
 
 
 def _sound(reference: Reference, place: tuple[int, int], waveform: np.ndarray, rate: int) -> dict[str, Any]:

@@ -20,10 +20,10 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 const nameOf = ({ outcome, predictions }) => (outcome === "label" ? predictions[0].label : outcome);
 
 function headline(answer) {
-  const { outcome, predictions: [best], levelDbfs } = answer;
+  const { outcome, predictions: [best] } = answer;
   $("outcome").textContent = outcome === "label" ? best.label : outcome === "silence" ? "Silence" : "Unknown";
-  $("sure").textContent = outcome === "silence" ? `${Math.round(levelDbfs)} dB of full scale`
-    : outcome === "unknown" ? best ? `nearest: ${best.label}` : "no label fits" : `${percent(best.probability)} of these labels`;
+  $("sure").textContent = outcome === "silence" ? `quieter than ${judge.silenceDbfs} dB of full scale`
+    : outcome === "unknown" ? best ? `nearest: ${best.label}` : "no label fits" : `${percent(best.probability)} among these labels`;
   bars(answer);
 }
 
@@ -81,9 +81,15 @@ function begin(source) {
   $("source").textContent = source;
   $("heard").replaceChildren();
   $("nothing").hidden = false;
-  $("bars").replaceChildren();
   $("sure").textContent = "\u00a0";
   spoken = "";
+  empty();
+}
+
+/** The bars before an answer. */
+function empty() {
+  $("bars").classList.toggle("many", judge.table.labels.length > FIXED);
+  bars({ predictions: [], outcome: "silence" });
 }
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
@@ -202,7 +208,8 @@ async function useLabels() {
     $("which").textContent = labels.length ? `${count} ${count === 1 ? "label" : "labels"} of yours` : `${count} labels of its own`;
     $("own").hidden = !labels.length || !bundle.labels.length;
     remember({ labels: $("labels").value, threshold: $("threshold").value });
-    if (!mic && heard && !turn) headline(judge.answer(heard.embedding, heard.levelDbfs));
+    if (heard && !turn) headline(judge.answer(heard.embedding, heard.levelDbfs));
+    else if (!turn) empty();
   } else {
     $("which").textContent = "Say first which sounds to listen for.";
   }

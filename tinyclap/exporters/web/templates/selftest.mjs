@@ -9,7 +9,7 @@ export async function selftest(bundle = null) {
   bundle ??= await Bundle.load(FOLDER);
   const expected = await readJson(new URL("expected.json", HERE));
   const all = new Float32Array((await read(new URL("waveforms.f32", HERE))).buffer);
-  const worst = { embedding: 0, resampled: 0, level: 0, cosine: 0, probability: 0, score: 0, text: 0, label: 0, stream: 0 }, wrong = [];
+  const worst = { embedding: 0, resampled: 0, level: 0, resampled_level: 0, cosine: 0, probability: 0, score: 0, text: 0, label: 0, stream: 0 }, wrong = [];
   const note = (kind, differences) => { worst[kind] = Math.max(worst[kind], ...differences.map(Math.abs)); };
   const compare = (where, answer, known) => {
     if (answer.outcome !== known.outcome) wrong.push(`${where}: ${answer.outcome}, not ${known.outcome}`);
@@ -25,8 +25,9 @@ export async function selftest(bundle = null) {
   const samplesOf = ({ start, length }) => all.slice(start, start + length);
   for (const [number, sound] of expected.sounds.entries()) {
     const { embedding, levelDbfs } = await bundle.embed(samplesOf(sound), sound.sample_rate);
-    note(sound.sample_rate === bundle.sampleRate ? "embedding" : "resampled", minus(embedding, sound.embedding));
-    note("level", [levelDbfs - sound.level_dbfs]);
+    const isOwn = sound.sample_rate === bundle.sampleRate;
+    note(isOwn ? "embedding" : "resampled", minus(embedding, sound.embedding));
+    note(isOwn ? "level" : "resampled_level", [levelDbfs - sound.level_dbfs]);
     for (const { labels, settings, ...known } of sound.answers)
       compare(`sound ${number}`, (await bundle.judge(labels, settings)).answer(Float32Array.from(sound.embedding), levelDbfs), known);
   }

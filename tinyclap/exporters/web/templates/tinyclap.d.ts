@@ -1,4 +1,4 @@
-/** A tinyclap bundle in a browser or in Node.js (20 and later). Sound is always one channel, Float32Array in [-1, 1]. */
+/** A tinyclap bundle in a browser or in Node.js (18 and later). Sound is always one channel, Float32Array in [-1, 1]. */
 
 export interface Prediction {
   label: string;

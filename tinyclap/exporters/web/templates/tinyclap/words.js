@@ -4,9 +4,10 @@ import { TinyclapError } from "./error.js";
 export class Words {
   /** `facts` is the bundle's words.json. */
   constructor(facts) {
-    const { marks, spaces } = { marks: ranges(facts.punctuation), spaces: ranges(facts.spaces) };
+    const marks = ranges(facts.punctuation), spaces = ranges(facts.spaces);
     this.facts = facts;
     this.ids = new Map(Object.entries(facts.vocabulary));
+    this.longestPiece = Math.max(...Array.from(this.ids.keys(), (piece) => piece.length));
     this.wordless = new Set(facts.wordless);
     this.removed = new RegExp(`[${ranges(facts.removed)}]`, "gu");
     this.chinese = new RegExp(`[${ranges(facts.chinese)}]`, "gu");
@@ -42,7 +43,7 @@ export class Words {
     const signs = Array.from(word), { longest_word: longest, prefix, unknown } = this.facts, found = [];
     if (signs.length > longest) return [unknown];
     for (let start = 0; start < signs.length; ) {
-      let end = signs.length, id;
+      let end = Math.min(signs.length, start + this.longestPiece), id;
       for (; end > start; end--) {
         id = this.ids.get((start ? prefix : "") + signs.slice(start, end).join(""));
         if (id !== undefined) break;
