@@ -84,7 +84,7 @@ def export_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a run's student as a bundle that runs without torch, as C for a microcontroller, or as a page for browsers."""
+    """Export a run's student as a bundle that runs without torch, as C for a microcontroller, or as a web page."""
     if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     bundle_alone: dict[str, Any] = {

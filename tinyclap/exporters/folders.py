@@ -31,6 +31,8 @@ def refuse_taken(folder: Path, overwrite: bool, option: str, marker: str, what: 
         raise TinyclapError(f"{option} {folder} is a file; name a folder")
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / marker).is_file():
-            raise TinyclapError(f"{option} {folder} is not empty and holds no {marker}, so it is left alone; name another")
+            raise TinyclapError(
+                f"{option} {folder} is not empty and holds no {marker}, so it is left alone; name another"
+            )
         if not overwrite:
             raise TinyclapError(f"{option} {folder} holds {what}; replace it with --overwrite, or name another")

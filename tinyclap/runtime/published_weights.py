@@ -1,4 +1,4 @@
-"""Weights, word lists and a runtime that their publishers offer for download: which there are, and how one is fetched."""
+"""Weights, word lists and a runtime that publishers offer for download: which there are, and how one is fetched."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -47,9 +47,7 @@ def open_session(
     return session
 
 
-def open_any(
-    path: Path, *, providers: str | Sequence[str] | None, threads: int | None, exact: bool = False
-) -> Any:
+def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int | None, exact: bool = False) -> Any:
     """As `open_session`, whatever the graph's inputs and outputs are."""
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as faults

@@ -16,8 +16,10 @@ from tinyclap.runtime.labels import LabelTable
 DIM = 12
 NAMES = {"topK": "top_k", "silenceDbfs": "silence_dbfs", "multiLabel": "multi_label", "threshold": "threshold"}
 ANSWERS = """
-    const { Background, Judge } = await lib("tinyclap/judge.js"), floats = (rows) => rows.map((row) => Float32Array.from(row));
-    const { sounds, classes, classOf } = given.background, known = new Background(floats(sounds), floats(classes), classOf);
+    const { Background, Judge } = await lib("tinyclap/judge.js");
+    const floats = (rows) => rows.map((row) => Float32Array.from(row));
+    const { sounds, classes, classOf } = given.background;
+    const known = new Background(floats(sounds), floats(classes), classOf);
     return given.cases.map(({ labels, vectors, settings, background }) => {
         const judge = new Judge({ labels, vectors: floats(vectors) }, 14, background ? known : null, settings);
         return given.heard.map(([embedding, level]) => judge.answer(Float32Array.from(embedding), level));
@@ -76,8 +78,10 @@ def test_settings_that_cannot_be_are_refused() -> None:
         const { Background, Judge } = await lib("tinyclap/judge.js");
         const vector = Float32Array.of(1, 0), table = { labels: ["a", "b"], vectors: [vector, Float32Array.of(0, 1)] };
         const background = new Background([vector], table.vectors, [0]);
-        const said = (background, settings) => { try { new Judge(table, 14, background, settings); return "fine"; } catch (e) { return e.message; } };
-        return [said(null, { threshold: 0.5 }), said(background, { threshold: 1 }), said(background, { threshold: 0.9 }), said(background, { threshold: 0.2 })];
+        const said = (known, threshold) => {
+            try { new Judge(table, 14, known, { threshold }); return "fine"; } catch (error) { return error.message; }
+        };
+        return [said(null, 0.5), said(background, 1), said(background, 0.9), said(background, 0.2)];
     """
     alone, whole, most, fine = run_js(code)
     assert "no background sounds" in alone

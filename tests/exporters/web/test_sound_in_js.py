@@ -14,7 +14,8 @@ RESAMPLE = """
     const { Resampler } = await lib("tinyclap/resample.js");
     return given.map(([samples, from, to, block]) => {
         const resampler = new Resampler(from, to), out = [];
-        for (let at = 0; at < samples.length; at += block) out.push(...resampler.push(Float32Array.from(samples.slice(at, at + block))));
+        for (let at = 0; at < samples.length; at += block)
+            out.push(...resampler.push(Float32Array.from(samples.slice(at, at + block))));
         return [...out, ...resampler.end()];
     });
 """
@@ -68,7 +69,8 @@ def test_sounds_shorter_than_the_filter() -> None:
 def test_windows_of_a_sound() -> None:
     code = """
         const { windowsOf } = await lib("tinyclap/sound.js");
-        return given.map(([samples, hop]) => [...windowsOf(Float32Array.from(samples), 100, hop)].map(([a, b, w]) => [a, b, [...w]]));
+        const listed = ([start, end, window]) => [start, end, [...window]];
+        return given.map(([samples, hop]) => [...windowsOf(Float32Array.from(samples), 100, hop)].map(listed));
     """
     cases = [(noise(length), hop) for length in (1, 99, 100, 101, 250, 300, 301, 350, 1_000) for hop in (100, 37, 1)]
     found = run_js(code, [(samples.tolist(), hop) for samples, hop in cases])
@@ -115,7 +117,9 @@ def test_levels_and_channels() -> None:
 def test_what_cannot_be_heard_is_refused() -> None:
     code = """
         const { refuseUnusable } = await lib("tinyclap/sound.js");
-        const said = (samples, rate) => { try { refuseUnusable(samples, rate); return "fine"; } catch (error) { return error.message; } };
+        const said = (samples, rate) => {
+            try { refuseUnusable(samples, rate); return "fine"; } catch (error) { return error.message; }
+        };
         return [said([0, 1], 16000), said(new Float32Array(99), 16000), said(new Float32Array(200).fill(NaN), 16000),
             said(new Float32Array(200), 0), said(new Float32Array(200), 16000)];
     """

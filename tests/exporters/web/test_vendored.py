@@ -17,7 +17,9 @@ from tinyclap.exporters.web import vendored
 from tinyclap.runtime.published_weights import ORT_WEB
 
 FILES = {
-    "package.json": json.dumps({"name": "onnxruntime-web", "version": "9.9.9", "license": "MIT", "scripts": {"x": "y"}}),
+    "package.json": json.dumps(
+        {"name": "onnxruntime-web", "version": "9.9.9", "license": "MIT", "scripts": {"x": "y"}}
+    ),
     "dist/ort.wasm.bundle.min.mjs": "export {};",
     "dist/ort-wasm-simd-threaded.wasm": "wasm" * 100,
 }
@@ -49,7 +51,11 @@ def test_a_folder_on_the_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("dist/ort.wasm.bundle.min.mjs", None, "holds no dist/ort.wasm.bundle.min.mjs; give the folder of the npm package"),
+        (
+            "dist/ort.wasm.bundle.min.mjs",
+            None,
+            "holds no dist/ort.wasm.bundle.min.mjs; give the folder of the npm package",
+        ),
         ("package.json", "{", "its package.json is damaged"),
         ("package.json", '{"name": "onnxruntime-node", "version": "1"}', "not that of onnxruntime-web"),
     ],
@@ -65,7 +71,9 @@ def test_another_folder_is_refused(name: str, content: str | None, said: str, tm
 
 def test_without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(TinyclapError, match=r"npm is not installed.*install Node.js, or name a folder.*--ort-web FOLDER"):
+    with pytest.raises(
+        TinyclapError, match=r"npm is not installed.*install Node.js, or name a folder.*--ort-web FOLDER"
+    ):
         vendored.runtime_files(None)
 
 

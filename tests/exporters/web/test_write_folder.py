@@ -20,6 +20,7 @@ from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters.web import write_folder
 from tinyclap.exporters.web.checked import run_selftest
 from tinyclap.exporters.web.report import measured_lines
+from tinyclap.exporters.web.vendored import TEMPLATES
 from tinyclap.exporters.web.write_folder import WebExporter
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import read_manifest, write_manifest
@@ -73,7 +74,10 @@ class TestPage:
             answer = own.classify(cut, sample_rate=sound["sample_rate"])[0]
             assert plain["outcome"] == answer.outcome
             assert [one["label"] for one in plain["predictions"]] == [one.label for one in answer]
-        assert {answer["outcome"] for sound in expected["sounds"] for answer in sound["answers"]} >= {"label", "silence"}
+        assert {answer["outcome"] for sound in expected["sounds"] for answer in sound["answers"]} >= {
+            "label",
+            "silence",
+        }
         assert any(text["text"].startswith("Ein größerer Hund") for text in expected["texts"])
 
     def test_other_code_does_not_pass(self, site: Path, tmp_path: Path) -> None:
@@ -103,7 +107,9 @@ class TestPage:
         for name, integrity in files.items():
             digest = base64.b64encode(hashlib.sha256((site / name).read_bytes()).digest()).decode()
             assert integrity == f"sha256-{digest}"
-        assert {"index.html", "page.js", "tinyclap.js", "tinyclap/words.js", "worklet.js", "bundle/audio.onnx"} <= set(files)
+        assert {"index.html", "page.js", "tinyclap.js", "tinyclap/words.js", "worklet.js", "bundle/audio.onnx"} <= set(
+            files
+        )
         assert {"vendor/onnxruntime-web/ort-wasm-simd-threaded.wasm.gz", "bundle/text.onnx"} <= set(files)
         assert not {name for name in files if name.startswith("test/") or name.endswith(".d.ts")}
 
@@ -135,7 +141,7 @@ class TestPage:
         self, bundle: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         node_or_skip()
-        shutil.copytree(write_folder.TEMPLATES, tmp_path / "templates")
+        shutil.copytree(TEMPLATES, tmp_path / "templates")
         judge = tmp_path / "templates" / "tinyclap" / "judge.js"
         judge.write_text(judge.read_text("utf-8").replace("this.logitScale * cosine)", "cosine)"), "utf-8")
         monkeypatch.setattr(write_folder, "TEMPLATES", tmp_path / "templates")

@@ -1,4 +1,4 @@
-"""What Python makes of test inputs, for the page's selftest: the same graph in another ONNX Runtime, and our own code."""
+"""What Python makes of test inputs, for the page's selftest."""
 # ruff: noqa: RUF001 (letters of many scripts look alike)
 
 import json
@@ -106,7 +106,7 @@ def write_expected(bundle: Bundle, folder: Path) -> None:
 
 
 def _faded(waveform: np.ndarray, rate: int) -> np.ndarray:
-    """The same with a soft begin: of a hard one, soxr's second filter lacks the past, so its first two samples differ."""
+    """The same with a soft begin: of a hard one soxr's first two samples differ, for want of a past."""
     soft = waveform.copy()
     length = min(len(soft), rate // 50)
     soft[:length] *= np.linspace(0, 1, length, dtype=np.float32)

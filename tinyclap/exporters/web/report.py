@@ -43,7 +43,7 @@ def measured_lines(report: WebReport) -> Iterator[str]:
         f"{file_size(report.transfer_bytes)} in all (as gzip), once."
     )
     if report.words_left_out:
-        yield "Its labels are fixed: the bundle's words have a tokenizer that the page cannot read (it reads WordPiece)."
+        yield "Its labels are fixed: the bundle's words have a tokenizer that no page reads (pages read WordPiece)."
     if report.checked is None:
         yield "Not compared with Python: no Node.js was there. Open the page and run the selftest, or run it with Node."
         return

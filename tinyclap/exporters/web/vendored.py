@@ -1,4 +1,4 @@
-"""onnxruntime-web, which computes in the page: from npm, checked against a pinned hash, or from a folder on the disk."""
+"""onnxruntime-web, which computes in the page: from npm, with a pinned hash, or from a folder on the disk."""
 
 import base64
 import gzip
@@ -88,7 +88,9 @@ def _fetched() -> dict[str, bytes]:
                 command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL
             )
         except subprocess.TimeoutExpired as error:
-            raise TinyclapError(f"npm did not fetch {wanted} within {PATIENCE_S:g} s: try again, {OTHERWISE}") from error
+            raise TinyclapError(
+                f"npm did not fetch {wanted} within {PATIENCE_S:g} s: try again, {OTHERWISE}"
+            ) from error
         archives = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(archives) != 1:
             said = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
@@ -101,7 +103,9 @@ def _unpacked(archive: Path) -> dict[str, bytes]:
     with archive.open("rb") as stream:
         found = base64.b64encode(hashlib.file_digest(stream, "sha512").digest()).decode()
     if found != INTEGRITY:
-        raise TinyclapError(f"npm fetched another {NAME} {ORT_WEB_VERSION} than the known one (sha512-{found}): {OTHERWISE}")
+        raise TinyclapError(
+            f"npm fetched another {NAME} {ORT_WEB_VERSION} than the known one (sha512-{found}): {OTHERWISE}"
+        )
     files = {}
     with tarfile.open(archive) as opened:
         for name in WANTED:

@@ -1,4 +1,4 @@
-"""From a bundle to a folder that any static host serves: the page, its module, the data, and the comparison with Python."""
+"""From a bundle to a folder that any static host serves: page, module, data, and the comparison with Python."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""What `tinyclap export --web` says at its end: what a browser loads, what was measured, and the command to run next."""
+"""What `tinyclap export --web` says at its end: what a browser loads, what was measured, and what to run next."""
 
 import dataclasses
 import json
