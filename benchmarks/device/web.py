@@ -24,12 +24,13 @@ from tinyclap.runtime.bundle import Bundle
 from tinyclap.workspace.bundles import named_bundle
 
 RESULT = Path(__file__).parents[1] / "results" / "web.json"
-BLOCKS, EACH = 12, 10
+BLOCKS, EACH = 25, 8
 TEXTS = ("a dog barking far away", "rain on a tin roof", "somebody typing on a keyboard")
 PREPARE = """
     (async () => {
         const { Bundle } = await import("./tinyclap.js"), bundle = (window.measured = await Bundle.load());
-        window.sound = Float32Array.from({ length: bundle.windowSamples }, (_, n) => 0.3 * Math.sin(n / 9) * Math.sin(n / 997));
+        const signal = (_, n) => 0.3 * Math.sin(n / 9) * Math.sin(n / 997);
+        window.sound = Float32Array.from({ length: bundle.windowSamples }, signal);
         for (let n = 0; n < 5; n++) await bundle.encode(window.sound);
         if (bundle.hasWords) await bundle.embedText(["a dog"]);
         return bundle.hasWords;

@@ -88,7 +88,7 @@ class TestPage:
             "tinyclap/words.js": ('text = text.replace(this.removed, "")', "text = text.trim()"),
             "tinyclap/judge.js": ("odds.map((one) => one / sum)", "odds.map((one) => one)"),
             "tinyclap/resample.js": ("cutoff: 0.956872, beta: 13.71", "cutoff: 0.9, beta: 3"),
-            "tinyclap/labels.js": ("  return unit(sum);", "  return sum;"),
+            "tinyclap.js": ("() => name.trim()", "() => name.trim() + ' cow'"),
         }.items():
             text = (copy / file).read_text("utf-8")
             assert old in text

@@ -32,7 +32,7 @@ TEXTS = (
     "Ein größerer Hund bellt am FLUẞ; l'été à Nîmes, piñata Ångström",
     "ΟΔΟΣ οδός İstanbul ıslık ﬁne ǅ ẛ̣",
     "собака лает, ёлка 犬が吠える 강아지 a犬b हिन्दी עִבְרִית عَرَبِيّ",
-    "dog🐶 👩‍👩‍👧‍👦 zero\u200bwidth soft\u00adhyphen nul\0 e\u0301\u0302\u0323",
+    "dog🐶 👩‍👩‍👧‍👦 d\u200bog ra\u00adin soft\u00adhyphen nul\0 e\u0301\u0302\u0323",
     "[CLS] dog [SEP] ##s # antidisestablishmentarianism Donaudampfschifffahrtsgesellschaft",
     "barking" * 20,
     "dog " * 200,

@@ -64,9 +64,9 @@ export class Bundle {
   /**
    * Load a bundle.
    * @param folder of bundle.json; the one beside this module by default.
-   * @param options threads: more than one needs a page that is crossOriginIsolated; onProgress gets a share, 0 to 1.
+   * @param options onProgress gets a share, 0 to 1.
    */
-  static load(folder?: string | URL, options?: { threads?: number; onProgress?: (share: number) => void }): Promise<Bundle>;
+  static load(folder?: string | URL, options?: { onProgress?: (share: number) => void }): Promise<Bundle>;
 
   readonly name: string;
   /** What bundle.json says. */

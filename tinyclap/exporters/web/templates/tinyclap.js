@@ -13,27 +13,26 @@ const FORMAT = "tinyclap-web";
 
 export class Bundle {
   /** Load the bundle of a folder; see tinyclap.d.ts, for all that is public here. */
-  static async load(folder = new URL("./bundle/", import.meta.url), { threads = 1, onProgress = () => {} } = {}) {
+  static async load(folder = new URL("./bundle/", import.meta.url), { onProgress = () => {} } = {}) {
     if (!isSupported()) throw new TinyclapError("This browser has no WebAssembly with SIMD; versions of 2023 and later have it.");
     const base = new URL(folder, globalThis.location?.href ?? import.meta.url), facts = await readJson(new URL("bundle.json", base));
     if (facts.format !== FORMAT) throw new TinyclapError(`${base} is no bundle for the web; \`tinyclap export --web\` writes one`);
     let done = 0;
     const progress = (bytes) => onProgress(Math.min(1, (done += bytes) / facts.first_bytes));
     const [session, rows, background] = await Promise.all([
-      Session.open(new URL(facts.graph, base), threads, progress),
+      Session.open(new URL(facts.graph, base), progress),
       facts.labels.length ? read(new URL("labels.f32", base), progress) : new Uint8Array(),
       facts.background ? read(new URL("background.i8", base), progress) : null,
     ]);
-    return new Bundle(base, facts, session, rows, background, threads);
+    return new Bundle(base, facts, session, rows, background);
   }
 
-  #base; #facts; #session; #threads; #table; #text = null;
+  #base; #facts; #session; #table; #text = null;
 
-  constructor(base, facts, session, rows, background, threads) {
+  constructor(base, facts, session, rows, background) {
     this.#base = base;
     this.#facts = facts;
     this.#session = session;
-    this.#threads = threads;
     this.name = facts.name;
     this.facts = facts;
     this.sampleRate = facts.sample_rate;
@@ -146,7 +145,7 @@ export class Bundle {
     if (!this.hasWords) throw new TinyclapError(`this bundle knows only its own labels: ${this.labels.join(", ")}`);
     this.#text ??= (async () => {
       const { text } = this.#facts, place = (name) => new URL(name, this.#base);
-      const [session, facts] = await Promise.all([Session.open(place(text.graph), this.#threads), readJson(place("words.json"))]);
+      const [session, facts] = await Promise.all([Session.open(place(text.graph)), readJson(place("words.json"))]);
       return { session, reader: new Words(facts) };
     })();
     this.#text.catch(() => { this.#text = null; });

@@ -43,11 +43,11 @@ export function isSupported() {
 }
 
 /** Make ONNX Runtime ready, once for all sessions. */
-function start(threads, progress) {
+function start(progress) {
   started ??= (async () => {
     if (!isSupported()) throw new TinyclapError("this browser has no WebAssembly with SIMD; a version of 2023 or later has it");
     ort.env.wasm.wasmBinary = (await unpacked(await read(RUNTIME, progress))).buffer;
-    ort.env.wasm.numThreads = threads;
+    ort.env.wasm.numThreads = 1; // more need a page that is crossOriginIsolated, which most hosts cannot give
     ort.env.logLevel = "error";
   })();
   started.catch(() => { started = null; }); // the next call tries again
@@ -63,8 +63,8 @@ function inTurn(work) {
 
 export class Session {
   /** The graph of this file, ready to run. */
-  static async open(url, threads = 1, progress = () => {}) {
-    const [bytes] = await Promise.all([read(url, progress), start(threads, progress)]);
+  static async open(url, progress = () => {}) {
+    const [bytes] = await Promise.all([read(url, progress), start(progress)]);
     const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
     return new Session(await inTurn(() => ort.InferenceSession.create(bytes, options)));
   }
