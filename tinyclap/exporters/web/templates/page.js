@@ -2,6 +2,7 @@
 import { Bundle, decode, microphone, Stream, TinyclapError } from "./tinyclap.js";
 
 const HOP_S = 1, SHOWN = 6, FIXED = 7; // as many labels keep their order
+const NOTHING = { label: "", probability: 0 }; // keeps the place of a bar
 const LOWEST_DBFS = -70, MOST_HEARD = 200, SPEAK_MS = 2500;
 const $ = (id) => document.getElementById(id);
 let bundle, judge, turn = null, mic = null, spoken = "", spokenAt = 0;
@@ -29,7 +30,7 @@ function headline(answer) {
 
 function bars({ predictions, outcome }) {
   const order = judge.table.labels, best = predictions[0];
-  const shown = order.length > FIXED ? predictions.slice(0, SHOWN)
+  const shown = order.length > FIXED ? Array.from({ length: SHOWN }, (_, place) => predictions[place] ?? NOTHING)
     : order.map((label) => predictions.find((one) => one.label === label) ?? { label, probability: 0 });
   const rows = $("bars").children;
   while (rows.length > shown.length) rows[rows.length - 1].remove();
@@ -41,8 +42,9 @@ function bars({ predictions, outcome }) {
   shown.forEach(({ label, probability }, place) => {
     const [bar, name, share] = rows[place].children;
     name.textContent = label;
-    share.textContent = outcome === "silence" ? "–" : percent(probability);
-    bar.style.width = outcome === "silence" ? "0" : `${100 * probability}%`;
+    share.textContent = outcome === "silence" || !label ? "" : percent(probability);
+    bar.style.width = `${100 * probability}%`;
+    rows[place].ariaHidden = label ? null : "true";
     rows[place].classList.toggle("best", outcome === "label" && label === best.label);
   });
 }
@@ -88,7 +90,6 @@ function begin(source) {
 
 /** The bars before an answer. */
 function empty() {
-  $("bars").classList.toggle("many", judge.table.labels.length > FIXED);
   bars({ predictions: [], outcome: "silence" });
 }
 
@@ -155,7 +156,8 @@ function fail(error) {
 
 function idle() {
   $("outcome").textContent = "Ready";
-  $("source").textContent = $("sure").textContent = "\u00a0";
+  $("source").textContent = "\u00a0";
+  $("sure").textContent = "Press Listen, or open a sound";
 }
 
 // ---- files
