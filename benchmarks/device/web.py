@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.support.chromium import Page, chromium
-from tests.support.web import serving_folder
+from tests.support.pages.chromium import Page, chromium
+from tests.support.pages.served import serving_folder
 from tinyclap.common.files import write_json
 from tinyclap.exporters.web.expected import Reference
 from tinyclap.exporters.web.write_folder import WebExporter

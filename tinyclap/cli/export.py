@@ -162,7 +162,7 @@ def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> N
 
 
 def _export_web(source: Path | None, out: Path, options: dict[str, Any], as_json: bool) -> None:
-    from tinyclap.pipelines.export_web import export_web
+    from tinyclap.pipelines.targets.web import export_web
     from tinyclap.reports.console.export_web import as_object, as_table
 
     found = chosen_bundle(None) if source is None else source

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.pages.served import runtime_cache, write_page
 from tests.support.tiny_bundles import tiny_bundle, tiny_embed, tiny_text
-from tests.support.web import runtime_cache, write_page
 from tinyclap.runtime.background import Background
 from tinyclap.runtime.ready_made import ASSETS, make
 

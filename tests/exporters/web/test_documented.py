@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import node_or_skip, run_js
+from tests.support.pages.node import node_or_skip, run_js
 from tinyclap.exporters.web.vendored import TEMPLATES
 
 REPOSITORY = Path(__file__).parents[3]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.node import run_js
+from tests.support.pages.node import run_js
 from tinyclap.embeddings.similarity import unit
 from tinyclap.embeddings.zero_shot import clean_label
 from tinyclap.runtime.background import Background

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support.chromium import Page, chromium
-from tests.support.web import serving_folder
+from tests.support.pages.chromium import Page, chromium
+from tests.support.pages.served import serving_folder
 from tinyclap.exporters.web.write_folder import _write_worker
 from tinyclap.runtime.bundle import Bundle
 

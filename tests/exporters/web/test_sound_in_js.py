@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soxr
 
-from tests.support.node import run_js
+from tests.support.pages.node import run_js
 from tinyclap.audio import channels, level
 from tinyclap.audio.windows import of_stream, timed
 

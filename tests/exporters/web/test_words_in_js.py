@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from tests.runtime.test_wordpiece import PICKED, SETTINGS, WORDS, random_texts, small
-from tests.support.node import run_js
+from tests.support.pages.node import run_js
 from tinyclap.runtime.wordpiece import WordPiece
 
 READ = """

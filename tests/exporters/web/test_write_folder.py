@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.node import node_or_skip
+from tests.support.pages.node import node_or_skip
+from tests.support.pages.served import write_page
 from tests.support.tiny_bundles import tiny_bundle
-from tests.support.web import write_page
 from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters.web import write_folder
 from tinyclap.exporters.web.checked import run_selftest

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tests.library.browse.client import Client
-from tests.support.chromium import Page, chromium
+from tests.support.pages.chromium import Page, chromium
 from tests.support.sounds import clip
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.library.browse.server import BrowseServer

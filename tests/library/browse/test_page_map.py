@@ -4,7 +4,7 @@ import pytest
 
 from tests.library.browse.client import Client
 from tests.library.browse.pages import PLAYS, centre, show
-from tests.support.chromium import Page
+from tests.support.pages.chromium import Page
 
 pytestmark = pytest.mark.slow
 
