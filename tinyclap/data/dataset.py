@@ -115,6 +115,12 @@ class Dataset:
             self if weight == 1 else self._subset([replace(clip, weight=weight * clip.weight) for clip in self.clips])
         )
 
+    def spread(self, count: int, begin: int = 0) -> Self:
+        """At most `count` clips, spread evenly over all of them from clip `begin` on."""
+        n = len(self)
+        few = min(count, n)
+        return self._subset([self.clips[(place * n // few + begin) % n] for place in range(few)])
+
     def hold_out(self, share: float) -> tuple[Self, Self]:
         """Split in two: a share of the recordings (of the clips that name none) is held out, which is the second part.
 
