@@ -97,11 +97,12 @@ def hf_dataset(wanted: Wanted) -> HfDataset:
     Several labels of a row are its caption where it has none, as tags in shards are. Raises TinyclapError where the
     package `datasets` is not installed, no such data set, configuration or split is there, or a column is not.
     """
-    rows, stamp = _loaded(wanted), _stamp(wanted)
+    builder = _builder(wanted)
+    rows = _loaded(wanted, builder)
     columns = _columns(wanted, rows)
     places = asdict(wanted) | {"streaming": False, "source": _absolute(wanted.source)}
     # Streamed or fetched, the rows are the same: each finds what the other has looked up.
-    key = json.dumps([VERSION, places, columns, stamp])
+    key = json.dumps([VERSION, places, columns, _stamp(builder)])
     samples = kept_samples(key, lambda: _samples(wanted, rows, columns))
     if not samples:
         raise TinyclapError(f"{wanted.source}: split {wanted.split} holds no rows")
@@ -124,9 +125,14 @@ def _library() -> Any:
     return datasets
 
 
-def _asked(wanted: Wanted) -> dict[str, Any]:
-    """Arguments of `datasets` that say which data."""
-    return {"path": _absolute(wanted.source), "name": wanted.config, "revision": wanted.revision}
+def _as_stored() -> Any:
+    """The type of a column whose sounds stay bytes and paths; that of `datasets` wants torchcodec even for this."""
+
+    class AsStored(_library().Audio):  # type: ignore[misc]
+        def encode_example(self, value: Any) -> Any:
+            return value if isinstance(value, dict) else {"bytes": None, "path": str(value)}
+
+    return AsStored
 
 
 def _absolute(source: str) -> str:
@@ -135,33 +141,46 @@ def _absolute(source: str) -> str:
     return str(path.absolute()) if path.exists() else source
 
 
-def _loaded(wanted: Wanted) -> Any:
-    """The rows, with sounds as they are stored."""
+def _builder(wanted: Wanted) -> Any:
+    """What `datasets` makes the rows with."""
     datasets = _library()
     try:
-        rows = datasets.load_dataset(**_asked(wanted), split=wanted.split, streaming=wanted.streaming)
-        if rows.features is None:
-            rows = rows._resolve_features()
+        made = datasets.load_dataset_builder(_absolute(wanted.source), wanted.config, revision=wanted.revision)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise TinyclapError(f"data.hf_dataset {wanted.source}: {_reason(error)}") from error
+    if getattr(made, "BASE_FEATURE", None) is datasets.Audio:  # a folder of files
+        made.BASE_FEATURE = _as_stored()
+    return made
+
+
+def _loaded(wanted: Wanted, builder: Any = None) -> Any:
+    """The rows, with sounds as they are stored."""
+    datasets, builder = _library(), builder or _builder(wanted)
+    try:
+        if wanted.streaming:
+            rows = builder.as_streaming_dataset(split=wanted.split)
+            rows = rows if rows.features is not None else rows._resolve_features()
+        else:
+            builder.download_and_prepare()
+            rows = builder.as_dataset(split=wanted.split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise TinyclapError(f"data.hf_dataset {wanted.source}, split {wanted.split}: {_reason(error)}") from error
     for name, feature in rows.features.items():
         if isinstance(feature, datasets.Audio):
-            rows = rows.cast_column(name, datasets.Audio(decode=False))
+            rows = rows.cast_column(name, _as_stored()(decode=False))
     return rows
 
 
-def _stamp(wanted: Wanted) -> list[Any]:
+def _stamp(builder: Any) -> list[Any]:
     """What changes with the data: commits or tags of its files on the hub, times of change on the disk."""
-    datasets = _library()
-    builder = datasets.load_dataset_builder(**_asked(wanted))
     files = builder.config.data_files or {}
-    return [
-        builder.hash,
-        {str(split): [list(one) for one in of.origin_metadata] for split, of in files.items()},
-    ]
+    return [builder.hash, {str(split): [list(one) for one in of.origin_metadata] for split, of in files.items()}]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    """The first line of what went wrong at the bottom."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
