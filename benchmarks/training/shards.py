@@ -41,7 +41,7 @@ from tinyclap.training.sampling import epoch_batches
 from tinyclap.training.spectrograms import LogMelViews
 
 RESULT = Path(__file__).parents[1] / "results" / "shards.json"
-SECONDS, RATE, DIM, SHARD = 5.0, 32_000, 64, 80
+SECONDS, RATE, DIM, SHARD = 5.0, 16_000, 64, 80
 KINDS = ("folder", "shards")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tinyclap.audio.checks import AudioError
 from tinyclap.common.files import parse_json
@@ -30,13 +30,14 @@ from tinyclap.models.student import Student
 from tinyclap.models.threads import threads_for
 from tinyclap.pipelines.scale.estimate import MEASURED, Range
 from tinyclap.teachers.encoder import Encoder
-from tinyclap.training.distill import BACKWARD, distill, teacher_mean
+from tinyclap.training.distill import BACKWARD, TargetBatches, distill, teacher_mean
 from tinyclap.training.distributed import build_accelerator
+from tinyclap.training.inputs import StudentInputs
 from tinyclap.training.options import DistillOptions
 from tinyclap.training.spectrograms import LogMelViews
 
 ROUNDS, CLIPS = 3, 8  # of each measurement, and clips in a round
-STEPS = 4  # in an epoch of the measured training
+STEPS = 2  # in an epoch of the measured training
 GENERATED_RATE = 44_100
 
 
@@ -119,11 +120,23 @@ def spectrograms(views: Views, student: Student) -> Range:
     return _rounds(inputs.batch, views)
 
 
+def assembling(student: Student, views: Views, batch_size: int) -> Range:
+    """Clips a second that one process puts into batches, with their targets, from stored spectrograms."""
+    inputs = _Repeated(LogMelViews(views, student.frontend), STEPS * batch_size)
+    targets = _targets(inputs, student)
+    made = TargetBatches(targets, inputs, torch.empty(0), nn.Identity(), 0, batch_size, None)
+    rates = []
+    for batch in [pairs for epoch in range(1 + ROUNDS) for pairs in made.of_epoch(epoch)]:
+        began = time.perf_counter()
+        made.batch(batch, torch.device("cpu"))
+        rates.append(batch_size / (time.perf_counter() - began))
+    return _measured(rates[STEPS:])
+
+
 def training(student: Student, views: Views, options: DistillOptions, run: Path) -> tuple[Range, Range]:
     """Clips a second, by a short training: put into batches from stored spectrograms; and trained on, without this."""
     inputs = _Repeated(LogMelViews(views, student.frontend), STEPS * options.batch_size)
-    rng = np.random.default_rng(0)
-    targets = unit(rng.standard_normal((len(inputs), inputs.per_clip, student.embed_dim)).astype(np.float32))
+    targets = _targets(inputs, student)
     short = replace(options, epochs=1 + ROUNDS, head_epochs=0, text_weight=0.0, balance_clusters=0)
     with threads_for(BACKWARD * student_costs(student.config).macs * options.batch_size):
         accelerator = build_accelerator(options.precision)
@@ -132,6 +145,12 @@ def training(student: Student, views: Views, options: DistillOptions, run: Path)
     clips = STEPS * options.batch_size
     assembled = [clips / max(row["data_seconds"], 1e-9) for row in rows]
     return _measured(assembled), _measured([clips / (row["seconds"] - row["data_seconds"]) for row in rows])
+
+
+def _targets(inputs: StudentInputs, student: Student) -> np.ndarray:
+    """Embeddings of no meaning, unit norm (clips, views, D)."""
+    shape = (len(inputs), inputs.per_clip, student.embed_dim)
+    return unit(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
 
 
 class _Repeated:

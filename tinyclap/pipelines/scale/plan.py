@@ -239,9 +239,11 @@ def _rates(
             )
         )
         spectrograms = calibrate.spectrograms(ours, student)
-        own = replace(options, precision="no") if kind else options
-        assembling, measured = calibrate.training(student, ours, own, Path(run))
-    training = _given(asked.student_rate) or (_scaled_student(kind, student, options) if kind else measured)
+        training = _given(asked.student_rate) or (_scaled_student(kind, student, options) if kind else None)
+        if training is None:
+            assembling, training = calibrate.training(student, ours, options, Path(run))
+        else:
+            assembling = calibrate.assembling(student, ours, options.batch_size)
     return Rates(decoding, rendering, teaching, spectrograms, assembling, training, sounds)
 
 
