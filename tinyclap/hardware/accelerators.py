@@ -35,13 +35,13 @@ ACCELERATORS = {
     "v100": Accelerator("NVIDIA V100 SXM2", 15.7 * T, 125 * T, "NVIDIA V100 data sheet"),
     "a10": Accelerator("NVIDIA A10", 31.2 * T, 125 * T, "NVIDIA A10 data sheet"),
     "a100": Accelerator("NVIDIA A100", 19.5 * T, 312 * T, "NVIDIA A100 data sheet"),
-    "l4": Accelerator("NVIDIA L4", 30.3 * T, 121 * T, "NVIDIA L4 data sheet; half of what it states with sparsity"),
+    "l4": Accelerator("NVIDIA L4", 30.3 * T, 121 * T, "NVIDIA L4 data sheet, half of what it states with sparsity"),
     "l40s": Accelerator("NVIDIA L40S", 91.6 * T, 362 * T, "NVIDIA L40S data sheet"),
     "h100": Accelerator(
-        "NVIDIA H100 SXM", 67 * T, 989 * T, "NVIDIA H100 data sheet; half of what it states with sparsity"
+        "NVIDIA H100 SXM", 67 * T, 989 * T, "NVIDIA H100 data sheet, half of what it states with sparsity"
     ),
     "h200": Accelerator(
-        "NVIDIA H200 SXM", 67 * T, 989 * T, "NVIDIA H200 data sheet; half of what it states with sparsity"
+        "NVIDIA H200 SXM", 67 * T, 989 * T, "NVIDIA H200 data sheet, half of what it states with sparsity"
     ),
     "rtx3090": Accelerator("NVIDIA RTX 3090", 35.6 * T, 71 * T, "NVIDIA Ampere GA102 white paper"),
     "rtx4090": Accelerator("NVIDIA RTX 4090", 82.6 * T, 165.2 * T, "NVIDIA Ada white paper"),

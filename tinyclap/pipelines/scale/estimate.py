@@ -239,4 +239,4 @@ def storage(work: Work, sound_bytes: Range) -> dict[str, Range]:
 
 
 def _sources(parts: tuple[Range, ...]) -> str:
-    return "; ".join(dict.fromkeys(part.source for part in parts))
+    return "; ".join(dict.fromkeys(source for part in parts for source in part.source.split("; ")))
