@@ -98,6 +98,20 @@ class TestLoad:
         with pytest.raises(TinyclapError, match=r"audio\.onnx: onnxruntime \d.* cannot run it \("):
             Bundle.load(folder)
 
+    def test_a_graph_is_refused_without_the_places_in_onnxruntimes_sources(
+        self, folders: dict[str, Path], tmp_path: Path
+    ) -> None:
+        folder = shutil.copytree(folders["logmel"], tmp_path / "bundle")
+        graph = onnx.load(folder / "audio.onnx")
+        weights = max(graph.graph.initializer, key=lambda one: len(one.raw_data))
+        weights.raw_data = weights.raw_data[:8]
+        onnx.save(graph, folder / "audio.onnx")
+        write_manifest(folder, read_manifest(folders["logmel"]))
+        with pytest.raises(
+            TinyclapError, match=rf"cannot run it \(Initializer '{weights.name}': raw_data size \(8 bytes"
+        ):
+            Bundle.load(folder)
+
     def test_a_graph_of_another_interface(self, folders: dict[str, Path], tmp_path: Path) -> None:
         folder = shutil.copytree(folders["logmel"], tmp_path / "bundle")
         shutil.copy(folders["waveform"] / "audio.onnx", folder)
@@ -150,6 +164,29 @@ class TestSelftest:
         np.savez(folder / "test_vectors.npz", **wrong)
         write_manifest(folder, read_manifest(folders["logmel"]))
         assert not selftest(folder)[0].passed
+
+    @pytest.mark.parametrize(
+        ("vectors", "message"),
+        [
+            ({"embedding": np.zeros((0, 16), np.float32)}, r"embedding is float32 of shape \(0, 16\), expected embed"),
+            (
+                {"embedding": np.array(3, np.float32)},
+                r"embedding is float32 of shape \(\), expected embeddings \(N, 16\)",
+            ),
+            ({"embedding": np.full((3, 16), np.nan, np.float32)}, "expected finite numbers"),
+            ({"texts": np.array(["rain"])}, r"texts is <U4 of shape \(1,\), expected 2 texts"),
+            ({"texts": np.zeros(2)}, r"texts is float64 of shape \(2,\), expected 2 texts"),
+        ],
+    )
+    def test_odd_test_vectors_are_named(
+        self, folders: dict[str, Path], tmp_path: Path, vectors: dict[str, np.ndarray], message: str
+    ) -> None:
+        folder = shutil.copytree(folders["full"], tmp_path / "bundle")
+        with np.load(folder / "test_vectors.npz") as held:
+            np.savez(folder / "test_vectors.npz", **(dict(held) | vectors))
+        write_manifest(folder, read_manifest(folders["full"]))
+        with pytest.raises(TinyclapError, match=message):
+            selftest(folder)
 
     def test_int8_is_compared_with_int8(self, folders: dict[str, Path], tmp_path: Path) -> None:
         folder = shutil.copytree(folders["full"], tmp_path / "bundle")

@@ -79,7 +79,7 @@ def selftest(folder: Path, *, providers: str | None = None, threads: int | None 
                 bundle.folder / graph, inputs=["logmel"], output="embedding", providers=providers, threads=threads
             )
             computed = run(session, {"logmel": vectors["static_logmel"]})
-            tests.append(_test(bundle, graph, session.get_providers()[0], computed, vectors[name]))
+            tests.append(_test(bundle, graph, session.get_providers()[0], computed, vectors.embeddings(name)))
     if bundle.manifest.text is not None:
         tests.append(_of_texts(bundle, vectors))
     return tests
@@ -96,7 +96,7 @@ class _Vectors:
     """A bundle's test vectors; what is not there is an error."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._folder = bundle.folder
+        self._folder, self._embed_dim = bundle.folder, bundle.manifest.embed_dim
         if TEST_VECTORS not in bundle.manifest.files:
             raise TinyclapError(f"bundle {self._folder} has no {TEST_VECTORS}; export it again")
         self._arrays: Mapping[str, np.ndarray] = read_arrays(self._folder / TEST_VECTORS)
@@ -106,9 +106,31 @@ class _Vectors:
             raise TinyclapError(f"bundle {self._folder}: {TEST_VECTORS} holds no {name}; export it again")
         return self._arrays[name]
 
+    def embeddings(self, name: str) -> np.ndarray:
+        """The unit vectors (N, D) under this name."""
+        found = self[name]
+        if found.dtype.kind != "f" or found.ndim != 2 or not len(found) or found.shape[1] != self._embed_dim:
+            raise self._odd(name, found, f"embeddings (N, {self._embed_dim})")
+        if not np.isfinite(found).all():
+            raise self._odd(name, found, "finite numbers")
+        return found
+
+    def texts(self, n: int) -> list[str]:
+        """The texts, of which there are n."""
+        found = self["texts"]
+        if found.dtype.kind != "U" or found.shape != (n,):
+            raise self._odd("texts", found, f"{n} texts")
+        return list(found.tolist())
+
+    def _odd(self, name: str, found: np.ndarray, expected: str) -> TinyclapError:
+        return TinyclapError(
+            f"bundle {self._folder}: in {TEST_VECTORS} {name} is {found.dtype} of shape {found.shape}, expected "
+            f"{expected}; export it again"
+        )
+
 
 def _of_sounds(bundle: Bundle, vectors: _Vectors, name: str) -> GraphTest:
-    expected = vectors[name]
+    expected = vectors.embeddings(name)
     waveforms = [vectors[f"waveform_{row}"] for row in range(len(expected))]
     computed = bundle.embed(waveforms, sample_rate=bundle.sample_rate)
     test = _test(bundle, bundle.graph, bundle.provider, computed, expected)
@@ -120,7 +142,8 @@ def _of_sounds(bundle: Bundle, vectors: _Vectors, name: str) -> GraphTest:
 
 
 def _of_texts(bundle: Bundle, vectors: _Vectors) -> GraphTest:
-    texts, expected = vectors["texts"].tolist(), vectors["text_embedding"]
+    expected = vectors.embeddings("text_embedding")
+    texts = vectors.texts(len(expected))
     try:
         computed = bundle.embed_text(texts)
     except ModuleNotFoundError:
@@ -129,6 +152,11 @@ def _of_texts(bundle: Bundle, vectors: _Vectors) -> GraphTest:
 
 
 def _test(bundle: Bundle, graph: str, provider: str, computed: np.ndarray, expected: np.ndarray) -> GraphTest:
+    if computed.shape != expected.shape:
+        raise TinyclapError(
+            f"bundle {bundle.folder}: {TEST_VECTORS} holds {len(expected)} embeddings of {graph} for "
+            f"{len(computed)} inputs; export it again"
+        )
     mapped = bundle.manifest.latent_map
     allowed = LARGEST_DIFFERENCE * (enlargement(mapped["full_dim"], bundle.manifest.embed_dim) if mapped else 1.0)
     difference = float(np.abs(computed - expected).max())

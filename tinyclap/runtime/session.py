@@ -1,6 +1,7 @@
 """ONNX Runtime sessions that say what went wrong, and run where they were asked to."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from tinyclap.runtime.bundle_contents import METADATA_KEY
 CPU = "CPUExecutionProvider"
 SUFFIX = "ExecutionProvider"
 FATAL_ONLY = 4  # onnxruntime's log level; what it raises is said here, and its warnings are of no consequence
+ORT_CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
+ORT_SOURCE = re.compile(r"\S+\.(?:cc|h):\d+ (?:[^()]*::[^()]*\([^()]*\)(?: const)?|\w+) ")  # file, line and function
 
 
 def open_session(
@@ -71,8 +74,8 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
         faults.RuntimeException,
         UnicodeDecodeError,  # of a message that quotes a damaged graph
     ) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise TinyclapError(f"{path}: onnxruntime {onnxruntime.__version__} cannot run it ({reason})") from error
+        what = f"onnxruntime {onnxruntime.__version__} cannot run it ({_reason(error)})"
+        raise TinyclapError(f"{path}: {what}") from error
     active = session.get_providers()
     if active[0] != wanted[0]:
         raise TinyclapError(
@@ -124,11 +127,18 @@ def run_output(session: Any, inputs: Mapping[str, np.ndarray], output: str | Non
         computed: np.ndarray = session.run(None if output is None else [output], dict(inputs), quiet)[0]
     except (faults.EPFail, faults.Fail, faults.InvalidArgument, faults.RuntimeException) as error:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
-        reason = str(error).strip().splitlines()[0]
-        raise MachineError(f"{name}: onnxruntime cannot compute {shapes} ({reason}); is memory short?") from error
+        raise MachineError(
+            f"{name}: onnxruntime cannot compute {shapes} ({_reason(error)}); is memory short?"
+        ) from error
     if not np.isfinite(computed).all():
         raise MachineError(f"{name} computes NaN or infinite numbers from finite ones: it is damaged, export it again")
     return computed
+
+
+def _reason(error: Exception) -> str:
+    """What onnxruntime says of a failure, without the places in its sources."""
+    last = ORT_CODE.split(str(error).strip().splitlines()[0])[-1]
+    return ORT_SOURCE.sub("", last)
 
 
 def _check_interface(path: Path, session: Any, inputs: Sequence[str], output: str, width: int | None) -> None:

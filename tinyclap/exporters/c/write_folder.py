@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tinyclap.bench.compiled_c import HEADER, CompiledC, compiler
 from tinyclap.common.files import whole_folder, write_text
 from tinyclap.common.numbers import binary_size
 from tinyclap.common.progress import silent
@@ -15,7 +16,6 @@ from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters.c import selftest
 from tinyclap.exporters.c.arena import Plan
 from tinyclap.exporters.c.calibrate import calibrated
-from tinyclap.exporters.c.compiled import CompiledC, compiler
 from tinyclap.exporters.c.in_float import float_network
 from tinyclap.exporters.c.in_int8 import Int8Writer
 from tinyclap.exporters.c.layers import Network, network_of
@@ -33,7 +33,6 @@ MIN_COSINE, MIN_AGREEMENT = 0.99, 0.98  # of INT8 to float
 SELFTEST_COSINE = 0.999  # INT8 on another machine: only the front end's last bits differ
 UNCHECKED_COSINE = 0.9  # to the float embedding, where INT8 could not be run here
 NO_LABELS = Labels()
-MARKER = "src/tinyclap.h"
 STACK_BYTES = 8192  # that are set aside besides the arena
 FILES = {
     "CMakeLists.txt": "CMakeLists.txt",
@@ -102,7 +101,7 @@ class CExporter:
             code = source(network, stream, plan, self.labels, constants, int8=self.int8)
             head = header(network, stream, plan, self.labels, self.name, int8=self.int8)
             _write(new / "src" / "tinyclap.c", code)
-            _write(new / MARKER, head)
+            _write(new / HEADER, head)
             for file, place in FILES.items():
                 values = {"LIBRARY_VERSION": _version(), "LICENCE": self.licence.replace('"', "'")}
                 _write(new / place, template(file, values))
@@ -217,8 +216,8 @@ def refuse_taken(folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"--c {folder} is a file; name a folder")
     if folder.is_dir() and any(folder.iterdir()):
-        if not (folder / MARKER).is_file():
-            raise TinyclapError(f"--c {folder} is not empty and holds no {MARKER}, so it is left alone; name another")
+        if not (folder / HEADER).is_file():
+            raise TinyclapError(f"--c {folder} is not empty and holds no {HEADER}, so it is left alone; name another")
         if not overwrite:
             raise TinyclapError(f"--c {folder} holds generated C; replace it with --overwrite, or name another")
 
