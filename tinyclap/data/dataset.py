@@ -18,6 +18,7 @@ import numpy as np
 
 from tinyclap.audio import files
 from tinyclap.audio.files import AudioInfo
+from tinyclap.common.machine import usable_cores
 from tinyclap.errors import MAX_NAMES, TinyclapError, listed
 
 DIGEST_BYTES = 16
@@ -78,6 +79,11 @@ class Dataset:
                 total.update(len(name).to_bytes(4, "big") + name + self._content_digest(clip))
             self._fingerprint = total.hexdigest()
         return self._fingerprint
+
+    @property
+    def readers(self) -> int:
+        """Threads that may load clips at the same time: the cores, where clips are read as files."""
+        return usable_cores() if type(self)._load is Dataset._load else 1
 
     def info(self, index: int) -> AudioInfo:
         """Duration (s), sample rate (Hz) and channels of clip `index`. Raises AudioError."""
@@ -212,6 +218,11 @@ class Concat(Dataset):
     def _load(self, clip: Clip, sample_rate: int, start_s: float, duration_s: float | None) -> np.ndarray:
         dataset, own = self._homes[clip.name]
         return dataset._load(own, sample_rate, start_s, duration_s)
+
+    @property
+    def readers(self) -> int:
+        """As many as every part of it takes."""
+        return min(dataset.readers for dataset, _ in self._homes.values())
 
     def _content(self, clip: Clip) -> Path | bytes:
         dataset, own = self._homes[clip.name]

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from tinyclap.common.machine import usable_cores
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Clip, digest
-from tinyclap.data.shards.addresses import absolute, expand, set_name, short_names
+from tinyclap.data.shards.addresses import absolute, expand, is_remote, set_name, short_names
 from tinyclap.data.shards.index import Sample, index_of
 from tinyclap.data.shards.packed import Packed, Place
 from tinyclap.data.shards.sources import Shard, open_shard
@@ -39,6 +40,11 @@ class Shards(Packed):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _opened=threading.local())
+
+    @property
+    def readers(self) -> int:
+        """One where shards are fetched: each thread would fetch ahead for itself."""
+        return 1 if any(is_remote(address) for address, _ in self._addresses) else usable_cores()
 
     def _home(self, clip: Clip) -> Hashable:
         return self._addresses[self._places[clip.name].shard][0].rpartition("/")[0]
