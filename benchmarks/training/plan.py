@@ -1,11 +1,11 @@
 """What distilling LAION's larger CLAP on two million clips would take, by `tinyclap plan`; writes results/plan.json.
 
-    python -m benchmarks.training.plan [--clips 2000000] [--seconds 10] [--gpus 8] [--kind h100] [--price 2.5]
+    python -m benchmarks.training.plan [--clips 2000000] [--seconds 10] [--gpus 8] [--kind h100] [--cores 96]
 
 AudioSet's size, in the shape of LAION's larger CLAP (HTSAT base) with random weights, for its weights are not needed to
 tell what it computes: once with recipe `esc50_clap` as it stands, once with its views and batches chosen for so many
-clips. Decoding, views, spectrograms and batches are measured here on generated clips; the accelerator is assumed to
-reach a share of its published peak.
+clips, on a machine of so many cores. Decoding, views, spectrograms and batches are measured here on generated clips; the
+accelerator is assumed to reach a share of its published peak.
 """
 
 import argparse
@@ -34,14 +34,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--gpus", type=int, default=8)
     parser.add_argument("--kind", default="h100")
+    parser.add_argument("--cores", type=int, default=96)
     parser.add_argument("--price", type=float, default=2.5)
     given = parser.parse_args()
-    asked = Asked(given.clips, given.seconds, given.gpus, given.kind, given.price)
+    asked = Asked(given.clips, given.seconds, given.gpus, given.cores, given.kind, given.price)
     told = {**vars(given), "command": f"python -m benchmarks.training.plan {' '.join(_options(given))}"}
     with tempfile.TemporaryDirectory() as folder:
         larger(Path(folder))
         plans = {name: planned(Path(folder), settings, asked) for name, settings in SETTINGS.items()}
-        slower = planned(Path(folder), FITTED, replace(asked, gpus=1))
+        slower = planned(Path(folder), FITTED, replace(asked, gpus=1, cores=given.cores // given.gpus))
     result = {**told, "environment": environment(seed=0), "recipe": RECIPE, "plans": plans, "one_gpu": slower}
     write_json(RESULT, result)
     sys.stdout.write(json.dumps(plans, indent=2) + "\n")

@@ -93,6 +93,7 @@ def plan(
     clips: Annotated[float | None, typer.Option(help="E.g. 2e6; by default as many as its data has.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Of a clip; by default the mean of its data.")] = None,
     gpus: Annotated[int, typer.Option(min=1, help="Accelerators that share the work.")] = 1,
+    cores: Annotated[int | None, typer.Option(min=1, help="Of the machine that decodes; as here by default.")] = None,
     kind: Annotated[str | None, typer.Option(help="Of accelerator, e.g. h100; by default this machine.")] = None,
     price: Annotated[float | None, typer.Option(help="Of one for an hour, in any currency.")] = None,
     teacher_rate: Annotated[float | None, typer.Option(help="Views that one embeds a second.")] = None,
@@ -117,6 +118,6 @@ def plan(
     from tinyclap.pipelines.scale.plan import Asked, plan_recipe
 
     rates = {"teacher_rate": teacher_rate, "student_rate": student_rate, "decode_rate": decode_rate}
-    asked = Asked(many, seconds, gpus, kind, price, view_rate=view_rate, **rates)
+    asked = Asked(many, seconds, gpus, cores, kind, price, view_rate=view_rate, **rates)
     planned = plan_recipe(loaded, asked).as_dict()
     typer.echo(plan_object(planned) if as_json else plan_lines(planned, [recipe, *(overrides or [])], gpus))

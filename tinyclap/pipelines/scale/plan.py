@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from tinyclap.common.files import cache_root
-from tinyclap.common.machine import cpu
+from tinyclap.common.machine import cpu, usable_cores
 from tinyclap.config.data import one_or_more
 from tinyclap.config.schema import DistillRecipe
 from tinyclap.data import Dataset, build_dataset
@@ -46,6 +46,7 @@ class Asked:
         clips: None for as many as the recipe's data has.
         seconds: of a clip; None for the mean of the recipe's data.
         gpus: accelerators, or machines like this one where no kind is given.
+        cores: of the machine that decodes; None for as many as here.
         kind: of accelerator, by `hardware.accelerators`; None for this machine.
         price: of one for an hour.
         teacher_rate: views that one embeds a second; None to measure or scale it, as of all rates.
@@ -57,6 +58,7 @@ class Asked:
     clips: int | None = None
     seconds: float | None = None
     gpus: int = 1
+    cores: int | None = None
     kind: str | None = None
     price: float | None = None
     teacher_rate: float | None = None
@@ -227,7 +229,7 @@ def _rates(
     options = replace(recipe.training, batch_size=recipe.training.batch_size // asked.gpus, micro_batches=1)
     highest = max(teacher.sample_rate for teacher in teachers)
     with calibrate.cache_of_its_own(), tempfile.TemporaryDirectory() as run:
-        decoding = _given(asked.decode_rate) or calibrate.decoding(dataset, highest, limits)
+        decoding = _given(asked.decode_rate) or _on_cores(calibrate.decoding(dataset, highest, limits), dataset, asked)
         theirs = {rate: Views(decode(dataset, rate, **limits), spec) for rate in {one.sample_rate for one in teachers}}
         ours = Views(decode(dataset, student.sample_rate, **limits), spec)
         rendering = _given(asked.view_rate) or _all([calibrate.rendering(theirs[one.sample_rate]) for one in teachers])
@@ -249,6 +251,15 @@ def _rates(
 
 def _given(rate: float | None) -> Range | None:
     return None if rate is None else Range.exactly(rate, GIVEN)
+
+
+def _on_cores(measured: Range, dataset: Dataset, asked: Asked) -> Range:
+    """A rate of decoding by as many threads as there are cores, on a machine with others than here."""
+    here = dataset.readers
+    if asked.cores in (None, here) or here < usable_cores():
+        return measured
+    factor = asked.cores / here
+    return replace(measured.times(factor), source=f"{measured.source} on {here} cores, taken {factor:g} times")
 
 
 def _all(rates: list[Range]) -> Range:
