@@ -37,11 +37,12 @@ def planned(plan: dict[str, Any] | None) -> str:
             f"| --- |{' --- |' * len(columns)}",
             *table,
             "",
-            "Measured on this machine: decoding, rendering of views, spectrograms, putting batches together. Assumed:",
-            f"which share of its published peak the accelerator reaches ({share} for the teacher),",
-            "and that each process has a core as fast as one here. In the second plan "
-            f"{longest} takes longest ({stages[longest]['bound']}); with one",
-            f"accelerator in place of {columns[0]['estimate']['accelerators']} it would be {alone} hours.",
+            "Measured on this machine: decoding, rendering of views, spectrograms, putting batches together. Assumed for the",
+            f"teacher: {share}.",
+            f"Decoding is taken to grow with the cores, {plan['cores']} there; each process has a core as fast as one here. In "
+            "the second plan",
+            f"{longest} takes longest: {stages[longest]['bound']}. With one accelerator, and "
+            f"{plan['cores'] // plan['gpus']} cores, it would be {alone} hours.",
             "",
         ]
     )

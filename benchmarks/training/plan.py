@@ -4,8 +4,8 @@
 
 AudioSet's size, in the shape of LAION's larger CLAP (HTSAT base) with random weights, for its weights are not needed to
 tell what it computes: once with recipe `esc50_clap` as it stands, once with its views and batches chosen for so many
-clips, on a machine of so many cores. Decoding, views, spectrograms and batches are measured here on generated clips; the
-accelerator is assumed to reach a share of its published peak.
+clips, on a machine of so many cores. Decoding, views, spectrograms and batches are measured here on generated clips;
+the accelerator is assumed to reach a share of its published peak.
 """
 
 import argparse

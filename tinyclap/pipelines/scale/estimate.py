@@ -2,8 +2,8 @@
 
 How the work is shared is that of the commands: `embed-teacher` decodes by one process with a thread for each core, then
 embeds by one process for each accelerator, whose views a thread of its own renders meanwhile; `distill` makes the
-student's spectrograms by one process, and trains by one process for each accelerator, which puts a batch together before
-it trains on it.
+student's spectrograms by one process, and trains by one process for each accelerator, which puts a batch together
+before it trains on it.
 """
 
 import math
