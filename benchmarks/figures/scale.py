@@ -37,12 +37,11 @@ def planned(plan: dict[str, Any] | None) -> str:
             f"| --- |{' --- |' * len(columns)}",
             *table,
             "",
-            "Measured on this machine: decoding, rendering of views, spectrograms, putting batches together. Assumed for the",
-            f"teacher: {share}.",
-            f"Decoding is taken to grow with the cores, {plan['cores']} there; each process has a core as fast as one here. In "
-            "the second plan",
-            f"{longest} takes longest: {stages[longest]['bound']}. With one accelerator, and "
-            f"{plan['cores'] // plan['gpus']} cores, it would be {alone} hours.",
+            "Measured on this machine: decoding, rendering of views, spectrograms, putting together batches.",
+            f"Assumed for the teacher: {share}.",
+            f"Decoding is taken to grow with the cores, {plan['cores']} there; each process has a core as fast as "
+            f"one here. In the second plan {longest} takes longest: {stages[longest]['bound']}. With one accelerator "
+            f"and {plan['cores'] // plan['gpus']} cores it would be {alone} hours.",
             "",
         ]
     )

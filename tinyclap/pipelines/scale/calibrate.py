@@ -158,7 +158,8 @@ class _Repeated:
 
     def __init__(self, inputs: LogMelViews, count: int) -> None:
         self._inputs, self._count = inputs, count
-        self.per_clip, self.sizes = inputs.per_clip, None
+        self.per_clip = inputs.per_clip
+        self.sizes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self._count

@@ -128,7 +128,8 @@ def plan_recipe(recipe: DistillRecipe, asked: Asked) -> Plan:
     """
     asked.check()
     kind = accelerator(asked.kind) if asked.kind else None
-    options, notes = recipe.training, []
+    options = recipe.training
+    notes: list[str] = []
     dealt_out(options.batch_size, options.micro_batches, asked.gpus)
     device = build_accelerator("no" if kind else options.precision).device
     teachers = _teachers(recipe, asked, notes)
