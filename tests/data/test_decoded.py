@@ -15,12 +15,10 @@ import pytest
 import soundfile
 
 from tinyclap.common.files import cache_root
-from tinyclap.data.dataset import Clip, Concat, Dataset
+from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.shards.dataset import shards
-from tinyclap.data.shards.writing import write_shards
 from tinyclap.errors import TinyclapError
 
 RATE = 16_000
@@ -86,34 +84,6 @@ def test_every_unusable_clip_is_named_with_its_reason_and_skipped(bad: Path) -> 
     assert [names[window.clip] for window in decoded.windows] == ["0.wav", "1.wav", "2.wav"]
     assert (len(decoded), decoded.n_clips) == (3, 9)
     assert all(np.isfinite(decoded.waveform(index)).all() for index in range(3))
-
-
-@pytest.mark.parametrize("kind", ["folder", "shards", "both"])
-def test_several_threads_write_what_one_does(
-    kind: str, bad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for seed in range(12):
-        write(bad / f"more-{seed}.wav", noise(0.2 + 0.1 * seed, seed=seed))
-    write(bad / "long.wav", noise(2.5, seed=99))
-    plain = folder(bad)
-    write_shards(plain, str(tmp_path / "s-%d.tar"), clips=8)
-    packed = shards(str(tmp_path / "s-{0..2}.tar"))
-    dataset = {"folder": plain, "shards": packed, "both": Concat([plain, packed])}[kind]
-    made = []
-    for cores in (1, 5):
-        monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / f"cache-{cores}"))
-        for module in ("tinyclap.data.dataset", "tinyclap.data.shards.dataset"):
-            monkeypatch.setattr(f"{module}.usable_cores", lambda cores=cores: cores)
-        assert dataset.readers == cores
-        decode(dataset, RATE // 2, max_clip_s=1.0, max_bad_share=0.7)
-        (store,) = (cache_root() / "audio").iterdir()
-        made.append({path.name: path.read_bytes() for path in store.iterdir()})
-    assert made[0] == made[1]
-
-
-def test_what_cannot_be_read_by_several_threads_is_read_by_one() -> None:
-    assert Procedural(2).readers == 1
-    assert Concat([Procedural(2), Procedural(2, seed=1)]).readers == 1
 
 
 @pytest.mark.parametrize("name", ["index.json", "samples.i16"])
