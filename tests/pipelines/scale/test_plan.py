@@ -188,6 +188,7 @@ def test_the_tables_and_the_next_command(recipe: Path) -> None:
     assert "measuring here" in told
     assert "1,000,000 clips of 10.0 s" in out
     assert "2 x NVIDIA H100 SXM" in out
+    assert "a step of 2 clips is too small to keep NVIDIA H100 SXM busy" in out
     assert "assumed: 15% to 50% of 67 TFLOP/s (NVIDIA H100 data sheet" in out
     assert "assumed: 128 kbit/s MP3 to FLAC" in out
     assert f"next     tinyclap embed-teacher {recipe} views.per_clip=1 --workers 2" in out

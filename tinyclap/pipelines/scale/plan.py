@@ -24,18 +24,15 @@ from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student import Student
 from tinyclap.pipelines.build import build_teacher
 from tinyclap.pipelines.scale import calibrate
+from tinyclap.pipelines.scale.accelerated import smallest_batch, student_on, teachers_on
 from tinyclap.pipelines.scale.estimate import GIVEN, Estimate, Range, Rates, Work, both, estimate, windows_of
 from tinyclap.teachers.encoder import Encoder
 from tinyclap.teachers.joint import encoders_in
-from tinyclap.training.distill import BACKWARD
 from tinyclap.training.distributed import build_accelerator, dealt_out
-from tinyclap.training.options import DistillOptions
 
 ASSUMED_DIM, ASSUMED_RATE = 512, 48_000  # LAION's
 SOUND_BYTES = Range(16e3, 60e3, "assumed: 128 kbit/s MP3 to FLAC, 16 to 60 kB a second")
-TEACHER_SHARE, STUDENT_SHARE = (0.15, 0.5), (0.01, 0.1)  # of an accelerator's published peak, assumed
-STEP_S = (0.005, 0.02)  # of the smallest step on an accelerator, assumed: Python starts hundreds of small kernels
-RECOMPUTED = 4 / 3  # times the work, with gradient checkpointing
+STOOD_FOR = ("procedural", "hf_dataset")  # kinds of data: made by the processor, or fetched whole to be listed
 
 
 @dataclass(frozen=True)
@@ -150,6 +147,15 @@ def plan_recipe(recipe: DistillRecipe, asked: Asked) -> Plan:
             f"the training reads about {row * work.trained / second / 1e6:,.0f} MB/s of spectrograms, in random order; "
             "where the disk is slower, it bounds"
         )
+    if (
+        kind
+        and asked.student_rate is None
+        and options.batch_size // asked.gpus < smallest_batch(kind, student, options)
+    ):
+        notes.append(
+            f"a step of {options.batch_size // asked.gpus} clips is too small to keep {kind.title} busy: a larger "
+            "training.batch_size takes no longer a step"
+        )
     notes.append("reading from network disks, failures and waiting in queues are not counted")
     where = f"{asked.gpus} x {kind.title if kind else 'this machine'}"
     here = f"{cpu()}, {torch.get_num_threads()} threads" + ("" if device.type == "cpu" else f"; {device}")
@@ -178,8 +184,12 @@ def _known(teacher: Encoder, durations_s: tuple[float, ...]) -> _Teacher:
 
 def _clips(recipe: DistillRecipe, asked: Asked, stack: ExitStack, notes: list[str]) -> tuple[Dataset, bool, int]:
     """A few clips to measure with, whether they are the recipe's own, and how many there are in all."""
+    parts = one_or_more(recipe.data.train)
+    if asked.clips and asked.seconds and any(part.kind in STOOD_FOR for part in parts):
+        notes.append("decoding and views were measured on generated sounds, as FLAC")
+        return stack.enter_context(calibrate.generated(asked.seconds)), False, asked.clips
     try:
-        dataset = build_dataset([_as_it_lies(part, asked) for part in one_or_more(recipe.data.train)])
+        dataset = build_dataset([_as_it_lies(part, asked) for part in parts])
     except TinyclapError as error:
         if asked.clips is None or asked.seconds is None:
             raise TinyclapError(f"{error}\nto plan without the data, give --clips and --seconds") from error
@@ -235,14 +245,14 @@ def _rates(
         ours = Views(decode(dataset, student.sample_rate, **limits), spec)
         rendering = _given(asked.view_rate) or _all([calibrate.rendering(theirs[one.sample_rate]) for one in teachers])
         teaching = _given(asked.teacher_rate) or (
-            _scaled_teachers(kind, teachers)
+            teachers_on(kind, [one.operations for one in teachers])
             if kind
             else _all(
                 [calibrate.embedding(one.encoder, theirs[one.sample_rate], device) for one in teachers if one.encoder]
             )
         )
         spectrograms = calibrate.spectrograms(ours, student)
-        training = _given(asked.student_rate) or (_scaled_student(kind, student, options) if kind else None)
+        training = _given(asked.student_rate) or (student_on(kind, student, options) if kind else None)
         if training is None:
             assembling, training = calibrate.training(student, ours, options, Path(run))
         else:
@@ -266,31 +276,6 @@ def _on_cores(measured: Range, dataset: Dataset, asked: Asked) -> Range:
 def _all(rates: list[Range]) -> Range:
     """Of several things done one after the other to each view: views a second."""
     return both(*(rate.each() for rate in rates)).each()
-
-
-def _scaled_teachers(kind: Accelerator, teachers: list[_Teacher]) -> Range:
-    """Views a second by the teachers' operations and the accelerator's published peak in float32."""
-    each = [teacher.operations for teacher in teachers]
-    if None in each:
-        raise TinyclapError("how much the teacher computes is not known here; give --teacher-rate, views a second")
-    operations = sum(one for one in each if one is not None)
-    low, high = (kind.float32 * share / operations for share in TEACHER_SHARE)
-    return Range(low, high, _assumed(kind, "no", TEACHER_SHARE))
-
-
-def _scaled_student(kind: Accelerator, student: Student, options: DistillOptions) -> Range:
-    """Clips a second; a small step takes as long as it takes to start its kernels."""
-    work = 2 * BACKWARD * student_costs(student.config).macs * (RECOMPUTED if options.gradient_checkpointing else 1)
-    slow, fast = (
-        max(work * options.batch_size / (kind.peak(options.precision) * share), shortest)
-        for share, shortest in zip(STUDENT_SHARE, reversed(STEP_S), strict=True)
-    )
-    source = f"{_assumed(kind, options.precision, STUDENT_SHARE)}, a step at least {STEP_S[0]:g} to {STEP_S[1]:g} s"
-    return Range(options.batch_size / slow, options.batch_size / fast, source)
-
-
-def _assumed(kind: Accelerator, precision: str, share: tuple[float, float]) -> str:
-    return f"assumed: {share[0]:.0%} to {share[1]:.0%} of {kind.peak(precision) / 1e12:g} TFLOP/s ({kind.source})"
 
 
 def _free_bytes() -> int:

@@ -5,9 +5,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tinyclap.common.numbers import aligned, file_size, three_digits, whole
+from tinyclap.common.numbers import aligned, duration, file_size, three_digits, whole
 
 TO = " to "
+LONG_H = 10  # hours, from which on minutes do not matter
 RATES = {
     "decode": ("decoding", "s of sound/s a process"),
     "render": ("views for the teacher", "a second and process"),
@@ -64,12 +65,16 @@ def _storage(found: Mapping[str, Any], free: int) -> list[str]:
 
 
 def _hours(found: Mapping[str, Any]) -> list[str]:
-    rows = [("time", "hours", "processes", "bound by")]
+    rows = [("time", "", "processes", "bound by")]
     rows += [
-        (name, _between(stage["hours"], three_digits), str(stage["workers"]), stage["bound"])
+        (name, _between(stage["hours"], _hours_as_time), str(stage["workers"]), stage["bound"])
         for name, stage in found["stages"].items()
     ]
-    return aligned([*rows, ("all", _between(found["hours"], three_digits), "", "")])
+    return aligned([*rows, ("all", _between(found["hours"], _hours_as_time), "", "")])
+
+
+def _hours_as_time(hours: float) -> str:
+    return f"{three_digits(hours)} h" if hours >= LONG_H else duration(3600 * hours)
 
 
 def _rates(rates: Mapping[str, Any]) -> list[str]:
