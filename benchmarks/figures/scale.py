@@ -24,6 +24,7 @@ def planned(plan: dict[str, Any] | None) -> str:
     fitted = columns[1]
     longest, stages = fitted["estimate"]["longest"], fitted["estimate"]["stages"]
     share = fitted["rates"]["teacher"]["source"].removeprefix("assumed: ")
+    decoding = fitted["rates"]["decode"]["source"]
     alone = _between(plan["one_gpu"]["estimate"]["hours"])
     return "\n".join(
         [
@@ -39,7 +40,7 @@ def planned(plan: dict[str, Any] | None) -> str:
             "",
             "Measured on this machine: decoding, rendering of views, spectrograms, putting together batches.",
             f"Assumed for the teacher: {share}.",
-            f"Decoding is taken to grow with the cores, {plan['cores']} there; each process has a core as fast as "
+            f"Decoding: {decoding}. Each process has a core as fast as "
             f"one here. In the second plan {longest} takes longest: {stages[longest]['bound']}. With one accelerator "
             f"and {plan['cores'] // plan['gpus']} cores it would be {alone} hours.",
             "",

@@ -32,6 +32,7 @@ from tinyclap.training.distributed import build_accelerator, dealt_out
 
 ASSUMED_DIM, ASSUMED_RATE = 512, 48_000  # LAION's
 SOUND_BYTES = Range(16e3, 60e3, "assumed: 128 kbit/s MP3 to FLAC, 16 to 60 kB a second")
+MOST_THREADS = 8  # of one Python process that are counted on to decode at the same time, assumed
 STOOD_FOR = ("procedural", "hf_dataset")  # kinds of data: made by the processor, or fetched whole to be listed
 
 
@@ -269,8 +270,10 @@ def _on_cores(measured: Range, dataset: Dataset, asked: Asked) -> Range:
     here = dataset.readers
     if asked.cores in (None, here) or here < usable_cores():
         return measured
-    factor = asked.cores / here
-    return replace(measured.times(factor), source=f"{measured.source} on {here} cores, taken {factor:g} times")
+    sure, all_of_them = min(asked.cores, max(MOST_THREADS, here)) / here, asked.cores / here
+    times = f"{sure:g}" if sure == all_of_them else f"{sure:g} to {all_of_them:g}"
+    source = f"{measured.source} on {here} cores, taken {times} times"
+    return Range(measured.low * sure, measured.high * all_of_them, source)
 
 
 def _all(rates: list[Range]) -> Range:
