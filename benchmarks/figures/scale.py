@@ -44,6 +44,7 @@ def planned(plan: dict[str, Any] | None) -> str:
             f"one here. In the second plan {longest} takes longest: {stages[longest]['bound']}. With one accelerator "
             f"and {plan['cores'] // plan['gpus']} cores it would be {alone} hours.",
             "",
+            "",
         ]
     )
 
