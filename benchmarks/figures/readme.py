@@ -13,6 +13,7 @@ from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
 from benchmarks.figures.plateau import plateau, self_distilled
+from benchmarks.figures.scale import packed, planned
 from benchmarks.figures.slap import objectives
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
 from benchmarks.figures.suites import suites
@@ -75,6 +76,7 @@ def figures() -> str:
         "Ways of training": trainings(read("baselines"), read("throughput"), read("growth"))
         + self_distilled(read_if_there("self_distillation"))
         + objectives(read_if_there("slap")),
+        "Millions of clips": planned(read_if_there("plan")) + packed(read_if_there("shards")),
     }
     return "\n".join(f"### {title}\n\n{text}" for title, text in sections.items())
 
