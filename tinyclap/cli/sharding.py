@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tinyclap.cli.options import AsJson
+from tinyclap.cli.teams import CommandWithRay, RayAddress, Workers
 
 sharding = typer.Typer()
 MOST_CLIPS = 1e12
@@ -46,13 +47,14 @@ def shard(
     typer.echo(shards_object(written) if as_json else shards_lines(written))
 
 
-@sharding.command("embed-teacher")
+@sharding.command("embed-teacher", cls=CommandWithRay)
 def embed_teacher_command(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or a shipped recipe's name.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data.train.root=my_sounds")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes of this machine.")] = 1,
+    workers: Workers = None,
+    ray: RayAddress = None,
     share: Annotated[
         str, typer.Option("--shard", metavar="I/N", help="The I-th of N shares, counted from 1: one for each machine.")
     ] = "1/1",
@@ -60,7 +62,8 @@ def embed_teacher_command(
 ) -> None:
     """Embed a recipe's views with its teacher before the training, by many processes or machines.
 
-    What is there is skipped, so the same command goes on where a killed one stopped.
+    Of several teachers one after the other. What is there is skipped, so the same command goes on where a killed one
+    stopped.
     """
     from tinyclap.config.load_recipe import load_recipe
     from tinyclap.reports.console.scale import embedded_lines, embedded_object
@@ -70,11 +73,12 @@ def embed_teacher_command(
         raise typer.BadParameter(f"{share!r} is no share; give I/N, e.g. 3/100", param_hint="--shard")
     loaded = load_recipe(recipe, overrides or [], task="distill")
     typer.echo("loading torch and the teacher ...", err=True)
+    from tinyclap.common.crew.team import Team
     from tinyclap.pipelines.scale.embed_teacher import embed_teacher
 
-    embedded = embed_teacher(loaded, workers=workers, share=(int(found[1]), int(found[2]))).as_dict()
-    words = [recipe, *(overrides or [])]
-    typer.echo(embedded_object(embedded) if as_json else embedded_lines(embedded, words))
+    embedded = embed_teacher(loaded, Team(workers, ray), share=(int(found[1]), int(found[2])))
+    each = [one.as_dict() for one in embedded]
+    typer.echo(embedded_object(each) if as_json else embedded_lines(each, [recipe, *(overrides or [])]))
 
 
 def _clips(given: float | None) -> int | None:

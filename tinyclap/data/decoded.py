@@ -25,26 +25,13 @@ from tinyclap.common.files import cached_folder, parse_json, write_json
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Dataset
+from tinyclap.data.windows import Window, Windows
 from tinyclap.errors import TinyclapError
 
 VERSION = 1
 WINDOWS = "windows.jsonl"  # a line each, so that no more than one is held as text
 INT16_PEAK = 32_767
 SAMPLE_BYTES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One decoded stretch of a clip. Level and duration are those of the file itself, whatever the decoding rate."""
-
-    name: str
-    clip: int
-    duration_s: float
-    rms: float
-    peak: float
-    offset: int
-    length: int
-    scale: float
 
 
 @dataclass(frozen=True)
@@ -61,19 +48,27 @@ class Decoded:
     Args:
         folder: made by `decode`.
 
+    Attributes:
+        folder: as given.
+        sample_rate: Hz.
+        fingerprint: of the sounds and how they were decoded.
+        windows: that are usable, in their order.
+        bad: clips that were left out.
+        n_clips: of the data set.
+
     Raises:
         OSError, ValueError, KeyError, TypeError: the folder is not there or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         index = parse_json((folder / "index.json").read_bytes())
         self.sample_rate: int = index["sample_rate"]
         self.fingerprint: str = index["fingerprint"]
-        with (folder / WINDOWS).open(encoding="utf-8") as rows:
-            self.windows = [Window(**parse_json(row)) for row in rows]
+        self.windows = Windows(folder / WINDOWS)
         self.bad = [BadClip(**row) for row in index["bad"]]
         self.n_clips: int = index["n_clips"]
-        samples, size = folder / "samples.i16", sum(window.length for window in self.windows) * SAMPLE_BYTES
+        samples, size = folder / "samples.i16", self.windows.n_samples * SAMPLE_BYTES
         if samples.stat().st_size != size:
             raise ValueError(f"{samples} holds {samples.stat().st_size} bytes instead of {size}")
         # Read and not mapped: mapped pages count as the process's memory once they have been touched.
@@ -214,7 +209,7 @@ def _stored(name: str, native: np.ndarray, native_rate: int, sample_rate: int) -
 
 def _refuse_bad(dataset: Dataset, decoded: Decoded, max_bad_share: float) -> None:
     # A window of a long file counts as its share of that file: ten silent minutes are not ten bad clips.
-    lost = len(dataset) - len({window.clip for window in decoded.windows})
+    lost = len(dataset) - len({*decoded.windows.clips})
     listed = "".join(f"\n  {clip.name}: {clip.reason}" for clip in decoded.bad[:10])
     more = f"\n  ... and {len(decoded.bad) - 10} more" if len(decoded.bad) > 10 else ""
     if not decoded.windows:
