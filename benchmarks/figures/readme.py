@@ -12,6 +12,7 @@ from benchmarks.figures.libraries import library
 from benchmarks.figures.library import retrieval
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
+from benchmarks.figures.plan import packed, planned
 from benchmarks.figures.plateau import plateau, self_distilled
 from benchmarks.figures.scale import scale
 from benchmarks.figures.slap import objectives
@@ -77,6 +78,7 @@ def figures() -> str:
         "Ways of training": trainings(read("baselines"), read("throughput"), read("growth"))
         + self_distilled(read_if_there("self_distillation"))
         + objectives(read_if_there("slap")),
+        "Millions of clips": planned(read_if_there("plan")) + packed(read_if_there("shards")),
     }
     return "\n".join(f"### {title}\n\n{text}" for title, text in sections.items())
 

@@ -44,7 +44,7 @@ RUN |= {"bench", "models", "index", "find", "duplicates", "tag", "export-index",
 RECIPES = {name: "distill" for name in ("distill", "search", "embed-teacher")}
 RECIPES |= {"distill-text": "distill_text", "pretrain": "pretrain"}
 # Long, or serving.
-PARSED = {"convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe", "shard"}
+PARSED = {"convert", "export", "latency", "get", "cache", "browse", "score", "caption", "probe", "shard", "plan"}
 EXTRA = {"listen": ("--file", "rain.wav", "--threshold", "0.01"), "bench": ("--seconds", "0.1")}
 ELSEWHERE = {"--host", "urbansound8k", "clotho"}  # what only another machine or a download has
 
@@ -187,7 +187,7 @@ def test_other_programs_that_pages_start_are_there() -> None:
     everything = "\n".join(map(text_of, PAGES))
     asked = {name for names in re.findall(r"(?:tinyclap|\.)\[([\w,]+)\]", everything) for name in names.split(",")}
     assert (
-        {"train", "test", "mic", "text", "bench", "formats", "suites", "lora", "cloud", "ray"}
+        {"train", "test", "mic", "text", "bench", "formats", "suites", "lora", "cloud", "datasets", "ray"}
         == asked & extras
         == asked
     )

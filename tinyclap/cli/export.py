@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tinyclap.cli.options import AsJson, RunArgument, chosen_run
+from tinyclap.cli.options import AsJson, RunArgument, chosen_bundle, chosen_run
 
 exporting = typer.Typer()
 
@@ -66,6 +66,14 @@ def export_command(
     hop_s: Annotated[
         float | None, typer.Option("--hop", metavar="SECONDS", help="With --c: between two answers of a stream (1).")
     ] = None,
+    web: Annotated[
+        Path | None,
+        typer.Option("--web", metavar="OUT", help="As a page and a module for browsers instead, of a run or a bundle."),
+    ] = None,
+    ort_web: Annotated[
+        Path | None,
+        typer.Option("--ort-web", metavar="FOLDER", help="With --web: the npm package onnxruntime-web; else npm."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the bundle; by default bundle in the run.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
     int8_min_cosine: Annotated[
@@ -76,7 +84,7 @@ def export_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a run's student as a bundle that runs without torch, or as C for a microcontroller."""
+    """Export a run's student as a bundle that runs without torch, as C for a microcontroller, or as a web page."""
     if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     bundle_alone: dict[str, Any] = {
@@ -88,7 +96,14 @@ def export_command(
         "--wheel": wheel or None,
         "--out": out,
     }
-    _refuse_mixed(c, bundle_alone, {"--device": device, "--hop": hop_s})
+    c_alone: dict[str, Any] = {"--device": device, "--hop": hop_s}
+    _refuse_mixed("--c", c, bundle_alone | {"--web": web}, c_alone)
+    told = {"--labels": labels, "--prompts": prompts or None, "--int8-min-cosine": int8_min_cosine}
+    told["--int8-min-agreement"] = int8_min_agreement
+    _refuse_mixed("--web", web, bundle_alone | told, {"--ort-web": ort_web})
+    if web is not None:
+        _export_web(run, web, {"int8": int8, "head": head, "runtime": ort_web, "overwrite": overwrite}, as_json)
+        return
     from tinyclap.reports.console.export import as_object, as_table
     from tinyclap.runtime.labels import read_labels, read_prompts
 
@@ -130,11 +145,11 @@ def export_command(
     typer.echo(as_object(bundle, manifest) if as_json else as_table(bundle, manifest))
 
 
-def _refuse_mixed(c: Path | None, bundle_alone: dict[str, Any], c_alone: dict[str, Any]) -> None:
-    """Raise BadParameter where an option of the one form is given with the other."""
-    wrong = [name for name, value in (c_alone if c is None else bundle_alone).items() if value is not None]
+def _refuse_mixed(form: str, out: Path | None, others: dict[str, Any], own: dict[str, Any]) -> None:
+    """Raise BadParameter where a form's own option is given without it, or it with an option of another form."""
+    wrong = [name for name, value in (own if out is None else others).items() if value is not None]
     if wrong:
-        what = "belongs to --c OUT" if c is None else "is an option of bundles, not of --c"
+        what = f"belongs to {form} OUT" if out is None else f"is an option of bundles, not of {form}"
         raise typer.BadParameter(f"{wrong[0]} {what}")
 
 
@@ -143,6 +158,15 @@ def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> N
     from tinyclap.reports.console.export_c import as_object, as_table
 
     report = export_c(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
+    typer.echo(as_object(out, report) if as_json else as_table(out, report))
+
+
+def _export_web(source: Path | None, out: Path, options: dict[str, Any], as_json: bool) -> None:
+    from tinyclap.pipelines.targets.web import export_web
+    from tinyclap.reports.console.export_web import as_object, as_table
+
+    found = chosen_bundle(None) if source is None else source
+    report = export_web(found, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
 
 
