@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import is_running
 from tinyclap.common.crew import crew as module
 from tinyclap.common.crew.crew import TRIES, Crew
 from tinyclap.common.crew.processes import Processes
@@ -186,6 +185,16 @@ def test_workers_of_a_killed_parent_end(tmp_path: Path) -> None:
     while is_running(int(pid)):
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 # ---- workers without processes
