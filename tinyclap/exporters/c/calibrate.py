@@ -24,7 +24,7 @@ from tinyclap.exporters.c.fixed_point import (
     rounded,
 )
 from tinyclap.exporters.c.layers import Conv, Network
-from tinyclap.exporters.c.maps import corrected_shape, embedded, layers_by_name
+from tinyclap.exporters.c.maps import EXACT_IN_C, corrected_shape, embedded, layers_by_name
 from tinyclap.exporters.calibration import spread
 
 BINS = 4096
@@ -158,9 +158,11 @@ class _Steps:
 
 
 def fake_rounded(name: str, x: Tensor, image_scale: float, stored: dict[str, Affine]) -> Tensor:
-    """A map's numbers as int8, or the image's as int16, stand for them."""
+    """A map's numbers as int8, or the image's as int16, stand for them in C."""
     if name == "image":
         return (x / image_scale).round().clamp(-32768, 32767) * image_scale
+    if name in EXACT_IN_C:
+        return x
     one = stored[name]
     return ((x / one.scale).round() + one.zero).clamp(LOWEST, HIGHEST).sub(one.zero) * one.scale
 
