@@ -10,7 +10,7 @@ from torch import Tensor
 from tinyclap.exporters.c.layers import Block, Conv, Network
 from tinyclap.models.heads import pool
 
-EXACT_IN_C = ("over_time", "time_mean", "head0", "head1", "head2")
+EXACT_IN_C = ("logmel", "over_time", "time_mean", "head0", "head1", "head2")
 """Maps that C keeps in integers or floats that do not round; TFLite, whose operators do less at once, stores them."""
 
 Through = Callable[[str, Tensor], Tensor]
@@ -22,6 +22,7 @@ def embedded(network: Network, logmel: Tensor, through: Through) -> Tensor:
 
     What an activation reads is called as its output is, with `.pre` behind it.
     """
+    logmel = through("logmel", logmel)
     image = through("image", logmel * torch.from_numpy(network.scale) + torch.from_numpy(network.shift))
     x = _activated("stem", network.stem.conv, _stem(network, image), through)
     for number, block in enumerate(network.blocks):

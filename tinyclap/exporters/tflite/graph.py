@@ -24,9 +24,9 @@ VERSIONS = {
     "float32": {"MEAN": 1, "RSQRT": 1},
     "int8": {
         **{"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "MUL": 2, "MEAN": 2, "PAD": 2},
-        **{"REDUCE_MAX": 2, "LOGISTIC": 2, "DEQUANTIZE": 2},
+        **{"REDUCE_MAX": 2, "LOGISTIC": 2, "DEQUANTIZE": 2, "QUANTIZE": 2},
     },
-    "int16": {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "PAD": 4, "QUANTIZE": 2},
+    "int16": {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "FULLY_CONNECTED": 7, "PAD": 4, "QUANTIZE": 2, "DEQUANTIZE": 3},
 }
 """Of operators, where it is not 1, by what they read (tensorflow/lite/tools/versioning/op_version.cc)."""
 

@@ -5,9 +5,11 @@ import math
 import numpy as np
 
 from tinyclap.exporters.c.calibrate import Calibration
-from tinyclap.exporters.c.fixed_point import rounded
+from tinyclap.exporters.c.fixed_point import SMALLEST_RANGE, Affine, rounded
 from tinyclap.exporters.c.layers import Conv, Network
 from tinyclap.exporters.tflite.graph import Graph, Tensor
+
+MARGIN = 2.0  # of what calibration clips reach
 
 
 def add_head(graph: Graph, network: Network, calibration: Calibration, features: Tensor) -> Tensor:
@@ -42,19 +44,25 @@ class _Head:
         return normed if len(head) == 2 else self._dense("head2", head[2], self._quantized("normed", normed))
 
     def _dense(self, name: str, layer: Conv, x: Tensor) -> Tensor:
-        """int8 to float32."""
+        """int8 to float32, by an int16 layer.
+
+        Before their norm, embeddings of quiet and of loud, common and odd clips differ in length by a factor of 20, so
+        256 steps for all leave few to the short ones (mean cosine to float .989 instead of .995 of a student of ESC-50).
+        """
         assert x.stored is not None
+        symmetric = Affine(x.stored.scale, 0)
+        fine = self.graph.add("QUANTIZE", (x,), self.graph.map(f"{x.name}.int16", x.shape, "int16", symmetric))
         weights, scales = rounded(layer.weights)
-        units = x.stored.scale * scales
-        bias = np.round(layer.bias / units).astype(np.int32)
+        units = symmetric.scale * scales
         inputs = (
-            x,
+            fine,
             self.graph.constant(f"{name}.weights", weights, scales),
-            self.graph.constant(f"{name}.bias", bias, units),
+            self.graph.constant(f"{name}.bias", np.round(layer.bias / units).astype(np.int64), units),
         )
-        made = self.graph.map(name, (1, layer.out), "int8", self.calibration.stored[name])
+        reached = max(self.calibration.largest[name] * MARGIN, SMALLEST_RANGE)
+        made = self.graph.map(f"{name}.int16", (1, layer.out), "int16", Affine(reached / 32767, 0))
         self.graph.add("FULLY_CONNECTED", inputs, made)
-        return self.graph.add("DEQUANTIZE", (made,), self.graph.map(f"{name}.float", made.shape, "float32"))
+        return self.graph.add("DEQUANTIZE", (made,), self.graph.map(name, made.shape, "float32"))
 
     def _quantized(self, name: str, x: Tensor) -> Tensor:
         return self.graph.add(

@@ -1,12 +1,12 @@
-"""A network's layers as operators of TensorFlow Lite Micro, all in int8 but for the image, which is int16."""
+"""A network's layers as operators of TensorFlow Lite Micro, all in int8; the image in int8 or int16."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tinyclap.exporters.c.calibrate import Calibration
-from tinyclap.exporters.c.fixed_point import LOWEST, Affine, rounded
+from tinyclap.exporters.c.fixed_point import HIGHEST, LOWEST, Affine, rounded
 from tinyclap.exporters.c.in_int8 import IMAGE_STEPS, LARGEST_SUM
 from tinyclap.exporters.c.layers import Block, Conv, Network
 from tinyclap.exporters.tflite.graph import Graph, Tensor
@@ -16,21 +16,25 @@ from tinyclap.exporters.tflite.padding import same_kernel
 SAME, VALID = 0, 1  # of the schema
 FUSED = {"relu": 1, "relu6": 3}
 DECIBELS = Affine(1 / IMAGE_STEPS, 0)
-"""Of the input: int16 from -512 to 512 dB."""
+"""Of an int16 input: from -512 to 512 dB."""
+
+Image = Literal["int8", "int16"]
 
 
 @dataclass
 class NetworkWriter:
-    """Writes a network's operators into a graph, layer by layer."""
+    """Writes a network's operators into a graph, layer by layer; the image in int8 or int16, to the first layer's end."""
 
     network: Network
     calibration: Calibration
+    image: Image = "int8"
     graph: Graph = field(default_factory=Graph)
 
     def write(self) -> tuple[Tensor, Tensor]:
-        """All operators; the input int16 (1, frames, n_mels, 1) and the embedding float32 (1, embed_dim)."""
+        """All operators; the input (1, frames, n_mels, 1) in decibels and the embedding float32 (1, embed_dim)."""
         network = self.network
-        source = self.graph.map("logmel", (1, network.frames, network.spec.n_mels, 1), "int16", DECIBELS)
+        decibels = DECIBELS if self.image == "int16" else self._stored("logmel")
+        source = self.graph.map("logmel", (1, network.frames, network.spec.n_mels, 1), self.image, decibels)
         current = self._stem(self._image(source))
         for number, block in enumerate(network.blocks):
             current = self._block(f"block{number}", block, current)
@@ -49,10 +53,11 @@ class NetworkWriter:
 
     def _image(self, source: Tensor) -> Tensor:
         """The normalised image: bands as channels have factors of their own in a depthwise layer of one number each."""
-        network, image = self.network, Affine(self.calibration.image_scale, 0)
+        network = self.network
+        image = Affine(self.calibration.image_scale, 0) if self.image == "int16" else self._stored("image")
         bands = self._reshaped(source, (1, network.frames, 1, network.spec.n_mels))
         norm = Conv(network.scale[:, None, None], network.shift)
-        normed = self.graph.map("image", bands.shape, "int16", image)
+        normed = self.graph.map("image", bands.shape, self.image, image)
         self._convolved("image", norm, bands, normed, depthwise=True)
         return self._reshaped(normed, source.shape)
 
@@ -72,14 +77,21 @@ class NetworkWriter:
         else:
             weights = np.pad(weights, [(0, 0), *(pair for pair in grown if pair is not None)])
         conv = Conv(weights, stem.conv.bias, stem.conv.activation)
-        # From int16 to int16, as these kernels do it; then to what int8 keeps of it.
-        kept = self._stored(_computed("stem", self.calibration))
-        largest = kept.scale * max(127 - kept.zero, kept.zero - LOWEST)
-        shape = (1, first.height, first.width, conv.out)
-        fine = self.graph.map("stem.int16", shape, "int16", Affine(largest / 32767, 0))
-        self._convolved("stem", conv, image, fine, stem.stride, padding=padding)
-        coarse = self.graph.map(_computed("stem", self.calibration), shape, "int8", kept)
-        return self._activated("stem", conv, self.graph.add("QUANTIZE", (fine,), coarse))
+        computed = _computed("stem", self.calibration)
+        out = self.graph.map(computed, (1, first.height, first.width, conv.out), "int8", self._stored(computed))
+        if self.image == "int8":
+            self._convolved("stem", conv, image, out, stem.stride, padding=padding)
+        else:
+            self._from_int16(conv, image, out, stem.stride, padding)
+        return self._activated("stem", conv, out)
+
+    def _from_int16(self, conv: Conv, image: Tensor, out: Tensor, stride: tuple[int, int], padding: int) -> None:
+        """The first layer to int16, as these kernels have it, and what int8 keeps of that."""
+        assert out.stored is not None
+        largest = out.stored.scale * max(HIGHEST - out.stored.zero, out.stored.zero - LOWEST)
+        fine = self.graph.map("stem.int16", out.shape, "int16", Affine(largest / 32767, 0))
+        self._convolved("stem", conv, image, fine, stride, padding=padding)
+        self.graph.add("QUANTIZE", (fine,), out)
 
     def _padded(self, image: Tensor, kernel: tuple[int, ...]) -> Tensor:
         """The image with its zeros around it, where no kernel of SAME has as many before it."""
