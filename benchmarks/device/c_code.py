@@ -29,7 +29,8 @@ from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph, stati
 from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student import Student
 from tinyclap.pipelines.distilled_run import load_distilled_run
-from tinyclap.pipelines.export import export_c, run_sounds
+from tinyclap.pipelines.export import run_sounds
+from tinyclap.pipelines.export_device import export_c
 
 RESULT = Path(__file__).parents[1] / "results" / "c_code.json"
 CPU = ("-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16")

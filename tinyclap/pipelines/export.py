@@ -1,7 +1,6 @@
 """From a finished run to a bundle: what `tinyclap export` does."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,7 @@ from tinyclap.config.schema import DistillRecipe
 from tinyclap.data import build_dataset
 from tinyclap.data.decoded import decode
 from tinyclap.errors import TinyclapError
-from tinyclap.exporters.c import write_folder
-from tinyclap.exporters.c.report import CReport
-from tinyclap.exporters.c.source import Labels
-from tinyclap.exporters.calibration import CalibrationSet, words_of_label
+from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.write_bundle import Exporter, refuse_taken
 from tinyclap.models.text_student import TextStudent
@@ -24,7 +20,6 @@ from tinyclap.runs.folder import BUNDLE_FOLDER
 from tinyclap.runs.results import SWEEP, TEXT_STUDENT, read_result
 from tinyclap.runtime.bundle_contents import Manifest
 from tinyclap.teachers.encoder import Teacher
-from tinyclap.teachers.stored_embeddings import class_vectors
 
 
 def export_run(
@@ -79,51 +74,6 @@ def export_run(
     own = _text_student(run, words, teacher, head) if chosen.text else None
     exporter = Exporter(student, teacher, sounds, chosen, name, templates, sweep, own, progress)
     return exporter.write(folder, overwrite=overwrite)
-
-
-def export_c(
-    run: Path,
-    out: Path,
-    *,
-    labels: tuple[str, ...] | None = None,
-    prompts: tuple[str, ...] | None = None,
-    head: str | None = None,
-    overwrite: bool = False,
-    progress: Callable[[str], None] = silent,
-    **options: Any,
-) -> CReport:
-    """Write the student of a finished distillation as C.
-
-    Args:
-        run: its folder.
-        out: of the C code.
-        labels, prompts, head: as in `export_run`.
-        overwrite: replace the C code that is there.
-        progress: called with a line on each step.
-        **options: further fields of `CExporter`: int8, hop_s, device, min_cosine, min_agreement.
-
-    Raises:
-        TinyclapError: no finished distillation, the folder is taken, or a student that C or the device cannot take.
-        GateError: the code does not compute what the student computes; nothing is written.
-    """
-    refuse_odd_name(out)
-    write_folder.refuse_taken(out, overwrite)
-    progress("loading the student, its teacher and its clips")
-    finished = load_distilled_run(run, "export")
-    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
-    if head is not None:
-        one = head_of(run, head, teacher, student)
-        student, teacher = one.student, one.teacher
-    sounds = run_sounds(recipe, student.sample_rate)
-    names = sounds.labels if labels is None else labels
-    templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
-    words_of = functools.partial(words_of_label, sounds)
-    vectors = class_vectors(teacher, names, templates, student.latent_map, words_of) if names else None
-    constants = Labels(tuple(names), vectors, teacher.logit_scale)
-    exporter = write_folder.CExporter(
-        student, sounds, constants, recipe.name, teacher.licence, progress=progress, **options
-    )
-    return exporter.write(out, overwrite=overwrite)
 
 
 def run_sounds(recipe: DistillRecipe, sample_rate: int) -> CalibrationSet:

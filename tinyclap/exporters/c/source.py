@@ -30,6 +30,9 @@ class Labels:
     logit_scale: float = 1.0
 
 
+NO_LABELS = Labels()
+
+
 def template(name: str, values: dict[str, Any] | None = None) -> str:
     """A file of `templates` with @NAME@ replaced."""
     text = (TEMPLATES / name).read_text("utf-8")

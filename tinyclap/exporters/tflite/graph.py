@@ -11,7 +11,7 @@ from tinyclap.common.install import extra_line
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.c.fixed_point import Affine
 
-SCHEMA = "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
+SCHEMA = "tensorflow.lite.micro.python.schema_py_generated"
 ALIGNMENT = 16  # of constants, which are read where they lie
 OPTIONS = {
     **{"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "FULLY_CONNECTED": "FullyConnected"},
@@ -98,21 +98,23 @@ class Graph:
         return _Packer(self).packed(source, target, description, metadata)
 
 
-def schema() -> Any:
-    """TensorFlow Lite's schema.
+def tflite_micro(module: str) -> Any:
+    """A module of the package.
 
     Raises:
-        TinyclapError: `tflite-micro` is not installed.
+        TinyclapError: it is not installed.
     """
     try:
-        return importlib.import_module(SCHEMA)
+        return importlib.import_module(f"tflite_micro.{module}")
     except ModuleNotFoundError as error:
-        raise TinyclapError(f"--tflite needs the package tflite-micro: {extra_line('tflite')}") from error
+        raise TinyclapError(
+            f"--tflite needs the package tflite-micro, which exists for Linux on x86-64: {extra_line('tflite')}"
+        ) from error
 
 
 class _Packer:
     def __init__(self, graph: Graph) -> None:
-        self.graph, self.schema = graph, schema()
+        self.graph, self.schema = graph, tflite_micro(SCHEMA)
         self.buffers = [self.schema.BufferT()]  # the first is nobody's
         self.codes: dict[tuple[str, int], int] = {}
 
@@ -170,7 +172,7 @@ class _Packer:
 def _aligned(schema: Any, data: bytes) -> Any:
     """A buffer whose bytes begin where the schema's force_align asks, which Python's object API leaves out."""
 
-    class Aligned(schema.BufferT):  # type: ignore[misc]
+    class Aligned(schema.BufferT):
         def Pack(self, builder: Any) -> int:
             vector = None
             if data:

@@ -2,7 +2,8 @@
 
 Its own planner gives each operator's output new bytes. Operators that go number by number may as well write over what
 they read for the last time, which nearly halves the peak of a network whose hard-swish is an operator of its own. The
-file says so under the name that the interpreter reads (docs/offline_memory_plan.md of its repository); others ignore it.
+file says so under the name that the interpreter reads (its docs/memory_management.md, "Offline planned tensor
+allocations"); others ignore it.
 """
 
 import dataclasses
@@ -52,7 +53,5 @@ def _lives(graph: Graph, source: Tensor, target: Tensor) -> dict[int, tuple[int,
 
 def as_metadata(graph: Graph, plan: Plan) -> bytes:
     """The plan as the interpreter reads it: version, subgraph, tensors, and the place of each."""
-    places = [
-        NOT_PLANNED if tensor.index in graph.constants else plan.places[tensor.name] for tensor in graph.tensors
-    ]
+    places = [NOT_PLANNED if tensor.index in graph.constants else plan.places[tensor.name] for tensor in graph.tensors]
     return np.array([1, 0, len(places), *places], np.int32).tobytes()

@@ -23,7 +23,7 @@ Image = Literal["int8", "int16"]
 
 @dataclass
 class NetworkWriter:
-    """Writes a network's operators into a graph, layer by layer; the image in int8 or int16, to the first layer's end."""
+    """Writes a network's operators into a graph, layer by layer; up to the first convolution in int8 or int16."""
 
     network: Network
     calibration: Calibration
