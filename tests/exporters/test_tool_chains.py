@@ -50,7 +50,9 @@ def test_an_export_is_checked(exporter: Exporter, name: ToolChainName, opset: in
     if fine:
         assert {"QuantizeLinear", "DequantizeLinear"} <= set(operators(made._graphs()["audio_static_int8.onnx"]))
         return
-    with pytest.raises(TinyclapError, match=r"DequantizeLinear, QuantizeLinear of audio_static_int8.onnx .*without --int8"):
+    with pytest.raises(
+        TinyclapError, match=r"DequantizeLinear, QuantizeLinear of audio_static_int8.onnx .*without --int8"
+    ):
         made._graphs()
     assert "audio_static.onnx" in replace(made, options=replace(options, int8=False))._graphs()
 

@@ -47,7 +47,7 @@ def export_c(
     """
     refuse_odd_name(out)
     write_folder.refuse_taken(out, overwrite)
-    made = _materials(run, labels, prompts, head, progress)
+    made = materials(run, labels, prompts, head, progress)
     exporter = write_folder.CExporter(**vars(made), progress=progress, **options)
     return exporter.write(out, overwrite=overwrite)
 
@@ -82,13 +82,13 @@ def export_tflite(
     refuse_odd_name(out)
     write_file.refuse_taken(out, overwrite)
     write_file.refuse_missing()
-    made = _materials(run, labels, prompts, head, progress)
+    made = materials(run, labels, prompts, head, progress)
     exporter = write_file.TfliteExporter(**vars(made), progress=progress, **options)
     return exporter.write(out, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
-class _Materials:
+class Materials:
     """What both exporters take."""
 
     student: Student
@@ -98,13 +98,14 @@ class _Materials:
     licence: str
 
 
-def _materials(
+def materials(
     run: Path,
-    labels: tuple[str, ...] | None,
-    prompts: tuple[str, ...] | None,
-    head: str | None,
-    progress: Callable[[str], None],
-) -> _Materials:
+    labels: tuple[str, ...] | None = None,
+    prompts: tuple[str, ...] | None = None,
+    head: str | None = None,
+    progress: Callable[[str], None] = silent,
+) -> Materials:
+    """Load a finished distillation for an exporter; arguments as in `export_c`."""
     progress("loading the student, its teacher and its clips")
     finished = load_distilled_run(run, "export")
     recipe, student, teacher = finished.recipe, finished.student, finished.teacher
@@ -116,4 +117,4 @@ def _materials(
     templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
     words_of = functools.partial(words_of_label, sounds)
     vectors = class_vectors(teacher, names, templates, student.latent_map, words_of) if names else None
-    return _Materials(student, sounds, Labels(tuple(names), vectors, teacher.logit_scale), recipe.name, teacher.licence)
+    return Materials(student, sounds, Labels(tuple(names), vectors, teacher.logit_scale), recipe.name, teacher.licence)

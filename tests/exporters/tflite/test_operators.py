@@ -1,4 +1,4 @@
-"""Single operators in the interpreter, bit for bit, against TensorFlow Lite's formulas; padding; how a file is laid out."""
+"""Single operators in the interpreter, bit for bit, against published formulas; padding; how a file is laid out."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,9 @@ def computed(graph: Graph, source: Tensor, target: Tensor, values: np.ndarray) -
 def rescaled_by(sums: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Sums with channels last, each channel by its factor, and into int8 with the zero point of WRITTEN."""
     by = [multiplier(float(factor)) for factor in factors]
-    channels = [[clipped(rescaled(int(x), one) + WRITTEN.zero) for x in sums[..., c].ravel()] for c, one in enumerate(by)]
+    channels = [
+        [clipped(rescaled(int(x), one) + WRITTEN.zero) for x in sums[..., c].ravel()] for c, one in enumerate(by)
+    ]
     return np.stack([np.array(one).reshape(sums.shape[:-1]) for one in channels], -1)
 
 

@@ -139,9 +139,8 @@ def network_of(student: Student) -> Network:
     """
     config, trunk = student.config, student.trunk
     if type(config.frontend) is not FrontendSpec:
-        raise TinyclapError(
-            f"a front end of the kind {type(config.frontend).__name__} is not written in C yet, nor described in a .tflite"
-        )
+        kind = type(config.frontend).__name__
+        raise TinyclapError(f"a front end of the kind {kind} is not written in C yet, nor described in a .tflite")
     scale, shift = _norm(student.norm)
     activation = str(config.phinet.activation)
     if activation not in ACTIVATIONS:

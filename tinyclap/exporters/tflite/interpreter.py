@@ -12,23 +12,22 @@ import numpy as np
 from tinyclap.exporters.c.fixed_point import Affine
 from tinyclap.exporters.tflite.graph import tflite_micro
 
-ROOM = 2  # times what was planned, and so many bytes more, until the arena is known
-MORE_ROOM = 2**20
-
 
 class MicroInterpreter:
     """Runs a file.
 
     Args:
         content: of the file.
-        planned_bytes: that its maps need.
+        room: bytes of the arena that it gets, of which it may need fewer.
         stored: how decibels become integers.
         dtype: of these, "int8" or "int16".
+
+    Raises:
+        RuntimeError: the arena is too small.
     """
 
-    def __init__(self, content: bytes, planned_bytes: int, stored: Affine, dtype: str) -> None:
+    def __init__(self, content: bytes, room: int, stored: Affine, dtype: str) -> None:
         runtime = tflite_micro("python.tflite_micro.runtime")
-        room = ROOM * planned_bytes + MORE_ROOM
         self._interpreter = runtime.Interpreter.from_bytes(content, arena_size=room)
         self._stored, self._bounds = stored, np.iinfo(dtype)
 

@@ -29,6 +29,7 @@ from tinyclap.models.student import Student
 from tinyclap.version import __version__
 
 SUFFIX, METADATA = ".tflite", "tinyclap"
+STRUCTURES = 2**22  # bytes of arena besides maps, more than any student needs, until they are counted
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class TfliteExporter:
         }
         content = writer.graph.packed(source, target, f"{self.name}, tinyclap {__version__}", metadata)
         assert source.stored is not None
-        runner = MicroInterpreter(content, plan.size_bytes, source.stored, self.image)
+        runner = MicroInterpreter(content, plan.size_bytes + STRUCTURES, source.stored, self.image)
         maps, rest = runner.arena_bytes()
         if self.device is not None:
             refuse_too_large(self.device, maps + rest, len(content), "int8")
