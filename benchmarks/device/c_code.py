@@ -1,102 +1,80 @@
-"""The C that `tinyclap export --c` writes: size, memory, instructions on an emulated Cortex-M7, time on this machine.
+"""The C that `tinyclap export --c` writes, beside ONNX Runtime: size, memory, instructions, time, accuracy.
 
-    python -m benchmarks.device.c_code RUN [--emx PATH]
+    python -m benchmarks.device.c_code NAME=RUN [NAME=RUN ...] [--emx PATH]
 
-RUN is a finished run. Beside it stand ONNX Runtime on one thread here, and the QOperator graph of the same network as
-`emx-onnx-cgen compile` writes it (PyPI, 1.4.0; --emx names its program) on the same emulated machine. Instructions are
-QEMU's with -icount shift=0, not cycles. Needs gcc, arm-none-eabi-gcc and qemu-system-arm.
+RUN is a finished run whose recipe names labelled test clips: accuracy, and the cosine to torch, are of these. Times are
+of this machine, one thread, all forms taking turns. Instructions are those of the emulated Cortex-M7 of `tinyclap
+bench`, not cycles. --emx names the program of emx-onnx-cgen (PyPI, 1.4.0): as that writes the QOperator graph of the
+same network, it runs on the same emulated machine. Needs gcc, arm-none-eabi-gcc and qemu-system-arm.
 """
 
 import argparse
-import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnxruntime import InferenceSession, SessionOptions
+import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from tinyclap.bench.compiled_c import FAST, CompiledC
+from tinyclap.bench.emulator import BOARDS, SELFTEST, emulated
+from tinyclap.bench.timing import interleaved_ms, median_ratio, ratio_interval
 from tinyclap.common.files import write_json
-from tinyclap.exporters.c.compiled import CompiledC
-from tinyclap.exporters.calibration import CalibrationSet, logmels
-from tinyclap.exporters.onnx.graph import join
-from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph, static_graph
+from tinyclap.common.machine import environment
+from tinyclap.data import build_dataset
+from tinyclap.embeddings import similarity, zero_shot
+from tinyclap.exporters.calibration import CalibrationSet, logmels, windows
+from tinyclap.exporters.onnx.student import static_graph
 from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student import Student
 from tinyclap.pipelines.distilled_run import load_distilled_run
-from tinyclap.pipelines.export import run_sounds
+from tinyclap.pipelines.export import export_run, run_sounds
 from tinyclap.pipelines.export_device import export_c
+from tinyclap.runtime.bundle import Bundle
+from tinyclap.runtime.bundle_contents import GRAPHS
+from tinyclap.runtime.session import embeddings_of, open_session
 
 RESULT = Path(__file__).parents[1] / "results" / "c_code.json"
-CPU = ("-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16")
-TICK = 40
-FAST = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
+(M7,) = (board for board in BOARDS if board.core == "Cortex-M7")
 ROUNDS = 200
-EMX_MAIN = """
+COUNTING = """
 #include <stdio.h>
-void model(const float in[1][1][FRAMES][MELS], float out[1][DIM]);
 unsigned long tinyclap_ticks(void);
-static float in[1][1][FRAMES][MELS], out[1][DIM];
+static float in[FRAMES][MELS], out[DIM];
 int main(void) {
     unsigned long before;
     int t, m;
-    for (t = 0; t < FRAMES; t++) for (m = 0; m < MELS; m++) in[0][0][t][m] = -40.0f + (float)((t * 7 + m * 13) % 37);
+    for (t = 0; t < FRAMES; t++) for (m = 0; m < MELS; m++) in[t][m] = -40.0f + (float)((t * 7 + m * 13) % 37);
     before = tinyclap_ticks();
-    model(in, out);
+    CALL;
     printf("signal 0: %lu instructions, 0 bytes of stack\\n", (tinyclap_ticks() - before) * TINYCLAP_TICKS);
     return 0;
 }
 """
+EMX = ("void model(const float in[1][1][FRAMES][MELS], float out[1][DIM]);", "model((void *)in, (void *)out)")
+OURS = ("void tinyclap_embed_logmel(const float *logmel, float *embedding);", "tinyclap_embed_logmel(in[0], out)")
 
 
-def on_cortex_m7(folder: Path, files: list[str], stack: int | None = None) -> dict[str, Any]:
-    """Instructions, stack and code size of a program in a folder of generated C."""
-    script = folder / "qemu" / "an500.ld"
-    if stack is not None:  # in the board's largest memory
-        larger = script.read_text().replace(
-            "ORIGIN = 0x20000000, LENGTH = 4M", f"ORIGIN = 0x60000000, LENGTH = {stack}"
-        )
-        script.write_text(larger.replace("0x40000", hex(stack - 2**20)))
-    flags = ["-std=gnu99", "-O3", *CPU, f"-DTINYCLAP_TICKS={TICK}", "-Isrc", "-Itest"]
-    link = ["qemu/start.c", "-T", "qemu/an500.ld", "--specs=rdimon.specs", "-nostartfiles", "-lm", "-o", "m7.elf"]
-    subprocess.run(["arm-none-eabi-gcc", *flags, *files, *link], cwd=folder, check=True)
-    command = ["qemu-system-arm", "-M", "mps2-an500", "-nographic", "-icount", "shift=0", "-kernel", "m7.elf"]
-    command += ["-semihosting-config", "enable=on,target=native"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=True)
-    counted = re.findall(r": (\d+) instructions, (\d+) bytes of stack", done.stdout)
-    size = subprocess.run(["arm-none-eabi-size", "m7.elf"], cwd=folder, capture_output=True, text=True, check=True)
-    return {
-        "instructions": int(counted[0][0]),
-        "stack_bytes": int(counted[-1][1]),
-        "text_bytes": int(size.stdout.splitlines()[1].split()[0]),
-    }
+def network_alone(folder: Path, student: Student, form: tuple[str, str], source: str) -> int:
+    """Instructions from a spectrogram to the embedding, in C of this folder that has such a function."""
+    frames = student.config.frontend.n_frames(student.config.window_samples)
+    declared, call = form
+    sizes = {"FRAMES": frames, "MELS": student.config.frontend.n_mels, "DIM": student.embed_dim}
+    macros = "".join(f"#define {key} {value}\n" for key, value in sizes.items())
+    (folder / "count.c").write_text(macros + declared + COUNTING.replace("CALL", call))
+    return emulated(folder, M7, sources=(source, "count.c")).instructions
 
 
-def without_front_end(folder: Path) -> None:
-    """A program that counts the network alone, on a spectrogram."""
-    text = EMX_MAIN.replace(
-        "void model(const float in[1][1][FRAMES][MELS], float out[1][DIM]);", '#include "tinyclap.h"'
-    )
-    text = text.replace("model(in, out)", "tinyclap_embed_logmel(in[0][0][0], out[0])").replace(
-        "FRAMES", "TINYCLAP_FRAMES"
-    )
-    (folder / "network.c").write_text(
-        text.replace("MELS", "TINYCLAP_MELS")
-        .replace("TINYCLAP_TINYCLAP", "TINYCLAP")
-        .replace("DIM", "TINYCLAP_EMBED_DIM")
-    )
-
-
-def emx(program: str, student: Student, sounds: CalibrationSet, folder: Path) -> dict[str, Any]:
-    """The network as emx-onnx-cgen writes its QOperator graph, on the same machine."""
-    graph = static_graph(student, student.config.window_s)
+def emx_instructions(program: str, student: Student, sounds: CalibrationSet, folder: Path) -> int:
+    """The network as emx-onnx-cgen writes its QOperator graph; it needs a stack of megabytes."""
     source, rounded = folder / "float.onnx", folder / "int8.onnx"
-    onnx.save(graph, source)
+    onnx.save(static_graph(student, student.config.window_s), source)
     batches = iter(list(logmels(student, sounds.train, sounds.calibration[:16], student.config.window_s)))
 
     class Reader(CalibrationDataReader):
@@ -106,61 +84,99 @@ def emx(program: str, student: Student, sounds: CalibrationSet, folder: Path) ->
 
     kinds = {"quant_format": QuantFormat.QOperator, "activation_type": QuantType.QInt8, "weight_type": QuantType.QInt8}
     quantize_static(source, rounded, Reader(), per_channel=True, op_types_to_quantize=["Conv", "Gemm"], **kinds)
-    subprocess.run(
-        [program, "compile", rounded, "emx.c", "--large-weight-threshold", "0", "--model-name", "model"],
-        cwd=folder,
-        check=True,
-    )
-    frames, mels = (dim.dim_value for dim in graph.graph.input[0].type.tensor_type.shape.dim[2:])
-    sizes = {"FRAMES": frames, "MELS": mels, "DIM": student.embed_dim}
-    (folder / "main.c").write_text("".join(f"#define {key} {value}\n" for key, value in sizes.items()) + EMX_MAIN)
-    return on_cortex_m7(folder, ["emx.c", "main.c"], stack=15 * 2**20)
+    options = ["--large-weight-threshold", "0", "--model-name", "model"]
+    subprocess.run([program, "compile", rounded, "emx.c", *options], cwd=folder, check=True)
+    script = folder / M7.script
+    larger = script.read_text().replace("ORIGIN = 0x20000000, LENGTH = 4M", "ORIGIN = 0x60000000, LENGTH = 15M")
+    script.write_text(larger.replace("0x40000", "0xE00000"))
+    return network_alone(folder, student, EMX, "emx.c")
 
 
-def host_ms(calls: dict[str, Callable[[], object]]) -> dict[str, np.ndarray]:
-    """Processor time of interleaved calls, milliseconds (this machine does other work besides)."""
-    taken: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            start = time.thread_time()
-            call()
-            taken[name].append(1e3 * (time.thread_time() - start))
-    return {name: np.array(values) for name, values in taken.items()}
+def of_run(run: Path, emx: str | None) -> dict[str, Any]:
+    """All forms of one student."""
+    finished = load_distilled_run(run, "export")
+    student, sounds = finished.student, run_sounds(finished.recipe, finished.student.sample_rate)
+    assert sounds.test is not None
+    assert finished.recipe.data.test is not None
+    costs = student_costs(student.config)
+    facts = {"run": run.name, "parameters": costs.parameters, "macs": costs.macs, "clips": len(sounds.test)}
+    with tempfile.TemporaryDirectory() as temporary:
+        root, forms = Path(temporary), dict[str, dict[str, Any]]()
+        manifest = export_run(run, root / "bundle", int8=True)
+        forms["torch float32"] = {}
+        embedders: dict[str, Callable[[np.ndarray], np.ndarray]] = {"torch float32": torch_embedder(student)}
+        for precision in ("float32", "int8"):
+            name, folder = f"C {precision}", root / precision
+            report = export_c(run, folder, int8=precision == "int8", min_agreement=0.0)
+            counted = emulated(folder, M7)
+            forms[name] = {
+                "arena_bytes": report.arena_bytes,
+                "counted_ram_bytes": report.counted_ram_bytes,
+                **counted.as_dict(),
+                "network_instructions": network_alone(folder, student, OURS, SELFTEST[0]),
+            }
+            source = folder / "src" / "tinyclap.c"
+            code = CompiledC(source, root / f"{precision}.so", student.config.window_samples, student.embed_dim, FAST)
+            embedders[name] = code.embed
+        for graph in ("float", "int8"):
+            name = f"ONNX Runtime {graph}"
+            forms[name] = {"file_bytes": manifest.files[GRAPHS[graph]]["size_bytes"]}
+            embedders[name] = graph_embedder(root / "bundle" / GRAPHS[graph])
+        if emx:
+            taken = emx_instructions(emx, student, sounds, root / "int8")
+            forms["emx-onnx-cgen QOperator"] = {"network_instructions": taken}
+            facts["c_int8_over_emx"] = forms["C int8"]["network_instructions"] / taken
+        vectors, clips = (
+            Bundle.load(root / "bundle").label_table().embeddings,
+            build_dataset(finished.recipe.data.test).clips,
+        )
+        truth = np.array([sounds.labels.index(str(clips[window.clip].label)) for window in sounds.test.windows])
+        heard = [sound for batch in windows(student, sounds.test, range(len(sounds.test))) for sound in batch]
+        embedded = {name: np.stack([embed(sound) for sound in heard]) for name, embed in embedders.items()}
+        for name, rows in embedded.items():
+            forms[name] |= {
+                "cosine": similarity.mean_cosine(rows, embedded["torch float32"]),
+                "accuracy": float(np.mean(zero_shot.predict(rows, vectors) == truth)),
+            }
+        calls = {name: partial(embed, heard[0]) for name, embed in embedders.items()}
+        ms = interleaved_ms(calls, ROUNDS)
+    for name, samples in ms.items():
+        base = ms["ONNX Runtime float"]
+        forms[name] |= {"p50_ms": float(np.median(samples))}
+        forms[name] |= {"ratio": median_ratio(samples, base), "ratio_ci95": ratio_interval(samples, base)}
+    return {**facts, "forms": forms}
+
+
+def torch_embedder(student: Student) -> Callable[[np.ndarray], np.ndarray]:
+    """The student in torch."""
+
+    def embed(sound: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            rows: np.ndarray = student(torch.from_numpy(sound)[None]).numpy()
+            return rows[0]
+
+    return embed
+
+
+def graph_embedder(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """A bundle's graph, which takes a waveform, on one thread."""
+    session = open_session(path, inputs=["waveform"], output="embedding", providers=None, threads=1)
+
+    def embed(sound: np.ndarray) -> np.ndarray:
+        return embeddings_of(session, {"waveform": sound[None]})[0]
+
+    return embed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", nargs="+", metavar="NAME=RUN")
     parser.add_argument("--emx", help="program of emx-onnx-cgen")
     asked = parser.parse_args()
-    finished = load_distilled_run(asked.run, "export")
-    student, sounds = finished.student, run_sounds(finished.recipe, finished.student.sample_rate)
-    found: dict[str, Any] = {"run": asked.run.name, "macs": student_costs(student.config).macs}
-    calls: dict[str, Callable[[], object]] = {}
-    sound = np.resize(sounds.train.waveform(0), student.config.window_samples).astype(np.float32)
-    with tempfile.TemporaryDirectory() as temporary:
-        for precision in ("int8", "float32"):
-            folder = Path(temporary) / precision
-            report = export_c(asked.run, folder, int8=precision == "int8", min_agreement=0.0)
-            measured = on_cortex_m7(folder, ["src/tinyclap.c", "test/selftest.c"])
-            without_front_end(folder)
-            network = on_cortex_m7(folder, ["src/tinyclap.c", "network.c"])["instructions"]
-            found[precision] = {**vars(report), **measured, "network_instructions": network}
-            code = CompiledC(folder / "src" / "tinyclap.c", folder / "c.so", len(sound), student.embed_dim, FAST)
-            calls[f"c_{precision}"] = lambda code=code: code.embed(sound)  # type: ignore[misc]
-        if asked.emx:
-            found["emx_qoperator"] = emx(asked.emx, student, sounds, Path(temporary) / "int8")
-            found["int8_over_emx"] = found["int8"]["network_instructions"] / found["emx_qoperator"]["instructions"]
-        options = SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        whole = join(frontend_graph(student.frontend, len(sound)), encoder_graph(student))
-        session = InferenceSession(whole.SerializeToString(), options)
-        calls["onnxruntime"] = lambda: session.run(None, {"waveform": sound[None]})
-        taken = host_ms(calls)
-    found["host_ms"] = {name: float(np.median(values)) for name, values in taken.items()}
-    found["c_float_over_onnxruntime"] = float(np.median(taken["c_float32"] / taken["onnxruntime"]))
-    write_json(RESULT, found)
-    print(found)
+    torch.set_num_threads(1)
+    named = dict(one.split("=", 1) for one in asked.runs)
+    students = {name: of_run(Path(run), asked.emx) for name, run in named.items()}
+    write_json(RESULT, {"environment": environment(), "board": asdict(M7), "students": students})
 
 
 if __name__ == "__main__":

@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from tinyclap.bench.compiled_c import CompiledC
 from tinyclap.common.files import write_json
 from tinyclap.data import build_dataset
 from tinyclap.embeddings import similarity, zero_shot
-from tinyclap.exporters.c.compiled import CompiledC
 from tinyclap.exporters.c.fixed_point import Affine
 from tinyclap.exporters.c.write_folder import CExporter
 from tinyclap.exporters.tflite.interpreter import MicroInterpreter
 from tinyclap.exporters.tflite.memory import OFFLINE_PLAN
 from tinyclap.exporters.tflite.network import Image
 from tinyclap.exporters.tflite.write_file import TfliteExporter, read_facts
+from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.pipelines.distilled_run import load_distilled_run
 from tinyclap.pipelines.export_device import Materials, materials
 
@@ -64,6 +65,7 @@ def main() -> None:
         "command": "python -m benchmarks.device.tflite RUN",
         "run": f"{run.parent.name}/{run.name}",
         "tflite_micro": version("tflite-micro"),
+        "macs": student_costs(made.student.config).macs,
         "clips": len(sounds),
         "torch_float32": {"accuracy": beside(lambda row: floats[row])["accuracy"]},
     }

@@ -64,7 +64,7 @@ def figures() -> str:
         "Unknown sounds": unknown(read("unknown")),
         "Labels from examples": examples(read("esc50_adapt")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
-        "On a microcontroller": microcontrollers(read("c_code"), read("tflite")),
+        "On a microcontroller": microcontrollers(read("tflite")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
         "A library of sounds": library(
             read("library_growth"), read("library_duplicates"), read_if_there("library_files")

@@ -69,3 +69,13 @@ def test_the_command_lists_them_and_tells_of_one() -> None:
     assert "1.75 MiB free: 2 MiB less 256 KiB reserved" in told
     assert "ST DS12110" in told
     assert "no device is called" in failure("devices", "nothing")[0]
+
+
+def test_what_was_emulated_is_told_with_how_it_was_measured(tmp_path: Path) -> None:
+    path = tmp_path / "board.yaml"
+    rows = "student: small, arena: 120000, stack: 1400, code: 390000, instructions: 72000000, source: an emulator"
+    path.write_text(f"{GIVEN}core: Cortex-M7\nemulated:\n- {{{rows}, precision: int8}}\n")
+    told = run("devices", str(path))
+    assert "small     int8       120,000 B  1,400 B  390,000 B  72.0 M" in told
+    assert told.rstrip().endswith("an emulator")
+    assert "emulated" not in run("devices", "pi5")

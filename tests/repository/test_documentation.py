@@ -60,8 +60,9 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def lines(page: str) -> list[str]:
-    """The shell lines of a page, without comments."""
-    return [line for block in blocks(page, "bash") for line in block.splitlines() if not line.startswith("#")]
+    """The shell lines of a page, continued ones joined, without comments."""
+    joined = "\n".join(blocks(page, "bash")).replace("\\\n", "")
+    return [line for line in joined.splitlines() if not line.startswith("#")]
 
 
 def commands(page: str) -> list[Command]:
@@ -132,7 +133,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.filterwarnings("ignore:.* too few to tell which ones matter")
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if {command[0] for command in commands(page)} - PARSED])
 def test_the_commands_of_a_page_run_in_their_order(page: str, home: Path, tmp_path: Path) -> None:
     """Each page on its own copy of the folder; runs that it makes are there for the commands after it."""
     shutil.copytree(home, tmp_path / "home")

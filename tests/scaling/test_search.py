@@ -136,9 +136,12 @@ LIMITS = ("--max-macs", "400k", "--max-ram", "20 KiB", "--trials", "2", "--epoch
 
 
 def test_the_command_writes_a_ranked_table_a_picture_and_the_recipe_of_the_best(home: Path) -> None:
-    told = run("search", "small.yaml", *LIMITS)
-    assert "next     tinyclap distill runs/small-search/chosen.yaml" in told
-    folder = Path("runs/small-search")
+    board = ("--device", "rp2350")
+    told = run("search", "small.yaml", *board, *LIMITS)
+    folder = Path("runs/small-search-rp2350")
+    then = f"next     tinyclap distill {folder}/chosen.yaml && tinyclap "
+    assert then in told
+    assert told.rstrip().endswith("&& tinyclap export --c firmware --int8 --device rp2350"), "it ends with its firmware"
     result = json.loads((folder / "search.json").read_text())
     assert len(result["trials"]) == 2
     assert result["held_out_clips"] == round(0.2 * 8), "a fifth of the clips whose labels the recipe names"
@@ -149,10 +152,10 @@ def test_the_command_writes_a_ranked_table_a_picture_and_the_recipe_of_the_best(
     chosen = load_recipe(folder / "chosen.yaml", task="distill")
     assert chosen.name == "small-searched"
     assert dataclasses.replace(best, embed_dim=16) == chosen.student.with_embedding(16, chosen.views.longest_s)
-    again = json.loads(run("search", "small.yaml", *LIMITS, "--json"))
+    again = json.loads(run("search", "small.yaml", *board, *LIMITS, "--json"))
     assert again["trials"] == result["trials"]
     assert again["environment"] == result["environment"], "what was found is told, not made again"
-    told = failure("search", "small.yaml", "--max-macs", "500k", *LIMITS[2:])[0]
+    told = failure("search", "small.yaml", *board, "--max-macs", "500k", *LIMITS[2:])[0]
     assert "holds another search (macs 400000, now 500000); remove it, or choose another with --out DIR" in told
     first = (folder / "chosen.yaml").read_text().splitlines()[0]
     then = f"; tinyclap prune --dim {best.embed_dim}" if best.embed_dim < 16 else ""

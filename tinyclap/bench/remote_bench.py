@@ -1,4 +1,4 @@
-"""`tinyclap bench` on another machine: sends the graphs, and tells of them as of those here."""
+"""`tinyclap bench` on another machine: sends the graphs or the C, and tells of them as of those here."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyclap.bench.measure import named, refuse_unfit
+from tinyclap.bench.measure_c import read_c_folder
 from tinyclap.bench.model import TimedGraph
 from tinyclap.bench.remote import File, Sent, run_there
 from tinyclap.bench.sources import bundle_folder
@@ -48,6 +49,18 @@ def bench_there(
     return {
         "environment": {**result["environment"], "command": command_line(), "host": host.name},
         "models": [{**row, **ours} for row, ours in zip(result["models"], own, strict=True)],
+    }
+
+
+def bench_c_there(host: Host, folder: Path, seconds: float, progress: Callable[[str], object]) -> dict[str, Any]:
+    """The result of `measure_c.bench_c` on another machine, which needs a C compiler; raises as `bench_there` does."""
+    read_c_folder(folder)
+    files = [(path, f"c/{path.relative_to(folder).as_posix()}") for path in sorted(folder.rglob("*")) if path.is_file()]
+    result = run_there(host, files, ["bench", Sent("c"), "--seconds", f"{seconds:g}", "--json"], progress)
+    return {
+        **result,
+        "environment": {**result["environment"], "command": command_line(), "host": host.name},
+        "c": {**result["c"], "path": str(folder)},
     }
 
 

@@ -1,13 +1,17 @@
 """The command `tinyclap bench`: thin, on the base install. Heavy imports happen inside it."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tinyclap.cli.device import Provider
 from tinyclap.cli.options import AsJson, newest_bundle
 from tinyclap.errors import StoppedError
+
+if TYPE_CHECKING:
+    from tinyclap.bench.ssh import Host
 
 benching = typer.Typer()
 
@@ -18,7 +22,7 @@ INTERRUPTED = "interrupted; no times are kept, those of finished graphs neither:
 def bench_command(
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="RUN|BUNDLE|FILE.onnx", help="What to time; by default the newest run with a bundle."),
+        typer.Argument(metavar="RUN|BUNDLE|FILE.onnx|C", help="What to time; by default the newest run with a bundle."),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads of the graph.")] = 1,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Clips at a time.")] = 1,
@@ -53,7 +57,8 @@ def bench_command(
 ) -> None:
     """Time graphs from sound to embedding, here or on another machine.
 
-    Told are speed, cold start, memory and size. A run keeps the result, for its report.
+    Told are speed, cold start, memory and size. A run keeps the result, for its report. Of a folder of `export --c`:
+    speed, memory, and the instructions on emulated Cortex-M boards.
     """
     from tinyclap.bench.sources import LONGEST_S, find_models, runs_among
 
@@ -63,6 +68,23 @@ def bench_command(
         raise typer.BadParameter(f"--seconds {seconds:g}: allowed: 0 or more, not without end")
     if out is not None and out.is_dir():
         raise typer.BadParameter(f"--out {out} is a folder; name a file, e.g. {out / 'bench.json'}")
+    there = None
+    if host is not None:
+        from tinyclap.bench.ssh import Host
+
+        there = Host(host, remote_python, ssh_config)
+    if _is_c(sources or ()):
+        of_graphs = {
+            "--threads": threads != 1,
+            "--batch": batch != 1,
+            "--compare": compare,
+            "--int8/--float": int8 is not None,
+            "--provider": provider,
+            "--window": window,
+            "--sample-rate": sample_rate,
+        }
+        _bench_c(sources or [], seconds, [name for name, given in of_graphs.items() if given], there, out, as_json)
+        return
     from tinyclap.bench import measure
     from tinyclap.common.machine import cautions, environment
     from tinyclap.reports.console.bench import as_table
@@ -85,7 +107,7 @@ def bench_command(
         "--sample-rate": sample_rate,
     }
     try:
-        if host is None:
+        if there is None:
             for caution in cautions(environment(), comparable=len(models) > 1 and not compare):
                 typer.echo(f"warning: {caution}", err=True)
             result = measure.bench(
@@ -93,13 +115,45 @@ def bench_command(
             )
         else:
             from tinyclap.bench.remote_bench import bench_there
-            from tinyclap.bench.ssh import Host
 
-            there = Host(host, remote_python, ssh_config)
             result = bench_there(there, given, models, settings, lambda what: typer.echo(what, err=True))
     except KeyboardInterrupt as stopped:
         raise StoppedError(INTERRUPTED) from stopped
     typer.echo(measure.as_object(result) if as_json else as_table(result, runs, kept))  # first: writing may fail
+    measure.keep(result, kept)
+
+
+def _is_c(sources: Sequence[Path]) -> bool:
+    from tinyclap.bench.measure_c import is_c_folder
+
+    return any(is_c_folder(source) for source in sources)
+
+
+def _bench_c(
+    sources: Sequence[Path],
+    seconds: float,
+    of_graphs: Sequence[str],
+    there: "Host | None",
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    if len(sources) > 1:
+        raise typer.BadParameter("a folder of generated C is timed alone; give a command for each")
+    if of_graphs:
+        raise typer.BadParameter(f"{of_graphs[0]} is an option of graphs, and {sources[0]} holds generated C")
+    from tinyclap.bench import measure
+    from tinyclap.bench.measure_c import bench_c
+    from tinyclap.bench.remote_bench import bench_c_there
+    from tinyclap.cli.options import tell
+    from tinyclap.reports.console.bench_c import as_table
+
+    kept = [] if out is None else [out]
+    measure.refuse_unwritable(kept)
+    try:
+        result = bench_c(sources[0], seconds) if there is None else bench_c_there(there, sources[0], seconds, tell)
+    except KeyboardInterrupt as stopped:
+        raise StoppedError(INTERRUPTED) from stopped
+    typer.echo(measure.as_object(result) if as_json else as_table(result, kept))
     measure.keep(result, kept)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinyclap.cli.options import AsJson
+from tinyclap.cli.options import AsJson, tell
 
 if TYPE_CHECKING:
     from tinyclap.hardware.budget import Budget
@@ -42,6 +42,7 @@ def devices(
     """
     from tinyclap.common.numbers import aligned, binary_size
     from tinyclap.hardware.devices import known_devices, load_device
+    from tinyclap.reports.console.devices import emulated_lines
 
     if device is not None:
         one = load_device(device)
@@ -50,6 +51,8 @@ def devices(
             sizes = [binary_size(size) for size in (memory.free, memory.size, memory.reserved)]
             typer.echo(f"{name:<9} {sizes[0]} free: {sizes[1]} less {sizes[2]} reserved\n          {memory.source}")
         typer.echo(f"reserved  {one.reserved_source}")
+        if one.emulated:
+            typer.echo("\n".join(["", *emulated_lines(one)]))
         return
     rows = [("device", "flash", "RAM", "precision", "")]
     for name in known_devices():
@@ -126,6 +129,7 @@ def search_command(
     To search for sounds instead: `tinyclap find`. The same command goes on after an interruption.
     """
     from tinyclap.config.load_recipe import dump, load_recipe
+    from tinyclap.hardware.devices import load_device
     from tinyclap.runs.folder import RUNS
 
     loaded = load_recipe(recipe, overrides or [], task="distill")
@@ -139,7 +143,8 @@ def search_command(
     from tinyclap.pipelines.search import search_run, train_chosen
     from tinyclap.reports.console.search import as_object, as_table
 
-    result = search_run(loaded, budget, options, views, folder, progress=lambda what: typer.echo(what, err=True))
+    board = device if device is not None and load_device(device).core else None
+    result = search_run(loaded, budget, options, views, folder, board=board, progress=tell)
     typer.echo(as_object(result, folder) if as_json else as_table(result, folder))
     if train:
         from tinyclap.reports.console.run import as_table as run_table

@@ -54,6 +54,8 @@ def search_run(
     options: SearchOptions,
     views: int,
     folder: Path,
+    *,
+    board: str | None = None,
     progress: Callable[[str], None] = silent,
 ) -> dict[str, Any]:
     """Search a student for a budget and write what came of it.
@@ -67,6 +69,7 @@ def search_run(
         options: how long to search.
         views: of each clip in the trials.
         folder: of the search; the same search goes on there.
+        board: the microcontroller whose budget it is, by its name or file.
         progress: called with a line on each step.
 
     Returns:
@@ -92,6 +95,7 @@ def search_run(
     ranked = search(space, feasible, budget, trials.train, options, folder / STUDY, progress)
     result = {
         "budget": dataclasses.asdict(budget),
+        "board": board,
         **dataclasses.asdict(options),
         "recipe": dump(recipe),
         "views": views,

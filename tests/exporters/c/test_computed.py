@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.exporters.c.conftest import tool
-from tests.support.tiny_exports import LABELS, SPEC, TINY, clips, settled
+from tests.support.generated_c import compiled, exporter, needs_an_emulator, tool
+from tests.support.tiny_exports import LABELS, SPEC, TINY, clips
 from tinyclap.audio.level import level_dbfs
+from tinyclap.bench.compiled_c import CompiledC
+from tinyclap.bench.emulator import BOARDS, Board, emulated
 from tinyclap.errors import GateError, TinyclapError
-from tinyclap.exporters.c.compiled import FLAGS, CompiledC
-from tinyclap.exporters.c.source import Labels
 from tinyclap.exporters.c.write_folder import CExporter
 from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.models.phinet_config import PhiNetConfig
@@ -44,18 +44,6 @@ KINDS = {
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "cache"))
-
-
-def exporter(config: StudentConfig = TINY, **options: object) -> CExporter:
-    vectors = torch.nn.functional.normalize(torch.randn(4, config.embed_dim, generator=torch.manual_seed(1))).numpy()
-    sounds = CalibrationSet(clips(0), clips(1), LABELS)
-    return CExporter(settled(config), sounds, Labels(LABELS, vectors, 14.0), "tiny", **options)  # type: ignore[arg-type]
-
-
-def compiled(folder: Path, student: Student, *flags: str) -> CompiledC:
-    library = folder.parent / f"{folder.name}{len(flags)}.so"
-    window = student.config.window_samples
-    return CompiledC(folder / "src" / "tinyclap.c", library, window, student.embed_dim, (*FLAGS, *flags))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -160,24 +148,11 @@ def test_a_folder_of_others_and_a_small_device_are_refused(out: Path, tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("machine", "script", "flags", "tick"),
-    [
-        ("mps2-an500", "an500.ld", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16"), 40),
-        ("mps3-an547", "an547.ld", ("-mcpu=cortex-m55",), 31),
-    ],
-)
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.core)
 @pytest.mark.parametrize("int8", [False, True])
-def test_emulated_cortex_m_passes_the_selftest(
-    machine: str, script: str, flags: tuple[str, ...], tick: int, int8: bool, out: Path
-) -> None:
-    gcc, qemu = tool("arm-none-eabi-gcc"), tool("qemu-system-arm")
+def test_emulated_cortex_m_passes_the_selftest(board: Board, int8: bool, out: Path) -> None:
+    needs_an_emulator()
     exporter(int8=int8, min_agreement=0.0, min_cosine=0.9).write(out)
-    options = ["-std=gnu99", "-O3", *flags, "-mfloat-abi=hard", f"-DTINYCLAP_TICKS={tick}", "--specs=rdimon.specs"]
-    files = ["-Isrc", "-Itest", "src/tinyclap.c", "test/selftest.c", "qemu/start.c", "-T", f"qemu/{script}"]
-    subprocess.run([gcc, *options, *files, "-nostartfiles", "-lm", "-o", "test.elf"], cwd=out, check=True)
-    command = [qemu, "-M", machine, "-nographic", "-icount", "shift=0", "-kernel", "test.elf"]
-    command += ["-semihosting-config", "enable=on,target=native"]
-    done = subprocess.run(command, cwd=out, capture_output=True, text=True, timeout=120, check=True)
-    assert "passed" in done.stdout
-    assert "instructions" in done.stdout
+    found = emulated(out, board)
+    assert "passed" in found.said
+    assert 1e6 < found.instructions < 1e9

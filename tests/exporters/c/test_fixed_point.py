@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.exporters.c.conftest import tool
-from tests.exporters.c.test_computed import compiled, exporter
+from tests.support.generated_c import compiled, exporter, tool
 from tests.support.tiny_exports import clips
 from tinyclap.exporters.c.calibrate import calibrated, fake_rounded, rounded_weights
 from tinyclap.exporters.c.fixed_point import Affine, affine, hard_swish, multiplier, rounded, table

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tinyclap.bench.compiled_c import HEADER, CompiledC, compiler
 from tinyclap.common.files import whole_folder, write_text
 from tinyclap.common.progress import silent
 from tinyclap.errors import TinyclapError
 from tinyclap.exporters.c import selftest
 from tinyclap.exporters.c.arena import Plan
 from tinyclap.exporters.c.calibrate import calibrated
-from tinyclap.exporters.c.compiled import CompiledC, compiler
 from tinyclap.exporters.c.in_float import float_network
 from tinyclap.exporters.c.in_int8 import Int8Writer
 from tinyclap.exporters.c.layers import Network, network_of
@@ -29,7 +29,6 @@ from tinyclap.version import __version__
 
 SELFTEST_COSINE = 0.999  # INT8 on another machine: only the front end's last bits differ
 UNCHECKED_COSINE = 0.9  # to the float embedding, where INT8 could not be run here
-MARKER = "src/tinyclap.h"
 STACK_BYTES = 8192  # that are set aside besides the arena
 FILES = {
     "CMakeLists.txt": "CMakeLists.txt",
@@ -98,7 +97,7 @@ class CExporter:
             code = source(network, stream, plan, self.labels, constants, int8=self.int8)
             head = header(network, stream, plan, self.labels, self.name, int8=self.int8)
             _write(new / "src" / "tinyclap.c", code)
-            _write(new / MARKER, head)
+            _write(new / HEADER, head)
             for file, place in FILES.items():
                 values = {"LIBRARY_VERSION": _version(), "LICENCE": self.licence.replace('"', "'")}
                 _write(new / place, template(file, values))
@@ -183,8 +182,8 @@ def refuse_taken(folder: Path, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise TinyclapError(f"--c {folder} is a file; name a folder")
     if folder.is_dir() and any(folder.iterdir()):
-        if not (folder / MARKER).is_file():
-            raise TinyclapError(f"--c {folder} is not empty and holds no {MARKER}, so it is left alone; name another")
+        if not (folder / HEADER).is_file():
+            raise TinyclapError(f"--c {folder} is not empty and holds no {HEADER}, so it is left alone; name another")
         if not overwrite:
             raise TinyclapError(f"--c {folder} holds generated C; replace it with --overwrite, or name another")
 

@@ -70,15 +70,36 @@ class Latency(Section):
         return LatencyFit(ms, self.median_error, self.n_students, self.measured_on)
 
 
+class Emulated(Section):
+    """What firmware with a student took on an emulated core of this kind: see `tinyclap bench C`.
+
+    `instructions`: of a window, from sound to embedding; they are not cycles.
+    """
+
+    student: Text
+    precision: Literal["float32", "int8"]
+    arena: Count
+    stack: Count
+    code: Count
+    instructions: Count
+    source: Text
+
+
 class Device(Section):
-    """A device. `precision`: of the graph that is run there; `latency`: measured there, if it was."""
+    """A device.
+
+    `precision`: of the network that is run there; `core`: of a microcontroller, which takes C; `latency`: measured
+    there, if it was; `emulated`: on such a core.
+    """
 
     title: Text
     precision: Literal["float32", "int8"]
     flash: Memory
     ram: Memory
     reserved_source: Text
+    core: Text | None = None
     latency: Latency | None = None
+    emulated: tuple[Emulated, ...] = ()
 
 
 class _LatencyFile(Section):

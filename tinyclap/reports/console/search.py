@@ -98,9 +98,13 @@ def drawn_costs(result: Mapping[str, Any]) -> dict[str, CostAxis]:
 
 
 def next_command(result: Mapping[str, Any], folder: Path) -> str:
-    """What trains the chosen student in full."""
+    """What trains the chosen student in full, and for a microcontroller writes its firmware."""
     dim = result["trials"][0]["student"]["embed_dim"]
     then = f" && tinyclap prune --dim {dim}" if dim < result["full_dim"] else ""
+    board = result.get("board")
+    if isinstance(board, str):
+        int8 = " --int8" if result["budget"]["precision"] == "int8" else ""
+        then += f" && tinyclap export --c firmware{int8} --device {shlex.quote(board)}"
     return f"tinyclap distill {shlex.quote(str(folder / CHOSEN))}{then}"
 
 

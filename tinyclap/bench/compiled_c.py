@@ -1,4 +1,4 @@
-"""The generated C, compiled and run here, to compare it with the student."""
+"""C that `tinyclap export --c` wrote, compiled and run in this process: to compare it with torch, or to time it."""
 
 import ctypes
 import shutil
@@ -10,8 +10,10 @@ import numpy as np
 
 from tinyclap.errors import MachineError
 
+HEADER = "src/tinyclap.h"
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared")
+FAST = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
 _FLOATS = ctypes.POINTER(ctypes.c_float)
 
 
