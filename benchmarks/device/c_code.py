@@ -34,8 +34,7 @@ from tinyclap.exporters.onnx.student import static_graph
 from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student import Student
 from tinyclap.pipelines.distilled_run import load_distilled_run
-from tinyclap.pipelines.export import export_run, run_sounds
-from tinyclap.pipelines.export_device import export_c
+from tinyclap.pipelines.export import export_c, export_run, run_sounds
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import GRAPHS
 from tinyclap.runtime.session import embeddings_of, open_session

@@ -28,7 +28,7 @@ from tinyclap.exporters.tflite.network import Image
 from tinyclap.exporters.tflite.write_file import TfliteExporter, read_facts
 from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.pipelines.distilled_run import load_distilled_run
-from tinyclap.pipelines.export_device import Materials, materials
+from tinyclap.pipelines.export import Materials, materials
 
 RESULT = Path(__file__).parents[1] / "results" / "tflite.json"
 IMAGES: tuple[Image, ...] = ("int8", "int16")

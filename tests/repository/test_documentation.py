@@ -186,7 +186,11 @@ def test_other_programs_that_pages_start_are_there() -> None:
     extras = set(tomllib.loads(text_of("pyproject.toml"))["project"]["optional-dependencies"])
     everything = "\n".join(map(text_of, PAGES))
     asked = {name for names in re.findall(r"(?:tinyclap|\.)\[([\w,]+)\]", everything) for name in names.split(",")}
-    assert {"train", "test", "mic", "text", "bench", "formats", "suites", "lora", "cloud"} == asked & extras == asked
+    assert (
+        {"train", "test", "mic", "text", "bench", "formats", "suites", "lora", "cloud", "tflite"}
+        == asked & extras
+        == asked
+    )
     modules = set(re.findall(r"python -m ([\w.]+)", everything)) - {"venv"}
     assert {"tinyclap.config.reference", "pytest"} <= modules
     assert all(importlib.util.find_spec(module) for module in modules)

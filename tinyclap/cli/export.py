@@ -181,7 +181,7 @@ def _form(
 
 
 def _export_tflite(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
-    from tinyclap.pipelines.export_device import export_tflite
+    from tinyclap.pipelines.export import export_tflite
     from tinyclap.reports.console.export_tflite import as_object, as_table
 
     report = export_tflite(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
@@ -189,7 +189,7 @@ def _export_tflite(run: Path, out: Path, options: dict[str, Any], as_json: bool)
 
 
 def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
-    from tinyclap.pipelines.export_device import export_c
+    from tinyclap.pipelines.export import export_c
     from tinyclap.reports.console.export_c import as_object, as_table
 
     report = export_c(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
