@@ -187,7 +187,7 @@ def test_other_programs_that_pages_start_are_there() -> None:
     everything = "\n".join(map(text_of, PAGES))
     asked = {name for names in re.findall(r"(?:tinyclap|\.)\[([\w,]+)\]", everything) for name in names.split(",")}
     assert (
-        {"train", "test", "mic", "text", "bench", "formats", "suites", "lora", "cloud", "datasets", "ray"}
+        {"train", "test", "mic", "text", "bench", "formats", "suites", "lora", "cloud", "datasets", "ray", "tflite"}
         == asked & extras
         == asked
     )
