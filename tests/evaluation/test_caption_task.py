@@ -50,9 +50,7 @@ def task(words: Any = None, sources: tuple[str | None, ...] = (None,) * 4) -> Re
         Clip(name, captions=captions, source=source)
         for (name, captions), source in zip(CAPTIONS.items(), sources, strict=True)
     ]
-    decoded: Any = SimpleNamespace(
-        windows=[SimpleNamespace(clip=clip) for clip in (0, 1, 3)], bad=[BadClip("bad.wav", "silent")]
-    )
+    decoded: Any = SimpleNamespace(windows=SimpleNamespace(clips=(0, 1, 3)), bad=[BadClip("bad.wav", "silent")])
     return RetrievalTask(
         **{"data": "by hand", "dataset": Dataset("hand", clips), "teacher_clips": decoded, "decoded": {8000: decoded}},
         **{"n_bootstrap": 100, "seed": 0, "text_student": words},

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ class Blind:
 
     def __call__(self, item: Any) -> Unusable:
         return Unusable(None)
+
+
+def test_a_cluster_that_is_not_there_leaves_no_library(home: Path, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    told, code = failure("index", "sounds", "--out", "new", "--bundle", str(made), "--ray")
+    assert told == '--ray needs the package ray: pip install "tinyclap[ray]"'
+    assert code == 2
+    assert not Path("new").exists()
 
 
 def test_a_bundle_that_is_not_there(home: Path, made: Path) -> None:

@@ -72,6 +72,7 @@ def run(
     Raises:
         TinyclapError: nothing to index, settings that a library cannot change; also as `Library.add` does.
     """
+    asked.team.refuse_unusable()
     update, alone = None, asked.again or asked.relocated or asked.compact or asked.forgotten
     files = None
     if not is_library(folder):

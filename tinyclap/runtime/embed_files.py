@@ -74,6 +74,7 @@ def embed_files(
     hop_s = hop / bundle.sample_rate if windows else hop_s
     job = _Job(bundle, windows, {"hop_s": hop_s, "channel": channel})
     names = out.with_suffix(".json")
+    team.refuse_unusable()
     if out.suffix != ".npy":
         raise TinyclapError(f"{out}: the name of the array must end in .npy")
     part = out.with_name(f"{out.name}.part")

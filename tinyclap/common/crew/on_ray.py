@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
+from importlib.util import find_spec
 from typing import Any
 
 from tinyclap.common.crew.work import Order, Reply, WorkerLostError, attempt
@@ -146,17 +147,24 @@ class Hand:
         return Reply(None, f"node {socket.gethostname()}: {reply.fault}", reply.exit_code, reply.again)
 
 
+def refuse_unusable(address: str) -> None:
+    """Raise a TinyclapError where Ray is not installed, or nothing answers at the address; nothing is begun."""
+    if find_spec("ray") is None:
+        raise TinyclapError(f"--ray needs the package ray: {extra_line('ray')}")
+    if address != RUNNING:
+        _refuse_unreachable(address)
+
+
 def connected(address: str) -> tuple[Any, bool]:
     """The module ray, connected to a cluster, and whether this process has connected it.
 
     Raises:
         TinyclapError: Ray is not installed, or no cluster can be reached.
     """
-    try:
-        import ray
-        import ray.exceptions
-    except ModuleNotFoundError as error:
-        raise TinyclapError(f"--ray needs the package {error.name}: {extra_line('ray')}") from error
+    refuse_unusable(address)
+    import ray
+    import ray.exceptions
+
     if ray.is_initialized():
         return ray, False
     quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
@@ -164,7 +172,6 @@ def connected(address: str) -> tuple[Any, bool]:
         if address == RUNNING:
             _init_here(ray, quiet)
         else:
-            _refuse_unreachable(address)
             ray.init(address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise TinyclapError(f"--ray {address}: {_first(error)}; check with `ray status --address {address}`") from error

@@ -42,6 +42,13 @@ class Team(NamedTuple):
             return None
         return 1 if self.ray is not None else max(1, usable_cores() // (self.workers or 1))
 
+    def refuse_unusable(self) -> None:
+        """Raise a TinyclapError where it cannot be asked, before anything else is done."""
+        if self.ray is not None:
+            from tinyclap.common.crew.on_ray import refuse_unusable
+
+            refuse_unusable(self.ray)
+
     def crew(self, job: Job, name: Callable[[Any], str], *, gpus: bool = False) -> Crew:
         """Workers for a job, to be used as a context manager.
 

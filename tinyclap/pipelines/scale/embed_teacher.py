@@ -141,6 +141,7 @@ def embed_teacher(recipe: DistillRecipe, team: Team = ALONE, *, share: tuple[int
     number, shares = share
     if not 1 <= number <= shares:
         raise TinyclapError(f"--shard {number}/{shares}: give 1/{shares} to {shares}/{shares}")
+    team.refuse_unusable()
     section = recipe.taught_by
     sections = [one.teacher for one in section] if isinstance(section, tuple) else [section]
     teachers = encoders_in(build_teacher(section))
