@@ -1,4 +1,4 @@
-"""`tinyclap export --c`: which options go with it."""
+"""`tinyclap export --c` and `--tflite`: which options go with it."""
 
 from pathlib import Path
 
@@ -12,7 +12,11 @@ from tinyclap.cli.app import app
     ("options", "said"),
     [
         (["--hop", "1"], "--hop belongs to --c OUT"),
-        (["--device", "esp32s3"], "--device belongs to --c OUT"),
+        (["--device", "esp32s3"], "--device belongs to --c OUT or --tflite OUT"),
+        (["--tflite-input", "int16"], "--tflite-input belongs to --tflite OUT"),
+        (["--tflite", "a.tflite", "--hop", "1"], "--hop belongs to --c OUT"),
+        (["--tflite", "a.tflite", "--static", "5"], "--static is an option of bundles, not of --tflite"),
+        (["--tflite", "a.tflite", "--c", "out"], "--c and --tflite are two forms"),
         (["--c", "out", "--text"], "--text is an option of bundles, not of --c"),
         (["--c", "out", "--out", "other"], "--out is an option of bundles, not of --c"),
     ],

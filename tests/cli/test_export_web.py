@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.cli.app import app
 from tinyclap.exporters.web.report import WebReport
-from tinyclap.reports.console.export_web import as_object, as_table
+from tinyclap.reports.console.targets.export_web import as_object, as_table
 
 REPORT = WebReport(
     "tiny",
@@ -30,7 +30,7 @@ REPORT = WebReport(
         (["--ort-web", "folder"], "--ort-web belongs to --web OUT"),
         (["--web", "out", "--text"], "--text is an option of bundles, not of --web"),
         (["--web", "out", "--labels", "dog, rain"], "--labels is an option of bundles, not of --web"),
-        (["--web", "out", "--c", "other"], "--web is an option of bundles, not of --c"),
+        (["--web", "out", "--c", "other"], "--c and --web are two forms"),
         (["--web", "out", "--hop", "1"], "--hop belongs to --c OUT"),
     ],
 )

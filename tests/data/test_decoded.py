@@ -2,15 +2,12 @@
 
 import errno
 import io
-import json
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-import tracemalloc
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +19,6 @@ from tinyclap.data.dataset import Clip, Dataset
 from tinyclap.data.decoded import Decoded, decode
 from tinyclap.data.folder import folder
 from tinyclap.data.procedural.dataset import Procedural
-from tinyclap.data.windows import Window, Windows
 from tinyclap.errors import TinyclapError
 
 RATE = 16_000
@@ -310,21 +306,3 @@ def test_generated_clips_decode_as_they_are(tmp_path: Path) -> None:
     assert isinstance(decoded, Decoded)
     for index in range(3):
         np.testing.assert_allclose(decoded.waveform(index), clips.load(index, 32_000), atol=2e-5, rtol=0)
-
-
-def test_of_many_windows_little_is_held(tmp_path: Path) -> None:
-    """Names are read when they are asked for; a number is found in any order."""
-    windows = [Window(f"clip \u00e4 {n}.wav", n // 3, 0.1 * n, 0.2, 0.9, 7 * n, 7, 1e-5) for n in range(5000)]
-    path = tmp_path / "windows.jsonl"
-    path.write_text("".join(json.dumps(asdict(window)) + "\n" for window in windows))
-    tracemalloc.start()
-    found = Windows(path)
-    held = tracemalloc.get_traced_memory()[0]
-    tracemalloc.stop()
-    assert held < 90 * len(windows)  # arrays grow by an eighth at a time
-    assert list(found) == windows
-    assert [found[at] for at in (4999, 0, -1, 17)] == [windows[at] for at in (4999, 0, -1, 17)]
-    assert (len(found), found.n_samples, [*found.clips][:4]) == (5000, 35_000, [0, 0, 0, 1])
-    assert [*found.durations_s] == [window.duration_s for window in windows]
-    with pytest.raises(IndexError):
-        found[5000]

@@ -20,6 +20,7 @@ from tinyclap.errors import TinyclapError
 datasets = pytest.importorskip("datasets", reason="needs the package datasets: pip install '.[datasets]'")
 pyarrow = pytest.importorskip("pyarrow")
 pytest.importorskip("pyarrow.parquet")
+pytestmark = pytest.mark.slow  # CI installs the package for its slow tests
 
 Rows = dict[str, list[Any]]
 

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from tests.support.commands import failure, run
 from tests.support.sounds import noise, write
 from tinyclap import Library
+from tinyclap.audio.read_by_workers import Unusable
 from tinyclap.cli.app import app
 from tinyclap.common.crew.team import Team
 from tinyclap.errors import TinyclapError
 from tinyclap.library.answers import Update
 from tinyclap.runtime.bundle import Bundle
-from tinyclap.runtime.read_by_workers import Unusable
 
 TWO = Team(2)
 

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
 from tests.support.commands import failure, run
-from tests.support.http_server import Server
+from tests.support.servers.http_server import Server
 from tinyclap.common.files import LFS_POINTER
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import graph_weights, ready_made

@@ -50,6 +50,12 @@ def export_command(
             help="Add a graph of fixed shape for microcontroller tool chains; with --int8 its INT8 too.",
         ),
     ] = None,
+    static_for: Annotated[
+        Literal["st", "esp"] | None,
+        typer.Option(
+            "--static-for", help="With --static: refuse operators that ST Edge AI or ESP-PPQ do not list as theirs."
+        ),
+    ] = None,
     opset: Annotated[
         int | None, typer.Option(metavar="N", help="Of ONNX, for all graphs: 15 and above; 20 by default.")
     ] = None,
@@ -60,8 +66,17 @@ def export_command(
         Path | None,
         typer.Option("--c", metavar="OUT", help="As C99 for a microcontroller in this folder instead; also --int8."),
     ] = None,
+    tflite: Annotated[
+        Path | None,
+        typer.Option("--tflite", metavar="OUT.tflite", help="As a TensorFlow Lite Micro file instead, in INT8."),
+    ] = None,
+    tflite_input: Annotated[
+        Literal["int8", "int16"] | None,
+        typer.Option("--tflite-input", help="With --tflite: what it takes decibels as (int8)."),
+    ] = None,
     device: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="With --c: refuse what does not fit; see `tinyclap devices`.")
+        str | None,
+        typer.Option(metavar="DEVICE", help="With --c or --tflite: refuse what does not fit; see `tinyclap devices`."),
     ] = None,
     hop_s: Annotated[
         float | None, typer.Option("--hop", metavar="SECONDS", help="With --c: between two answers of a stream (1).")
@@ -84,24 +99,32 @@ def export_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a run's student as a bundle that runs without torch, as C for a microcontroller, or as a web page."""
-    if not int8 and (int8_min_cosine is not None or int8_min_agreement is not None):
+    """Export a run's student as a bundle that runs without torch; or as C, a .tflite or a web page."""
+    if not (int8 or tflite) and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     bundle_alone: dict[str, Any] = {
         "--input": input_kind,
         "--text": text or None,
         "--words": words,
         "--static": static_s,
+        "--static-for": static_for,
         "--opset": opset,
         "--wheel": wheel or None,
         "--out": out,
     }
-    c_alone: dict[str, Any] = {"--device": device, "--hop": hop_s}
-    _refuse_mixed("--c", c, bundle_alone | {"--web": web}, c_alone)
-    told = {"--labels": labels, "--prompts": prompts or None, "--int8-min-cosine": int8_min_cosine}
-    told["--int8-min-agreement"] = int8_min_agreement
-    _refuse_mixed("--web", web, bundle_alone | told, {"--ort-web": ort_web})
+    form = _form(
+        {"--c": c, "--tflite": tflite, "--web": web},
+        bundle_alone,
+        {
+            "--hop": (hop_s, ("--c",)),
+            "--device": (device, ("--c", "--tflite")),
+            "--tflite-input": (tflite_input, ("--tflite",)),
+            "--ort-web": (ort_web, ("--web",)),
+        },
+    )
     if web is not None:
+        told = {"--labels": labels, "--prompts": prompts or None, "--int8-min-cosine": int8_min_cosine}
+        _refuse_given(told | {"--int8-min-agreement": int8_min_agreement}, "--web")
         _export_web(run, web, {"int8": int8, "head": head, "runtime": ort_web, "overwrite": overwrite}, as_json)
         return
     from tinyclap.reports.console.export import as_object, as_table
@@ -109,17 +132,24 @@ def export_command(
 
     named, templates = None if labels is None else tuple(read_labels(labels)), read_prompts(prompts)
     folder = chosen_run(run, of_student=True)
-    if c is not None:
-        limits = {"min_cosine": int8_min_cosine, "min_agreement": int8_min_agreement, "device": device, "hop_s": hop_s}
-        limits["head"] = head
+    if form is not None:
+        limits: dict[str, Any] = {
+            "min_cosine": int8_min_cosine,
+            "min_agreement": int8_min_agreement,
+            "device": device,
+            "head": head,
+        }
         given = {name: value for name, value in limits.items() if value is not None}
-        _export_c(
-            folder, c, given | {"labels": named, "prompts": templates, "int8": int8, "overwrite": overwrite}, as_json
-        )
+        given |= {"labels": named, "prompts": templates, "overwrite": overwrite}
+        if tflite is not None:
+            _export_tflite(folder, tflite, given | ({"image": tflite_input} if tflite_input else {}), as_json)
+        if c is not None:
+            _export_c(folder, c, given | {"int8": int8} | ({} if hop_s is None else {"hop_s": hop_s}), as_json)
         return
     asked: dict[str, Any] = {
         "input": input_kind,
         "static_s": static_s,
+        "static_for": static_for,
         "table_bits": table_bits,
         "opset": opset,
         "int8_min_cosine": int8_min_cosine,
@@ -145,17 +175,48 @@ def export_command(
     typer.echo(as_object(bundle, manifest) if as_json else as_table(bundle, manifest))
 
 
-def _refuse_mixed(form: str, out: Path | None, others: dict[str, Any], own: dict[str, Any]) -> None:
-    """Raise BadParameter where a form's own option is given without it, or it with an option of another form."""
-    wrong = [name for name, value in (own if out is None else others).items() if value is not None]
+def _form(
+    outs: dict[str, Path | None], bundle_alone: dict[str, Any], others: dict[str, tuple[Any, tuple[str, ...]]]
+) -> str | None:
+    """The form that is asked for, as its option is called; None for a bundle.
+
+    Args:
+        outs: of each form what is given.
+        bundle_alone: options of bundles, and what is given.
+        others: options of other forms: what is given, and the forms whose they are.
+
+    Raises:
+        BadParameter: two forms, or an option of the one with the other.
+    """
+    forms = [name for name, out in outs.items() if out is not None]
+    if len(forms) > 1:
+        raise typer.BadParameter(f"{' and '.join(forms)} are two forms; give one of them at a time")
+    form = forms[0] if forms else None
+    for name, (value, owners) in others.items():
+        if value is not None and form not in owners:
+            raise typer.BadParameter(f"{name} belongs to {' OUT or '.join(owners)} OUT")
+    if form is not None:
+        _refuse_given(bundle_alone, form)
+    return form
+
+
+def _refuse_given(of_bundles: dict[str, Any], form: str) -> None:
+    wrong = [name for name, value in of_bundles.items() if value is not None]
     if wrong:
-        what = f"belongs to {form} OUT" if out is None else f"is an option of bundles, not of {form}"
-        raise typer.BadParameter(f"{wrong[0]} {what}")
+        raise typer.BadParameter(f"{wrong[0]} is an option of bundles, not of {form}")
+
+
+def _export_tflite(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
+    from tinyclap.pipelines.export import export_tflite
+    from tinyclap.reports.console.targets.export_tflite import as_object, as_table
+
+    report = export_tflite(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
+    typer.echo(as_object(out, report) if as_json else as_table(out, report))
 
 
 def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
     from tinyclap.pipelines.export import export_c
-    from tinyclap.reports.console.export_c import as_object, as_table
+    from tinyclap.reports.console.targets.export_c import as_object, as_table
 
     report = export_c(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
@@ -163,7 +224,7 @@ def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> N
 
 def _export_web(source: Path | None, out: Path, options: dict[str, Any], as_json: bool) -> None:
     from tinyclap.pipelines.targets.web import export_web
-    from tinyclap.reports.console.export_web import as_object, as_table
+    from tinyclap.reports.console.targets.export_web import as_object, as_table
 
     found = chosen_bundle(None) if source is None else source
     report = export_web(found, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)

@@ -36,7 +36,7 @@ def with_address(words: Sequence[str]) -> list[str]:
     """Words of a command line in which every `--ray` has a value."""
     bare = [
         word == OPTION and not ADDRESS.fullmatch(following)
-        for word, following in zip(words, [*words[1:], ""], strict=True)
+        for word, following in zip(words, [*words, ""][1:], strict=True)
     ]
     return [f"{OPTION}={RUNNING}" if is_bare else word for word, is_bare in zip(words, bare, strict=True)]
 

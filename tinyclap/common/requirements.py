@@ -7,7 +7,7 @@ from packaging.utils import canonicalize_name
 
 from tinyclap.errors import TinyclapError
 
-EXTRAS = ("text", "mic", "train", "lora", "bench")  # for a package in several, the smallest comes first
+EXTRAS = ("text", "mic", "train", "lora", "bench", "tflite")  # for a package in several, the smallest comes first
 _IMPORTED_AS = {"pyyaml": "yaml"}  # where it is not the distribution's own name
 
 

@@ -25,6 +25,7 @@ from tinyclap.exporters.onnx.graph import join, operators, save
 from tinyclap.exporters.onnx.opset import at_opset, opset_of
 from tinyclap.exporters.onnx.student import encoder_graph, frontend_graph, static_graph
 from tinyclap.exporters.onnx.text import StudentWords, TextSide, write_text_side
+from tinyclap.exporters.onnx.tool_chains import refuse_unknown
 from tinyclap.exporters.options import ExportOptions
 from tinyclap.exporters.own_wheel import write_wheel
 from tinyclap.hardware import traced_costs
@@ -179,6 +180,9 @@ class Exporter:
             graphs |= {name: join(frontend, graphs[name]) for name in graphs if name not in STATIC_GRAPHS}
         if options.opset is not None:
             graphs = {name: at_opset(graph, options.opset) for name, graph in graphs.items()}
+        if options.static_for is not None:
+            for name in [name for name in STATIC_GRAPHS if name in graphs]:
+                refuse_unknown(options.static_for, name, graphs[name])
         return dict(sorted(graphs.items()))
 
     def _logmels(self, name: str, decoded: Decoded, indices: Sequence[int]) -> Iterator[np.ndarray]:

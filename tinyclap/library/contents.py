@@ -10,12 +10,12 @@ import numpy as np
 
 from tinyclap.audio import files as audio
 from tinyclap.audio.checks import AudioError
+from tinyclap.audio.read_by_workers import found_by, found_in
 from tinyclap.common.crew.team import Team
 from tinyclap.common.crew.work import Make
 from tinyclap.common.files import sha256_of
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_sound import timed_embeddings
-from tinyclap.runtime.read_by_workers import found_by, found_in
 
 WAITING = 4  # files read ahead for each worker, so that a long one keeps none of the others waiting
 

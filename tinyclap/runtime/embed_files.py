@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinyclap.audio.checks import AudioError
+from tinyclap.audio.read_by_workers import found_by, found_in
 from tinyclap.common.arrays import map_array
 from tinyclap.common.crew.team import ALONE, Team
 from tinyclap.common.crew.work import Make
@@ -25,7 +26,6 @@ from tinyclap.errors import TinyclapError
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_journal import FINISHING, Embedded, FileEntry, Journal, Rows, status_of
 from tinyclap.runtime.embed_sound import EmbedOptions, hop_samples, timed_embeddings
-from tinyclap.runtime.read_by_workers import found_by, found_in
 
 AHEAD = 4  # files read ahead for each worker, so that a long one keeps none of the others waiting
 

@@ -52,6 +52,7 @@ def test_where_nothing_answers() -> None:
         ("recipe --ray data.train.root=sounds", "recipe --ray=auto data.train.root=sounds"),
         ("--ray my_sounds", "--ray=auto my_sounds"),
         ("recipe --workers 3", "recipe --workers 3"),
+        ("", ""),
     ],
 )
 def test_an_address_may_be_left_out(typed: str, meant: str) -> None:

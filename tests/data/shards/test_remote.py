@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.datasets import sound, tar_bytes
-from tests.support.http_server import Handler, Server
+from tests.support.servers.http_server import Handler, Server
 from tinyclap.common import download
 from tinyclap.common.files import cache_root
 from tinyclap.data.shards import sources

@@ -24,7 +24,7 @@ from tinyclap.exporters.c.fixed_point import (
     rounded,
 )
 from tinyclap.exporters.c.layers import Conv, Network
-from tinyclap.exporters.c.maps import corrected_shape, embedded, layers_by_name
+from tinyclap.exporters.c.maps import EXACT_IN_C, corrected_shape, embedded, layers_by_name
 from tinyclap.exporters.calibration import spread
 
 BINS = 4096
@@ -41,11 +41,13 @@ class Calibration:
         image_scale: of the normalised image's int16.
         stored: how each map is stored, by its name (see `maps.embedded`).
         biases: float64 (C,), what is added to the bias of a layer, by the name of what it computes.
+        largest: what the head's layers compute, regardless of its sign.
     """
 
     image_scale: float
     stored: dict[str, Affine]
     biases: dict[str, np.ndarray]
+    largest: dict[str, float]
 
 
 def calibrated(network: Network, logmels: Sequence[np.ndarray]) -> Calibration:
@@ -61,7 +63,8 @@ def calibrated(network: Network, logmels: Sequence[np.ndarray]) -> Calibration:
                 stored[name] = stored[f"{name}.pre"]  # computed with the layer
         image = histograms["image"]
         scale = max(abs(image.low), abs(image.high)) * IMAGE_MARGIN / 32767
-        return Calibration(scale, stored, _corrections(network, logmels, scale, stored))
+        largest = {name: max(-one.low, one.high) for name, one in histograms.items() if name.startswith("head")}
+        return Calibration(scale, stored, _corrections(network, logmels, scale, stored), largest)
 
 
 class _Histogram:
@@ -158,9 +161,11 @@ class _Steps:
 
 
 def fake_rounded(name: str, x: Tensor, image_scale: float, stored: dict[str, Affine]) -> Tensor:
-    """A map's numbers as int8, or the image's as int16, stand for them."""
+    """A map's numbers as int8, or the image's as int16, stand for them in C."""
     if name == "image":
         return (x / image_scale).round().clamp(-32768, 32767) * image_scale
+    if name in EXACT_IN_C:
+        return x
     one = stored[name]
     return ((x / one.scale).round() + one.zero).clamp(LOWEST, HIGHEST).sub(one.zero) * one.scale
 

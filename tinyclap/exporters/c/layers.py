@@ -1,4 +1,4 @@
-"""A student as the layers that C computes: normalisation folded into the convolutions, sizes known."""
+"""A student as the layers that C and TFLite compute: normalisation folded into the convolutions, sizes known."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -139,11 +139,12 @@ def network_of(student: Student) -> Network:
     """
     config, trunk = student.config, student.trunk
     if type(config.frontend) is not FrontendSpec:
-        raise TinyclapError(f"--c: a front end of the kind {type(config.frontend).__name__} is not written in C yet")
+        kind = type(config.frontend).__name__
+        raise TinyclapError(f"a front end of the kind {kind} is not written in C yet, nor described in a .tflite")
     scale, shift = _norm(student.norm)
     activation = str(config.phinet.activation)
     if activation not in ACTIVATIONS:
-        raise TinyclapError(f"--c: the activation {activation} is not written in C yet")
+        raise TinyclapError(f"the activation {activation} is not written in C yet, nor in a .tflite")
     frames = config.frontend.n_frames(config.window_samples)
     height, width = stem_size(config.phinet, frames, config.frontend.n_mels)
     blocks = []
@@ -234,7 +235,7 @@ def _head(head: nn.Module) -> tuple[Conv, ...]:
         return (*_head(head.projection), _folded(head.map, None))
     if isinstance(head, Projection):
         return _folded(head.linear1, None), _folded(head.linear2, None)
-    raise TinyclapError(f"--c: a head of the kind {type(head).__name__} is not written in C yet")
+    raise TinyclapError(f"a head of the kind {type(head).__name__} is not written in C yet, nor in a .tflite")
 
 
 def _layer_norm(head: nn.Module) -> tuple[np.ndarray, np.ndarray, float] | None:

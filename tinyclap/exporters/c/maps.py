@@ -10,6 +10,9 @@ from torch import Tensor
 from tinyclap.exporters.c.layers import Block, Conv, Network
 from tinyclap.models.heads import pool
 
+EXACT_IN_C = ("logmel", "over_time", "time_mean", "head0", "head1", "head2")
+"""Maps that C keeps in integers or floats that do not round; TFLite, whose operators do less at once, stores them."""
+
 Through = Callable[[str, Tensor], Tensor]
 """Is shown every map by its name, and gives what stands for it from there on."""
 
@@ -19,6 +22,7 @@ def embedded(network: Network, logmel: Tensor, through: Through) -> Tensor:
 
     What an activation reads is called as its output is, with `.pre` behind it.
     """
+    logmel = through("logmel", logmel)
     image = through("image", logmel * torch.from_numpy(network.scale) + torch.from_numpy(network.shift))
     x = _activated("stem", network.stem.conv, _stem(network, image), through)
     for number, block in enumerate(network.blocks):
@@ -26,6 +30,9 @@ def embedded(network: Network, logmel: Tensor, through: Through) -> Tensor:
     if network.last is not None:
         step = network.last_stride
         x = _activated("last", network.last, pointwise(network.last, x[:, :, ::step, ::step]), through)
+    if network.pooling == "mean_max":
+        over_time = through("over_time", x.mean(3, keepdim=True))
+        through("time_mean", over_time.mean(2, keepdim=True))
     return _head(network, through("features", pool(x, network.pooling)), through)
 
 
@@ -57,13 +64,15 @@ def _block(name: str, block: Block, x: Tensor, through: Through) -> Tensor:
 
 
 def _head(network: Network, features: Tensor, through: Through) -> Tensor:
-    first = _dense(network.head[0], features)
+    first = through("head0", _dense(network.head[0], features))
     if network.layer_norm is None:
         return first
     weight, bias, eps = network.layer_norm
-    summed = first + _dense(network.head[1], through("curved", F.gelu(first)))
+    summed = first + through("head1", _dense(network.head[1], through("curved", F.gelu(first))))
     normed = F.layer_norm(summed, summed.shape[-1:], torch.from_numpy(weight), torch.from_numpy(bias), eps)
-    return _dense(network.head[2], through("normed", normed)) if len(network.head) == 3 else normed
+    if len(network.head) == 2:
+        return normed
+    return through("head2", _dense(network.head[2], through("normed", normed)))
 
 
 def _activated(name: str, layer: Conv, pre: Tensor, through: Through) -> Tensor:

@@ -31,6 +31,9 @@ class Labels:
     logit_scale: float = 1.0
 
 
+NO_LABELS = Labels()
+
+
 def template(name: str, values: dict[str, Any] | None = None) -> str:
     """A file of `templates` with @NAME@ replaced."""
     return filled(TEMPLATES / name, values)

@@ -9,10 +9,7 @@ import torch
 
 from tinyclap.bench.compiled_c import HEADER, CompiledC, compiler
 from tinyclap.common.files import whole_folder, write_text
-from tinyclap.common.numbers import binary_size
 from tinyclap.common.progress import silent
-from tinyclap.embeddings import similarity, zero_shot
-from tinyclap.errors import GateError, TinyclapError
 from tinyclap.exporters import folders
 from tinyclap.exporters.c import selftest
 from tinyclap.exporters.c.arena import Plan
@@ -21,19 +18,17 @@ from tinyclap.exporters.c.in_float import float_network
 from tinyclap.exporters.c.in_int8 import Int8Writer
 from tinyclap.exporters.c.layers import Network, network_of
 from tinyclap.exporters.c.report import CReport, measured_lines
-from tinyclap.exporters.c.source import Labels, arena_plan, header, source, template
+from tinyclap.exporters.c.source import NO_LABELS, Labels, arena_plan, header, source, template
 from tinyclap.exporters.c.stream import StreamShape, stream_shape
-from tinyclap.exporters.calibration import CalibrationSet, logmels, windows
+from tinyclap.exporters.calibration import CalibrationSet, logmels
+from tinyclap.exporters.int8_gate import MIN_AGREEMENT, MIN_COSINE, distance, refuse_too_large
 from tinyclap.exporters.onnx.parity import Worst, test_sounds, tolerance
-from tinyclap.hardware.devices import load_device
 from tinyclap.hardware.macs_ram_flash import student_costs
 from tinyclap.models.student import Student
 from tinyclap.version import __version__
 
-MIN_COSINE, MIN_AGREEMENT = 0.99, 0.98  # of INT8 to float
 SELFTEST_COSINE = 0.999  # INT8 on another machine: only the front end's last bits differ
 UNCHECKED_COSINE = 0.9  # to the float embedding, where INT8 could not be run here
-NO_LABELS = Labels()
 STACK_BYTES = 8192  # that are set aside besides the arena
 FILES = {
     "CMakeLists.txt": "CMakeLists.txt",
@@ -113,20 +108,11 @@ class CExporter:
     def _refuse_too_large(self, plan: Plan) -> None:
         if self.device is None:
             return
-        device, costs = load_device(self.device), student_costs(self.student.config, full_dim=self._full_dim)
+        costs = student_costs(self.student.config, full_dim=self._full_dim)
         vectors = 0 if self.labels.vectors is None else self.labels.vectors.size * (1 if self.int8 else 4)
-        needed = {
-            "RAM": (plan.size_bytes + STACK_BYTES, device.ram.free),
-            "flash": (costs.flash_bytes(self._precision) + vectors, device.flash.free),
-        }
-        for what, (size, free) in needed.items():
-            if size > free:
-                smaller = "" if self.int8 else "; --int8 takes a quarter"
-                raise TinyclapError(
-                    f"--device {self.device}: this student needs {binary_size(size)} of {what} in {self._precision}, "
-                    f"and {binary_size(free)} are free there{smaller}; one that fits is found by "
-                    f"`tinyclap search RECIPE --device {self.device}`"
-                )
+        flash = costs.flash_bytes(self._precision) + vectors
+        smaller = "" if self.int8 else "; --int8 takes a quarter"
+        refuse_too_large(self.device, plan.size_bytes + STACK_BYTES, flash, self._precision, smaller)
 
     @property
     def _precision(self) -> str:
@@ -169,30 +155,9 @@ class CExporter:
         return replace(report, difference=worst.difference, clips=len(sounds))
 
     def _int8_gate(self, code: CompiledC, report: CReport) -> CReport:
-        decoded, indices = self.calibration_set.measured
-        exact, rounded = [], []
-        for batch in windows(self.student, decoded, indices):
-            with torch.no_grad():
-                exact.append(self.student(torch.from_numpy(batch)).numpy())
-            rounded += [code.embed(sound) for sound in batch]
-        floats, ints = np.concatenate(exact), np.stack(rounded)
-        cosine, agreement, missed = similarity.mean_cosine(ints, floats), None, []
-        if self.labels.vectors is not None and len(self.labels.names) > 1:
-            classes = self.labels.vectors
-            agreement = float(np.mean(zero_shot.predict(ints, classes) == zero_shot.predict(floats, classes)))
-            if agreement < self.min_agreement:
-                missed.append(
-                    f"the same label as float on {100 * agreement:.1f} % of {len(floats)} clips "
-                    f"(needed: {100 * self.min_agreement:g} %)"
-                )
-        if not cosine >= self.min_cosine:
-            missed.append(f"mean cosine to float {cosine:.4f} (needed: {self.min_cosine:g})")
-        if missed:
-            raise GateError(
-                f"tinyclap.c in INT8: {'; '.join(missed)}, so nothing was written; export without --int8, or accept "
-                "less with --int8-min-cosine and --int8-min-agreement"
-            )
-        return replace(report, cosine=cosine, agreement=agreement, clips=len(floats))
+        found = distance(self.student, self.calibration_set, self.labels.vectors, code.embed)
+        found.refuse_far("tinyclap.c", self.min_cosine, self.min_agreement, "export without --int8")
+        return replace(report, cosine=found.cosine, agreement=found.agreement, clips=found.clips)
 
     def _readme(self, network: Network, stream: StreamShape, report: CReport) -> str:
         values = {

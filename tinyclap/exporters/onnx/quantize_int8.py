@@ -16,7 +16,7 @@ from tinyclap.bench.timing import interleaved_ms, median_ratio
 from tinyclap.embeddings import similarity, zero_shot
 from tinyclap.embeddings.joint_space import Head
 from tinyclap.errors import GateError, TinyclapError
-from tinyclap.exporters.onnx.student import HEAD_NODES, TAIL_NODES
+from tinyclap.exporters.onnx.student import HEAD_NODES, PLAIN_TAIL_NODES, TAIL_NODES
 
 MIN_COSINE, MIN_AGREEMENT = 0.98, 0.95
 
@@ -37,9 +37,12 @@ def quantize(graph: onnx.ModelProto, logmels: Iterable[np.ndarray]) -> onnx.Mode
     source.CopyFrom(graph)
     add_pre_process_metadata(source)  # it is simplified already, and onnxruntime would complain on the root logger
     nodes = source.graph.node
-    ends = [*nodes[: len(HEAD_NODES)], *nodes[-len(TAIL_NODES) :]]
-    kinds = tuple(node.op_type for node in ends)
-    if kinds != (*HEAD_NODES, *TAIL_NODES):
+    tail = next(
+        (known for known in (TAIL_NODES, PLAIN_TAIL_NODES) if _kinds(nodes[-len(known) :]) == known), TAIL_NODES
+    )
+    ends = [*nodes[: len(HEAD_NODES)], *nodes[-len(tail) :]]
+    kinds = _kinds(ends)
+    if kinds != (*HEAD_NODES, *tail):
         raise TinyclapError(
             f"INT8: the graph begins and ends with {', '.join(kinds)}, not with the nodes that must stay float "
             f"({', '.join((*HEAD_NODES, *TAIL_NODES))}); export without --int8"
@@ -57,6 +60,10 @@ def quantize(graph: onnx.ModelProto, logmels: Iterable[np.ndarray]) -> onnx.Mode
             nodes_to_exclude=[node.name for node in ends],
         )
         return onnx.load(path)
+
+
+def _kinds(nodes: Iterable[onnx.NodeProto]) -> tuple[str, ...]:
+    return tuple(node.op_type for node in nodes)
 
 
 class _Reader(CalibrationDataReader):

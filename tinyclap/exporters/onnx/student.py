@@ -19,6 +19,7 @@ OUTPUT = "embedding"
 AXES = {"waveform": {0: "batch", 1: "samples"}, "logmel": {0: "batch", 2: "frames"}}
 HEAD_NODES = ("Mul", "Add", "Conv")  # of the graph: the norm of the mel bands, the first convolution
 TAIL_NODES = ("Pow", "ReduceSum", "Clip", "Sqrt", "Reciprocal", "Mul")  # the unit norm
+PLAIN_TAIL_NODES = ("Mul", "ReduceSum", "Clip", "Sqrt", "Div")  # the same in what ESP-DL lists
 
 # What every tool chain for microcontrollers can be expected to know; all are in ONNX since opset 14 at the latest.
 PLAIN_OPERATORS = {
@@ -45,11 +46,17 @@ class GraphEncoder(nn.Module):
         self.register_buffer("shift", norm.bias.detach() - mean * scale)
         self.trunk, self.last_conv, self.pooling = student.trunk, student.last_conv, student.config.pooling
         self.head = plain_head(student.head) if plain else student.head
+        self.unit_norm = plain_unit_norm if plain else unit_norm
 
     def forward(self, logmel: Tensor) -> Tensor:
         """(B, 1, frames, n_mels) to unit-norm (B, embed_dim)."""
         feature_map = self.last_conv(self.trunk(logmel * self.scale + self.shift))
-        return unit_norm(self.head(pool(feature_map, self.pooling)))
+        return self.unit_norm(self.head(pool(feature_map, self.pooling)))
+
+
+def plain_unit_norm(embeddings: Tensor) -> Tensor:
+    """Rows scaled to length 1, without Pow and Reciprocal."""
+    return embeddings / torch.sqrt((embeddings * embeddings).sum(-1, keepdim=True).clamp_min(1e-24))
 
 
 def plain_head(head: nn.Module) -> nn.Module:

@@ -1,0 +1,1 @@
+"""A student as a .tflite file in INT8, for TensorFlow Lite Micro."""
