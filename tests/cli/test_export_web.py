@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.cli.app import app
 from tinyclap.exporters.web.report import WebReport
-from tinyclap.reports.console.export_web import as_object, as_table
+from tinyclap.reports.console.targets.export_web import as_object, as_table
 
 REPORT = WebReport(
     "tiny",

@@ -208,7 +208,7 @@ def _refuse_given(of_bundles: dict[str, Any], form: str) -> None:
 
 def _export_tflite(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
     from tinyclap.pipelines.export import export_tflite
-    from tinyclap.reports.console.export_tflite import as_object, as_table
+    from tinyclap.reports.console.targets.export_tflite import as_object, as_table
 
     report = export_tflite(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
@@ -216,7 +216,7 @@ def _export_tflite(run: Path, out: Path, options: dict[str, Any], as_json: bool)
 
 def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
     from tinyclap.pipelines.export import export_c
-    from tinyclap.reports.console.export_c import as_object, as_table
+    from tinyclap.reports.console.targets.export_c import as_object, as_table
 
     report = export_c(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
@@ -224,7 +224,7 @@ def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> N
 
 def _export_web(source: Path | None, out: Path, options: dict[str, Any], as_json: bool) -> None:
     from tinyclap.pipelines.targets.web import export_web
-    from tinyclap.reports.console.export_web import as_object, as_table
+    from tinyclap.reports.console.targets.export_web import as_object, as_table
 
     found = chosen_bundle(None) if source is None else source
     report = export_web(found, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)

@@ -1,4 +1,4 @@
-"""Items handed to workers that are none: what hangs, how many are started, what an error ends."""
+"""How a crew hands out items, with workers that are no processes."""
 
 import queue
 import threading

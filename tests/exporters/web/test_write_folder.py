@@ -172,8 +172,7 @@ class TestPage:
             for name, start in (("a", 0), ("b", 8))
         }
         write_manifest(folder, dataclasses.replace(read_manifest(folder), heads=heads))
-        write_page(cache, folder, tmp_path / "page", head="b")
+        report = write_page(cache, folder, tmp_path / "page", head="b")
         facts = json.loads((tmp_path / "page" / "bundle" / "bundle.json").read_text("utf-8"))
         assert (facts["start"], facts["dim"], facts["full_dim"], facts["prompts"]) == (8, 8, 16, ["a {}"])
-        if program := shutil.which("node"):
-            assert run_selftest(program, tmp_path / "page")["passed"]
+        assert report.checked is None or report.checked["passed"]

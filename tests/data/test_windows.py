@@ -1,4 +1,4 @@
-"""Windows of decoded clips: all that is known of each, in little memory."""
+"""What is known of decoded windows."""
 
 import json
 import tracemalloc
