@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http_server import Server
+from tests.support.servers.http_server import Server
 from tinyclap.common import download
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the networks of the tests are too small for more threads to help

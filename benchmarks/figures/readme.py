@@ -13,7 +13,9 @@ from benchmarks.figures.library import retrieval
 from benchmarks.figures.microcontrollers import microcontrollers
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
+from benchmarks.figures.plan import packed, planned
 from benchmarks.figures.plateau import plateau, self_distilled
+from benchmarks.figures.scale import scale
 from benchmarks.figures.slap import objectives
 from benchmarks.figures.students import boards, device, esc10, pruned, quickstart
 from benchmarks.figures.suites import suites
@@ -69,6 +71,7 @@ def figures() -> str:
         "A library of sounds": library(
             read("library_growth"), read("library_duplicates"), read_if_there("library_files")
         ),
+        "Many at work": scale(read_if_there("scale_embedding"), read_if_there("scale_driver")),
         "In others' suites": suites(read("suites")),
         "A board's budget": boards(read("search"), read("board"), read("costs"), read("latency")),
         "Beside the published models": towers(read("towers_1thread")),
@@ -77,6 +80,7 @@ def figures() -> str:
         "Ways of training": trainings(read("baselines"), read("throughput"), read("growth"))
         + self_distilled(read_if_there("self_distillation"))
         + objectives(read_if_there("slap")),
+        "Millions of clips": planned(read_if_there("plan")) + packed(read_if_there("shards")),
     }
     return "\n".join(f"### {title}\n\n{text}" for title, text in sections.items())
 

@@ -11,7 +11,7 @@ from tinyclap.bench import cold_start, measure
 from tinyclap.bench.cold_start import ColdStart
 
 if TYPE_CHECKING:
-    from tests.support.ssh_server import Machine
+    from tests.support.servers.ssh_server import Machine
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def no_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Machine"]:
-    from tests.support.ssh_server import running  # skips where there is no ssh
+    from tests.support.servers.ssh_server import running  # skips where there is no ssh
 
     with running(tmp_path_factory.mktemp("machine"), tmp_path_factory.mktemp("own")) as started:
         yield started

@@ -18,7 +18,7 @@ from tinyclap.cli import app
 from tinyclap.errors import MachineError, TinyclapError
 
 if TYPE_CHECKING:
-    from tests.support.ssh_server import Machine
+    from tests.support.servers.ssh_server import Machine
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import failure, invoke
-from tests.support.ssh_server import Machine, replace_package, silent
+from tests.support.servers.ssh_server import Machine, replace_package, silent
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.bench import cold_start, remote
 from tinyclap.bench.remote import Sent, run_there

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.support.ssh_server import Machine, replace_package, silent
+from tests.support.servers.ssh_server import Machine, replace_package, silent
 from tinyclap.bench import remote
 from tinyclap.bench.remote import run_there
 from tinyclap.bench.ssh import Host

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http_server import PAYLOAD, Handler, Server
+from tests.support.servers.http_server import PAYLOAD, Handler, Server
 from tinyclap.common import download as module
 from tinyclap.common.download import download
 from tinyclap.errors import TinyclapError

@@ -1,6 +1,7 @@
 """Data sets joined, generated, selected and built: names, fingerprints and errors."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from tinyclap.audio.files import AudioInfo
 from tinyclap.config.data import Esc50Data, FolderData, ManifestData, ProceduralData
 from tinyclap.data import Clip, Concat, Dataset, build_dataset
 from tinyclap.data.folder import folder
+from tinyclap.data.hf_dataset import Wanted, hf_dataset
 from tinyclap.data.published.esc50 import esc50
 from tinyclap.errors import TinyclapError
 
@@ -147,3 +149,17 @@ class TestBuildDataset:
             TinyclapError, match=r"unknown kind of data set 'mp3s': there are esc50, .*, folder, manifest"
         ):
             build_dataset(FolderData.model_construct(kind="mp3s"))
+
+
+def test_the_extra_of_hub_data_sets_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(TinyclapError, match=r'needs the package datasets: pip install "tinyclap\[datasets\]"'):
+        hf_dataset(Wanted("owner/name"))
+
+
+def test_a_few_clips_are_spread_over_all() -> None:
+    dataset = Numbered(10)
+    assert [dataset.clips.index(clip) for clip in dataset.spread(4).clips] == [0, 2, 5, 7]
+    assert [dataset.clips.index(clip) for clip in dataset.spread(4, 1).clips] == [1, 3, 6, 8]
+    assert len(dataset.spread(99)) == 10
+    assert set(dataset.spread(99, 3).clips) == set(dataset.clips)

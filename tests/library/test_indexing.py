@@ -127,6 +127,7 @@ class TestAgain:
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
+from tinyclap.common.crew.team import Team
 from tinyclap.library import facts, indexing, update
 from tinyclap.library.catalogue import Catalogue
 from tinyclap.runtime.bundle import Bundle
@@ -144,7 +145,7 @@ elif moment == "before the change":
     os.replace = lambda old, new: die() if Path(new) == Path(folder) / "library.json" else real(old, new)
 else:
     indexing.sweep = die
-asked = indexing.Indexing([], threads=1, again=True)
+asked = indexing.Indexing([], team=Team(threads=1), again=True)
 indexing.run(Path(folder), asked, lambda: Path(bundle), named=True, tell=print)
 """
 

@@ -23,10 +23,10 @@ from tinyclap.library import update
 update.COMMIT_S = 0.02
 make, lock = update.Updater._make, threading.Lock()
 
-def step(updater, task):
+def step(updater, task, **how):
     with lock:
         sys.stdin.readline()
-    return make(updater, task)
+    return make(updater, task, **how)
 
 update.Updater._make = step
 library = Library.open(sys.argv[1])

@@ -15,7 +15,7 @@ from tests.support.sounds import noise, write
 from tinyclap import Library
 from tinyclap.embeddings.similarity import unit
 from tinyclap.errors import TinyclapError
-from tinyclap.library import locks, update
+from tinyclap.library import contents, locks, update
 from tinyclap.library.answers import Update
 from tinyclap.runtime.bundle import Bundle
 
@@ -135,7 +135,7 @@ class TestChanges:
             assert [(path, bool(reason)) for path, reason in done.unreadable] == [(bad, True)]
             assert (done.new, done.unchanged) == (5 - unchanged, unchanged)
             check(library, sounds)
-            monkeypatch.setattr(update, "sha256_of", lambda path: pytest.fail(f"{path} is read again"))
+            monkeypatch.setattr(contents, "sha256_of", lambda path: pytest.fail(f"{path} is read again"))
         monkeypatch.undo()
         write(bad, noise(1.0, 7))
         done = add(library, sounds)

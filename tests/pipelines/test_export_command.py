@@ -19,6 +19,7 @@ from tinyclap.audio import files
 from tinyclap.cli import app
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.exporters.own_wheel import WHEEL
+from tinyclap.exporters.web import write_folder
 from tinyclap.models.student import Student
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.bundle_contents import read_manifest
@@ -124,3 +125,22 @@ def test_only_finished_students_are_exported(workplace: Path) -> None:
     )
     Path("copies/unfinished/recipe.yaml").write_text(recipe)
     assert "made a teacher" in failure("export", "copies/unfinished", "--onnx")[0]
+
+
+@pytest.mark.slow
+def test_a_run_becomes_a_page_and_gets_the_bundle_for_it(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree("runs/small", "runs/paged", ignore=shutil.ignore_patterns("bundle*"))
+    monkeypatch.setattr(write_folder, "node", lambda: None)  # what stands for the runtime here computes nothing
+    for name in ("dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm"):
+        Path("ort", name).parent.mkdir(parents=True, exist_ok=True)
+        Path("ort", name).write_text("export {};")
+    Path("ort/package.json").write_text('{"name": "onnxruntime-web", "version": "0"}')
+    told = json.loads(invoke("export", "runs/paged", "--web", "page", "--ort-web", "ort", "--json")[0])
+    assert (told["web"], told["name"], told["labels"], told["checked"]) == ("page", "small", 4, None)
+    bundle, facts = Bundle.load("runs/paged/bundle"), json.loads(Path("page/bundle/bundle.json").read_text())
+    assert facts["labels"] == list(bundle.labels)
+    assert Path("page/bundle/audio.onnx").read_bytes() == Path("runs/paged/bundle/audio.onnx").read_bytes()
+    rows = np.fromfile("page/bundle/labels.f32", "<f4").reshape(len(bundle.labels), -1)
+    np.testing.assert_array_equal(rows, bundle.label_table().embeddings)
+    out, _ = invoke("export", "runs/paged", "--web", "page", "--ort-web", "ort", "--overwrite")
+    assert "next     python3 -m http.server 8000 --directory page" in out

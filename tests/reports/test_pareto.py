@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import svg
 from tests.support.cost_runs import DASH, DIM, bench, pruned_summary, sweep
+from tests.support.pages import svg
 from tests.support.report_runs import fake_summary, markdown_table, pages
 from tinyclap.common import numbers
 from tinyclap.hardware import student_shape

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
-from tests.support import svg
-from tests.support.svg import circles, labels, lines, overlap, texts
+from tests.support.pages import svg
+from tests.support.pages.svg import circles, labels, lines, overlap, texts
 from tinyclap.common.numbers import percent, scaled, short_count
 from tinyclap.reports.plots import scatter as scatters
 from tinyclap.reports.plots.lines import Line, line_plot, write_line_plots

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support import svg
+from tests.support.pages import svg
 from tests.support.report_runs import (
     ESC10,
     HOSTILE_NAME,

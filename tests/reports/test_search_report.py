@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import svg
 from tests.support.commands import failure, invoke, run
+from tests.support.pages import svg
 from tests.support.report_runs import fake_environment, fake_run, html_tables, markdown_table, text_of
 from tinyclap.errors import TinyclapError
 from tinyclap.models.student_config import StudentConfig

@@ -55,7 +55,8 @@ def sound() -> np.ndarray:
 def built(source: Path, firmware: Path, folder: Path) -> Path:
     """A project of CMake, built."""
     make, build = tool("cmake"), folder / "build"
-    for command in ([make, "-S", source, "-B", build, f"-DTINYCLAP_C={firmware}"], [make, "--build", build]):
+    options = ["-S", str(source), "-B", str(build), f"-DTINYCLAP_C={firmware}"]
+    for command in ([make, *options], [make, "--build", str(build)]):
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     return build
@@ -90,12 +91,13 @@ def test_the_header_compiles_without_warnings_and_refuses_another_window(firmwar
         "    std::cout << total << '\\n';\n"
         "    try { tinyclap::embed({1.0f}); } catch (const std::invalid_argument &e) { std::cout << e.what(); }\n}\n"
     )
-    include = ["-I", firmware / "src", "-I", EXPORT / "cpp"]
+    include = ["-I", str(firmware / "src"), "-I", str(EXPORT / "cpp")]
     subprocess.run([tool("gcc"), "-c", firmware / "src" / "tinyclap.c", "-o", tmp_path / "c.o"], check=True)
-    strict = ["-std=c++17", "-Wall", "-Wextra", "-Werror", *include, program, EXPORT / "cpp" / "classify.cpp"]
+    strict = ["-std=c++17", "-Wall", "-Wextra", "-Werror", *include, str(program), str(EXPORT / "cpp" / "classify.cpp")]
     subprocess.run([tool("g++"), *strict, "-fsyntax-only"], check=True)
     subprocess.run(
-        [tool("g++"), "-std=c++17", *include, program, tmp_path / "c.o", "-o", tmp_path / "main"], check=True
+        [tool("g++"), "-std=c++17", *include, str(program), str(tmp_path / "c.o"), "-o", str(tmp_path / "main")],
+        check=True,
     )
     told = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout.splitlines()
     assert [float(one) for one in told[:2]] == pytest.approx([1, 1], abs=1e-5)

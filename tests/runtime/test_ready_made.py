@@ -1,6 +1,7 @@
 """Ready-made bundles: weights read and put into graphs without torch, and refusals that say what to do."""
 
 import dataclasses
+import functools
 import json
 import pickle
 import subprocess
@@ -17,13 +18,14 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
 from tests.support.commands import failure, run
-from tests.support.http_server import Server
+from tests.support.servers.http_server import Server
 from tinyclap.common.files import LFS_POINTER
 from tinyclap.errors import TinyclapError
 from tinyclap.runtime import graph_weights, ready_made
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.ready_made import EVERYDAY
 from tinyclap.runtime.selftest import selftest
+from tinyclap.runtime.text_encoder import TextEncoder
 from tinyclap.runtime.torch_file import read_tensors
 
 
@@ -124,6 +126,15 @@ class TestEveryday:
 
     def test_it_computes_what_was_exported(self, everyday: Path) -> None:
         assert {test.graph: test.passed for test in selftest(everyday)} == {"audio_int8.onnx": True, "text.onnx": True}
+
+    def test_words_pass_on_a_processor_without_quick_int8(
+        self, everyday: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tinyclap.runtime.bundle.TextEncoder", functools.partial(TextEncoder, exact=True))
+        words = next(test for test in selftest(everyday) if test.graph == "text.onnx")
+        assert words.passed
+        assert words.cosine is not None
+        assert words.cosine > 0.999
 
     def test_ears_and_words_are_small(self, everyday: Path) -> None:
         assert (everyday / "audio_int8.onnx").stat().st_size <= 1_300_000

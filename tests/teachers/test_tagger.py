@@ -12,7 +12,7 @@ import torch
 from transformers import BertModel
 
 from tests.golden.named_weights import values
-from tests.support.http_server import Server
+from tests.support.servers.http_server import Server
 from tests.support.teacher_contract import FrozenTeacherContract
 from tinyclap.audio.log_mel.emphasised import EmphasisedSpec
 from tinyclap.audio.log_mel.in_torch import LogMel

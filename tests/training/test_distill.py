@@ -21,6 +21,7 @@ from tinyclap.models.phinet_config import PhiNetConfig
 from tinyclap.models.student import Student
 from tinyclap.models.student_config import StudentConfig
 from tinyclap.training.distill import distill, teacher_mean, view_number
+from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.options import DistillOptions
 from tinyclap.training.spectrograms import LogMelViews
 
@@ -58,11 +59,20 @@ def weights(student: Student) -> torch.Tensor:
     return torch.cat([tensor.flatten().double() for tensor in student.state_dict().values()])
 
 
-def train(run: Path, accelerator: Accelerator, **changes: Any) -> torch.Tensor:
-    """The weights of a whole training; `changes` of its options."""
+class StoppedError(Exception):
+    """Stands for a kill between two epochs."""
+
+
+def train(run: Path, accelerator: Accelerator, stop_after: int | None = None, **changes: Any) -> torch.Tensor:
+    """The weights of a whole training; `changes` of its options. It may be stopped after so many epochs."""
     options = replace(OPTIONS, **changes)
-    student = distill(make_student(), make_targets(), MEAN, make_views(), options, run, seed=1, accelerator=accelerator)
-    return weights(student)
+
+    def watch(epoch: int, _: object) -> None:
+        if epoch == stop_after:
+            raise StoppedError
+
+    given = (make_student(), make_targets(), MEAN, make_views(), options, run)
+    return weights(distill(*given, seed=1, accelerator=accelerator, watch=watch))
 
 
 def test_student_learns_its_teacher(tmp_path: Path) -> None:
@@ -109,6 +119,29 @@ def test_every_view_is_used_in_turn() -> None:
 def test_teacher_mean_is_exact() -> None:
     targets = make_targets()
     np.testing.assert_allclose(teacher_mean(targets), targets.astype(np.float64).mean((0, 1)), atol=1e-7)
+
+
+def test_speed_is_told_of_every_epoch(tmp_path: Path) -> None:
+    train(tmp_path, build_accelerator("no", "cpu"))
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    for row in rows:
+        assert row["clips_per_s"] == pytest.approx(16 / row["seconds"], rel=1e-5)
+        assert row["data_share"] == pytest.approx(row["data_seconds"] / row["seconds"], rel=1e-5)
+        assert 0 < row["data_share"] < 1
+        assert "processes" not in row
+
+
+def test_recomputed_blocks_train_to_the_same_weights(tmp_path: Path) -> None:
+    trained = []
+    for on in (False, True):
+        (run := tmp_path / str(on)).mkdir()
+        trained.append(train(run, build_accelerator("no", "cpu"), gradient_checkpointing=on))
+    assert torch.equal(*trained)
+    losses = [
+        [json.loads(line)["loss"] for line in (tmp_path / str(on) / "metrics.jsonl").read_text().splitlines()]
+        for on in (False, True)
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_mismatches_are_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A pair whose audio tower is a tiny transformer, and sounds of several lengths for it."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from tinyclap.data.decoded import decode
 from tinyclap.data.procedural.dataset import Procedural
 from tinyclap.data.view_spec import ViewSpec
 from tinyclap.data.views import Views
+from tinyclap.data.windows import Windows
 from tinyclap.models.vit.config import VitConfig
 from tinyclap.teachers import untrained
 from tinyclap.teachers.dual.pair import DualTeacher
@@ -35,10 +37,13 @@ def vit_views(n_clips: int = 16, silent: int = 0) -> tuple[Views, Captions]:
     sounds = Procedural(n_clips, duration_s=1.5, labels=list(LABELS))
     decoded = decode(sounds, 8000)
     # Decoded clips are one after the other in a file: shorter ones are beginnings.
-    decoded.windows = [
+    shorter = [
         replace(window, duration_s=SECONDS[number % 4], length=round(SECONDS[number % 4] * 8000))
         for number, window in enumerate(decoded.windows)
     ]
+    path = decoded.folder / "shorter.jsonl"
+    path.write_text("".join(json.dumps(asdict(window)) + "\n" for window in shorter))
+    decoded.windows = Windows(path)
     clips = [
         Clip(clip.name, label=None if silent and number % silent == 1 else clip.label)
         for number, clip in enumerate(sounds.clips)

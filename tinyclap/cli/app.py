@@ -186,11 +186,14 @@ def evaluate(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Other data: folder, manifest, shards, procedural, esc50, urbansound8k, tut2017; with captions: "
-            "audiocaps, clotho, macs, fsd50k, gigaspeech."
+            help="Other data: folder, manifest, shards, hf_dataset, procedural, esc50, urbansound8k, tut2017; with "
+            "captions: audiocaps, clotho, macs, fsd50k, gigaspeech."
         ),
     ] = None,
-    root: Annotated[str | None, typer.Option(help="Its folder (or its manifest file, or the urls of shards).")] = None,
+    root: Annotated[
+        str | None,
+        typer.Option(help="Its folder (or its manifest file, the urls of shards, or a name on the Hugging Face hub)."),
+    ] = None,
     folds: Annotated[str | None, typer.Option(help="Its folds, e.g. 1,2.")] = None,
     settings: Annotated[
         list[str] | None,

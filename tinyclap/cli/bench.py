@@ -145,7 +145,7 @@ def _bench_c(
     from tinyclap.bench.measure_c import bench_c
     from tinyclap.bench.remote_bench import bench_c_there
     from tinyclap.cli.options import tell
-    from tinyclap.reports.console.bench_c import as_table
+    from tinyclap.reports.console.targets.bench_c import as_table
 
     kept = [] if out is None else [out]
     measure.refuse_unwritable(kept)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tinyclap.cli.options import AsCsv, AsJson, chosen_bundle, chosen_run, newest_bundle, refuse_several, tell
+from tinyclap.cli.teams import CommandWithRay, RayAddress, Workers, refuse_threads
 from tinyclap.common.numbers import file_size
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def classify(
     refuse_bad(answers)
 
 
-@device.command()
+@device.command(cls=CommandWithRay)
 def embed(
     files: Sounds,
     out: Annotated[Path, typer.Option("--out", help="The array, a .npy file; a .json beside it names the files.")],
@@ -121,7 +122,11 @@ def embed(
     ] = False,
     hop: Hop = None,
     channel: Channel = None,
-    threads: Annotated[int, typer.Option("--threads", min=1, help="Files embedded at the same time.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Files embedded at the same time; 1 by default.")
+    ] = None,
+    workers: Workers = None,
+    ray: RayAddress = None,
     provider: Provider = None,
     int8: Int8 = None,
     dim: Dim = None,
@@ -133,14 +138,17 @@ def embed(
     After an interruption the same command goes on.
     """
     from tinyclap.audio.listing import find_sounds
+    from tinyclap.common.crew.team import Team
     from tinyclap.runtime.embed_files import embed_files
     from tinyclap.runtime.sounds import STDIN
 
     if STDIN in map(str, files):
         raise typer.BadParameter("an array names its files; write what comes on standard input to one")
+    refuse_threads(threads, workers, ray)
     sounds = find_sounds(files, tell)
     loaded = load_bundle(bundle, None, provider, int8, dim, head)
-    settings: dict[str, Any] = {"dtype": dtype, "workers": threads, "overwrite": overwrite}
+    team = Team(workers, ray)
+    settings: dict[str, Any] = {"dtype": dtype, "workers": threads or 1, "overwrite": overwrite, "team": team}
     made = embed_files(loaded, sounds, out, windows=windows, hop_s=hop, channel=channel, **settings)
     if made.was_there:
         typer.echo(f"{out} is complete already, of these files and settings; --overwrite makes it again", err=True)

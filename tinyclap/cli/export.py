@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tinyclap.cli.options import AsJson, RunArgument, chosen_run
+from tinyclap.cli.options import AsJson, RunArgument, chosen_bundle, chosen_run
 
 exporting = typer.Typer()
 
@@ -81,6 +81,14 @@ def export_command(
     hop_s: Annotated[
         float | None, typer.Option("--hop", metavar="SECONDS", help="With --c: between two answers of a stream (1).")
     ] = None,
+    web: Annotated[
+        Path | None,
+        typer.Option("--web", metavar="OUT", help="As a page and a module for browsers instead, of a run or a bundle."),
+    ] = None,
+    ort_web: Annotated[
+        Path | None,
+        typer.Option("--ort-web", metavar="FOLDER", help="With --web: the npm package onnxruntime-web; else npm."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the bundle; by default bundle in the run.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
     int8_min_cosine: Annotated[
@@ -91,7 +99,7 @@ def export_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export a run's student as a bundle that runs without torch, or as C or a .tflite for a microcontroller."""
+    """Export a run's student as a bundle that runs without torch; or as C, a .tflite or a web page."""
     if not (int8 or tflite) and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
     bundle_alone: dict[str, Any] = {
@@ -104,8 +112,21 @@ def export_command(
         "--wheel": wheel or None,
         "--out": out,
     }
-    of_forms: dict[str, dict[str, Any]] = {"--c": {"--hop": hop_s}, "--tflite": {"--tflite-input": tflite_input}}
-    form = _form({"--c": c, "--tflite": tflite}, bundle_alone, of_forms, device)
+    form = _form(
+        {"--c": c, "--tflite": tflite, "--web": web},
+        bundle_alone,
+        {
+            "--hop": (hop_s, ("--c",)),
+            "--device": (device, ("--c", "--tflite")),
+            "--tflite-input": (tflite_input, ("--tflite",)),
+            "--ort-web": (ort_web, ("--web",)),
+        },
+    )
+    if web is not None:
+        told = {"--labels": labels, "--prompts": prompts or None, "--int8-min-cosine": int8_min_cosine}
+        _refuse_given(told | {"--int8-min-agreement": int8_min_agreement}, "--web")
+        _export_web(run, web, {"int8": int8, "head": head, "runtime": ort_web, "overwrite": overwrite}, as_json)
+        return
     from tinyclap.reports.console.export import as_object, as_table
     from tinyclap.runtime.labels import read_labels, read_prompts
 
@@ -155,9 +176,14 @@ def export_command(
 
 
 def _form(
-    outs: dict[str, Path | None], bundle_alone: dict[str, Any], of_forms: dict[str, dict[str, Any]], device: str | None
+    outs: dict[str, Path | None], bundle_alone: dict[str, Any], others: dict[str, tuple[Any, tuple[str, ...]]]
 ) -> str | None:
-    """The form that is asked for, "--c" or "--tflite", None for a bundle.
+    """The form that is asked for, as its option is called; None for a bundle.
+
+    Args:
+        outs: of each form what is given.
+        bundle_alone: options of bundles, and what is given.
+        others: options of other forms: what is given, and the forms whose they are.
 
     Raises:
         BadParameter: two forms, or an option of the one with the other.
@@ -166,23 +192,23 @@ def _form(
     if len(forms) > 1:
         raise typer.BadParameter(f"{' and '.join(forms)} are two forms; give one of them at a time")
     form = forms[0] if forms else None
-    for owner, options in of_forms.items():
-        for name, value in options.items():
-            if value is not None and owner != form:
-                raise typer.BadParameter(f"{name} belongs to {owner} OUT")
-    if form is None:
-        if device is not None:
-            raise typer.BadParameter("--device belongs to --c OUT or --tflite OUT")
-        return None
-    wrong = [name for name, value in bundle_alone.items() if value is not None]
+    for name, (value, owners) in others.items():
+        if value is not None and form not in owners:
+            raise typer.BadParameter(f"{name} belongs to {' OUT or '.join(owners)} OUT")
+    if form is not None:
+        _refuse_given(bundle_alone, form)
+    return form
+
+
+def _refuse_given(of_bundles: dict[str, Any], form: str) -> None:
+    wrong = [name for name, value in of_bundles.items() if value is not None]
     if wrong:
         raise typer.BadParameter(f"{wrong[0]} is an option of bundles, not of {form}")
-    return form
 
 
 def _export_tflite(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
     from tinyclap.pipelines.export import export_tflite
-    from tinyclap.reports.console.export_tflite import as_object, as_table
+    from tinyclap.reports.console.targets.export_tflite import as_object, as_table
 
     report = export_tflite(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
@@ -190,9 +216,18 @@ def _export_tflite(run: Path, out: Path, options: dict[str, Any], as_json: bool)
 
 def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
     from tinyclap.pipelines.export import export_c
-    from tinyclap.reports.console.export_c import as_object, as_table
+    from tinyclap.reports.console.targets.export_c import as_object, as_table
 
     report = export_c(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
+    typer.echo(as_object(out, report) if as_json else as_table(out, report))
+
+
+def _export_web(source: Path | None, out: Path, options: dict[str, Any], as_json: bool) -> None:
+    from tinyclap.pipelines.targets.web import export_web
+    from tinyclap.reports.console.targets.export_web import as_object, as_table
+
+    found = chosen_bundle(None) if source is None else source
+    report = export_web(found, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
 
 

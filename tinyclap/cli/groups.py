@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 SECTIONS = {
-    "Train": ("recipes", "distill", "distill-text", "pretrain", "convert", "shard", "embed-teacher"),
+    "Train": ("recipes", "distill", "distill-text", "pretrain", "convert", "shard", "plan", "embed-teacher"),
     "Shrink": ("prune", "search"),
     "Ship": ("export", "selftest", "info"),
     "Use": ("get", "models", "classify", "embed", "listen", "caption", "adapt"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tinyclap.cli.options import AsCsv, AsJson, chosen_bundle, refuse_several, tell
+from tinyclap.cli.teams import CommandWithRay, RayAddress, Workers, refuse_threads
 
 if TYPE_CHECKING:
     from tinyclap.library.library import Library
@@ -27,7 +28,7 @@ Where = Annotated[
 ]
 
 
-@library.command("index")
+@library.command("index", cls=CommandWithRay)
 def index_command(
     sounds: Annotated[
         list[Path] | None,
@@ -52,6 +53,8 @@ def index_command(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="Files embedded at the same time; by default one a core.")
     ] = None,
+    workers: Workers = None,
+    ray: RayAddress = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Stop where another process writes the library.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Embed all its files again, with another bundle.")] = False,
     relocated: Annotated[
@@ -69,13 +72,16 @@ def index_command(
 
     New, changed, moved and deleted files are noticed; after an interruption the same command goes on.
     """
+    from tinyclap.common.crew.team import Team
     from tinyclap.library.facts import to_make
     from tinyclap.library.indexing import Indexing, run
     from tinyclap.reports.console import library as console
 
     folder = to_make(out)
     pairs = [_pair(text) for text in relocated or []]
-    asked = Indexing(sounds or [], codes, windows, hop, threads, not no_wait, again, pairs, compact, forgotten or [])
+    refuse_threads(threads, workers, ray)
+    team = Team(workers, ray, threads)
+    asked = Indexing(sounds or [], codes, windows, hop, not no_wait, again, pairs, compact, forgotten or [], team)
     opened, update, facts = run(folder, asked, lambda: chosen_bundle(bundle), named=bundle is not None, tell=tell)
     as_what = console.update_as_object if as_json else console.update_as_text
     typer.echo(as_what(opened, update, facts))

@@ -1,4 +1,4 @@
-"""The commands `tinyclap shard` and `tinyclap embed-teacher`: thin. Heavy imports happen inside them."""
+"""The commands on many clips, `tinyclap shard`, `embed-teacher` and `plan`: thin. Heavy imports happen inside them."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from tinyclap.cli.options import AsJson
+from tinyclap.cli.teams import CommandWithRay, RayAddress, Workers
 
 sharding = typer.Typer()
+MOST_CLIPS = 1e12
 
 
 @sharding.command()
@@ -45,13 +47,14 @@ def shard(
     typer.echo(shards_object(written) if as_json else shards_lines(written))
 
 
-@sharding.command("embed-teacher")
+@sharding.command("embed-teacher", cls=CommandWithRay)
 def embed_teacher_command(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or a shipped recipe's name.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. data.train.root=my_sounds")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes of this machine.")] = 1,
+    workers: Workers = None,
+    ray: RayAddress = None,
     share: Annotated[
         str, typer.Option("--shard", metavar="I/N", help="The I-th of N shares, counted from 1: one for each machine.")
     ] = "1/1",
@@ -59,7 +62,8 @@ def embed_teacher_command(
 ) -> None:
     """Embed a recipe's views with its teacher before the training, by many processes or machines.
 
-    What is there is skipped, so the same command goes on where a killed one stopped.
+    Of several teachers one after the other. What is there is skipped, so the same command goes on where a killed one
+    stopped.
     """
     from tinyclap.config.load_recipe import load_recipe
     from tinyclap.reports.console.scale import embedded_lines, embedded_object
@@ -69,8 +73,55 @@ def embed_teacher_command(
         raise typer.BadParameter(f"{share!r} is no share; give I/N, e.g. 3/100", param_hint="--shard")
     loaded = load_recipe(recipe, overrides or [], task="distill")
     typer.echo("loading torch and the teacher ...", err=True)
+    from tinyclap.common.crew.team import Team
     from tinyclap.pipelines.scale.embed_teacher import embed_teacher
 
-    embedded = embed_teacher(loaded, workers=workers, share=(int(found[1]), int(found[2]))).as_dict()
-    words = [recipe, *(overrides or [])]
-    typer.echo(embedded_object(embedded) if as_json else embedded_lines(embedded, words))
+    embedded = embed_teacher(loaded, Team(workers, ray), share=(int(found[1]), int(found[2])))
+    each = [one.as_dict() for one in embedded]
+    typer.echo(embedded_object(each) if as_json else embedded_lines(each, [recipe, *(overrides or [])]))
+
+
+def _clips(given: float | None) -> int | None:
+    """--clips, which may be written as 2e6."""
+    if given is not None and not 1 <= given <= MOST_CLIPS:  # NaN neither
+        raise typer.BadParameter(f"{given:g}: allowed: 1 to {MOST_CLIPS:g}", param_hint="--clips")
+    return None if given is None else round(given)
+
+
+@sharding.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or a shipped recipe's name.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="E.g. views.per_clip=4")
+    ] = None,
+    clips: Annotated[float | None, typer.Option(help="E.g. 2e6; by default as many as its data has.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Of a clip; by default the mean of its data.")] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="Accelerators that share the work.")] = 1,
+    cores: Annotated[int | None, typer.Option(min=1, help="Of the machine that decodes; as here by default.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Of accelerator, e.g. h100; by default this machine.")] = None,
+    price: Annotated[float | None, typer.Option(help="Of one for an hour, in any currency.")] = None,
+    teacher_rate: Annotated[float | None, typer.Option(help="Views that one embeds a second.")] = None,
+    student_rate: Annotated[float | None, typer.Option(help="Clips that one trains on a second.")] = None,
+    decode_rate: Annotated[float | None, typer.Option(help="Seconds of sound that a process decodes a second.")] = None,
+    view_rate: Annotated[float | None, typer.Option(help="Views that a process renders a second.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a distillation would take: storage, hours, cost, and what bounds it.
+
+    What is not given is measured here in a minute, or scaled by the published peak of an accelerator.
+    """
+    from tinyclap.config.load_recipe import load_recipe
+    from tinyclap.hardware.accelerators import accelerator
+    from tinyclap.reports.console.plan import plan_lines, plan_object
+
+    many = _clips(clips)
+    if kind is not None:
+        accelerator(kind)
+    loaded = load_recipe(recipe, overrides or [], task="distill")
+    typer.echo("measuring here: decoding, views, teacher and student, on a few clips ...", err=True)
+    from tinyclap.pipelines.scale.plan import Asked, plan_recipe
+
+    rates = {"teacher_rate": teacher_rate, "student_rate": student_rate, "decode_rate": decode_rate}
+    asked = Asked(many, seconds, gpus, cores, kind, price, view_rate=view_rate, **rates)
+    planned = plan_recipe(loaded, asked).as_dict()
+    typer.echo(plan_object(planned) if as_json else plan_lines(planned, [recipe, *(overrides or [])], gpus))

@@ -104,6 +104,18 @@ def _processor(info: str) -> str:
     return facts.get("model name") or facts.get("Model") or platform.processor() or platform.machine()
 
 
+def allow_open_files(most: int = 65_536) -> None:
+    """Let this process have as many files open as the system allows it to, at most so many."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # not on Windows, where there is no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if resource.RLIM_INFINITY != soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from queue import Empty, SimpleQueue
 from typing import Any
+
+MOST_THREADS = 4096
+LOOKED_EVERY_S = 1.0  # whether more may be done at the same time
 
 _worker = threading.local()
 
@@ -28,6 +33,32 @@ def prepared_ahead(prepare: Callable[[Any], Any], items: Iterable[Any], workers:
                 yield futures.popleft().result()
         while futures:
             yield futures.popleft().result()
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def as_they_end(work: Callable[[Any], Any], items: Iterable[Any], width: Callable[[], int]) -> Iterator[Any]:
+    """`work(item)` for every item by threads, as soon as each ends; after Ctrl-C or an error as `prepared_ahead`.
+
+    `width()` says how many are worked on at the same time, and may change.
+    """
+    ended: SimpleQueue[Future[Any]] = SimpleQueue()
+    running, todo, stop = 0, iter(items), threading.Event()
+    pool = ThreadPoolExecutor(MOST_THREADS, initializer=lambda: setattr(_worker, "stop", stop))
+    try:
+        while True:
+            for item in islice(todo, max(0, width() - running)):
+                pool.submit(work, item).add_done_callback(ended.put)
+                running += 1
+            if not running:
+                return
+            try:
+                future = ended.get(timeout=LOOKED_EVERY_S)
+            except Empty:
+                continue
+            running -= 1
+            yield future.result()
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)

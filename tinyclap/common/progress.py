@@ -72,7 +72,7 @@ class Progress:
         print(f"{self._what}: {', '.join(parts)}", file=sys.stderr, flush=True)
 
 
-def counted(items: Iterable[T], what: str, total: int, unit: str) -> Iterator[T]:
+def counted(items: Iterable[T], what: str, total: int | None, unit: str) -> Iterator[T]:
     """The items, each counted when the next one is asked for."""
     with Progress(what, total, unit) as counter:
         for item in items:

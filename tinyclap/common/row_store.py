@@ -3,9 +3,9 @@
 A block is marked done after its bytes are written, so a killed run goes on where it stopped and ends with the same
 bytes.
 
-Several processes, on several machines too, fill one store in parts of `PART_BLOCKS` blocks: each writes the parts that
-it computes as files of their own (whole, with a checksum), and whoever opens the store next gathers them into the
-array. They do not write into it together, because a network disk may write back whole pages, others' rows among them.
+Several processes, on several machines too, fill one store in parts of `PART_BLOCKS` blocks: parts are written as files
+of their own (whole, with a checksum), and whoever opens the store next gathers them into the array. Nobody else writes
+into it, because a network disk may write back whole pages, others' rows among them.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,30 +136,48 @@ class RowStore:
         done = np.load(self.folder / "blocks.npy")["done"] != 0
         return [part for part in range(self.n_parts) if part not in written and not done[self.blocks(part)].all()]
 
+    @contextmanager
+    def claim(self, part: int) -> Iterator[bool]:
+        """Whether a part is to be made in this block: it is missing, and no other process is in such a block of it."""
+        folder = self.folder / PARTS
+        folder.mkdir(exist_ok=True)
+        lock = folder / f"{part}.lock"
+        with ExitStack() as stack:
+            try:
+                mine = stack.enter_context(claimed(lock)) and not self._has_part(part)
+            except FileNotFoundError:  # all was gathered meanwhile
+                mine = False
+            yield mine
+            if mine and self._has_part(part):  # whoever waits for the lock sees the part
+                with suppress(OSError):
+                    lock.unlink()
+
+    def make_part(self, part: int, prepare: Callable[[range], Any]) -> bytes:
+        """Compute a part: what `put_part` takes, also in another process."""
+        blocks = self.blocks(part)
+        marks, content = np.zeros(len(blocks), BLOCK), bytearray()
+        ahead = prepared_ahead(prepare, [self.rows(block) for block in blocks])
+        for number, (block, prepared) in enumerate(zip(blocks, ahead, strict=True)):
+            stored, error = self._computed(self.rows(block), prepared)
+            marks[number] = (1, error)
+            content += stored.tobytes()
+        whole = marks.tobytes() + bytes(content)
+        return _checksum(whole) + whole
+
+    def put_part(self, part: int, content: bytes) -> bool:
+        """Write a part as a file of its own, from which `gather` takes it; False where its bytes are not whole."""
+        if not self._is_part(part, content):
+            return False
+        write_bytes(self.folder / PARTS / f"{part}{PART}", content)
+        return True
+
     def fill_part(self, part: int, prepare: Callable[[range], Any]) -> int:
-        """Compute a part and write it as a file of its own, from which `gather` takes it; returns its number of rows.
+        """Compute a part and write it; returns its number of rows.
 
         0 where it is there already, or another process is at it.
         """
-        folder = self.folder / PARTS
-        folder.mkdir(exist_ok=True)
-        with ExitStack() as claim:
-            try:
-                mine = claim.enter_context(claimed(folder / f"{part}.lock"))
-            except FileNotFoundError:  # all was gathered meanwhile
-                return 0
-            if not mine or self._has_part(part):
-                return 0
-            blocks = self.blocks(part)
-            marks, content = np.zeros(len(blocks), BLOCK), bytearray()
-            ahead = prepared_ahead(prepare, [self.rows(block) for block in blocks])
-            for number, (block, prepared) in enumerate(zip(blocks, ahead, strict=True)):
-                stored, error = self._computed(self.rows(block), prepared)
-                marks[number] = (1, error)
-                content += stored.tobytes()
-            whole = marks.tobytes() + bytes(content)
-            write_bytes(folder / f"{part}{PART}", _checksum(whole) + whole)
-            return self._part_rows(part)
+        with self.claim(part) as mine:
+            return self.part_rows(part) if mine and self.put_part(part, self.make_part(part, prepare)) else 0
 
     def gather(self) -> None:
         """Take finished parts into the array."""
@@ -175,16 +193,20 @@ class RowStore:
     def _take(self, part: int, path: Path) -> None:
         """Put a part into the array, and mark its blocks only when its bytes are on the disk."""
         content, blocks = path.read_bytes(), self.blocks(part)
-        whole, marks_size = content[DIGEST_BYTES:], len(blocks) * BLOCK.itemsize
-        if _checksum(whole) != content[:DIGEST_BYTES] or len(whole) != marks_size + self.size(blocks):
-            warnings.warn(f"{path} is damaged; it is computed anew", stacklevel=2)
+        if self._is_part(part, content):
+            marks, rows = content[DIGEST_BYTES:][: len(blocks) * BLOCK.itemsize], content[-self.size(blocks) :]
+            shaped: np.ndarray = np.frombuffer(rows, self.dtype).reshape(self.part_rows(part), *self.shape[1:])
+            _overwrite(self.folder / "rows.npy", self.rows(blocks.start).start, shaped, sync=True)
+            _overwrite(self.folder / "blocks.npy", blocks.start, np.frombuffer(marks, BLOCK), sync=True)
         else:
-            rows: np.ndarray = np.frombuffer(whole[marks_size:], self.dtype).reshape(
-                self._part_rows(part), *self.shape[1:]
-            )
-            _overwrite(self.folder / "rows.npy", self.rows(blocks.start).start, rows, sync=True)
-            _overwrite(self.folder / "blocks.npy", blocks.start, np.frombuffer(whole[:marks_size], BLOCK), sync=True)
+            warnings.warn(f"{path} is damaged; it is computed anew", stacklevel=2)
         path.unlink(missing_ok=True)
+
+    def _is_part(self, part: int, content: bytes) -> bool:
+        """Whether these are a part's bytes, and whole."""
+        whole, blocks = content[DIGEST_BYTES:], self.blocks(part)
+        size = len(blocks) * BLOCK.itemsize + self.size(blocks)
+        return len(whole) == size and _checksum(whole) == content[:DIGEST_BYTES]
 
     def _has_part(self, part: int) -> bool:
         """Whether a part is finished: a file, or gathered, which is looked at second as gathering goes that way."""
@@ -197,7 +219,8 @@ class RowStore:
     def _part_files(self) -> list[Path]:
         return sorted(path for path in (self.folder / PARTS).glob(f"*{PART}") if path.stem.isdecimal())
 
-    def _part_rows(self, part: int) -> int:
+    def part_rows(self, part: int) -> int:
+        """How many rows a part has."""
         return sum(len(self.rows(block)) for block in self.blocks(part))
 
 

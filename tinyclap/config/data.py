@@ -147,6 +147,31 @@ class ShardsData(DataSpec):
             yield "urls", str(error).removeprefix("urls: ")
 
 
+class HfData(DataSpec):
+    """A data set of the Hugging Face hub, or a folder as it writes them: parquet with sounds, or files with metadata.
+
+    Attributes:
+        source: on the hub, `owner/name`; or a folder.
+        config: which of several that it holds.
+        split: which part of it.
+        revision: branch, tag or commit on the hub; null for the newest.
+        streaming: fetch sounds when they are decoded, rather than all of them first; nothing of it is kept.
+        audio: column of the sounds; null where there is one alone.
+        label: column of class names; null for `label`, where there is one.
+        caption: column of texts; null for `caption`, `captions` or `text`, where there is one.
+    """
+
+    kind: Literal["hf_dataset"]
+    source: PathText
+    config: Text | None = None
+    split: Text = "train"
+    revision: Text | None = None
+    streaming: bool = False
+    audio: Text | None = None
+    label: Text | None = None
+    caption: Text | None = None
+
+
 class ProceduralData(DataSpec):
     """Generated everyday-like sounds; clip i depends on the seed and i alone."""
 
@@ -160,7 +185,7 @@ CAPTIONED = ("audiocaps", "clotho", "macs", "fsd50k", "gigaspeech")  # no clip o
 CaptionedData = AudioCapsData | ClothoData | MacsData | Fsd50kData | GigaSpeechData
 PublishedData = Esc50Data | UrbanSound8kData | Tut2017Data | CaptionedData
 AnyData = Annotated[
-    PublishedData | FolderData | ManifestData | ShardsData | ProceduralData, Field(discriminator="kind")
+    PublishedData | FolderData | ManifestData | ShardsData | HfData | ProceduralData, Field(discriminator="kind")
 ]
 OneOrMore = Annotated[
     Annotated[AnyData, Tag("one")] | Annotated[tuple[AnyData, ...], Field(min_length=1), Tag("several")],

@@ -13,7 +13,11 @@ from tinyclap.strict_yaml import messages, source
 from tinyclap.strict_yaml.sections import Seconds, Section, Share
 from tinyclap.strict_yaml.source import Place, Source
 
-PLACES = {"manifest": "path", "shards": "urls"}  # what --root gives, by kind; of all others a root
+PLACES = {
+    "manifest": "path",
+    "shards": "urls",
+    "hf_dataset": "source",
+}  # what --root gives, by kind; of all others a root
 
 
 class Limits(Section):
@@ -95,4 +99,6 @@ def _checked(adapter: TypeAdapter[Any], values: dict[str, Any], written: Source)
 
 def _option(key: str) -> str:
     """How the command line gives a key of a data section."""
-    return {"root": "--root FOLDER", "path": "--root FILE", "urls": "--root URLS"}.get(key, f"--set {key}=...")
+    return {"root": "--root FOLDER", "path": "--root FILE", "urls": "--root URLS", "source": "--root SOURCE"}.get(
+        key, f"--set {key}=..."
+    )

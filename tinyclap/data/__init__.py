@@ -14,7 +14,7 @@ __all__ = ["Clip", "Concat", "Dataset", "build_dataset"]
 
 KINDS = (
     *("esc50", "urbansound8k", "tut2017", "audiocaps", "clotho", "macs", "fsd50k", "gigaspeech"),
-    *("folder", "manifest", "shards", "procedural"),
+    *("folder", "manifest", "shards", "hf_dataset", "procedural"),
 )
 FILTERS = ("folds", "splits", "labels", "exclude_labels")
 
@@ -47,6 +47,11 @@ def _unfiltered(spec: "AnyData") -> Dataset:
             from tinyclap.data.shards.dataset import shards
 
             return shards(spec.patterns)
+        case "hf_dataset":
+            from tinyclap.data.hf_dataset import Wanted, hf_dataset
+
+            keys = ("source", "config", "split", "revision", "streaming", "audio", "label", "caption")
+            return hf_dataset(Wanted(**{key: getattr(spec, key) for key in keys}))
         case "procedural":
             from tinyclap.data.procedural.dataset import Procedural
 

@@ -12,14 +12,14 @@ from tinyclap.common.progress import counted
 from tinyclap.common.row_store import (
     BLOCK_ROWS,
 )
-from tinyclap.data.decoded import Window
+from tinyclap.data.windows import Windows
 from tinyclap.embeddings.similarity import unit
 
 
 class Clips(Protocol):
     """Decoded clips, as they are or degraded; see `decoded.Decoded`."""
 
-    windows: list[Window]
+    windows: Windows
     n_clips: int
     fingerprint: str
 

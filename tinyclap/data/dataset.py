@@ -18,6 +18,7 @@ import numpy as np
 
 from tinyclap.audio import files
 from tinyclap.audio.files import AudioInfo
+from tinyclap.common.machine import usable_cores
 from tinyclap.errors import MAX_NAMES, TinyclapError, listed
 
 DIGEST_BYTES = 16
@@ -79,6 +80,11 @@ class Dataset:
             self._fingerprint = total.hexdigest()
         return self._fingerprint
 
+    @property
+    def readers(self) -> int:
+        """Threads that may load clips at the same time: the cores, where clips are read as files."""
+        return usable_cores() if type(self)._load is Dataset._load else 1
+
     def info(self, index: int) -> AudioInfo:
         """Duration (s), sample rate (Hz) and channels of clip `index`. Raises AudioError."""
         return self._info(self.clips[index])
@@ -114,6 +120,12 @@ class Dataset:
         return (
             self if weight == 1 else self._subset([replace(clip, weight=weight * clip.weight) for clip in self.clips])
         )
+
+    def spread(self, count: int, begin: int = 0) -> Self:
+        """At most `count` clips, spread evenly over all of them from clip `begin` on."""
+        n = len(self)
+        few = min(count, n)
+        return self._subset([self.clips[(place * n // few + begin) % n] for place in range(few)])
 
     def hold_out(self, share: float) -> tuple[Self, Self]:
         """Split in two: a share of the recordings (of the clips that name none) is held out, which is the second part.
@@ -206,6 +218,11 @@ class Concat(Dataset):
     def _load(self, clip: Clip, sample_rate: int, start_s: float, duration_s: float | None) -> np.ndarray:
         dataset, own = self._homes[clip.name]
         return dataset._load(own, sample_rate, start_s, duration_s)
+
+    @property
+    def readers(self) -> int:
+        """As many as every part of it takes."""
+        return min(dataset.readers for dataset, _ in self._homes.values())
 
     def _content(self, clip: Clip) -> Path | bytes:
         dataset, own = self._homes[clip.name]

@@ -11,6 +11,7 @@ import shutil
 import weakref
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -21,28 +22,16 @@ from tinyclap.audio import checks
 from tinyclap.audio.formats import HOW_TO_DECODE, media_decoder
 from tinyclap.common.cache_lock import cache_folder, touch
 from tinyclap.common.files import cached_folder, parse_json, write_json
+from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import counted
 from tinyclap.data.dataset import Dataset
+from tinyclap.data.windows import Window, Windows
 from tinyclap.errors import TinyclapError
 
 VERSION = 1
 WINDOWS = "windows.jsonl"  # a line each, so that no more than one is held as text
 INT16_PEAK = 32_767
 SAMPLE_BYTES = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One decoded stretch of a clip. Level and duration are those of the file itself, whatever the decoding rate."""
-
-    name: str
-    clip: int
-    duration_s: float
-    rms: float
-    peak: float
-    offset: int
-    length: int
-    scale: float
 
 
 @dataclass(frozen=True)
@@ -59,19 +48,27 @@ class Decoded:
     Args:
         folder: made by `decode`.
 
+    Attributes:
+        folder: as given.
+        sample_rate: Hz.
+        fingerprint: of the sounds and how they were decoded.
+        windows: that are usable, in their order.
+        bad: clips that were left out.
+        n_clips: of the data set.
+
     Raises:
         OSError, ValueError, KeyError, TypeError: the folder is not there or damaged.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         index = parse_json((folder / "index.json").read_bytes())
         self.sample_rate: int = index["sample_rate"]
         self.fingerprint: str = index["fingerprint"]
-        with (folder / WINDOWS).open(encoding="utf-8") as rows:
-            self.windows = [Window(**parse_json(row)) for row in rows]
+        self.windows = Windows(folder / WINDOWS)
         self.bad = [BadClip(**row) for row in index["bad"]]
         self.n_clips: int = index["n_clips"]
-        samples, size = folder / "samples.i16", sum(window.length for window in self.windows) * SAMPLE_BYTES
+        samples, size = folder / "samples.i16", self.windows.n_samples * SAMPLE_BYTES
         if samples.stat().st_size != size:
             raise ValueError(f"{samples} holds {samples.stat().st_size} bytes instead of {size}")
         # Read and not mapped: mapped pages count as the process's memory once they have been touched.
@@ -130,18 +127,18 @@ def decode(dataset: Dataset, sample_rate: int, *, max_clip_s: float = 30.0, max_
 
 def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, key: str) -> None:
     bad: list[BadClip] = []
-    offset = 0
+    offset, clips = 0, range(len(dataset))
+    ahead = prepared_ahead(partial(_whole, dataset, sample_rate, max_clip_s), clips, dataset.readers)
+    each = zip(counted(clips, f"decode {dataset.name}", len(clips), "clip"), ahead, strict=True)
     with (folder / "samples.i16").open("wb") as stream, (folder / WINDOWS).open("w", encoding="utf-8") as rows:
-        for clip in counted(range(len(dataset)), f"decode {dataset.name}", len(dataset), "clip"):
-            for name, native, native_rate in _stretches(dataset, clip, max_clip_s, bad):
-                samples = soxr.resample(native, native_rate, sample_rate, quality="HQ")
-                scale = max(float(np.abs(samples).max()), 1e-9) / INT16_PEAK
-                stream.write(np.round(samples / scale).astype(np.int16).data)  # tofile may not notice a full disk
-                rms, peak = float(np.sqrt(np.mean(np.square(native, dtype=np.float64)))), float(np.abs(native).max())
-                duration_s = len(native) / native_rate
-                window = Window(name, clip, duration_s, rms, peak, offset, len(samples), scale)
+        for clip, (found, faults) in each:
+            for one in _stretches(dataset, clip, sample_rate, max_clip_s, bad) if found is None else found:
+                stream.write(one.samples.data)  # tofile may not notice a full disk
+                length = len(one.samples)
+                window = Window(one.name, clip, one.duration_s, one.rms, one.peak, offset, length, one.scale)
                 rows.write(json.dumps(asdict(window)) + "\n")
-                offset += len(samples)
+                offset += length
+            bad += faults
     index = {
         "fingerprint": key,
         "sample_rate": sample_rate,
@@ -151,10 +148,35 @@ def _write(dataset: Dataset, sample_rate: int, max_clip_s: float, folder: Path, 
     write_json(folder / "index.json", index)
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """A usable stretch of a clip: samples (T,) as they are stored, one unit of which is `scale`."""
+
+    name: str
+    samples: np.ndarray
+    scale: float
+    duration_s: float
+    rms: float
+    peak: float
+
+
+def _whole(
+    dataset: Dataset, sample_rate: int, max_clip_s: float, clip: int
+) -> tuple[list[_Stretch] | None, list[BadClip]]:
+    """The stretches of a clip, and what cannot be used of it; None for a long one, which need not fit into memory."""
+    faults: list[BadClip] = []
+    try:
+        if dataset.info(clip).duration_s > max_clip_s:
+            return None, []
+    except checks.AudioError as error:
+        return [], [BadClip(dataset.clips[clip].name, error.reason)]
+    return list(_stretches(dataset, clip, sample_rate, max_clip_s, faults)), faults
+
+
 def _stretches(
-    dataset: Dataset, clip: int, max_clip_s: float, bad: list[BadClip]
-) -> Iterator[tuple[str, np.ndarray, int]]:
-    """Usable stretches of one clip: name, samples and their own rate, Hz; what is not usable goes to `bad`."""
+    dataset: Dataset, clip: int, sample_rate: int, max_clip_s: float, bad: list[BadClip]
+) -> Iterator[_Stretch]:
+    """Usable stretches of one clip; what is not usable goes to `bad`."""
     name = dataset.clips[clip].name
     try:
         info = dataset.info(clip)
@@ -172,14 +194,22 @@ def _stretches(
             if reason:
                 bad.append(BadClip(label, reason))
             else:
-                yield label, samples, info.sample_rate
+                yield _stored(label, samples, info.sample_rate, sample_rate)
     except checks.AudioError as error:
         bad.append(BadClip(name, error.reason))
 
 
+def _stored(name: str, native: np.ndarray, native_rate: int, sample_rate: int) -> _Stretch:
+    """A stretch of samples (T,) at their own rate, as it is stored."""
+    samples = soxr.resample(native, native_rate, sample_rate, quality="HQ")
+    scale = max(float(np.abs(samples).max()), 1e-9) / INT16_PEAK
+    rms, peak = float(np.sqrt(np.mean(np.square(native, dtype=np.float64)))), float(np.abs(native).max())
+    return _Stretch(name, np.round(samples / scale).astype(np.int16), scale, len(native) / native_rate, rms, peak)
+
+
 def _refuse_bad(dataset: Dataset, decoded: Decoded, max_bad_share: float) -> None:
     # A window of a long file counts as its share of that file: ten silent minutes are not ten bad clips.
-    lost = len(dataset) - len({window.clip for window in decoded.windows})
+    lost = len(dataset) - len({*decoded.windows.clips})
     listed = "".join(f"\n  {clip.name}: {clip.reason}" for clip in decoded.bad[:10])
     more = f"\n  ... and {len(decoded.bad) - 10} more" if len(decoded.bad) > 10 else ""
     if not decoded.windows:

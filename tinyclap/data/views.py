@@ -170,7 +170,7 @@ class Views:
 
     def __init__(self, decoded: Decoded, spec: ViewSpec) -> None:
         self.decoded, self.spec = decoded, spec
-        self._durations_s = [window.duration_s for window in decoded.windows]
+        self._durations_s = decoded.windows.durations_s
 
     def __len__(self) -> int:
         return len(self.decoded)

@@ -58,7 +58,7 @@ class ClipTask:
     @property
     def usable(self) -> list[int]:
         """Indices of the clips that could be decoded at every rate."""
-        usable = [{window.clip for window in one.windows} for one in (self.teacher_clips, *self.decoded.values())]
+        usable = [{*one.windows.clips} for one in (self.teacher_clips, *self.decoded.values())]
         return sorted(set.intersection(*usable))
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyclap.common.crew.team import ALONE, Team
 from tinyclap.common.files import write_json
 from tinyclap.common.machine import shell_path
 from tinyclap.errors import TinyclapError
@@ -28,24 +29,24 @@ class Indexing:
     Attributes:
         sounds: files and folders; none for those of before.
         codes, windows, hop_s: of a new library; of one that is there they must not differ. None for what is usual.
-        threads: files embedded at the same time; None for one a core.
         wait: for another process that writes the library.
         again: embed all files again, by another bundle.
         relocated: folders, where they were and where they are.
         compact: take off the disk what is gone.
         forgotten: folders that are left out from now on.
+        team: who embeds.
     """
 
     sounds: Sequence[Path]
     codes: str | None = None
     windows: bool = False
     hop_s: float | None = None
-    threads: int | None = None
     wait: bool = True
     again: bool = False
     relocated: Sequence[tuple[Path, Path]] = ()
     compact: bool = False
     forgotten: Sequence[Path] = ()
+    team: Team = ALONE
 
 
 def run(
@@ -91,7 +92,7 @@ def run(
     sounds = list(asked.sounds) or ([] if alone else _sources(library))
     if sounds:
         with library.alone(wait=asked.wait):
-            update = library.add_alone(sounds, asked.threads, files=files)
+            update = library.add_alone(sounds, asked.team, files=files)
     elif update is None:
         update = Update(unchanged=library.catalogue.n_files())
     update.gone += gone
@@ -131,7 +132,7 @@ def _again(folder: Path, asked: Indexing, bundle: Bundle | None, tell: Callable[
                 tell(f"{path} is not there, so it is left out")
         windows, hop_s = asked.windows or old.windows, asked.hop_s or old.hop_s
         fresh = _begun(old, bundle or old.bundle, asked.codes or old.codes, windows, hop_s)
-        update = fresh.add_alone(there, asked.threads)
+        update = fresh.add_alone(there, asked.team)
         kept = _keep_tags(old.catalogue, fresh.catalogue)
         old.close()
         os.replace(fresh.data / FACTS, folder / FACTS)

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinyclap.common.checks import is_count
-from tinyclap.common.machine import usable_cores
+from tinyclap.common.crew.team import ALONE, Team
 from tinyclap.errors import TinyclapError
 from tinyclap.library import bits, identity, locks, rebuilt, search, tagging
 from tinyclap.library.answers import Hit, Update
 from tinyclap.library.catalogue import Catalogue
+from tinyclap.library.contents import How
 from tinyclap.library.copies import duplicates
 from tinyclap.library.copies.duplicates import Duplicates
 from tinyclap.library.facts import CATALOGUE, data_folder, make_library, new_facts, read_facts
@@ -22,12 +23,10 @@ from tinyclap.library.names import named
 from tinyclap.library.query import checked, query_vector
 from tinyclap.library.reader import Reader
 from tinyclap.library.rebuilt import remember_roots
-from tinyclap.library.update import How, Updater, sounds_of
+from tinyclap.library.update import Updater, sounds_of
 from tinyclap.library.where import conditions
 from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.sounds import Sound
-
-MOST_WORKERS = 8
 
 
 class Library:
@@ -128,6 +127,7 @@ class Library:
         progress: bool = True,
         *,
         wait: bool = True,
+        team: Team = ALONE,
     ) -> Update:
         """Bring the library up to date with files and folders of files.
 
@@ -139,6 +139,7 @@ class Library:
             workers: threads that decode and embed; None for one a core, 8 at most.
             progress: show it on stderr.
             wait: for another process that is writing; False refuses.
+            team: processes or a cluster that embed in place of threads (`common.crew`).
 
         Raises:
             TinyclapError: no such file or folder, one without any sound (a drive may not be there), a library in use.
@@ -146,10 +147,10 @@ class Library:
         if workers is not None and not is_count(workers):
             raise TinyclapError(f"workers is {workers}: it must be 1 or more")
         with self.alone(wait=wait):
-            return self.add_alone([Path(path) for path in paths], workers, progress=progress)
+            return self.add_alone([Path(path) for path in paths], team._replace(threads=workers), progress=progress)
 
     def add_alone(
-        self, roots: Sequence[Path], workers: int | None, *, progress: bool = True, files: Sequence[Path] | None = None
+        self, roots: Sequence[Path], team: Team, *, progress: bool = True, files: Sequence[Path] | None = None
     ) -> Update:
         """As `add`, within `alone`; `files` are those of the roots where they have been listed already."""
         if files is None:
@@ -160,8 +161,7 @@ class Library:
         if lost:
             roots = list(dict.fromkeys([*roots, *rebuilt.lost_places(self.catalogue, lost)]))
             files = sounds_of(self.catalogue, roots)
-        updater = Updater(self.catalogue, self._reader.state().vectors, how)
-        update = updater.run(roots, files, workers or min(MOST_WORKERS, usable_cores()), visible=progress)
+        update = Updater(self.catalogue, self._reader.state().vectors, how).run(roots, files, team, visible=progress)
         update.lost = len(lost)
         self._keep_up()
         return update
@@ -189,8 +189,8 @@ class Library:
         self, threshold: float | None = None, workers: int | None = None, progress: bool = True
     ) -> Duplicates:
         """Groups of files that are one recording, read again from the disk; see `duplicates.duplicates`."""
-        least, cores = duplicates.THRESHOLD if threshold is None else threshold, min(MOST_WORKERS, usable_cores())
-        return duplicates.duplicates(self, least, workers or cores, progress=progress)
+        least = duplicates.THRESHOLD if threshold is None else threshold
+        return duplicates.duplicates(self, least, Team(threads=workers).threads_here, progress=progress)
 
     def tag(
         self,

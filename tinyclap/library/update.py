@@ -5,10 +5,8 @@ moment loses the last seconds of work alone, and doubles nothing.
 """
 
 import os
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +15,8 @@ import numpy as np
 from tinyclap.audio import files as audio
 from tinyclap.audio.checks import AudioError
 from tinyclap.audio.listing import find_sounds
-from tinyclap.common.files import as_name, as_text, sha256_of
+from tinyclap.common.crew.team import Team
+from tinyclap.common.files import as_name, as_text
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
 from tinyclap.embeddings import quantization
@@ -25,32 +24,14 @@ from tinyclap.errors import TinyclapError, listed
 from tinyclap.library import names
 from tinyclap.library.answers import Update
 from tinyclap.library.catalogue import GONE, SUPERSEDED, Catalogue, FileRecord, key_of
+from tinyclap.library.contents import Ask, Contents, How, Job, reading
 from tinyclap.library.vectors import Vectors
-from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_journal import status_of
-from tinyclap.runtime.embed_sound import timed_embeddings
 
 COMMIT_S, COMMIT_ROWS = 1.0, 4096  # a batch ends after this time or so many rows
 SAMPLE = 2000  # files by which it is measured what the codes lose
 TRIES = 3  # for a file that changes while it is read
 KEEPS_CHANGING = "changes while it is read; index it again once it is finished"
-
-
-@dataclass(frozen=True)
-class How:
-    """How a library's vectors are made.
-
-    Attributes:
-        bundle: that embeds.
-        codes: one of `quantization.DTYPES`.
-        windows: a row for every window of a file rather than for the whole of it.
-        hop_s: from one window to the next; None for a window.
-    """
-
-    bundle: Bundle
-    codes: str
-    windows: bool
-    hop_s: float | None
 
 
 class _Task(NamedTuple):
@@ -88,19 +69,23 @@ class Updater:
         self._update = Update()
         self._missing: dict[str, list[int]] = {}  # records of files that are not where they were, by what they held
         self._taken: set[int] = set()  # of these, those that a file has claimed by its content
-        self._claims = threading.Lock()
         self._batch: list[_Made] = []
+        self._read_file: Callable[[Ask], Contents]
         self._sample: list[np.ndarray] = []
         self._began = time.monotonic()
         self.next_row = catalogue.n_rows()
 
-    def run(self, roots: Sequence[Path], files: Sequence[Path], workers: int, *, visible: bool) -> Update:
+    def run(self, roots: Sequence[Path], files: Sequence[Path], team: Team, *, visible: bool) -> Update:
         """Bring the library up to date with `files`, those given or found below `roots`."""
         gone = self._find_missing(roots)
-        with Progress("index", len(files), "file", visible=visible) as counter:
+        job = Job(self._how, frozenset(self._missing))
+        with (
+            reading(job, team) as (self._read_file, width),
+            Progress("index", len(files), "file", visible=visible) as counter,
+        ):
             tasks = self._tasks(roots, files, counter)
             try:
-                for made in prepared_ahead(self._make, tasks, workers):
+                for made in prepared_ahead(self._make, tasks, width):
                     self._take(made)
                     counter.update()
             finally:
@@ -141,60 +126,55 @@ class Updater:
             else:
                 self._update.unchanged += 1
 
-    def _make(self, task: _Task) -> _Made:
-        """In a thread: what a file holds, and its rows unless they are there already."""
+    def _make(self, task: _Task, *, anew: bool = False) -> _Made:
+        """In a thread: what a file holds, and its rows unless they are there already, or with `anew` in any case."""
         made = _Made(task, None, reason=KEEPS_CHANGING)
         for _ in range(TRIES):
             status = status_of(task.path)
             try:
-                made = self._read(task, status)
+                made = self._read(task, status, anew)
             except AudioError as error:
                 made = _Made(task, status, reason=error.reason)
-            except OSError as error:
-                made = _Made(task, status, reason=f"cannot be read: {error.strerror}")
             if status is None or _same(status, status_of(task.path)):
                 return made
         return _Made(task, None, reason=KEEPS_CHANGING)  # without a status, so that it is tried again
 
-    def _read(self, task: _Task, status: os.stat_result | None) -> _Made:
+    def _read(self, task: _Task, status: os.stat_result | None, anew: bool) -> _Made:
         if status is None:
             raise AudioError(str(task.path), audio.no_file(task.path))
-        content = sha256_of(task.path)
-        if task.known and task.known.hash == content and not task.known.reason:
-            return _Made(task, status, content, moved_from=task.known.id)
-        before = self._claim(content)
-        if before is not None:
-            return _Made(task, status, content, moved_from=before)
-        info, how = audio.info(task.path), self._how
-        if how.windows:
-            found = list(timed_embeddings(how.bundle, task.path, hop_s=how.hop_s))
-            times = tuple((start, min(end, max(info.duration_s, start))) for start, end, _ in found)
-            rows = np.stack([row for _, _, row in found])
-        else:
-            rows, times = how.bundle.embed(task.path, hop_s=how.hop_s), ((0.0, info.duration_s),)
+        usable = task.known is not None and not task.known.reason
+        ask = Ask(task.path, task.known.hash if task.known and usable else None, anew)
+        found = self._read_file(ask)
+        if found.rows is None:
+            own = task.known.id if task.known and found.hash == ask.known else None
+            return _Made(task, status, found.hash, moved_from=own)
         if len(self._sample) < SAMPLE:
-            self._sample.append(rows[0])
-        return _Made(task, status, content, quantization.quantize(rows, how.codes), times, info)
+            self._sample.append(found.rows[0])
+        coded = quantization.quantize(found.rows, self._how.codes)
+        return _Made(task, status, found.hash, coded, found.times, found.info)
 
     def _own(self, known: FileRecord) -> FileRecord | None:
         """The record of a path where a file lies now, which no other file may claim; None where one has done so."""
-        with self._claims:
-            there = self._missing.get(_content(known), [])
-            if known.id in there:
-                there.remove(known.id)
-            return None if known.id in self._taken else known
+        there = self._missing.get(_content(known), [])
+        if known.id in there:
+            there.remove(known.id)
+        return None if known.id in self._taken else known
 
-    def _claim(self, content: str) -> int | None:
-        """The record of a missing file of this content, which is missing no more; None where there is none."""
-        with self._claims:
-            there = self._missing.get(content)
-            if not there:
-                return None
-            self._taken.add(there[-1])
-            return there.pop()
+    def _claimed(self, made: _Made) -> _Made:
+        """With the rows that are there of a missing file of this content, which is missing no more.
+
+        In the order of the files, so that it is the same one whoever reads fastest.
+        """
+        if made.hash is None or made.coded is not None or made.moved_from is not None:
+            return made
+        there = self._missing.get(made.hash)
+        if not there:  # another file of this content has claimed them
+            return self._make(made.task, anew=True)
+        self._taken.add(there[-1])
+        return made._replace(moved_from=there.pop())
 
     def _take(self, made: _Made) -> None:
-        self._batch.append(made)
+        self._batch.append(self._claimed(made))
         rows = sum(len(entry.times) for entry in self._batch)
         if rows >= COMMIT_ROWS or time.monotonic() - self._began >= COMMIT_S:
             self._commit()

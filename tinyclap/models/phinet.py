@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tinyclap.models.phinet_config import BlockShape, PhiNetConfig, block_shapes, stem_channels, stem_kernel
+from tinyclap.models.recompute import Recomputing, recomputed
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"hardswish": nn.Hardswish, "relu6": nn.ReLU6, "relu": nn.ReLU}
 # Where a reference block keeps its parts; its dropout (3) and activations (2, 6) have no weights.
@@ -24,7 +25,7 @@ def reference_names(config: PhiNetConfig) -> dict[str, str]:
     return names
 
 
-class PhiNet(nn.Module):
+class PhiNet(Recomputing):
     """The trunk: (B, in_channels, frames, n_mels) to a feature map (B, config.out_channels, h, w), see `map_size`."""
 
     def __init__(self, config: PhiNetConfig, in_channels: int = 1) -> None:
@@ -35,7 +36,12 @@ class PhiNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, frames, n_mels) to (B, config.out_channels, h, w)."""
-        return self.blocks(self.stem(x))
+        x = self.stem(x)
+        if not (self.recompute and self.training):
+            return self.blocks(x)
+        for block in self.blocks:
+            x = recomputed(block, x)
+        return x
 
 
 class _Stem(nn.Sequential):

@@ -22,6 +22,7 @@ from tinyclap.errors import TinyclapError
 from tinyclap.models import hub
 from tinyclap.models.heads import LinearHead, unit_norm
 from tinyclap.models.placement import empty_placement
+from tinyclap.models.recompute import Recomputing, recomputed
 from tinyclap.models.text_student_config import TextStudentConfig
 from tinyclap.runtime.text_encoder import padded, read_tokenizer
 
@@ -159,7 +160,7 @@ class _Static(nn.Module):
         return pooled
 
 
-class _Transformer(nn.Module):
+class _Transformer(Recomputing):
     """Layers of attention over word pieces and their places, and the mean of what comes out."""
 
     def __init__(self, config: TextStudentConfig) -> None:
@@ -176,7 +177,7 @@ class _Transformer(nn.Module):
         x = self.first_norm(self.widen(vectors) + self.places.weight[: tokens.shape[1]])
         seen = torch.zeros_like(known, dtype=x.dtype).masked_fill(~known, -1e4)[:, None, None]
         for layer in self.layers:
-            x = layer(x, seen)
+            x = recomputed(layer, x, seen) if self.recompute and self.training else layer(x, seen)
         weights = known.to(x.dtype)[..., None]
         return (self.last_norm(x) * weights).sum(1) / weights.sum(1).clamp_min(1.0)
 

@@ -59,7 +59,7 @@ def pretrain_run(recipe: PretrainRecipe, run: Path, *, resume: bool = False, ove
     decoded = decode(train, teacher.sample_rate, **recipe.data.limits)
     views = Views(decoded, recipe.views)
     _warn_of_short(views, teacher)
-    captions = _captions(train, [window.clip for window in decoded.windows], recipe)
+    captions = _captions(train, decoded.windows.clips, recipe)
     inputs = {"training clips": decoded.fingerprint}
     open_run(run, written, seed=recipe.seed, inputs=inputs, resume=resume, overwrite=overwrite)
     spent_s = Checkpoint(run).spent_s()

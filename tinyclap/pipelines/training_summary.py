@@ -13,7 +13,7 @@ from tinyclap.runs.results import write_evaluation
 
 def training_clips(decoded: Decoded) -> dict[str, Any]:
     """How many clips were trained on, and which could not be used."""
-    clips = len({window.clip for window in decoded.windows})
+    clips = len({*decoded.windows.clips})
     return {"clips": clips, "bad_clips": [dataclasses.asdict(clip) for clip in decoded.bad]}
 
 

@@ -225,7 +225,9 @@ def _swept_overlap(row: Mapping[str, Any]) -> str:
 
 def epoch_table(epochs: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
     """Column names and rows of the training log, thinned evenly to EPOCH_ROWS with the first and last kept."""
-    columns = list(dict.fromkeys(key for epoch in epochs for key in epoch))
+    columns = list(
+        dict.fromkeys(key for epoch in epochs for key, value in epoch.items() if not isinstance(value, list))
+    )
     steps = min(EPOCH_ROWS, len(epochs))
     kept = [round(i * (len(epochs) - 1) / max(1, steps - 1)) for i in range(steps)]
     written = [[_entry(epochs[index].get(column)) for column in columns] for index in kept]

@@ -150,6 +150,8 @@ class Epoch(TypedDict, total=False):
     lr: Amount
     seconds: Amount
     data_seconds: Amount
+    clips_per_s: Amount
+    data_share: Share
 
 
 class SweepRow(TypedDict, total=False):

@@ -5,14 +5,19 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinyclap.audio.checks import AudioError
+from tinyclap.audio.read_by_workers import found_by, found_in
 from tinyclap.common.arrays import map_array
+from tinyclap.common.crew.team import ALONE, Team
+from tinyclap.common.crew.work import Make
 from tinyclap.common.files import only_one, parse_json, read_json, write_json
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import Progress
@@ -22,6 +27,8 @@ from tinyclap.runtime.bundle import Bundle
 from tinyclap.runtime.embed_journal import FINISHING, Embedded, FileEntry, Journal, Rows, status_of
 from tinyclap.runtime.embed_sound import EmbedOptions, hop_samples, timed_embeddings
 
+AHEAD = 4  # files read ahead for each worker, so that a long one keeps none of the others waiting
+
 
 def embed_files(
     bundle: Bundle,
@@ -30,6 +37,7 @@ def embed_files(
     *,
     dtype: str = "float32",
     workers: int = 1,
+    team: Team = ALONE,
     overwrite: bool = False,
     windows: bool = False,
     hop_s: float | None = None,
@@ -50,6 +58,7 @@ def embed_files(
         out: a name that ends in .npy.
         dtype: one of `quantization.DTYPES`.
         workers: files embedded at the same time.
+        team: processes or a cluster that embed in place of these threads (`common.crew`).
         overwrite: replace what is there.
         windows: embed every window of the files rather than each file as a whole.
         hop_s, channel: as for `Bundle.embed_windows` or, without `windows`, `Bundle.embed`.
@@ -82,7 +91,7 @@ def embed_files(
         raise TinyclapError(f"threads is {workers}: it must be 1 or more")
     _make_part_folder(part, out, job, overwrite)
     with only_one(part / "lock", f"another process is writing {out}; wait for it, or choose another name"):
-        return _embed_into(Journal(part, bundle.embed_dim), job, files, out, dtype, workers)
+        return _embed_into(Journal(part, bundle.embed_dim), job, files, out, dtype, (workers, team))
 
 
 def read_embeddings(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray]:
@@ -175,22 +184,53 @@ class _Job(NamedTuple):
         }
 
 
-def _embed_into(journal: Journal, job: _Job, files: Sequence[Path], out: Path, dtype: str, workers: int) -> Embedded:
+def _embed_into(
+    journal: Journal, job: _Job, files: Sequence[Path], out: Path, dtype: str, by: tuple[int, Team]
+) -> Embedded:
     todo = [file for file in files if not journal.holds(file)]
+    with (
+        _embedding(job, journal.folder, *by) as (rows_of, width),
+        Progress("embed", len(files), "file", done=len(files) - len(todo)) as counter,
+    ):
 
-    def embed(file: Path) -> tuple[Path, os.stat_result | None, Rows | str]:
-        status = status_of(file)
-        try:
-            return file, status, job.rows(file, journal.folder)
-        except AudioError as error:
-            return file, status, error.reason
+        def embed(file: Path) -> tuple[Path, os.stat_result | None, Rows | str]:
+            status = status_of(file)
+            try:
+                return file, status, rows_of(file)
+            except AudioError as error:
+                return file, status, error.reason
 
-    results = prepared_ahead(embed, todo, workers)
-    with Progress("embed", len(files), "file", done=len(files) - len(todo)) as counter:
-        for file, status, result in results:
+        for file, status, result in prepared_ahead(embed, todo, width):
             journal.add(file, status, result)
             counter.update()
     return journal.finish([str(file) for file in files], out, dtype, job.facts())
+
+
+@contextmanager
+def _embedding(job: _Job, folder: Path, threads: int, team: Team) -> Iterator[tuple[Callable[[Path], Rows], int]]:
+    """What embeds a file, and by how many threads it is to be called at the same time."""
+    if team.is_alone:
+        yield lambda file: job.rows(file, folder), threads
+        return
+
+    def received(file: Path) -> Rows:
+        content, times = found_by(crew, file, file)
+        return Rows(io.BytesIO(content), times)
+
+    with team.crew(partial(_made_ready, job), str) as crew:
+        yield received, AHEAD * crew.size
+
+
+def _made_ready(job: _Job, turn: int) -> Make:
+    """In a worker: what embeds a file."""
+
+    def rows(file: Path) -> tuple[bytes, list[tuple[float, float]] | None]:
+        made = job.rows(file, Path(tempfile.gettempdir()))
+        with made.content as content:
+            content.seek(0)
+            return content.read(), made.times
+
+    return lambda file: found_in(file, lambda: rows(file))
 
 
 def _finished(job: _Job, files: Sequence[Path], out: Path, dtype: str) -> Embedded | None:

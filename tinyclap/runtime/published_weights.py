@@ -1,4 +1,4 @@
-"""Weights and word lists that their publishers offer for download: which there are, and how one is fetched."""
+"""Weights, word lists and a runtime that publishers offer for download: which there are, and how one is fetched."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,10 @@ class PublishedFile:
 
 AUDIOSET_ONTOLOGY = PublishedFile(
     "https://raw.githubusercontent.com/audioset/ontology/master/ontology.json", None, None, "audioset"
+)
+ORT_WEB_VERSION = "1.30.0"
+ORT_WEB = PublishedFile(
+    f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{ORT_WEB_VERSION}.tgz", 33_106_585, None, "npm"
 )
 WORDNET = PublishedFile("https://wordnetcode.princeton.edu/3.0/WNdb-3.0.tar.gz", None, None, "wordnet")
 

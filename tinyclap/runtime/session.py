@@ -14,6 +14,7 @@ from tinyclap.runtime.bundle_contents import METADATA_KEY
 
 CPU = "CPUExecutionProvider"
 SUFFIX = "ExecutionProvider"
+FLOAT_ARITHMETIC = ("session.qdq_matmulnbits_accuracy_level", "1")  # the default, 4, rounds what INT8 weights multiply
 FATAL_ONLY = 4  # onnxruntime's log level; what it raises is said here, and its warnings are of no consequence
 ORT_CODE = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : ")
 ORT_SOURCE = re.compile(r"\S+\.(?:cc|h):\d+ (?:[^()]*::[^()]*\([^()]*\)(?: const)?|\w+) ")  # file, line and function
@@ -27,6 +28,7 @@ def open_session(
     providers: str | Sequence[str] | None,
     threads: int | None,
     width: int | None = None,
+    exact: bool = False,
 ) -> Any:
     """An `onnxruntime.InferenceSession` of a graph with exactly these inputs and this output.
 
@@ -37,17 +39,18 @@ def open_session(
         providers: execution providers, first choice first, in full or without the suffix: "cuda"; None for the CPU.
         threads: working on one graph; None for one, which is best for small graphs.
         width: D of its output (batch, D); None for any.
+        exact: multiply INT8 weights in float32, as ONNX Runtime does on processors for which it knows no faster way.
 
     Raises:
         TinyclapError: a provider that is not there or does not become active, a bad number of threads, or a graph
             that this onnxruntime cannot run or that is another one.
     """
-    session = open_any(path, providers=providers, threads=threads)
+    session = open_any(path, providers=providers, threads=threads, exact=exact)
     _check_interface(path, session, inputs, output, width)
     return session
 
 
-def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int | None) -> Any:
+def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int | None, exact: bool = False) -> Any:
     """As `open_session`, whatever the graph's inputs and outputs are."""
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as faults
@@ -60,6 +63,8 @@ def open_any(path: Path, *, providers: str | Sequence[str] | None, threads: int 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 1
     options.inter_op_num_threads = 1
+    if exact:
+        options.add_session_config_entry(*FLOAT_ARITHMETIC)
     options.log_severity_level = FATAL_ONLY
     options.logid = str(path)  # which is how the session is named where it fails
     try:

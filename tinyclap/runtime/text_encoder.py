@@ -42,18 +42,23 @@ class TextEncoder:
         max_tokens: longer texts are cut, with a warning.
         pad_id: token that fills up shorter texts.
         threads: working on the graph.
+        exact: as for `session.open_session`.
 
     Raises:
         TinyclapError: the tokenizer cannot be read, or the graph cannot be run.
         ModuleNotFoundError: tokenizers is not installed, and the tokenizer is not of BERT's kind.
     """
 
-    def __init__(self, folder: Path, *, max_tokens: int, pad_id: int, threads: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, max_tokens: int, pad_id: int, threads: int | None = None, exact: bool = False
+    ) -> None:
         self._tokens_of = token_reader(folder / TOKENIZER, max_tokens)
         self._max_tokens, self._pad_id = max_tokens, pad_id
         names = ("input_ids", "attention_mask")
         self._path = folder / TEXT_GRAPH
-        self._session = open_session(self._path, inputs=names, output="text_embeds", providers=None, threads=threads)
+        self._session = open_session(
+            self._path, inputs=names, output="text_embeds", providers=None, threads=threads, exact=exact
+        )
 
     @property
     def latent_map(self) -> dict[str, Any] | None:

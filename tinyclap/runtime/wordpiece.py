@@ -104,8 +104,28 @@ class WordPiece:
             raise OtherKindError("its tokens are of another kind")
         self._unknown = self._ids[model["unk_token"]]
         self.wordless = frozenset({self._unknown, *(token["id"] for token in added if token["special"])})
-        self._added = re.compile(f"({'|'.join(map(re.escape, sorted(of_added, key=len, reverse=True))) or '(?!)'})")
+        self._added_tokens = sorted(of_added, key=len, reverse=True)
+        self._added = re.compile(f"({'|'.join(map(re.escape, self._added_tokens)) or '(?!)'})")
         self._longest_piece = max(map(len, self._ids))
+
+    def facts(self) -> dict[str, Any]:
+        """All that a reader in another language needs, which encodes as this one does, as plain JSON."""
+        tables = {"removed": REMOVED, "spaces": SPACES, "chinese": CHINESE, "punctuation": PUNCTUATION, "marks": MARKS}
+        return {
+            "vocabulary": self._ids,
+            "added": self._added_tokens,
+            "prefix": self._prefix,
+            "longest_word": self._longest_word,
+            "before": self._before,
+            "after": self._after,
+            "unknown": self._unknown,
+            "wordless": sorted(self.wordless),
+            "clean": self._clean,
+            "split_chinese": self._chinese,
+            "strip_accents": self._strip_accents,
+            "lowercase": self._lowercase,
+            **{name: " ".join(re.sub(r"-\s+", "-", table).split()) for name, table in tables.items()},
+        }
 
     def encode(self, text: str, max_tokens: int | None = None) -> list[int]:
         """The ids of a text with those around it, cut to `max_tokens`.

@@ -27,13 +27,14 @@ from tinyclap.common.progress import Progress
 from tinyclap.embeddings.joint_space import Head, Stored
 from tinyclap.embeddings.latent_map import LatentMap
 from tinyclap.errors import TinyclapError
+from tinyclap.models.recompute import set_recompute
 from tinyclap.models.student import Student
 from tinyclap.models.text_student import TextStudent
 from tinyclap.training.checkpoint import Checkpoint, restore, snapshot
 from tinyclap.training.distributed import average_over_processes, build_accelerator, micro_batches
 from tinyclap.training.ema import Ema, RunningStatistics
 from tinyclap.training.inputs import StudentInputs
-from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
+from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step, throughput
 from tinyclap.training.losses import distillation_loss
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import DistillOptions
@@ -112,6 +113,7 @@ def distill(
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(student)
     student.to(accelerator.device)
+    set_recompute(student, options.gradient_checkpointing)
     stages = (Stage("all", 0, options.epochs), Stage("head", options.epochs, options.epochs + options.head_epochs))
     steps, visible = len(batches.of_epoch(0)), accelerator.is_main_process
     counter = Progress("distil", stages[-1].end * steps, "step", done=first_epoch * steps, visible=visible)
@@ -144,6 +146,7 @@ def distill(
                 watch(epoch + 1, partial(_as_it_is, student, ema))
         accelerator.free_memory(model, prepared)
     counter.close()
+    set_recompute(student, False)
     return student.requires_grad_(True).cpu().eval()
 
 
@@ -193,10 +196,10 @@ def _run_epoch(
     stage: Stage,
     epoch: int,
     counter: Progress,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """One view of every clip but a rest smaller than a batch, or as weights have it; returns the epoch's means."""
     model, optimizer = trainee.model, trainee.optimizer
-    began, data_seconds = time.perf_counter(), 0.0
+    began, data_seconds, clips = time.perf_counter(), 0.0, 0
     batches = learned.of_epoch(epoch)
     sums = torch.zeros(3, device=accelerator.device)
     for number, batch in enumerate(batches):
@@ -210,6 +213,7 @@ def _run_epoch(
             started = time.perf_counter()
             inputs, wanted = learned.batch(part, accelerator.device)
             data_seconds += time.perf_counter() - started
+            clips += len(part)
             with accelerator.no_sync(model) if position + 1 < len(parts) else nullcontext():
                 embeddings = model(inputs).float()
                 loss = learned.criterion(embeddings, wanted)
@@ -233,8 +237,7 @@ def _run_epoch(
         "cosine": cosine_mean,
         "centred_cosine": centred_mean,
         "lr": lr,
-        "seconds": time.perf_counter() - began,
-        "data_seconds": data_seconds,
+        **throughput(clips, time.perf_counter() - began, data_seconds, accelerator),
     }
 
 

@@ -37,10 +37,19 @@ def average_over_processes(tensors: Iterable[Tensor], accelerator: Accelerator) 
 def micro_batches(batch: np.ndarray, count: int, accelerator: Accelerator) -> Sequence[np.ndarray]:
     """This process's share of a batch: `count` equal micro-batches (or one for each process) dealt out in turn."""
     processes = accelerator.num_processes
+    return np.split(batch, dealt_out(len(batch), count, processes))[accelerator.process_index :: processes]
+
+
+def dealt_out(clips: int, count: int, processes: int) -> int:
+    """In how many micro-batches so many clips are dealt out: `count`, or one for each process.
+
+    Raises:
+        TinyclapError: they cannot be dealt out evenly.
+    """
     count = max(count, processes)
-    if count % processes or len(batch) % count:
+    if count % processes or clips % count:
         raise TinyclapError(
-            f"{len(batch)} clips in {count} micro-batches cannot be dealt out evenly to {processes} processes; make "
+            f"{clips} clips in {count} micro-batches cannot be dealt out evenly to {processes} processes; make "
             f"training.micro_batches a multiple of {processes}, and training.batch_size one of training.micro_batches"
         )
-    return np.split(batch, count)[accelerator.process_index :: processes]
+    return count

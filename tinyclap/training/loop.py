@@ -1,9 +1,11 @@
-"""What every training loop shares: seeds, and what is trained."""
+"""What every training loop shares: seeds, what is trained, how fast."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from tinyclap.training.ema import Ema, RunningStatistics
@@ -24,3 +26,30 @@ class Trainee:
     optimizer: torch.optim.Optimizer
     ema: Ema | None
     statistics: RunningStatistics
+
+
+def throughput(clips: int, seconds: float, data_seconds: float, accelerator: Accelerator) -> dict[str, Any]:
+    """What an epoch's row tells of its speed: by all processes together, and where there are several, by each.
+
+    Args:
+        clips: that this process trained on.
+        seconds: of the epoch.
+        data_seconds: in which this process waited for its data.
+        accelerator: of the training.
+    """
+    mine = torch.tensor([[clips, seconds, data_seconds]], dtype=torch.float32, device=accelerator.device)
+    each = accelerator.gather(mine).cpu().double()
+    own_clips, own_seconds, waited = each.unbind(1)
+    told = {
+        "seconds": seconds,
+        "data_seconds": data_seconds,
+        "clips_per_s": float(own_clips.sum() / own_seconds.max()),
+        "data_share": float(waited.sum() / own_seconds.sum()),
+    }
+    if len(each) == 1:
+        return told
+    rows = [
+        {"clips": round(one), "clips_per_s": one / spent, "data_share": wait / spent}
+        for one, spent, wait in each.tolist()
+    ]
+    return {**told, "processes": rows}

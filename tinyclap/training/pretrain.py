@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from tinyclap.training.contrastive.matching import matching
 from tinyclap.training.contrastive.objectives import BatchLoss, Heard, Objectives
 from tinyclap.training.distributed import build_accelerator
 from tinyclap.training.ema import Ema, RunningStatistics, load_trained_state, trained_state
-from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step
+from tinyclap.training.loop import NOT_FINITE, Trainee, seed_step, throughput
 from tinyclap.training.losses import soft_info_nce
 from tinyclap.training.optim import build_optimizer, set_learning_rate
 from tinyclap.training.options import PretrainOptions
@@ -248,7 +248,7 @@ def _pretrain_text(batches: _Batches) -> None:
             optimizer.zero_grad(set_to_none=True)
 
 
-def _run_epoch(batches: _Batches, trainee: Trainee, epoch: int, counter: Progress) -> dict[str, float]:
+def _run_epoch(batches: _Batches, trainee: Trainee, epoch: int, counter: Progress) -> dict[str, Any]:
     """Returns the epoch's means and what tells a stuck training."""
     teacher, options, accelerator = batches.teacher, batches.options, batches.accelerator
     optimizer, objectives = trainee.optimizer, batches.objectives
@@ -295,6 +295,5 @@ def _run_epoch(batches: _Batches, trainee: Trainee, epoch: int, counter: Progres
         "steps": (epoch + 1) * len(every),
         "logit_scale": teacher.logit_scale,
         "lr": lr,
-        "seconds": time.perf_counter() - began,
-        "data_seconds": data_seconds,
+        **throughput(sum(map(len, every)), time.perf_counter() - began, data_seconds, accelerator),
     }

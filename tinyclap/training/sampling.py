@@ -112,7 +112,7 @@ def occurrences(indices: np.ndarray) -> np.ndarray:
 
 def clip_weights(dataset: Dataset, decoded: Decoded) -> np.ndarray | None:
     """Weights of a data set's decoded windows, float64 (windows,); None where all are alike."""
-    weights = np.array([dataset.clips[window.clip].weight for window in decoded.windows])
+    weights = np.array([dataset.clips[clip].weight for clip in decoded.windows.clips])
     return None if (weights == weights[0]).all() else weights
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from tinyclap.common.files import cache_root
 from tinyclap.runtime.published_weights import (
     AUDIOSET_ONTOLOGY,
+    ORT_WEB,
     PUBLISHED,
     WORDNET,
 )
@@ -24,7 +25,7 @@ KINDS: Mapping[str, str] = {
     "audio": "decoded sound",
     "shards": "where each sound lies in a shard, and what is said of it",
     "logmels": "students' log-mel spectrograms of views",
-    WEIGHTS: "downloads: published weights, tokenizers and word lists",
+    WEIGHTS: "downloads: published weights, tokenizers, word lists and what pages of sound run on",
     BUNDLES: "ready-made bundles",
 }
 # A hash of what the content depends on; with a dot, of one that was never finished (see `common.files`).
@@ -57,7 +58,7 @@ def _paths(kind: str) -> Iterator[Path]:
     if kind == BUNDLES:
         candidates = [place(name) for name in READY_MADE]
     elif kind == WEIGHTS:
-        files = [*(tagger.weights for tagger in PUBLISHED.values()), AUDIOSET_ONTOLOGY, WORDNET]
+        files = [*(tagger.weights for tagger in PUBLISHED.values()), AUDIOSET_ONTOLOGY, ORT_WEB, WORDNET]
         candidates = [path for file in files for path in (file.place, file.part, file.unpacked)]
     else:
         folder = cache_root() / kind

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.datasets import sound, tar_bytes
-from tests.support.http_server import Handler, Server
+from tests.support.servers.http_server import Handler, Server
 from tinyclap.common import download
 from tinyclap.common.files import cache_root
 from tinyclap.data.shards import sources
@@ -65,6 +65,7 @@ def test_the_same_clips_as_on_the_disk_and_the_index_is_kept(local: Shards, web:
 
 def test_clips_in_order_are_few_requests(web: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = read(web)
+    assert dataset.readers == 1, "each thread would fetch ahead for itself"
     for ahead, most in ((2**22, 4), (1, 2 + 12)):
         monkeypatch.setattr(sources, "READ_AHEAD_BYTES", ahead)
         before = len(web.asked)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import shared
-from tests.support.http_server import Server
+from tests.support.servers.http_server import Server
 from tinyclap.data.texts import audioset
 from tinyclap.data.texts.audioset import AudioSet, name_parts
 from tinyclap.data.texts.corpus import build_corpus

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http_server import Server
+from tests.support.servers.http_server import Server
 from tinyclap.data.texts import wordnet
 from tinyclap.data.texts.corpus import build_corpus
 from tinyclap.data.texts.wordnet import DEBIAN, DEFAULT_KINDS, ROOTS, Kind, WordNetWords

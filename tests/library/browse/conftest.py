@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import soundfile
 
-from tests.library.browse.chromium import Page, chromium
 from tests.library.browse.client import Client
+from tests.support.pages.chromium import Page, chromium
 from tests.support.sounds import clip
 from tests.support.tiny_bundles import tiny_bundle
 from tinyclap.library.browse.server import BrowseServer

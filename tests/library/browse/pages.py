@@ -1,7 +1,7 @@
 """What tests do with the page of a library in a browser."""
 
-from tests.library.browse.chromium import Page
 from tests.library.browse.client import Client
+from tests.support.pages.chromium import Page
 
 TITLES = "[...document.querySelectorAll('#hits b')].map((name) => name.textContent)"
 PLAYS = "!document.querySelector('#audio').paused && document.querySelector('#audio').currentTime > 0.1"

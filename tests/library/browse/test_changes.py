@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.library.browse.chromium import Page
 from tests.library.browse.client import Client
 from tests.library.browse.conftest import ids_of, made, serving
 from tests.library.browse.pages import PLAYS, TITLES, centre, show
+from tests.support.pages.chromium import Page
 from tests.support.sounds import noise, write
 from tinyclap.errors import TinyclapError
 from tinyclap.library.browse import api

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.library.browse.chromium import Page
 from tests.library.browse.client import Client
 from tests.library.browse.conftest import made, serving
 from tests.library.browse.pages import PLAYS, TITLES, centre, show
+from tests.support.pages.chromium import Page
 from tests.support.sounds import noise, write
 
 pytestmark = pytest.mark.slow

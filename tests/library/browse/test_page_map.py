@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.library.browse.chromium import Page
 from tests.library.browse.client import Client
 from tests.library.browse.pages import PLAYS, centre, show
+from tests.support.pages.chromium import Page
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,5 @@
 """A teacher's embeddings made before the training, by workers and shares: the same bytes, whoever is killed."""
 
-import hashlib
 import json
 import os
 import random
@@ -14,41 +13,14 @@ from typing import Any
 
 import pytest
 
+from tests.pipelines.scale.conftest import MANY, embed, store_hash
 from tests.support.commands import failure, invoke, run
-from tests.support.tiny import save_two, small_recipe, style_teacher, two_teachers_recipe, write_labelled
-from tinyclap.common.files import cache_root
+from tests.support.tiny import save_two, two_teachers_recipe, write_labelled
+from tinyclap.common import row_store
+from tinyclap.common.crew.team import Team
+from tinyclap.common.files import cache_root, write_bytes
 from tinyclap.pipelines.scale import embed_teacher as module
-from tinyclap.pipelines.scale import workers
 from tinyclap.teachers.base import TrainableTeacher
-
-MANY = ("data.train.n_clips=252", "views.per_clip=46")  # 24 clips: 3 parts, the last of them not full
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Switches to an empty cache of a name."""
-    return lambda name: monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "caches" / name))
-
-
-def store_hash() -> str:
-    """Of the one store of embeddings of views in the cache, all of its files."""
-    (folder,) = [path.parent for path in (cache_root() / "embeddings").glob("*/blocks.npy")]
-    files = sorted(folder.rglob("*"))
-    assert [path.name for path in files] == ["blocks.npy", "rows.npy"]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-
-
-def embed(recipe: Path, *options: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(run("embed-teacher", str(recipe), *MANY, *options, "--json"))
-    return told
-
-
-@pytest.fixture
-def quick(recipe: Path, tmp_path: Path) -> Path:
-    """The recipe with a teacher that takes less time."""
-    style_teacher().save_pretrained(tmp_path / "style", "---\nlicense: mit\n---\n# untrained\n")
-    recipe.write_text(small_recipe("style").replace("kind: hf", "kind: dual"))
-    return recipe
 
 
 @pytest.mark.slow
@@ -167,19 +139,101 @@ def test_what_a_worker_meets_reaches_the_user(
     recipe: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str, exit_code: int
 ) -> None:
     """Its sounds are not there, or it cannot even start: an error, and no waiting."""
-    fill = workers.fill_with_workers
+    fill = module._filled_by
 
-    def fill_without(job: workers.Job, *rest: Any) -> None:
+    def fill_without(team: Team, job: module.Job, *rest: Any) -> Any:
         teacher = job.teacher if damage == "sounds" else _Deadly()
-        fill(replace(job, teacher=teacher, decoded=tmp_path / "nowhere"), *rest)
+        return fill(team, replace(job, teacher=teacher, decoded=tmp_path / "nowhere"), *rest)
 
-    monkeypatch.setattr(module, "fill_with_workers", fill_without)
+    monkeypatch.setattr(module, "_filled_by", fill_without)
     message, code = failure("embed-teacher", str(recipe), "--workers", "2")
     expected = (
-        "No such file or directory" if damage == "sounds" else "the workers ended early (exit codes -9; -9: killed"
+        f"there is no {tmp_path / 'nowhere'}, the sounds as this machine has decoded them"
+        if damage == "sounds"
+        else "workers in a row ended without a result (exit code -9: killed, often for want of memory)"
     )
     assert expected in message
     assert code == exit_code
+
+
+class _Here:
+    """A crew that computes in this process."""
+
+    size = at_work = 2
+
+    def __init__(self, job: module.Job) -> None:
+        self._make = job(0)
+
+    def __enter__(self) -> "_Here":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, part: int) -> Any:
+        return self._make(part)
+
+
+@pytest.fixture
+def crew_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Team, "crew", lambda team, job, *_, **__: _Here(job))
+
+
+def test_a_full_disk_loses_nothing(
+    quick: Path, elsewhere: Any, crew_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere("quiet")
+    embed(quick)
+    quiet, written = store_hash(), list[Path]()
+    elsewhere("full")
+
+    def full(path: Path, content: bytes) -> None:
+        if len(written) == 1:
+            raise OSError(28, "No space left on device", str(path))
+        written.append(path)
+        write_bytes(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(row_store, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            embed(quick, "--workers", "2")
+    told = embed(quick, "--workers", "2")
+    assert (told["computed"], told["missing"], store_hash()) == (2, 0, quiet)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_comes_damaged_is_made_once_more(
+    quick: Path, elsewhere: Any, crew_here: None, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    elsewhere("quiet")
+    embed(quick)
+    quiet, damaged = store_hash(), list[int]()
+    elsewhere("damaged")
+    put = row_store.RowStore.put_part
+
+    def damage(store: Any, part: int, content: bytes) -> bool:
+        if part == 2 and len(damaged) < times:
+            damaged.append(part)
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        return put(store, part, content)
+
+    monkeypatch.setattr(row_store.RowStore, "put_part", damage)
+    if times == 2:
+        message, code = failure("embed-teacher", str(quick), *MANY, "--workers", "2")
+        assert "part 2 came back damaged twice: look at the network" in message
+        assert code == 1
+    told = embed(quick, "--workers", "2")
+    assert (len(damaged), told["missing"], store_hash()) == (times, 0, quiet)
+
+
+def test_a_worker_with_another_teacher_is_refused(
+    recipe: Path, crew_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = module.Job
+    monkeypatch.setattr(module, "Job", lambda *fields: replace(job(*fields), store="another"))
+    told, code = failure("embed-teacher", str(recipe), "--workers", "2")
+    assert "its teacher is another one than here: the files that the recipe names differ" in told
+    assert code == 2
 
 
 class _Deadly:
@@ -206,9 +260,15 @@ def test_a_share_that_there_is_not(recipe: Path, share: str, message: str) -> No
     assert code == 2
 
 
-def test_of_several_teachers_each_is_embedded_alone(tmp_path: Path) -> None:
+def test_of_several_teachers_each_store_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     save_two(tmp_path)
-    (tmp_path / "two.yaml").write_text(two_teachers_recipe(tmp_path))
-    told, code = failure("embed-teacher", str(tmp_path / "two.yaml"))
-    assert 'once for each, with teachers=null "teacher={kind: ...}"' in told
-    assert code == 2
+    Path("two.yaml").write_text(two_teachers_recipe(tmp_path))
+    told = json.loads(run("embed-teacher", "two.yaml", "--json"))
+    assert len({one["store"] for one in told["teachers"]} | {one["teacher"] for one in told["teachers"]}) == 4
+    assert [one["missing"] for one in told["teachers"]] == [0, 0]
+    assert told["missing"] == 0
+    lines = run("embed-teacher", "two.yaml").splitlines()
+    assert [line.split()[0] for line in lines] == [*("teacher", "store", "views", "parts") * 2, "next"]
+    run("distill", "two.yaml", "--run", "ahead")
+    assert summary("ahead")["teacher_forwards"] == 0

@@ -1,22 +1,16 @@
 """A data set of WebDataset tars: clips by their place in a shard, in any order, the same every time."""
 
-import re
 import threading
 from collections.abc import Hashable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from tinyclap.audio import files
-from tinyclap.audio.checks import AudioError
-from tinyclap.audio.files import AudioInfo
+from tinyclap.common.machine import usable_cores
 from tinyclap.common.parallel import prepared_ahead
 from tinyclap.common.progress import counted
-from tinyclap.data.dataset import Clip, Dataset, digest
-from tinyclap.data.shards import extracted
-from tinyclap.data.shards.addresses import absolute, expand, set_name, short_names
+from tinyclap.data.dataset import Clip, digest
+from tinyclap.data.shards.addresses import absolute, expand, is_remote, set_name, short_names
 from tinyclap.data.shards.index import Sample, index_of
+from tinyclap.data.shards.packed import Packed, Place
 from tinyclap.data.shards.sources import Shard, open_shard
 from tinyclap.errors import TinyclapError, listed
 
@@ -24,17 +18,7 @@ READERS = 4  # shards that are looked at at the same time
 MOST_LISTED = 20
 
 
-class Place(NamedTuple):
-    """Where the bytes of a clip lie, and their hash."""
-
-    shard: int
-    offset: int
-    size: int
-    digest: bytes
-    fault: str | None
-
-
-class Shards(Dataset):
+class Shards(Packed):
     """Clips that lie in shards.
 
     Args:
@@ -47,8 +31,8 @@ class Shards(Dataset):
     def __init__(
         self, name: str, clips: list[Clip], places: dict[str, Place], addresses: list[tuple[str, str]]
     ) -> None:
-        super().__init__(name, clips)
-        self._places, self._addresses = places, addresses
+        super().__init__(name, clips, places)
+        self._addresses = addresses
         self._opened = threading.local()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -57,42 +41,16 @@ class Shards(Dataset):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _opened=threading.local())
 
-    def _info(self, clip: Clip) -> AudioInfo:
-        try:
-            return files.info(self._file(clip))
-        except AudioError as error:
-            raise type(error)(clip.name, error.reason) from error
-
-    def _load(self, clip: Clip, sample_rate: int, start_s: float, duration_s: float | None) -> np.ndarray:
-        try:
-            return files.read(self._file(clip), sample_rate, start_s, duration_s)
-        except AudioError as error:
-            raise type(error)(clip.name, error.reason) from error
-
-    def _content(self, clip: Clip) -> bytes:
-        return self._bytes(clip)
-
-    def _content_digest(self, clip: Clip) -> bytes:
-        place = self._places[clip.name]
-        return place.digest or digest((place.fault or "").encode())
+    @property
+    def readers(self) -> int:
+        """One where shards are fetched: each thread would fetch ahead for itself."""
+        return 1 if any(is_remote(address) for address, _ in self._addresses) else usable_cores()
 
     def _home(self, clip: Clip) -> Hashable:
         return self._addresses[self._places[clip.name].shard][0].rpartition("/")[0]
 
-    def _file_size(self, clip: Clip) -> int:
-        return self._places[clip.name].size
-
-    def _file_digest(self, clip: Clip) -> bytes:
-        return self._content_digest(clip)
-
-    def _file(self, clip: Clip) -> Path:
-        """The clip's bytes as a file, there until this thread asks for another clip."""
-        place = self._places[clip.name]
-        if place.fault:
-            raise AudioError(clip.name, place.fault)
-        key = (self._addresses[place.shard], place.offset)
-        name = re.sub(r"[^\w.-]", "_", clip.name.rpartition("/")[2])
-        return extracted.kept(key) or extracted.keep(key, name, self._bytes(clip))
+    def _of(self, place: Place) -> Hashable:
+        return self._addresses[place.shard]
 
     def _bytes(self, clip: Clip) -> bytes:
         place = self._places[clip.name]
@@ -135,13 +93,13 @@ def shards(urls: str | Sequence[str]) -> Shards:
     _refuse_faulty([result for result in read if isinstance(result, str)], len(addresses))
     found = [result for result in read if not isinstance(result, str)]
     names = short_names(addresses)
-    tagged = _tags_are_labels([sample for _, samples in found for sample in samples])
+    tagged = tags_are_labels([sample for _, samples in found for sample in samples])
     clips: list[Clip] = []
     places: dict[str, Place] = {}
     twice: list[str] = []
     for number, (_, samples) in enumerate(found):
         for sample in samples:
-            clip = _clip(sample, f"{names[number]}/{sample.member}", tags_are_labels=tagged)
+            clip = clip_of(sample, f"{names[number]}/{sample.member}", tags_are_labels=tagged)
             if clip.name in places:
                 twice.append(
                     f"{clip.name} ({' and '.join(dict.fromkeys([names[places[clip.name].shard], names[number]]))})"
@@ -172,11 +130,13 @@ def _refuse_faulty(problems: list[str], count: int) -> None:
         )
 
 
-def _tags_are_labels(samples: Sequence[Sample]) -> bool:
+def tags_are_labels(samples: Sequence[Sample]) -> bool:
+    """Whether no clip has a label and none several tags."""
     return all(sample.said.label is None and len(sample.said.tags) <= 1 for sample in samples)
 
 
-def _clip(sample: Sample, place: str, *, tags_are_labels: bool) -> Clip:
+def clip_of(sample: Sample, place: str, *, tags_are_labels: bool) -> Clip:
+    """A clip, named as it is said, else by its place."""
     said = sample.said
     label, captions = said.label, said.captions
     if tags_are_labels:

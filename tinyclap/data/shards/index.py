@@ -9,7 +9,7 @@ import json
 import shutil
 import tarfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,13 +65,18 @@ def index_of(shard: Shard) -> list[Sample]:
         TinyclapError: it is no tar, compressed, or damaged so that some of it would be lost.
     """
     key = json.dumps([VERSION, shard.address, shard.size, shard.stamp, sorted(audio_suffixes())])
+    return kept_samples(key, lambda: _samples(shard))
+
+
+def kept_samples(key: str, make: Callable[[], Iterable[Sample]]) -> list[Sample]:
+    """The samples that the cache keeps under a key, which are made where they are not there."""
     folder = cache_folder("shards") / hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     touch(folder)
     try:
         return _read(folder / INDEX)
     except (OSError, ValueError, KeyError, TypeError):
         shutil.rmtree(folder, ignore_errors=True)  # not there, or damaged: a cache can be made again
-    samples = list(_samples(shard))
+    samples = list(make())
     with cached_folder(folder) as temporary:
         rows = [json.dumps(asdict(sample)) for sample in samples]
         write_text(temporary / INDEX, "\n".join([str(len(rows)), *rows]) + "\n")

@@ -15,6 +15,7 @@ from tinyclap.exporters.c.front_end import front_end_macros, front_end_tables
 from tinyclap.exporters.c.layers import LINEAR, Network
 from tinyclap.exporters.c.stream import StreamShape
 from tinyclap.exporters.c.text import array, defines, real, strings
+from tinyclap.exporters.folders import filled
 from tinyclap.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,10 +36,7 @@ NO_LABELS = Labels()
 
 def template(name: str, values: dict[str, Any] | None = None) -> str:
     """A file of `templates` with @NAME@ replaced."""
-    text = (TEMPLATES / name).read_text("utf-8")
-    for key, value in (values or {}).items():
-        text = text.replace(f"@{key}@", str(value))
-    return text
+    return filled(TEMPLATES / name, values)
 
 
 def arena_plan(network: Network, stream: StreamShape, *, int8: bool) -> Plan:

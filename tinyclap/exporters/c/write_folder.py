@@ -10,7 +10,7 @@ import torch
 from tinyclap.bench.compiled_c import HEADER, CompiledC, compiler
 from tinyclap.common.files import whole_folder, write_text
 from tinyclap.common.progress import silent
-from tinyclap.errors import TinyclapError
+from tinyclap.exporters import folders
 from tinyclap.exporters.c import selftest
 from tinyclap.exporters.c.arena import Plan
 from tinyclap.exporters.c.calibrate import calibrated
@@ -177,15 +177,7 @@ class CExporter:
 
 def refuse_taken(folder: Path, overwrite: bool) -> None:
     """Only a folder of generated C is ever replaced, and only if asked to."""
-    if folder.resolve() in (Path.cwd(), *Path.cwd().parents) or folder.is_mount():
-        raise TinyclapError(f"--c {folder}: it cannot be replaced as a whole; name a folder in it")
-    if folder.exists() and not folder.is_dir():
-        raise TinyclapError(f"--c {folder} is a file; name a folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not (folder / HEADER).is_file():
-            raise TinyclapError(f"--c {folder} is not empty and holds no {HEADER}, so it is left alone; name another")
-        if not overwrite:
-            raise TinyclapError(f"--c {folder} holds generated C; replace it with --overwrite, or name another")
+    folders.refuse_taken(folder, overwrite, "--c", HEADER, "generated C")
 
 
 def _write(path: Path, text: str) -> None:

@@ -141,7 +141,7 @@ def write_text_side(
     if int8:
         graph = rounded(graph, table_bits)
     save(graph, folder / TEXT_GRAPH)
-    limits = {"max_tokens": text.max_tokens, "pad_id": text.pad_id}
+    limits: dict[str, Any] = {"max_tokens": text.max_tokens, "pad_id": text.pad_id}
     checked = [*texts, "dog", "a dog, then rain; and then, at last, silence and birds in the trees"]
     computed = TextEncoder(folder, **limits).embed(checked)
     wanted = source.embed_text(checked).float().cpu().numpy()

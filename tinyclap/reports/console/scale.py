@@ -27,26 +27,34 @@ def shards_lines(written: Written) -> str:
     )
 
 
-def embedded_object(embedded: Mapping[str, Any]) -> str:
-    """Stored embeddings as one JSON object."""
-    return json.dumps(embedded)
+def embedded_object(each: Sequence[Mapping[str, Any]]) -> str:
+    """Stored embeddings as one JSON object; of several teachers a list, and how many parts are missing of all."""
+    if len(each) == 1:
+        return json.dumps(each[0])
+    return json.dumps({"teachers": each, "missing": sum(one["missing"] for one in each)})
 
 
-def embedded_lines(embedded: Mapping[str, Any], words: Sequence[str]) -> str:
-    """Stored embeddings, and the next command: the training once all are there."""
-    rate = embedded["embeddings_per_s"]
-    speed = "" if rate is None else f" in {duration(embedded['seconds'])}, {rate:.3g} embeddings/s"
-    there = embedded["own"] - embedded["computed"]
-    lines = [
-        f"store    {embedded['store']}",
-        f"views    {whole(embedded['views'])} of each of {whole(embedded['clips'])} clips",
-        f"parts    {whole(embedded['parts'])}; of share {embedded['share']} {whole(embedded['computed'])} computed"
-        f"{speed}; {whole(there)} there before, or others are at them",
-    ]
-    if embedded["missing"]:
-        missing = f"missing  {whole(embedded['missing'])} parts, of the other shares or being computed"
-        return "\n".join([*lines, missing])
+def embedded_lines(each: Sequence[Mapping[str, Any]], words: Sequence[str]) -> str:
+    """Stored embeddings of each teacher, and the next command: the training once all are there."""
+    lines = [line for one in each for line in _embedded(one, named=len(each) > 1)]
+    if any(one["missing"] for one in each):
+        return "\n".join(lines)
     return "\n".join([*lines, f"next     tinyclap distill {shlex.join(words)}"])
+
+
+def _embedded(one: Mapping[str, Any], *, named: bool) -> list[str]:
+    rate, there = one["embeddings_per_s"], one["own"] - one["computed"]
+    speed = "" if rate is None else f" in {duration(one['seconds'])}, {rate:.3g} embeddings/s"
+    lines = [
+        *([f"teacher  {one['teacher']}"] if named else []),
+        f"store    {one['store']}",
+        f"views    {whole(one['views'])} of each of {whole(one['clips'])} clips",
+        f"parts    {whole(one['parts'])}; of share {one['share']} {whole(one['computed'])} computed{speed}; "
+        f"{whole(there)} there before, or others are at them",
+    ]
+    if one["missing"]:
+        lines.append(f"missing  {whole(one['missing'])} parts, of the other shares or being computed")
+    return lines
 
 
 def urls(shards: list[Path]) -> str:

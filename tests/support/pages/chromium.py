@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 # The browser reads commands from descriptor 3 and answers on 4.
 _START = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
@@ -85,7 +85,16 @@ class Page:
 
     def key(self, name: str, text: str = "", modifiers: int = 0) -> None:
         """Press and release a key."""
-        code = {"Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        code = {
+            "Tab": 9,
+            "Enter": 13,
+            "Escape": 27,
+            " ": 32,
+            "ArrowLeft": 37,
+            "ArrowUp": 38,
+            "ArrowRight": 39,
+            "ArrowDown": 40,
+        }
         text = {"Enter": "\r", " ": " "}.get(name, text)
         common = {"key": name, "windowsVirtualKeyCode": code.get(name, 0), "modifiers": modifiers}
         self.call("Input.dispatchKeyEvent", type="keyDown", **common, **({"text": text} if text else {}))
@@ -98,6 +107,17 @@ class Page:
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         """A mouse event: mousePressed, mouseReleased, mouseMoved or mouseWheel."""
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
+
+    def choose(self, selector: str, file: Path) -> None:
+        """Give a file to an input of files, as if it was chosen in the dialogue."""
+        found = self.call("Runtime.evaluate", expression=f"document.querySelector({selector!r})")["result"]
+        self.call("DOM.setFileInputFiles", files=[str(file)], objectId=found["objectId"])
+
+    def drop(self, file: Path, x: float, y: float) -> None:
+        """Drag a file over the window, and let it fall there."""
+        data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
     def click(self, x: float, y: float) -> None:
         """With the left button."""
@@ -130,14 +150,17 @@ class Page:
 
 
 @contextmanager
-def chromium(profile: Path) -> Iterator[Page]:
-    """A page of a new browser, whose profile is an empty folder; skips the test where there is none."""
+def chromium(profile: Path, *more: str) -> Iterator[Page]:
+    """A page of a new browser, whose profile is an empty folder; skips the test where there is none.
+
+    `more` are options of the browser, of which those here are not repeated.
+    """
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     if program is None:
         pytest.skip(f"no browser found, tried {', '.join(NAMES)}: install chromium to run what a page does in one")
     to_browser, from_browser = os.pipe(), os.pipe()
     theirs = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser[0], from_browser[1])]
-    command = [sys.executable, "-c", _START, *map(str, theirs), program, *_OPTIONS, f"--user-data-dir={profile}"]
+    command = [sys.executable, "-c", _START, *map(str, theirs), program, *_OPTIONS, *more, f"--user-data-dir={profile}"]
     quiet: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, pass_fds=theirs, **quiet)
     for end in (*theirs, to_browser[0], from_browser[1]):

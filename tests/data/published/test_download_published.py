@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests.support import published
-from tests.support.http_server import Server
+from tests.support.servers.http_server import Server
 from tinyclap.data.published.esc50 import download_esc50, esc50
 from tinyclap.data.published.layouts import Archive
 from tinyclap.data.published.macs import ARCHIVES as MACS_ARCHIVES

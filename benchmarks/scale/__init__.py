@@ -1,0 +1,1 @@
+"""How work that many share grows with their number."""

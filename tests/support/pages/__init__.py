@@ -1,0 +1,1 @@
+"""Web pages in tests: a browser, Node.js, and folders served."""

@@ -1,0 +1,1 @@
+"""Who does a work of many items, and what if one of them dies?"""

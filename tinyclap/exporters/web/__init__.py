@@ -1,0 +1,1 @@
+"""How does a bundle become a page that hears?"""

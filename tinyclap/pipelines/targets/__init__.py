@@ -1,0 +1,1 @@
+"""What does a bundle become that other machines take?"""
