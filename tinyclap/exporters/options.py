@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tinyclap.common.checks import is_count, is_number, require
 from tinyclap.exporters.onnx import opset, quantize_int8
 from tinyclap.exporters.onnx.student import Input
-from tinyclap.exporters.onnx.tool_chains import ToolChainName
+from tinyclap.exporters.onnx.tool_chains import ToolChainName, refuse_rounded
 
 INPUT: Input = "waveform"
 """The default. From waveform to embedding it is at least as fast as numpy's FFT in front of the graph
@@ -31,7 +31,7 @@ class ExportOptions:
             quantize_int8.MIN_AGREEMENT where there are classes.
 
     Raises:
-        TinyclapError: a length that is no length, or an opset that is not known here.
+        TinyclapError: a length that is no length, an opset that is not known here, or INT8 for a tool chain without.
     """
 
     input: Input = INPUT
@@ -51,6 +51,8 @@ class ExportOptions:
         require(self, "export", "static_s", lasting, "a number of seconds above 0")
         fixed = self.static_for is None or self.static_s is not None
         require(self, "export", "static_for", fixed, "only with a length for graphs of fixed shape (--static SECONDS)")
+        if self.static_for is not None and self.int8:
+            refuse_rounded(self.static_for)
         require(self, "export", "table_bits", self.table_bits in (4, 8), "4 or 8")
         if self.opset is not None:
             known = is_count(self.opset, opset.OLDEST) and self.opset <= opset.newest()

@@ -22,6 +22,7 @@ class ToolChain:
         newest_opset: of ONNX that the source names.
         operators: by their names in ONNX.
         instead: what to do about operators that are not among them.
+        rounds_itself: it takes float graphs alone.
     """
 
     title: str
@@ -29,6 +30,12 @@ class ToolChain:
     newest_opset: int
     operators: frozenset[str]
     instead: str
+    rounds_itself: bool = False
+
+    @property
+    def lacks_rounding(self) -> list[str]:
+        """The operators of INT8 graphs that it does not list."""
+        return sorted({"QuantizeLinear", "DequantizeLinear"} - self.operators)
 
 
 _ST = """
@@ -64,10 +71,21 @@ TOOL_CHAINS: dict[str, ToolChain] = {
         "(github.com/espressif/esp-dl at 39adbd2); opset 18 by the notes of its release 3.2.0",
         18,
         frozenset(_ESP.split()),
-        "ESP-PPQ rounds float graphs itself, so export without --int8 and give it audio_static.onnx; for others "
-        "`tinyclap export --tflite` or `--c` write what an ESP32 runs",
+        "`tinyclap export --tflite OUT.tflite` or `--c OUT` write what an ESP32 runs",
+        rounds_itself=True,
     ),
 }
+
+
+def refuse_rounded(name: ToolChainName) -> None:
+    """Raise TinyclapError for INT8 graphs if a tool chain takes float graphs alone."""
+    chain = TOOL_CHAINS[name]
+    if chain.rounds_itself:
+        raise TinyclapError(
+            f"--static-for {name}: {chain.title} does not list {', '.join(chain.lacks_rounding)}, of which INT8 graphs "
+            f"are made ({chain.source}); it rounds float graphs itself, so export without --int8 and give it "
+            "audio_static.onnx"
+        )
 
 
 def refuse_unknown(name: ToolChainName, file: str, graph: onnx.ModelProto) -> None:
