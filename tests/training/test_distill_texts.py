@@ -1,6 +1,5 @@
 """Text students in the training loop: they learn their teacher's words, and resume bit for bit."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,6 +11,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from tests.support.learned import learned
 from tests.support.tiny_texts import captions
 from tests.teachers import test_tagger
 from tinyclap.data.texts.corpus import Caption
@@ -74,11 +74,6 @@ def train(run: Path, accelerator: Accelerator, **changes: Any) -> torch.Tensor:
     return weights(trained(small(), run, options=replace(OPTIONS, **changes), accelerator=accelerator))
 
 
-def metrics(run: Path) -> list[dict[str, Any]]:
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in rows]
-
-
 # ---- learning
 
 
@@ -114,7 +109,7 @@ def test_a_published_sentence_encoder_is_learned(kind: TextKind, seen: Lesson, u
     before, student = centred_cosine(seen.student(config)), trained(seen, tmp_path, config, options)
     assert not student.training
     assert centred_cosine(student) > max(0.8, before + 0.5)
-    rows = metrics(tmp_path)
+    rows = learned(tmp_path)
     assert [row["epoch"] for row in rows] == list(range(1, 11))
     assert rows[-1]["centred_cosine"] > 0.85
     assert rows[-1]["loss"] < 0.3 * rows[0]["loss"]
@@ -185,8 +180,8 @@ def test_stopped_anywhere_it_resumes_to_the_same_weights(
             trained(small(), broken, SHAPES[kind], inputs=inputs)
     resumed = trained(small(), broken, SHAPES[kind])
     assert torch.equal(weights(resumed), torch.load(run / "weights.pt", weights_only=True))
-    assert metrics(broken) == metrics(run)
-    assert len(metrics(run)) == 4
+    assert learned(broken) == learned(run)
+    assert len(learned(run)) == 4
 
 
 def test_micro_batches_add_up_to_the_batch(tmp_path: Path) -> None:
@@ -195,7 +190,7 @@ def test_micro_batches_add_up_to_the_batch(tmp_path: Path) -> None:
     one = trained(small(), tmp_path / "one", options=options)
     four = trained(small(), tmp_path / "four", options=replace(options, micro_batches=4))
     torch.testing.assert_close(weights(four), weights(one), atol=1e-3, rtol=0)
-    losses = [[row["loss"] for row in metrics(tmp_path / name)] for name in ("one", "four")]
+    losses = [[row["loss"] for row in learned(tmp_path / name)] for name in ("one", "four")]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 

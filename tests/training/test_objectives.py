@@ -1,6 +1,5 @@
 """Trainings with SLAP's objectives: killed they go on, each term falls, batches are of about one length."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.support.learned import learned
 from tests.training.test_pretrain import TEMPLATES, make_teacher, make_views
 from tests.training.tiny_vit import ALL, SECONDS, vit_teacher, vit_views
 from tinyclap.data.captions import Captions
@@ -29,10 +29,6 @@ def trained(views: Views, captions: Captions, options: PretrainOptions, run: Pat
     teacher = pretrain(vit_teacher(), views, captions, options, run, seed=3)
     assert isinstance(teacher, DualTeacher)
     return teacher
-
-
-def rows(run: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -60,10 +56,7 @@ def test_interrupted_it_ends_the_same(options: PretrainOptions, silent: int, tmp
     resumed = trained(views, captions, options, tmp_path / "broken")
     for mine, theirs in zip(resumed.state_dict().values(), expected.state_dict().values(), strict=True):
         assert torch.equal(mine, theirs)
-    whole, broken = (
-        [{key: value for key, value in row.items() if "seconds" not in key} for row in rows(tmp_path / run)]
-        for run in ("whole", "broken")
-    )
+    whole, broken = (learned(tmp_path / run) for run in ("whole", "broken"))
     assert whole == broken
     last = (torch.load(tmp_path / run / "checkpoints" / "last.pt", weights_only=True) for run in ("whole", "broken"))
     one, other = (state["objectives"] for state in last)
@@ -83,7 +76,7 @@ def test_each_term_falls_where_it_alone_is_learned(tmp_path: Path) -> None:
         "captioning": replace(brief, contrastive_weight=0.0, masked=None),
     }.items():
         trained(views, captions, options, tmp_path / name)
-        first, *_, last = rows(tmp_path / name)
+        first, *_, last = learned(tmp_path / name)
         assert last[name] < first[name] - 0.1, name
         assert {"contrastive", "masked", "captioning"} & first.keys() == {name}
 

@@ -15,14 +15,13 @@ import pytest
 
 from tests.pipelines.scale.conftest import MANY, embed, store_hash
 from tests.support.commands import failure, invoke, run
+from tests.support.learned import learned
 from tests.support.tiny import save_two, two_teachers_recipe, write_labelled
 from tinyclap.common import row_store
 from tinyclap.common.crew.team import Team
 from tinyclap.common.files import cache_root, write_bytes
 from tinyclap.pipelines.scale import embed_teacher as module
 from tinyclap.teachers.base import TrainableTeacher
-
-TIMES = {"seconds", "data_seconds", "clips_per_s", "data_share"}
 
 
 @pytest.mark.slow
@@ -78,13 +77,7 @@ def summary(run: str) -> dict[str, Any]:
 
 def assert_same_training(one: str, other: str) -> None:
     """Every figure but the times, and every weight."""
-    lines = [
-        [
-            {key: value for key, value in json.loads(line).items() if key not in TIMES}
-            for line in Path(name, "metrics.jsonl").read_text().splitlines()
-        ]
-        for name in (one, other)
-    ]
+    lines = [learned(Path(name)) for name in (one, other)]
     assert lines[0] == lines[1]
     assert len(lines[0]) == 2
     weights = [Path(name, "student/model.safetensors").read_bytes() for name in (one, other)]

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.support.commands import run
+from tests.support.learned import learned
 from tests.support.tiny import small_recipe, style_teacher, write_labelled
 from tests.training.test_processes import free_port
 from tinyclap.data.folder import folder
 from tinyclap.data.shards.writing import write_shards
 
-TIMES = {"seconds", "data_seconds", "clips_per_s", "data_share", "processes"}
 FEW = ("data.test=null", "training.epochs=2", "training.batch_size=4", "training.micro_batches=2")
 
 
@@ -45,17 +45,13 @@ def told(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(name, "metrics.jsonl").read_text().splitlines()]
 
 
-def without_times(name: str) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key not in TIMES} for row in told(name)]
-
-
 def test_losses_and_weights_are_equal_bit_for_bit(
     recipe: Path, kinds: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for kind, section in kinds.items():
         monkeypatch.setenv("TINYCLAP_CACHE", str(tmp_path / "caches" / kind))  # neither finds what the other made
         run("distill", str(recipe), section, *FEW, "--run", kind)
-    assert without_times("shards") == without_times("folder")
+    assert learned(Path("shards")) == learned(Path("folder"))
     assert len(told("shards")) == 2
     weights = [Path(kind, "student", "model.safetensors").read_bytes() for kind in kinds]
     assert weights[0] == weights[1]
@@ -65,7 +61,7 @@ def test_losses_and_weights_are_equal_bit_for_bit(
 def test_two_processes_get_equal_batches_of_unequal_shards(recipe: Path, kinds: dict[str, str], tmp_path: Path) -> None:
     for kind, section in kinds.items():
         launch("distill", str(recipe), section, *FEW, "--run", kind, cache=tmp_path / "caches" / kind)
-    assert without_times("shards") == without_times("folder")
+    assert learned(Path("shards")) == learned(Path("folder"))
     for row in told("shards"):
         one, other = row["processes"]
         assert one["clips"] == other["clips"] > 0
