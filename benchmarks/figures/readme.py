@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.figures.esc50 import examples, taggers, unknown, words
 from benchmarks.figures.libraries import library
 from benchmarks.figures.library import retrieval
-from benchmarks.figures.microcontrollers import microcontrollers
+from benchmarks.figures.microcontrollers import generated_c, microcontrollers
 from benchmarks.figures.models import towers, trainings
 from benchmarks.figures.overview import overview, scripts
 from benchmarks.figures.plan import packed, planned
@@ -66,7 +66,7 @@ def figures() -> str:
         "Unknown sounds": unknown(read("unknown")),
         "Labels from examples": examples(read("esc50_adapt")),
         "On the device": device(read("onnx_frontend"), read("int8"), read("base_install")),
-        "On a microcontroller": microcontrollers(read("tflite")),
+        "On a microcontroller": generated_c(read("c_code")) + microcontrollers(read("tflite")),
         "Fewer dimensions, fewer bytes": pruned(read("prune"), read("codes")),
         "A library of sounds": library(
             read("library_growth"), read("library_duplicates"), read_if_there("library_files")
