@@ -45,7 +45,7 @@ def generated_c(told: dict[str, Any]) -> str:
         "**In C, and beside ONNX Runtime** (`device/c_code`). Flash of C: code, constants, selftest and printing; RAM: "
         "its arena, and the stack besides.",
         "Instructions: of a Cortex-M7 as QEMU counts them, from the samples to the embedding; they are no cycles.",
-        f"Times: on one thread of {told['environment']['cpu']}, all forms taking turns, beside ONNX Runtime in float32.",
+        f"Times: on one thread of {told['environment']['cpu']}, all forms in turn, beside ONNX Runtime in float32.",
         "",
         "| student | form | flash or file | RAM | instructions | time | beside | cosine to torch | accuracy |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
