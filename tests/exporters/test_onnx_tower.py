@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tests.support.tiny import style_teacher
 from tests.teachers.test_laion import TestContract as OfLaion
 from tests.teachers.test_msclap import TestContract2022 as Of2022
 from tests.teachers.test_msclap import TestContract2023 as Of2023
@@ -71,6 +72,24 @@ def test_a_graph_that_computes_something_else_is_not_written(tmp_path: Path, mon
     with pytest.raises(GateError, match=r"differs from torch by .* so nothing was written"):
         export_tower(teacher, tmp_path / "tower.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_tower_that_is_too_large_for_one_file_gets_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As CLSP's published one, of 597 M parameters, is."""
+    monkeypatch.setattr("tinyclap.exporters.onnx.tower.LARGEST_FILE", 2**10)
+    teacher = style_teacher()
+    facts = export_tower(teacher, tmp_path / "tower.onnx")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["tower.onnx", "tower.onnx.data"]
+    assert (tmp_path / "tower.onnx.data").stat().st_size >= 4 * facts["parameters"]
+    (tmp_path / "elsewhere").mkdir()
+    for file in ("tower.onnx", "tower.onnx.data"):
+        (tmp_path / file).rename(tmp_path / "elsewhere" / file)
+    moved = tmp_path / "elsewhere" / "tower.onnx"
+    compare(teacher, moved)
+    moved.rename(tmp_path / "other.onnx")
+    with pytest.raises(TinyclapError, match=r"tower\.onnx\.data exists already"):
+        export_tower(teacher, moved)
 
 
 @pytest.mark.slow

@@ -196,27 +196,6 @@ def test_both_sides_become_graphs(teacher: Clsp, tmp_path: Path) -> None:
     assert text.difference < 1e-5
 
 
-@pytest.mark.slow
-def test_a_tower_that_is_too_large_for_one_file_gets_a_second(
-    teacher: Clsp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As the published one, of 597 M parameters, is."""
-    monkeypatch.setattr("tinyclap.exporters.onnx.tower.LARGEST_FILE", 2**20)
-    facts = export_tower(teacher, tmp_path / "tower.onnx")
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["tower.onnx", "tower.onnx.data"]
-    assert (tmp_path / "tower.onnx.data").stat().st_size >= 4 * facts["parameters"]
-    (tmp_path / "elsewhere").mkdir()
-    for file in ("tower.onnx", "tower.onnx.data"):
-        (tmp_path / file).rename(tmp_path / "elsewhere" / file)
-    moved = tmp_path / "elsewhere" / "tower.onnx"
-    session = open_session(moved, inputs=["waveform"], output="embedding", providers=None, threads=1)
-    for clip, wanted in zip(MAKER["waveforms"](), GOLDEN["audio"], strict=True):
-        np.testing.assert_allclose(run(session, {"waveform": clip[None].numpy()})[0], wanted, atol=1e-5)
-    moved.rename(tmp_path / "other.onnx")
-    with pytest.raises(TinyclapError, match=r"tower\.onnx\.data exists already"):
-        export_tower(teacher, moved)
-
-
 @pytest.mark.parametrize(
     ("change", "told"),
     [
