@@ -41,7 +41,7 @@ def planned(plan: dict[str, Any] | None) -> str:
             "Measured on this machine: decoding, rendering of views, spectrograms, putting together batches.",
             f"Assumed for the teacher: {share}.",
             f"Decoding: {decoding}. Each process has a core as fast as one here. In the second plan",
-            f"{longest} takes longest: {stages[longest]['bound']}. With one accelerator and "
+            f"the longest is {longest}: {stages[longest]['bound']}. With one accelerator and "
             f"{plan['cores'] // plan['gpus']} cores it would be {alone} hours.",
             "",
             "",
