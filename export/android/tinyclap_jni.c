@@ -27,6 +27,8 @@ NATIVE(jint, push)(JNIEnv *env, jclass c, jshortArray samples, jintArray from, j
     tinyclap_event event = TINYCLAP_MORE;
     jint at;
     (void)c;
+    if (samples == NULL || from == NULL || embedding == NULL)
+        return refuse(env, "expected arrays, got null");
     if ((*env)->GetArrayLength(env, embedding) != TINYCLAP_EMBED_DIM)
         return refuse(env, "embedding: expected an array of embedDim() numbers");
     if ((*env)->GetArrayLength(env, from) != 1)
@@ -74,6 +76,8 @@ NATIVE(jint, classify)(JNIEnv *env, jclass c, jfloatArray embedding, jfloatArray
     float made[TINYCLAP_EMBED_DIM], found[TINYCLAP_LABELS];
     int best;
     (void)c;
+    if (embedding == NULL || probabilities == NULL)
+        return refuse(env, "expected arrays, got null");
     if ((*env)->GetArrayLength(env, embedding) != TINYCLAP_EMBED_DIM ||
         (*env)->GetArrayLength(env, probabilities) != TINYCLAP_LABELS)
         return refuse(env, "expected arrays of embedDim() and labels() numbers");

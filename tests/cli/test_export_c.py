@@ -12,6 +12,7 @@ from tinyclap.cli.app import app
     ("options", "said"),
     [
         (["--hop", "1"], "--hop belongs to --c OUT"),
+        (["--static-for", "st"], "--static-for belongs to --static SECONDS"),
         (["--device", "esp32s3"], "--device belongs to --c OUT or --tflite OUT"),
         (["--tflite-input", "int16"], "--tflite-input belongs to --tflite OUT"),
         (["--tflite", "a.tflite", "--hop", "1"], "--hop belongs to --c OUT"),
@@ -25,3 +26,8 @@ def test_options_of_the_other_form_are_refused(options: list[str], said: str, tm
     done = CliRunner().invoke(app, ["export", str(tmp_path), *options])
     assert done.exit_code == 2
     assert said in " ".join(done.output.replace("│", " ").split())
+
+
+def test_an_unknown_device_is_named_before_anything_is_loaded(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["export", str(tmp_path), "--c", "out", "--device", "nosuch"])
+    assert str(done.exception).startswith("no device is called 'nosuch'; known: ")

@@ -30,7 +30,8 @@ public class Main {
         for (Runnable wrong : new Runnable[] {
             () -> Tinyclap.push(samples, new int[1], samples.length + 1, embedding), () -> Tinyclap.label(-1),
             () -> Tinyclap.push(samples, new int[1], 1, new float[1]),
-            () -> Tinyclap.classify(embedding, new float[1])})
+            () -> Tinyclap.classify(embedding, new float[1]),
+            () -> Tinyclap.push(null, new int[1], 1, embedding), () -> Tinyclap.classify(null, null)})
             try { wrong.run(); } catch (IllegalArgumentException refused) { System.out.println(refused.getMessage()); }
     }
 }
@@ -114,12 +115,13 @@ def test_java(firmware: Path, sound: np.ndarray, tmp_path: Path) -> None:
     command = [java, f"-Djava.library.path={build}", "-Xcheck:jni", "-cp", ".", "Main"]
     done = subprocess.run(command, cwd=tmp_path, input=sound.tobytes(), capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
-    *told, _, _, _, _ = lines = done.stdout.decode().splitlines()
-    assert lines[-4:] == [
+    *told, _, _, _, _, _, _ = lines = done.stdout.decode().splitlines()
+    assert lines[-6:] == [
         "from and end: not within the samples",
         "there is no such label",
         "embedding: expected an array of embedDim() numbers",
         "expected arrays of embedDim() and labels() numbers",
+        *("expected arrays, got null",) * 2,
     ]
     events = expected(firmware, sound)
     assert len(told) == len(events)

@@ -92,16 +92,20 @@ def export_command(
     out: Annotated[Path | None, typer.Option(help="Folder of the bundle; by default bundle in the run.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the bundle that is there.")] = False,
     int8_min_cosine: Annotated[
-        float | None, typer.Option(min=-1.0, max=1.0, help="Mean cosine to float that INT8 must reach (0.98).")
+        float | None,
+        typer.Option(min=-1.0, max=1.0, help="Mean cosine to float that INT8 must reach (0.98; --c, --tflite: 0.99)."),
     ] = None,
     int8_min_agreement: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Share of clips it must give the same class (0.95).")
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Share of clips it must give the same class (0.95; --c, --tflite: 0.98)."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export a run's student as a bundle that runs without torch; or as C, a .tflite or a web page."""
     if not (int8 or tflite) and (int8_min_cosine is not None or int8_min_agreement is not None):
         raise typer.BadParameter("--int8-min-cosine and --int8-min-agreement belong to --int8")
+    if static_for is not None and static_s is None:
+        raise typer.BadParameter("--static-for belongs to --static SECONDS")
     bundle_alone: dict[str, Any] = {
         "--input": input_kind,
         "--text": text or None,
@@ -122,6 +126,10 @@ def export_command(
             "--ort-web": (ort_web, ("--web",)),
         },
     )
+    if device is not None:
+        from tinyclap.hardware.devices import load_device
+
+        load_device(device)  # what it is not is said before anything is loaded
     if web is not None:
         told = {"--labels": labels, "--prompts": prompts or None, "--int8-min-cosine": int8_min_cosine}
         _refuse_given(told | {"--int8-min-agreement": int8_min_agreement}, "--web")

@@ -111,7 +111,7 @@ class CExporter:
         costs = student_costs(self.student.config, full_dim=self._full_dim)
         vectors = 0 if self.labels.vectors is None else self.labels.vectors.size * (1 if self.int8 else 4)
         flash = costs.flash_bytes(self._precision) + vectors
-        smaller = "" if self.int8 else "; --int8 takes a quarter"
+        smaller = "" if self.int8 else "; --int8 takes about a third"
         refuse_too_large(self.device, plan.size_bytes + STACK_BYTES, flash, self._precision, smaller)
 
     @property

@@ -5,7 +5,7 @@ const HOP_S = 1, SHOWN = 6, FIXED = 7; // as many labels keep their order
 const NOTHING = { label: "", probability: 0 }; // keeps the place of a bar
 const LOWEST_DBFS = -70, MOST_HEARD = 200, SPEAK_MS = 2500;
 const $ = (id) => document.getElementById(id);
-let bundle, judge, turn = null, mic = null, spoken = "", spokenAt = 0;
+let bundle, judge, turn = null, mic = null, spoken = "", spokenAt = -SPEAK_MS;
 let heard = null; // the last file's embedding and level, to be judged by other labels
 
 // ---- what is shown
@@ -53,9 +53,12 @@ function level(dbfs) {
   $("level").style.width = `${100 * Math.min(1, Math.max(0, 1 - dbfs / LOWEST_DBFS))}%`;
 }
 
-/** Tell a screen reader, but not every second. */
+/** Tell a screen reader what the microphone hears, but not every second. */
+function speakSeldom(text) {
+  if (text !== spoken && performance.now() - spokenAt >= SPEAK_MS) speak(text);
+}
+
 function speak(text) {
-  if (text === spoken || performance.now() - spokenAt < SPEAK_MS) return;
   [spoken, spokenAt] = [text, performance.now()];
   $("status").textContent = text;
 }
@@ -122,7 +125,7 @@ async function listen() {
       const answer = await stream.answer(window);
       if (turn !== mine) break;
       headline(answer);
-      speak(nameOf(answer));
+      speakSeldom(nameOf(answer));
       note(new Date().toLocaleTimeString(), answer, false);
     }
     isBusy = false;
@@ -158,6 +161,7 @@ function idle() {
   $("outcome").textContent = "Ready";
   $("source").textContent = "\u00a0";
   $("sure").textContent = "Press Listen, or open a sound";
+  if (judge) empty();
 }
 
 // ---- files
@@ -210,8 +214,11 @@ async function useLabels() {
     $("which").textContent = labels.length ? `${count} ${count === 1 ? "label" : "labels"} of yours` : `${count} labels of its own`;
     $("own").hidden = !labels.length || !bundle.labels.length;
     remember({ labels: $("labels").value, threshold: $("threshold").value });
-    if (heard && !turn) headline(judge.answer(heard.embedding, heard.levelDbfs));
-    else if (!turn) empty();
+    if (heard && !turn) {
+      const answer = judge.answer(heard.embedding, heard.levelDbfs);
+      headline(answer);
+      speak(nameOf(answer));
+    } else if (!turn) empty();
   } else {
     $("which").textContent = "Say first which sounds to listen for.";
   }
