@@ -2,6 +2,8 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -204,3 +206,18 @@ def test_a_missing_store_s_package_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         TinyclapError, match=r's3://bucket/0\.tar needs a package .*s3fs.*pip install "tinyclap\[cloud\]"'
     ):
         shards("s3://bucket/0.tar")
+
+
+def test_a_store_that_wants_credentials_is_named_with_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    fsspec = pytest.importorskip("fsspec", reason='pip install "tinyclap[cloud]"')
+
+    class Wanted(Exception):
+        """As botocore's, it is no OSError."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise Wanted("Unable to locate credentials")
+
+    monkeypatch.setitem(sys.modules, "botocore.exceptions", SimpleNamespace(BotoCoreError=Wanted))
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda _: (SimpleNamespace(info=refuse), "b/0.tar"))
+    with pytest.raises(TinyclapError, match=r"s3://b/0\.tar: Unable to locate credentials"):
+        shards("s3://b/0.tar")

@@ -1,6 +1,7 @@
 """One shard, read from any place: on the disk, by HTTP range requests, or through fsspec (s3, gs, ...)."""
 
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from tinyclap.common.install import extra_line
 from tinyclap.data.shards.addresses import is_remote
 from tinyclap.errors import TinyclapError
 
+STORE_FAULTS = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("google.auth.exceptions", "GoogleAuthError"),
+    ("gcsfs.retry", "HttpError"),
+)
 READ_AHEAD_BYTES = 2**22  # of what is not on the disk: clips are read one after the other
 
 
@@ -73,6 +79,12 @@ def _on_disk(path: Path) -> Shard:
     return Shard(str(path), status.st_size, str(status.st_mtime_ns), fetch)
 
 
+def _faults() -> tuple[type[Exception], ...]:
+    """What a store may raise; some kinds' own, of credentials for example, are no OSError."""
+    own = (getattr(sys.modules[module], name) for module, name in STORE_FAULTS if module in sys.modules)
+    return OSError, ValueError, *own
+
+
 def _in_cloud(address: str) -> Shard:
     """A shard in a store that fsspec knows."""
     try:
@@ -92,13 +104,13 @@ def _in_cloud(address: str) -> Shard:
         raise TinyclapError(
             f"{address} needs a package that is not installed: {error}; {extra_line('cloud')}"
         ) from error
-    except (OSError, ValueError) as error:
+    except _faults() as error:
         raise TinyclapError(f"{address}: {_reason(error)}") from error
 
     def fetch(offset: int, size: int) -> bytes:
         try:
             content: bytes = system.cat_file(path, start=offset, end=offset + size)
-        except (OSError, ValueError) as error:
+        except _faults() as error:
             raise TinyclapError(f"{address}: {_reason(error)}; run the command again") from error
         if len(content) < size:
             raise TinyclapError(
