@@ -141,6 +141,7 @@ def test_what_a_worker_meets_reaches_the_user(
         return fill(team, replace(job, teacher=teacher, decoded=tmp_path / "nowhere"), *rest)
 
     monkeypatch.setattr(module, "_filled_by", fill_without)
+    monkeypatch.setattr("tinyclap.common.crew.crew.SPARE_LOSSES", 0)
     message, code = failure("embed-teacher", str(recipe), "--workers", "2")
     expected = (
         f"there is no {tmp_path / 'nowhere'}, the sounds as this machine has decoded them"
