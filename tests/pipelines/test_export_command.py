@@ -106,7 +106,7 @@ def test_wrong_usage_is_said_before_anything_is_loaded(workplace: Path, monkeypa
     assert (result.exit_code, "belong to --int8" in result.stderr) == (2, True)
     result = run(app.app, ["export", "--onnx", "--input", "mp3"])
     assert (result.exit_code, "waveform" in result.stderr) == (2, True)
-    message = failure("export", "--onnx", "--opset", "14")[0]
+    message = failure("export", "--onnx", "--opset", "14", "--out", "fresh")[0]
     assert "opset = 14 is not allowed; it must be a whole number from 15 to" in message
     assert "no file nowhere.txt" in failure("export", "--onnx", "--labels", "nowhere.txt")[0]
     assert "is not a run folder" in failure("export", "clap", "--onnx")[0]
