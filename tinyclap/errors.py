@@ -33,6 +33,11 @@ MAX_NAMES = 60  # in a list of what is known
 MAX_FAULTS = 5  # in a list of what is wrong
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what another library says of a failure; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def listed(items: Sequence[object], most: int = MAX_FAULTS) -> str:
     """The first items as a comma-separated list, with a count of those left out."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""

@@ -18,7 +18,7 @@ from tinyclap.data.shards.dataset import clip_of, tags_are_labels
 from tinyclap.data.shards.described import CAPTIONS, Described
 from tinyclap.data.shards.index import Sample, kept_samples
 from tinyclap.data.shards.packed import Packed, Place
-from tinyclap.errors import TinyclapError, listed
+from tinyclap.errors import TinyclapError, first_line, listed
 
 VERSION = 1
 LABEL = "label"
@@ -181,7 +181,7 @@ def _reason(error: BaseException) -> str:
     """The first line of what went wrong at the bottom."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 def _columns(wanted: Wanted, rows: Any) -> dict[str, str]:

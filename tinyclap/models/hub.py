@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from tinyclap.common import files
 from tinyclap.embeddings.latent_map import FILE, LatentMap
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import TinyclapError, first_line
 
 CONFIG, WEIGHTS, CARD, MAP, TOKENIZER = "config.json", "model.safetensors", "README.md", FILE, "tokenizer.json"
 FILES = (CONFIG, WEIGHTS, CARD, MAP, TOKENIZER)
@@ -190,7 +190,7 @@ def push(save_to: Callable[[Path], None], repo_id: str, *, private: bool) -> str
             hub.upload_folder(repo_id=repo_id, folder_path=folder)
     except (HFValidationError, HTTPError, OSError) as error:
         remedy = "log in with `hf auth login`, check the name and the network"
-        raise TinyclapError(f"cannot upload to {repo_id}: {_first_line(error)}; {remedy}") from error
+        raise TinyclapError(f"cannot upload to {repo_id}: {first_line(error)}; {remedy}") from error
     return str(address)
 
 
@@ -207,7 +207,7 @@ def _locate(source: str | Path) -> Path:
         return Path(huggingface_hub.snapshot_download(source, allow_patterns=list(FILES)))
     except (HFValidationError, HTTPError, OSError) as error:
         raise TinyclapError(
-            f"no folder {source}, and the Hugging Face Hub gives no such model ({_first_line(error)}); check the name, "
+            f"no folder {source}, and the Hugging Face Hub gives no such model ({first_line(error)}); check the name, "
             "or without a network give a local folder"
         ) from error
 
@@ -219,7 +219,3 @@ def _some(names: list[str]) -> str:
 def shape_in_words(shape: Sequence[int]) -> str:
     """The shape of a tensor, for messages: "64 x 3"."""
     return " x ".join(map(str, shape)) or "a number"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

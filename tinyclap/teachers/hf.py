@@ -24,7 +24,7 @@ from transformers import AutoTokenizer, ClapConfig, ClapFeatureExtractor, ClapMo
 from tinyclap.audio.log_mel.in_torch import LogMel
 from tinyclap.audio.log_mel.spec import FrontendSpec
 from tinyclap.common.files import whole_folder, write_text
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import TinyclapError, first_line
 from tinyclap.models import checkpoints
 from tinyclap.models.long_audio import repeat_pad
 from tinyclap.teachers.base import Part, TrainableTeacher, check_tokenizer, config_values, licence_of, tokenizer_text
@@ -226,16 +226,16 @@ def _frontend(name: str, extractor: ClapFeatureExtractor, tower: Any) -> Fronten
 
 
 def _not_loaded(name: str, source: str, error: Exception) -> str:
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said = first_line(error)
     if name == DEMO:
-        return f"{DEMO}: {first_line}; the installation is damaged, install tinyclap again"
+        return f"{DEMO}: {said}; the installation is damaged, install tinyclap again"
     if (source.startswith(("/", ".", "~")) or source.count("/") > 1) and not Path(source).exists():
         return f"teacher {name}: there is no such folder; set teacher.source to a folder, a hub id or demo"
     if Path(source).is_dir():
-        return f"teacher {name}: the folder cannot be loaded as a ClapModel: {first_line}"
+        return f"teacher {name}: the folder cannot be loaded as a ClapModel: {said}"
     return (
         f"teacher {name}: neither a local folder nor in the Hugging Face cache, and the hub did not provide it "
-        f"({first_line}). Connect once, or fetch it elsewhere with `hf download {name}`, copy the folder here and set "
+        f"({said}). Connect once, or fetch it elsewhere with `hf download {name}`, copy the folder here and set "
         "teacher.source to its path"
     )
 

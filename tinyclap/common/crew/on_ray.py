@@ -9,13 +9,12 @@ from contextlib import redirect_stdout, suppress
 from importlib.util import find_spec
 from typing import Any
 
-from tinyclap.common.crew.work import Order, Reply, WorkerLostError, attempt
+from tinyclap.common.crew.work import Order, Reply, WorkerLostError, attempt, begun
 from tinyclap.common.install import extra_line
-from tinyclap.errors import TinyclapError
+from tinyclap.errors import TinyclapError, first_line
 from tinyclap.version import __version__
 
 RUNNING = "auto"  # in place of an address: a cluster that runs on this machine, else one is started on it
-POLL_S = 0.5
 COUNTED_EVERY_S = 2.0
 REACHED_WITHIN_S = 5.0
 SAID_AFTER_S = 15.0
@@ -59,18 +58,8 @@ class Actors:
         """One that is ready, as soon as the cluster has room for it; raises as `Source.start` says."""
         actor, began = self._actor.remote(), time.monotonic()
         worker = ActorWorker(turn, self._ray, actor, actor.ready.remote(self._order))
-        try:
-            while not unwanted():
-                reply = worker.reply(POLL_S)
-                if reply is not None and reply.fault is not None:
-                    raise TinyclapError(reply.fault)
-                if reply is not None:
-                    return worker
-                self._say_waiting(time.monotonic() - began)
-            raise WorkerLostError("not wanted any more")
-        except BaseException:
-            worker.close()
-            raise
+        begun(worker, unwanted, lambda: self._say_waiting(time.monotonic() - began))
+        return worker
 
     def close(self) -> None:
         """Leave the cluster, and end it where it was started here."""
@@ -113,9 +102,9 @@ class ActorWorker:
         except errors.RayActorError as error:
             if error.actor_init_failed:
                 raise TinyclapError(_cannot_begin(str(error))) from error
-            raise WorkerLostError(_first(error)) from error
+            raise WorkerLostError(first_line(error)) from error
         except errors.RayError as error:  # the node, or what it had computed, is gone
-            raise WorkerLostError(_first(error)) from error
+            raise WorkerLostError(first_line(error)) from error
         return reply
 
     def close(self) -> None:
@@ -132,9 +121,9 @@ class Hand:
 
     def ready(self, order: Order) -> Reply:
         """Begin a job."""
-        begun = attempt(order.made_ready, 0)  # Ray shows an actor no other GPU than its own, which is the first
-        self._make = begun.result
-        return self._named(Reply(fault=begun.fault, exit_code=begun.exit_code))
+        ready = attempt(order.made_ready, 0)  # Ray shows an actor no other GPU than its own, which is the first
+        self._make = ready.result
+        return self._named(Reply(fault=ready.fault, exit_code=ready.exit_code))
 
     def make(self, item: Any) -> Reply:
         """An item's reply."""
@@ -174,7 +163,9 @@ def connected(address: str) -> tuple[Any, bool]:
         else:
             ray.init(address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        raise TinyclapError(f"--ray {address}: {_first(error)}; check with `ray status --address {address}`") from error
+        raise TinyclapError(
+            f"--ray {address}: {first_line(error)}; check with `ray status --address {address}`"
+        ) from error
     return ray, True
 
 
@@ -212,10 +203,6 @@ def _cannot_begin(told: str) -> str:
         f"a node of the cluster cannot begin ({last}); every node needs tinyclap {__version__} and what it needs "
         "here, in the Python that Ray runs"
     )
-
-
-def _first(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _unready(item: Any) -> Any:

@@ -9,10 +9,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from tinyclap.common.crew.work import Order, Reply, WorkerLostError, attempt
-from tinyclap.errors import TinyclapError
+from tinyclap.common.crew.work import Order, Reply, WorkerLostError, attempt, begun
 
-POLL_S = 0.5
 KILLED = -signal.SIGKILL
 
 
@@ -34,17 +32,8 @@ class Processes:
         process.start()
         theirs.close()
         worker = ProcessWorker(turn, process, ours)
-        try:
-            while not unwanted():
-                reply = worker.reply(POLL_S)
-                if reply is not None and reply.fault is not None:
-                    raise TinyclapError(reply.fault)
-                if reply is not None:
-                    return worker
-            raise WorkerLostError("not wanted any more")
-        except BaseException:
-            worker.close()
-            raise
+        begun(worker, unwanted)
+        return worker
 
     def close(self) -> None:
         """Nothing is left to do."""

@@ -13,6 +13,7 @@ from tinyclap.version import __version__
 Make = Callable[[Any], Any]
 Job = Callable[[int], Make]  # picklable; called with the number of the worker, it gives what makes results of items
 
+POLL_S = 0.5
 PASSED_ON = ("TINYCLAP_CACHE", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
 
 
@@ -63,6 +64,32 @@ class Source(Protocol):
 
     def close(self) -> None:
         """No more are wanted."""
+
+
+def begun(worker: Worker, unwanted: Callable[[], bool], waiting: Callable[[], None] = lambda: None) -> None:
+    """Wait until a new worker is ready, and end it where it will not be.
+
+    Args:
+        worker: whose first reply says whether it is.
+        unwanted: asked again and again; once it says so nobody waits any more.
+        waiting: called whenever there is no reply yet.
+
+    Raises:
+        TinyclapError: what its job raises.
+        WorkerLostError: it ended, or is unwanted.
+    """
+    try:
+        while not unwanted():
+            reply = worker.reply(POLL_S)
+            if reply is not None and reply.fault is not None:
+                raise TinyclapError(reply.fault)
+            if reply is not None:
+                return
+            waiting()
+        raise WorkerLostError("not wanted any more")
+    except BaseException:
+        worker.close()
+        raise
 
 
 @dataclass(frozen=True)
