@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from tinyclap.cli.options import AsJson, RunArgument, chosen_bundle, chosen_run
+from tinyclap.cli.options import AsJson, RunArgument, chosen_bundle, chosen_run, tell
 
 exporting = typer.Typer()
 
@@ -176,7 +176,7 @@ def export_command(
         head=head,
         wheel=wheel,
         overwrite=overwrite,
-        progress=lambda what: typer.echo(f"{what} ...", err=True),
+        progress=_tell_step,
         **{name: value for name, value in asked.items() if value is not None},
     )
     bundle = bundle_folder(folder, head) if out is None else out
@@ -214,11 +214,15 @@ def _refuse_given(of_bundles: dict[str, Any], form: str) -> None:
         raise typer.BadParameter(f"{wrong[0]} is an option of bundles, not of {form}")
 
 
+def _tell_step(what: str) -> None:
+    tell(f"{what} ...")
+
+
 def _export_tflite(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> None:
     from tinyclap.pipelines.export import export_tflite
     from tinyclap.reports.console.targets.export_tflite import as_object, as_table
 
-    report = export_tflite(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
+    report = export_tflite(run, out, progress=_tell_step, **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
 
 
@@ -226,7 +230,7 @@ def _export_c(run: Path, out: Path, options: dict[str, Any], as_json: bool) -> N
     from tinyclap.pipelines.export import export_c
     from tinyclap.reports.console.targets.export_c import as_object, as_table
 
-    report = export_c(run, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
+    report = export_c(run, out, progress=_tell_step, **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
 
 
@@ -235,7 +239,7 @@ def _export_web(source: Path | None, out: Path, options: dict[str, Any], as_json
     from tinyclap.reports.console.targets.export_web import as_object, as_table
 
     found = chosen_bundle(None) if source is None else source
-    report = export_web(found, out, progress=lambda what: typer.echo(f"{what} ...", err=True), **options)
+    report = export_web(found, out, progress=_tell_step, **options)
     typer.echo(as_object(out, report) if as_json else as_table(out, report))
 
 

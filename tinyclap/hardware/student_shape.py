@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyclap.common.files import read_json
 from tinyclap.common.numbers import known
@@ -13,6 +13,9 @@ from tinyclap.errors import TinyclapError
 from tinyclap.hardware.macs_ram_flash import Costs, student_costs
 from tinyclap.models.student_config import MAPPED, StudentConfig
 
+if TYPE_CHECKING:
+    from tinyclap.models.student import Student
+
 
 @dataclass(frozen=True)
 class StudentShape:
@@ -20,6 +23,11 @@ class StudentShape:
 
     config: StudentConfig
     full_dim: int | None = None
+
+    @classmethod
+    def of(cls, student: "Student") -> "StudentShape":
+        """A student's."""
+        return cls(student.config, student.latent_map.full_dim if student.latent_map else None)
 
     @classmethod
     def of_run(cls, run: Path) -> "StudentShape":

@@ -68,17 +68,11 @@ def export_run(
     if words is not None:
         options["text"] = True
     chosen = ExportOptions(labels=labels or (), **options)  # refuses what does not fit before anything is loaded
-    progress("loading the student, its teacher and its clips")
-    finished = load_distilled_run(run, "export")
-    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
-    name = recipe.name
-    if head is not None:
-        one = head_of(run, head, teacher, student)
-        student, teacher, name = one.student, one.teacher, f"{name}-{head}"
-    sounds = run_sounds(recipe, student.sample_rate)
+    recipe, student, teacher, sounds = _loaded(run, head, progress)
+    name = recipe.name if head is None else f"{recipe.name}-{head}"
     if labels is None:
         chosen = dataclasses.replace(chosen, labels=sounds.labels)
-    templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
+    templates = _templates(prompts, recipe, teacher)
     sweep = read_result(run, SWEEP).get("rows") or []
     own = _text_student(run, words, teacher, head) if chosen.text else None
     exporter = Exporter(student, teacher, sounds, chosen, name, templates, sweep, own, progress)
@@ -171,18 +165,29 @@ def materials(
     progress: Callable[[str], None] = silent,
 ) -> Materials:
     """Load a finished distillation for an exporter; arguments as in `export_c`."""
-    progress("loading the student, its teacher and its clips")
-    finished = load_distilled_run(run, "export")
-    recipe, student, teacher = finished.recipe, finished.student, finished.teacher
-    if head is not None:
-        one = head_of(run, head, teacher, student)
-        student, teacher = one.student, one.teacher
-    sounds = run_sounds(recipe, student.sample_rate)
+    recipe, student, teacher, sounds = _loaded(run, head, progress)
     names = sounds.labels if labels is None else labels
-    templates = prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
+    templates = _templates(prompts, recipe, teacher)
     words_of = functools.partial(words_of_label, sounds)
     vectors = class_vectors(teacher, names, templates, student.latent_map, words_of) if names else None
     return Materials(student, sounds, Labels(tuple(names), vectors, teacher.logit_scale), recipe.name, teacher.licence)
+
+
+def _loaded(
+    run: Path, head: str | None, progress: Callable[[str], None]
+) -> tuple[DistillRecipe, Student, Teacher, CalibrationSet]:
+    """Recipe, student and teacher of a finished distillation, or of one of its heads, and its clips."""
+    progress("loading the student, its teacher and its clips")
+    finished = load_distilled_run(run, "export")
+    student, teacher = finished.student, finished.teacher
+    if head is not None:
+        one = head_of(run, head, teacher, student)
+        student, teacher = one.student, one.teacher
+    return finished.recipe, student, teacher, run_sounds(finished.recipe, student.sample_rate)
+
+
+def _templates(prompts: tuple[str, ...] | None, recipe: DistillRecipe, teacher: Teacher) -> tuple[str, ...]:
+    return prompts or tuple(recipe.evaluate.prompts or teacher.prompts)
 
 
 def run_sounds(recipe: DistillRecipe, sample_rate: int) -> CalibrationSet:

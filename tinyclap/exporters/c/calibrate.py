@@ -7,7 +7,7 @@ arXiv 1906.04721, section 4.2, measured on the clips).
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,9 @@ from tinyclap.exporters.c.fixed_point import (
 )
 from tinyclap.exporters.c.layers import Conv, Network
 from tinyclap.exporters.c.maps import EXACT_IN_C, corrected_shape, embedded, layers_by_name
-from tinyclap.exporters.calibration import spread
+from tinyclap.exporters.calibration import CalibrationSet, spread
+from tinyclap.exporters.calibration import logmels as logmels_of
+from tinyclap.models.student import Student
 
 BINS = 4096
 SHRINKING = np.geomspace(0.1, 1.0, 40)  # of a range, that are tried
@@ -48,6 +50,15 @@ class Calibration:
     stored: dict[str, Affine]
     biases: dict[str, np.ndarray]
     largest: dict[str, float]
+
+
+def calibrated_on(
+    student: Student, network: Network, sounds: CalibrationSet, progress: Callable[[str], None]
+) -> Calibration:
+    """Ranges and corrections of a student's layers from its training clips; `progress` is told how many."""
+    clips = sounds.calibration
+    progress(f"calibrating INT8 on {len(clips)} training clips")
+    return calibrated(network, list(logmels_of(student, sounds.train, clips)))
 
 
 def calibrated(network: Network, logmels: Sequence[np.ndarray]) -> Calibration:

@@ -13,17 +13,17 @@ from tinyclap.common.progress import silent
 from tinyclap.exporters import folders
 from tinyclap.exporters.c import selftest
 from tinyclap.exporters.c.arena import Plan
-from tinyclap.exporters.c.calibrate import calibrated
+from tinyclap.exporters.c.calibrate import calibrated_on
 from tinyclap.exporters.c.in_float import float_network
 from tinyclap.exporters.c.in_int8 import Int8Writer
 from tinyclap.exporters.c.layers import Network, network_of
 from tinyclap.exporters.c.report import CReport, measured_lines
 from tinyclap.exporters.c.source import NO_LABELS, Labels, arena_plan, header, source, template
 from tinyclap.exporters.c.stream import StreamShape, stream_shape
-from tinyclap.exporters.calibration import CalibrationSet, logmels
+from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.exporters.int8_gate import MIN_AGREEMENT, MIN_COSINE, distance, refuse_too_large
 from tinyclap.exporters.onnx.parity import Worst, test_sounds, tolerance
-from tinyclap.hardware.macs_ram_flash import student_costs
+from tinyclap.hardware.student_shape import StudentShape
 from tinyclap.models.student import Student
 from tinyclap.version import __version__
 
@@ -87,9 +87,7 @@ class CExporter:
         plan = arena_plan(network, stream, int8=self.int8)
         self._refuse_too_large(plan)
         if self.int8:
-            clips = self.calibration_set.calibration
-            self.progress(f"calibrating INT8 on {len(clips)} training clips")
-            found = calibrated(network, list(logmels(student, self.calibration_set.train, clips)))
+            found = calibrated_on(student, network, self.calibration_set, self.progress)
             constants = Int8Writer(network, found, plan.places).constants()
         else:
             constants = float_network(network, plan.places)
@@ -108,9 +106,8 @@ class CExporter:
     def _refuse_too_large(self, plan: Plan) -> None:
         if self.device is None:
             return
-        costs = student_costs(self.student.config, full_dim=self._full_dim)
         vectors = 0 if self.labels.vectors is None else self.labels.vectors.size * (1 if self.int8 else 4)
-        flash = costs.flash_bytes(self._precision) + vectors
+        flash = StudentShape.of(self.student).costs().flash_bytes(self._precision) + vectors
         smaller = "" if self.int8 else "; --int8 takes about a third"
         refuse_too_large(self.device, plan.size_bytes + STACK_BYTES, flash, self._precision, smaller)
 
@@ -118,14 +115,9 @@ class CExporter:
     def _precision(self) -> str:
         return "int8" if self.int8 else "float32"
 
-    @property
-    def _full_dim(self) -> int | None:
-        return self.student.latent_map.full_dim if self.student.latent_map else None
-
     def _checked(self, folder: Path, network: Network, plan: Plan) -> CReport:
         """Compile and compare, and write what the selftest expects."""
-        costs = student_costs(self.student.config, full_dim=self._full_dim)
-        counted = costs.ram_bytes(self._precision)
+        counted = StudentShape.of(self.student).costs().ram_bytes(self._precision)
         report = CReport(self._precision, plan.size_bytes, counted, len(self.labels.names), compiler() is not None)
         signals = [selftest.signal(number, network.window_samples) for number in range(selftest.SIGNALS)]
         with torch.no_grad():

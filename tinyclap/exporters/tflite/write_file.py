@@ -14,17 +14,17 @@ import torch
 from tinyclap.common.files import write_bytes
 from tinyclap.common.progress import silent
 from tinyclap.errors import TinyclapError
-from tinyclap.exporters.c.calibrate import calibrated
+from tinyclap.exporters.c.calibrate import calibrated_on
 from tinyclap.exporters.c.layers import network_of
 from tinyclap.exporters.c.source import NO_LABELS, Labels
-from tinyclap.exporters.calibration import CalibrationSet, logmels
+from tinyclap.exporters.calibration import CalibrationSet
 from tinyclap.exporters.int8_gate import MIN_AGREEMENT, MIN_COSINE, distance, refuse_too_large
 from tinyclap.exporters.tflite.graph import SCHEMA, Tensor, tflite_micro
 from tinyclap.exporters.tflite.interpreter import MicroInterpreter
 from tinyclap.exporters.tflite.memory import OFFLINE_PLAN, as_metadata, memory_plan
 from tinyclap.exporters.tflite.network import Image, NetworkWriter
 from tinyclap.exporters.tflite.report import TfliteReport
-from tinyclap.hardware.macs_ram_flash import student_costs
+from tinyclap.hardware.student_shape import StudentShape
 from tinyclap.models.student import Student
 from tinyclap.version import __version__
 
@@ -75,10 +75,9 @@ class TfliteExporter:
 
     def built(self) -> tuple[bytes, MicroInterpreter, TfliteReport]:
         """The file's content, which passed all checks, what runs it, and what was measured."""
-        student, clips = self.student.eval(), self.calibration_set.calibration
+        student = self.student.eval()
         network = network_of(student)
-        self.progress(f"calibrating INT8 on {len(clips)} training clips")
-        found = calibrated(network, list(logmels(student, self.calibration_set.train, clips)))
+        found = calibrated_on(student, network, self.calibration_set, self.progress)
         writer = NetworkWriter(network, found, self.image)
         source, target = writer.write()
         plan = memory_plan(writer.graph, source, target)
@@ -96,14 +95,10 @@ class TfliteExporter:
         far = distance(student, self.calibration_set, self.labels.vectors, self._embedding(runner))
         finer = "export with --tflite-input int16" if self.image == "int8" else "train on, or take another student"
         far.refuse_far("the .tflite", self.min_cosine, self.min_agreement, finer)
-        counted = student_costs(student.config, full_dim=self._full_dim).ram_bytes("int8")
+        counted = StudentShape.of(student).costs().ram_bytes("int8")
         operators = dict(sorted(Counter(step.kind for step in writer.graph.steps).items()))
         measured = {**dataclasses.asdict(far), "operators": operators, "input": self.image}
         return content, runner, TfliteReport(len(content), maps + rest, maps, counted, **measured)
-
-    @property
-    def _full_dim(self) -> int | None:
-        return self.student.latent_map.full_dim if self.student.latent_map else None
 
     def _embedding(self, runner: MicroInterpreter) -> Callable[[np.ndarray], np.ndarray]:
         def embed(sound: np.ndarray) -> np.ndarray:

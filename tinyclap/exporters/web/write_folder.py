@@ -71,6 +71,7 @@ class WebExporter:
             facts["first_bytes"] = sum(path.stat().st_size for path in first if path.parent.name in (BUNDLE, RUNTIME))
             write_facts(new / BUNDLE, facts)
             _write_worker(new)
+            packed = {path: _as_gzip(path) for path in [*_loaded(new), new / WORKER]}
             report = WebReport(
                 name=bundle.manifest.name,
                 graph=bundle.graph,
@@ -78,8 +79,8 @@ class WebExporter:
                 words=facts["text"] is not None,
                 words_left_out=facts["text"] is None and bundle.manifest.text is not None,
                 runtime=version,
-                transfer_bytes=sum(map(_as_gzip, [*_loaded(new), new / WORKER])),
-                first_bytes=sum(map(_as_gzip, [path for path in _loaded(new) if path.name not in LATER])),
+                transfer_bytes=sum(packed.values()),
+                first_bytes=sum(size for path, size in packed.items() if path.name not in {*LATER, WORKER}),
             )
             report = self._checked(new, report)
             write_text(new / "README.md", _readme(bundle, report))
